@@ -1,0 +1,1 @@
+"""A tagged image board's public export, turned into a recommender."""

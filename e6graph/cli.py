@@ -1,0 +1,95 @@
+"""What the scripts share: how they parse, fail and report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from .errors import E6GraphError
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """A parser that shows the script's docstring and every default, with `--index`."""
+
+    class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+        pass
+
+    made = argparse.ArgumentParser(description=doc.strip(), formatter_class=Formatter)
+    made.add_argument("--index", default="index", metavar="DIR", help="the index directory")
+    return made
+
+
+def positive(text: str) -> int:
+    """An integer of 1 or more, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value}: expected 1 or more")
+    return value
+
+
+def run(main: Callable[[], object]) -> int:
+    """Call `main`; print what a person can mend as one line; return the exit status."""
+    try:
+        main()
+    except E6GraphError as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"{Path(sys.argv[0]).name}: out of memory ({error})", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{Path(sys.argv[0]).name}: interrupted; nothing was replaced", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+    return 0
+
+
+class Report:
+    """The last lines of a script: what was written, how large, how long it took."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    def wrote(self, path: str | Path, shape: str) -> None:
+        """Print one artifact: path, rows × dims, megabytes, seconds since the script began."""
+        path = Path(path)
+        size = path.stat().st_size / 1e6
+        seconds = time.perf_counter() - self._start
+        print(f"{path}  {shape}  {size:.1f} MB  {seconds:.1f} s")
+
+
+def table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
+    """Rows as aligned columns: numbers to the right, everything else to the left.
+
+    >>> print(table([("fox", 12), ("owl", 3)], ("tag", "posts")))
+    tag  posts
+    fox     12
+    owl      3
+    """
+    body = [list(row) for row in rows]
+    cells = [[_cell(value) for value in row] for row in ([list(header)] if header else []) + body]
+    if not cells:
+        return ""
+    right = [
+        all(isinstance(row[k], (int, float)) or row[k] == "" for row in body)
+        for k in range(len(cells[0]))
+    ]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in cells
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"

@@ -1,0 +1,144 @@
+"""The export's CSV files as streams of Arrow batches; a file that cannot be read says where."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+
+from .errors import BadInput
+
+BLOCK = 16 << 20  # bytes of CSV a batch; a row must fit in one
+_TRUE, _FALSE = ["t", "true", "True", "1"], ["f", "false", "False", "0"]
+
+
+def find_table(directory: str | Path, table: str) -> Path:
+    """The newest `table.csv[.gz]` or `table-YYYY-MM-DD.csv[.gz]` of a directory.
+
+    A date in the name decides; files without one (the site's since June 2026) count as newer
+    than any with one, and among equals the one written last wins.
+
+    Raises
+    ------
+    BadInput : there is none.
+    """
+    directory = Path(directory)
+    pattern = re.compile(re.escape(table) + r"(?:-(\d{4}-\d{2}-\d{2}))?\.csv(?:\.gz)?")
+    found = []
+    for path in directory.iterdir() if directory.is_dir() else ():
+        match = pattern.fullmatch(path.name)
+        if match and path.is_file():
+            found.append((match[1] or "9999", path.stat().st_mtime_ns, path))
+    if not found:
+        raise BadInput(
+            f"{directory}: no {table}.csv or {table}.csv.gz: give the directory of an export"
+        )
+    return max(found)[2]
+
+
+def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    """Stream the named columns of a CSV file, whatever their order and whatever else is there.
+
+    An empty field is null in a column of numbers and "" in a column of text; nothing else is
+    null, so tags named `null` or `nan` are safe.
+
+    Parameters
+    ----------
+    path : plain or gzipped CSV with a header row, UTF-8.
+    columns : name → Arrow type.
+
+    Raises
+    ------
+    BadInput : a column is missing or a row cannot be read; names the file and the row or byte.
+    """
+    missing = [name for name in columns if name not in _header(path)]
+    if missing:
+        raise BadInput(f"{path}: no column {', '.join(missing)}: is this the site's export?")
+    try:
+        with _open_arrow(path) as source:
+            yield from pa.csv.open_csv(
+                source,
+                pa.csv.ReadOptions(block_size=BLOCK),
+                pa.csv.ParseOptions(newlines_in_values=True),
+                pa.csv.ConvertOptions(
+                    include_columns=list(columns),
+                    column_types=dict(columns),
+                    null_values=[""],
+                    true_values=_TRUE,
+                    false_values=_FALSE,
+                    strings_can_be_null=False,
+                ),
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        where = _diagnose(path, columns)
+        raise BadInput(f"{path}: {where or str(error).splitlines()[0]}") from None
+
+
+def _open_arrow(path: Path) -> pa.NativeFile:
+    return pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None)
+
+
+def _open_binary(path: Path):
+    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
+
+
+def _header(path: Path) -> list[str]:
+    try:
+        with _open_binary(path) as file:
+            line = file.readline(1 << 20)
+        return next(csv.reader([line.decode("utf-8-sig")]), [])
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: {error}: download it again") from None
+
+
+def _diagnose(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
+    """Find the first row that cannot be read, one at a time: slow, for the error message only."""
+    csv.field_size_limit(sys.maxsize)
+    row, line, at = 1, 1, 0
+    try:
+        with _open_binary(path) as file:
+
+            def lines() -> Iterator[str]:
+                nonlocal at
+                for raw in file:
+                    text = raw.decode("utf-8")
+                    at += len(raw)
+                    yield text
+
+            reader = csv.reader(lines(), strict=True)
+            header = next(reader)
+            types = [columns.get(name) for name in header]
+            line = reader.line_num + 1
+            for values in reader:
+                row += 1
+                if values and len(values) != len(header):
+                    found = f"{len(values)} fields, expected {len(header)}"
+                    return f"row {row} (line {line}): {found}: mend or remove the row"
+                for name, kind, value in zip(header, types, values, strict=False):
+                    if kind is not None and not _fits(kind, value):
+                        wrong = f"{name} is {value[:40]!r}, expected {kind}"
+                        return f"row {row} (line {line}): {wrong}: mend or remove the row"
+                line = reader.line_num + 1
+    except UnicodeDecodeError as error:
+        byte = at + error.start
+        return f"byte {byte} (row {row + 1}) is not UTF-8: convert the file or download it again"
+    except csv.Error as error:
+        return f"row {row + 1} (line {line}): {error}: look for an unbalanced quote"
+    except (OSError, EOFError) as error:
+        return f"the file breaks off or is damaged at byte {at} ({error}): download it again"
+    return None
+
+
+def _fits(kind: pa.DataType, value: str) -> bool:
+    if value == "" or pa.types.is_string(kind):
+        return True
+    if pa.types.is_boolean(kind):
+        return value in _TRUE + _FALSE
+    bits = kind.bit_width - 1
+    return re.fullmatch(r"-?\d+", value) is not None and -(1 << bits) <= int(value) < 1 << bits

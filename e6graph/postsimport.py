@@ -1,0 +1,212 @@
+"""The import's two passes over the posts: CSV rows to kept posts, kept posts to `posts.parquet`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+from tqdm import tqdm
+
+from .csvtables import read_batches
+from .errors import BadInput
+from .safety import NEVER_TAGS
+from .taggraph import Aliases, Implications
+
+RATING_TAGS = {"s": "rating_safe", "q": "rating_questionable", "e": "rating_explicit"}
+CHUNK = 200_000  # posts a row group
+
+_POSTS = {
+    "id": pa.int64(),
+    "md5": pa.string(),
+    "rating": pa.string(),
+    "image_width": pa.int32(),
+    "image_height": pa.int32(),
+    "file_ext": pa.string(),
+    "file_size": pa.int64(),
+    "score": pa.int32(),
+    "fav_count": pa.int32(),
+    "uploader_id": pa.int32(),
+    "parent_id": pa.int64(),
+    "is_pending": pa.bool_(),
+    "is_flagged": pa.bool_(),
+}
+
+
+@dataclass
+class KeptPosts:
+    """What the first pass keeps: `table` of columns, `tags` (n, names) CSR of provisional ids,
+    `names` the canonical name of each, in order of first appearance."""
+
+    table: pa.Table
+    tags: sp.csr_matrix
+    names: list[str]
+
+
+def read_posts(
+    path: Path,
+    aliases: Aliases,
+    implications: Implications,
+    file_types: Collection[str] | None,
+    counts: dict[str, int],
+    progress: bool,
+) -> KeptPosts:
+    never = NEVER_TAGS | {aliases(name) for name in NEVER_TAGS}
+    name_ids: dict[str, int] = {}  # canonical name -> provisional id
+    seen: dict[str, int] = {}  # any name -> provisional id
+    forbidden: list[bool] = []  # by provisional id
+
+    def provisional(name: str) -> int:
+        name = aliases(name)
+        if name not in name_ids:
+            name_ids[name] = len(name_ids)
+            lower = {name.lower(), *implications(name)}
+            forbidden.append(not never.isdisjoint(lower))
+        return name_ids[name]
+
+    rating_ids = {rating: provisional(name) for rating, name in RATING_TAGS.items()}
+    tables, matrices = [], []
+    counts |= {
+        "posts read": 0,
+        "posts deleted, left out": 0,
+        "posts of another file type, left out": 0,
+    }
+    counts["posts under the never-shown rule, left out"] = 0
+    columns = _POSTS | {"tag_string": pa.string(), "is_deleted": pa.bool_()}
+    bar = tqdm(desc="posts", unit=" posts", unit_scale=True, disable=None if progress else True)
+    for batch in read_batches(path, columns):
+        bar.update(len(batch))
+        counts["posts read"] += len(batch)
+        keep = pc.invert(pc.fill_null(batch["is_deleted"], False))
+        counts["posts deleted, left out"] += len(batch) - pc.sum(keep).as_py()
+        if file_types is not None:
+            fits = pc.is_in(batch["file_ext"], pa.array(list(file_types)))
+            counts["posts of another file type, left out"] += pc.sum(
+                pc.and_(keep, pc.invert(fits))
+            ).as_py()
+            keep = pc.and_(keep, fits)
+        batch = batch.filter(keep)
+        if not len(batch):
+            continue
+        _check_values(batch, path)
+        rating = batch["rating"].dictionary_encode()
+        rating_tag = np.array([rating_ids[r] for r in rating.dictionary.to_pylist()])
+        rating_tag = rating_tag[rating.indices.to_numpy()]
+
+        words = pc.split_pattern(batch["tag_string"], " ")
+        tokens = words.flatten().dictionary_encode()
+        unique = tokens.dictionary.to_pylist()
+        for name in unique:
+            if name and name not in seen:
+                seen[name] = provisional(name)
+        ids = np.array([seen.get(name, -1) for name in unique], np.int32)
+        ids = ids[tokens.indices.to_numpy()]
+        row = np.repeat(np.arange(len(batch)), np.diff(words.offsets.to_numpy()))
+        row, ids = row[ids >= 0], ids[ids >= 0]  # two spaces in a row make an empty token
+        row = np.concatenate([row, np.arange(len(batch))])
+        ids = np.concatenate([ids, rating_tag.astype(np.int32)])
+        shape = (len(batch), len(name_ids))
+        tags = sp.csr_matrix((np.ones(len(ids), np.int8), (row, ids)), shape)  # sums duplicates
+
+        is_never = tags @ np.array(forbidden, np.int8) > 0
+        is_never &= rating_tag != rating_ids["s"]
+        counts["posts under the never-shown rule, left out"] += int(is_never.sum())
+        tags = tags[~is_never]
+        tables.append(batch.select(list(_POSTS)).filter(pa.array(~is_never)))
+        tags.data[:] = 1
+        matrices.append(tags)
+    bar.close()
+    if not sum(map(len, tables)):
+        raise BadInput(f"{path}: no post to keep among {counts['posts read']:,}: nothing to index")
+    for tags in matrices:
+        tags.resize(tags.shape[0], len(name_ids))
+    posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), list(name_ids))
+    return _ascending(posts, counts)
+
+
+def _check_values(batch: pa.RecordBatch, path: Path) -> None:
+    """Refuse a batch whose ids or ratings cannot be what the site writes."""
+    bad = pc.fill_null(pc.less(batch["id"], 1), True)
+    if pc.any(bad).as_py():
+        found = batch["id"].filter(bad)[0]
+        raise BadInput(f"{path}: post id {found}, expected 1 or more: mend or remove the row")
+    bad = pc.invert(pc.is_in(batch["rating"], pa.array(list(RATING_TAGS))))
+    if pc.any(bad).as_py():
+        post, found = batch["id"].filter(bad)[0], batch["rating"].filter(bad)[0].as_py()
+        raise BadInput(f"{path}: post {post} has rating {found[:20]!r}, expected s, q or e")
+
+
+def _ascending(posts: KeptPosts, counts: dict[str, int]) -> KeptPosts:
+    """Rows in ascending id; of rows that repeat an id the last is kept."""
+    ids = posts.table["id"].to_numpy()
+    counts["posts that repeat an id, left out"] = 0
+    if np.all(np.diff(ids) > 0):
+        return posts
+    order = np.argsort(ids, kind="stable")
+    order = order[np.append(np.diff(ids[order]) > 0, True)]
+    counts["posts that repeat an id, left out"] = len(ids) - len(order)
+    return KeptPosts(posts.table.take(order), posts.tags[order], posts.names)
+
+
+def write_posts(
+    path: Path,
+    posts: KeptPosts,
+    tag_ids: Mapping[str, int],
+    implications: Implications,
+    progress: bool,
+) -> int:
+    """Write posts in row groups; returns the number of post-tag pairs with an id."""
+    to_id = np.array([tag_ids.get(name, -1) for name in posts.names], np.int32)
+    names = pa.array(posts.names, pa.string())
+    rows, cols = [], []
+    for provisional, name in enumerate(posts.names):
+        ids = [tag_ids[other] for other in implications(name) if other in tag_ids]
+        rows += [provisional] * len(ids)
+        cols += ids
+    ones = np.ones(len(rows), np.int8)
+    closure = sp.csr_matrix((ones, (rows, cols)), (len(names), max(len(tag_ids), 1)), np.int8)
+    pairs, writer = 0, None
+    starts = range(0, posts.table.num_rows, CHUNK)
+    for start in tqdm(starts, "write", unit=" chunks", disable=None if progress else True):
+        tags = posts.tags[start : start + CHUNK]
+        implied = tags @ closure
+        implied.data = np.minimum(implied.data, 1)
+        row = np.repeat(np.arange(tags.shape[0]), np.diff(tags.indptr))
+        ids = to_id[tags.indices]
+        has_id = ids >= 0
+        ones = np.ones(int(has_id.sum()), np.int8)
+        known = sp.csr_matrix((ones, (row[has_id], ids[has_id])), implied.shape)
+        stripped = known - known.multiply(implied != 0)
+        stripped.eliminate_zeros()
+        lengths = np.bincount(row[~has_id], minlength=tags.shape[0])
+        other = names.take(pa.array(tags.indices[~has_id]))
+        table = posts.table.slice(start, CHUNK)
+        columns = {
+            "tag_count": pa.array(np.diff(tags.indptr).astype(np.int16) - 1),  # less the rating
+            "stripped_tags": _lists(stripped),
+            "implied_tags": _lists(implied),
+            "other_tags": pa.ListArray.from_arrays(offsets(lengths), other),
+        }
+        for name, column in columns.items():
+            table = table.append_column(name, column)
+        if writer is None:
+            writer = pq.ParquetWriter(path, table.schema, compression="zstd")
+        writer.write_table(table, row_group_size=CHUNK)
+        pairs += stripped.nnz + implied.nnz
+    writer.close()
+    return pairs
+
+
+def _lists(matrix: sp.csr_matrix) -> pa.ListArray:
+    matrix.sort_indices()
+    values = pa.array(matrix.indices.astype(np.int32))
+    return pa.ListArray.from_arrays(pa.array(matrix.indptr.astype(np.int32)), values)
+
+
+def offsets(lengths: np.ndarray) -> pa.Array:
+    return pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))

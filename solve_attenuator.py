@@ -1,0 +1,64 @@
+"""The à la carte operator: from the mean of a post's tags to a vector that says more.
+
+Reads index/posts.parquet and index/dictionary.npz; writes index/attenuator.npz (operator).
+"""
+
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+from e6graph import cli
+from e6graph.attenuator import by_band, context_means, induced_cosines, solve, tag_weights
+from e6graph.embedding import Dictionary
+from e6graph.interactions import iter_posts_by_tags
+from e6graph.store import Store
+
+SIF = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
+
+
+def main(argv=None):
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("--weighting", choices=("threshold", "log", "none"), default="threshold",
+        help="what a tag counts in the fit: 1 from --threshold posts on, the log of its posts, 1")  # fmt: skip
+    add("--threshold", type=cli.positive, default=20, help="posts a tag needs to take part")
+    add("--ridge", type=float, default=1e-6, help="of the mean of the Gram matrix's diagonal")
+    add("--held-out", type=float, default=0.2, help="share of tags left out to measure the fit")
+    add("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    report, store = cli.Report(), Store(args.index)
+
+    words = Dictionary.open(store)
+    blocks = tqdm(iter_posts_by_tags(store, words.vocabulary), "contexts", disable=None)
+    means, contexts = context_means((block for _, block in blocks), words.vecs)
+    blocks = tqdm(iter_posts_by_tags(store, words.vocabulary), "SIF contexts", disable=None)
+    share = words.frqs / words.frqs.sum()
+    sif, _ = context_means((block for _, block in blocks), words.vecs, SIF / (SIF + share))
+
+    weights = tag_weights(contexts, args.weighting, args.threshold)
+    held = (np.random.default_rng(args.seed).random(len(weights)) < args.held_out) & (contexts > 0)
+    identity = np.eye(words.vecs.shape[1], dtype=np.float32)
+    partial = solve(means, words.vecs, weights * ~held, args.ridge)
+    operator = solve(means, words.vecs, weights, args.ridge)
+    cosines = [
+        induced_cosines(matrix, context, words.vecs)
+        for matrix, context in (
+            (identity, means),
+            (identity, sif),
+            (partial, means),
+            (operator, means),
+        )
+    ]
+    parameters = vars(args) | {"index": None}
+    inputs = ["posts.parquet", "dictionary.npz"]
+    with store.stage("solve_attenuator.py", parameters, inputs) as stage:
+        stage.save_npz("attenuator.npz", operator=operator)
+    header = ("posts", "tags", "raw mean", "SIF mean", "attenuated", "fitted on all")
+    print("Cosine of the induced with the true vector, tags held out of the fit:")
+    print(cli.table(by_band(words.frqs, *cosines, take=held), header))
+    report.wrote(store.path("attenuator.npz"), f"{operator.shape[0]} × {operator.shape[1]}")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
