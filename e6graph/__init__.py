@@ -1,1 +1,17 @@
-"""A tagged image board's public export, turned into a recommender."""
+"""A tagged image board's public export, turned into a recommender.
+
+>>> from e6graph import PostGraph
+>>> graph = PostGraph.open("index")  # doctest: +SKIP
+"""
+
+__all__ = ["PostGraph", "PostInfo", "Recommendation"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    """Import the interface when it is asked for: scripts that use one helper start at once."""
+    if name in __all__:
+        from . import recommend
+
+        return getattr(recommend, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,6 +38,7 @@ def import_export(
     store: Store,
     file_types: Collection[str] | None = None,
     progress: bool = True,
+    site: str = "",
 ) -> dict[str, int]:
     """Import the export in `directory` into `store`; everything is replaced at once or not at all.
 
@@ -46,6 +47,8 @@ def import_export(
     directory : holds posts, tags, tag_aliases, tag_implications and pools (`.csv`, `.csv.gz`;
         dated or not; pools may be absent).
     file_types : extensions to keep, None for all. E6DB's choice is `IMAGE_TYPES`.
+
+    site : where the posts can be looked at, as `https://host`; "" for nowhere.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def import_export(
     counts["tags kept"] = len(names)
     counts["tags used once, without an id"] = int((used == 1).sum())
 
-    parameters = {"file_types": sorted(file_types) if file_types else None}
+    parameters = {"file_types": sorted(file_types) if file_types else None, "site": site}
     with store.stage("hydrate_data.py", parameters) as stage:
         categories = _categories(paths["tags"], names)
         _write_tags(stage, names, categories, used[kept])

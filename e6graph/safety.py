@@ -6,20 +6,51 @@ where the index is built, and again where an answer leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import gzip
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .store import Store
 
 NEVER_TAGS = frozenset({"young", "loli", "shota", "cub"})
 
 
-def is_never_tag(name: str, implied_by: Callable[[str], Iterable[str]] = lambda name: ()) -> bool:
-    """Whether a tag is, or implies, one of `NEVER_TAGS`.
+def never_tag_ids(store: Store) -> set[int]:
+    """Ids of `NEVER_TAGS` (aliases resolved) and of every tag that implies one."""
+    with gzip.open(store.check("tag2idx.json.gz"), "rt", encoding="utf-8") as file:
+        tag_ids = json.load(file)
+    with gzip.open(store.check("implications.json.gz"), "rt", encoding="utf-8") as file:
+        implied = json.load(file)
+    never = {tag_ids[name] for name in NEVER_TAGS if name in tag_ids}
+    never |= {int(tag) for tag, ids in implied.items() if not never.isdisjoint(ids)}
+    return never
 
-    Parameters
-    ----------
-    name : a tag with its aliases resolved.
-    implied_by : all that a name implies, transitively.
 
-    >>> is_never_tag("cub"), is_never_tag("fox"), is_never_tag("duckling", lambda name: ["young"])
-    (True, False, True)
+def never_shown(store: Store) -> np.ndarray:
+    """Which rows of `posts.parquet` the rule forbids, bool (n,).
+
+    The import leaves such posts out already; this asks again of whatever file is there.
     """
-    return not NEVER_TAGS.isdisjoint({name.lower(), *implied_by(name)})
+    never = never_tag_ids(store)
+    forbidden = []
+    file = pq.ParquetFile(store.check("posts.parquet"))
+    columns = [
+        c for c in ("stripped_tags", "implied_tags", "other_tags") if c in file.schema_arrow.names
+    ]
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group, columns=["rating", *columns])
+        holds = np.zeros(len(table), bool)
+        for name in columns:
+            lists = table[name].combine_chunks()
+            row = np.repeat(np.arange(len(lists)), pc.fill_null(pc.list_value_length(lists), 0))
+            wanted = pa.array(
+                sorted(NEVER_TAGS if name == "other_tags" else never), lists.type.value_type
+            )
+            hit = pc.is_in(lists.flatten(), wanted).to_numpy(zero_copy_only=False)
+            holds[row[hit]] = True
+        forbidden.append(holds & pc.fill_null(pc.not_equal(table["rating"], "s"), True).to_numpy())
+    return np.concatenate(forbidden) if forbidden else np.zeros(0, bool)

@@ -39,9 +39,9 @@ MAKERS = {
     "dictionary.npz": "embed_tags.py",
     "attenuator.npz": "solve_attenuator.py",
     "posts.skip*.ann": "construct_index.py",
-    "posts_tags.arrow": "construct_index.py",
+    "posts.arrow": "construct_index.py",
     "tags_posts.arrow": "construct_index.py",
-    "neighbors.npz": "construct_index.py",
+    "neighbors.npy": "construct_index.py",
     "recognizer.npz": "solve_recognizer.py",
 }
 JOURNAL, LOCK, TEMPORARY = ".journal.json", ".lock", ".new"
@@ -186,7 +186,7 @@ class Store:
         Parameters
         ----------
         made_by : the script, for sidecars and for whoever finds the lock taken.
-        parameters : what the artifacts depend on (seed included), JSON values.
+        parameters : what the artifacts depend on (seed included), JSON values; read at the end.
         inputs : artifacts read; their digests are recorded and compared by `check`.
         replaces : patterns of artifacts that go when the new ones come.
         """
@@ -214,7 +214,7 @@ class Store:
             try:
                 digests = {name: self.digest(name) for name in inputs}
                 yield stage
-                stage.commit(made_by, dict(parameters or {}), digests, replaces)
+                stage.commit(made_by, parameters or {}, digests, replaces)
             except OSError as error:
                 raise E6GraphError(
                     f"{made_by}: {error.strerror or error} ({error.filename or self.root}): "
@@ -256,18 +256,19 @@ class Stage:
     def commit(
         self,
         made_by: str,
-        parameters: dict[str, Any],
+        parameters: Mapping[str, Any],
         inputs: dict[str, str],
         replaces: Sequence[str],
     ) -> None:
         plan: dict[str, list] = {"rename": [], "remove": []}
         for name, temporary in sorted(self._pending.items()):
+            os.chmod(temporary, 0o644)  # annoy makes its file for the owner alone
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
             record = {
                 "format": FORMAT,
                 "made_by": made_by,
-                "parameters": parameters,
+                "parameters": dict(parameters),
                 "inputs": inputs,
                 "sha256": sha256_file(temporary),
                 "stat": _stat(temporary),  # a rename keeps all three

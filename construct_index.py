@@ -1,0 +1,81 @@
+"""An annoy index of all posts that may be shown, and the tables that are served beside it.
+
+Reads index/posts.parquet, dictionary.npz and attenuator.npz; writes index/posts.skip{OFFSET}.ann
+(annoy id + offset = post id), posts.arrow, tags_posts.arrow and, with --graph, neighbors.npy.
+"""
+
+import sys
+
+import numpy as np
+
+from e6graph import cli, indexing, neighbors
+from e6graph.embedding import Dictionary
+from e6graph.errors import BadArtifact, BadInput
+from e6graph.posts import write_posts
+from e6graph.store import Store
+
+
+def main(argv=None):
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("--offset", type=int, help="leave out posts with smaller ids; unset: the smallest there is")
+    add("--trees", type=cli.positive, default=32, help="more find more, and take more room")
+    add("--jobs", type=int, default=1, help="threads, -1 for all; above 1 the bytes may differ")
+    add("--graph", type=int, default=0, metavar="K", help="keep the K nearest of each post")
+    add("--search-k", type=cli.positive, help="nodes to inspect; unset: enough for recall .95")
+    add("--seed", type=int, default=0, help="of annoy's trees and of the sample")
+    args = parser.parse_args(argv)
+    report, store = cli.Report(), Store(args.index)
+    neighbors.probe()
+
+    words = Dictionary.open(store)
+    dim = words.vecs.shape[1]
+    operator = store.load_npz("attenuator.npz", "operator")["operator"]
+    if operator.shape != (dim, dim):
+        raise BadArtifact(
+            f"attenuator.npz is {operator.shape}, the dictionary has {dim} dimensions: "
+            "run solve_attenuator.py again"
+        )
+    inputs = ["posts.parquet", "tags.txt.gz", "dictionary.npz", "attenuator.npz"]
+    about = {"metric": neighbors.METRIC, "dim": dim, "trees": args.trees, "seed": args.seed}
+    replaces = [neighbors.PATTERN, "neighbors.npy"]
+    with store.stage("construct_index.py", about, inputs, replaces) as stage:
+        offset, builder = args.offset, None
+        indexed, left_out = [], np.zeros(len(indexing.LEFT_OUT), int)
+        for ids, vectors, counts in indexing.post_vectors(store, words, operator, offset or 0):
+            left_out += counts
+            if len(ids) and builder is None:
+                offset = int(ids[0]) if offset is None else offset
+                path = stage.path(neighbors.PATTERN.replace("*", str(offset)))
+                builder = neighbors.Builder(path, dim, offset, args.seed)
+            if len(ids):
+                builder.add(ids, vectors)
+                indexed.append(ids)
+        reasons = list(zip(indexing.LEFT_OUT, left_out.tolist(), strict=True))
+        if builder is None:
+            raise BadInput(f"no post to index, left out: {reasons}: nothing was replaced")
+        builder.build(args.trees, args.jobs)
+        ids = np.concatenate(indexed)
+        items = int(ids[-1]) - offset + 1
+        index = neighbors.load(path, dim, neighbors.METRIC, items)
+        found = neighbors.Neighbors(index, dim, offset, args.search_k or 0)
+        again = indexing.post_vectors(store, words, operator, offset, "exact search")
+        ladder = [args.search_k] if args.search_k else indexing.LADDER
+        rows = indexing.tune(found, ids, (v for _, v, _ in again), ladder, seed=args.seed)
+        found.search_k = rows[-1][0]
+        about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": found.search_k}
+        write_posts(store, stage, lambda block: np.isin(block, ids))
+        if args.graph:
+            table = indexing.neighbor_table(found, ids, args.graph)
+            with open(stage.path("neighbors.npy"), "wb") as file:
+                np.save(file, table, allow_pickle=False)
+
+    print(cli.table([(count, why) for why, count in reasons], ("posts left out", "why")))
+    print(cli.table(rows, ("search_k", "recall@10")))
+    report.wrote(store.path(neighbors.PATTERN), f"{len(ids):,} posts × {dim}")
+    report.wrote(store.path("posts.arrow"), f"{len(ids):,} posts")
+    report.wrote(store.path("tags_posts.arrow"), "their rows by tag")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

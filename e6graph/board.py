@@ -1,0 +1,136 @@
+"""The board as one person may see it: which posts are visible, and what posts and tags are."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .blacklist import DEFAULT, Blacklist
+from .embedding import nearest_names
+from .errors import BadInput, UnknownPost, UnknownTag
+from .posts import Posts
+from .safety import NEVER_TAGS, never_tag_ids
+from .store import Store
+from .tags import CATEGORIES
+
+
+@dataclass(frozen=True)
+class PostInfo:
+    """What is said of a post; `tags` by category name, `url` empty where the board has no site."""
+
+    post_id: int
+    url: str
+    rating: str
+    score: int
+    fav_count: int
+    md5: str
+    file_ext: str
+    tags: dict[str, list[str]]
+
+
+class Board:
+    """The posts of an index under some ratings and a blacklist.
+
+    Parameters
+    ----------
+    ratings : letters of what may be shown, of s, q, e.
+    blacklist : "default" (the site's for visitors), a path, text in the site's language, or None.
+
+    Attributes
+    ----------
+    posts : all that is indexed. allowed : bool (n,), what may be shown; by row.
+    """
+
+    def __init__(self, store: Store, ratings: str, blacklist: str | Path | None) -> None:
+        if not ratings or set(ratings) - set("sqe"):
+            raise BadInput(f"ratings {ratings!r}: expected some of the letters s, q, e")
+        self.posts = Posts.open(store)
+        rating = self.posts.column("rating")
+        self.allowed = np.isin(rating, list(ratings))
+        if blacklist is not None:
+            self.allowed &= ~Blacklist.parse(_blacklist_text(blacklist)).mask(self.posts)
+        for tag_id in never_tag_ids(store):  # whatever the options say
+            rows = self.posts.rows_with[tag_id]
+            self.allowed[rows[rating[rows] != "s"]] = False
+        for name in NEVER_TAGS:  # used once, so without an id
+            rows = self.posts.rows_tagged(name)
+            self.allowed[rows[rating[rows] != "s"]] = False
+
+    def resolve_tags(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
+        """(canonical names of the known ones, the unknown ones), in order, each once."""
+        known: dict[str, None] = {}
+        unknown: dict[str, None] = {}
+        for name in names:
+            tag_id = self.posts.tag_ids.get(name.strip().lower().replace(" ", "_"))
+            if tag_id is None:
+                unknown[name] = None
+            else:
+                known[self.posts.names[tag_id]] = None
+        return list(known), list(unknown)
+
+    def nearest_names(self, name: str, n: int = 3) -> list[str]:
+        """Known names and aliases spelled like one."""
+        return nearest_names(name.replace(" ", "_"), list(self.posts.tag_ids), n)
+
+    def visible(self, post_id: int) -> bool:
+        """Whether a post is indexed and may be shown under these settings."""
+        row = self.posts.row(post_id)
+        return row is not None and bool(self.allowed[row])
+
+    def describe(self, post_id: int) -> PostInfo:
+        """A post that may be shown.
+
+        Raises
+        ------
+        UnknownPost
+        """
+        row = self.row(post_id)
+        tags: dict[str, list[str]] = {}
+        for name, category in self.posts.tags(row):
+            group = CATEGORIES[category] if category < len(CATEGORIES) else "general"
+            tags.setdefault(group, []).append(name)
+        names = ("rating", "score", "fav_count", "md5", "file_ext")
+        url = f"{self.posts.site}/posts/{post_id}" if self.posts.site else ""
+        return PostInfo(post_id, url, *(self.posts.value(row, name) for name in names), tags)
+
+    def row(self, post_id: int) -> int:
+        """The row of a post that may be shown.
+
+        Raises
+        ------
+        UnknownPost
+        """
+        row = self.posts.row(int(post_id))
+        if row is None or not self.allowed[row]:
+            raise UnknownPost(f"post {post_id} is not on this board, or may not be shown here")
+        return row
+
+    def known_tag_ids(self, names: Iterable[str]) -> list[int]:
+        """Ids of some names; unknown ones are refused if all are, and warned of if some are."""
+        names = list(names)
+        known, unknown = self.resolve_tags(names)
+        if unknown:
+            near = "; ".join(
+                f"{name}: did you mean {', '.join(self.nearest_names(name)) or 'something else'}?"
+                for name in unknown
+            )
+            if not known:
+                raise UnknownTag(f"no such tag: {near}")
+            warnings.warn(f"unknown tags are left out: {near}", stacklevel=4)
+        return [self.posts.tag_ids[name] for name in known]
+
+
+def _blacklist_text(given: str | Path) -> str:
+    """The text of a blacklist given by "default", by path or as text."""
+    if given == "default":
+        return DEFAULT
+    if isinstance(given, str) and ("\n" in given or len(given) > 1024 or not Path(given).is_file()):
+        return given
+    try:
+        return Path(given).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"blacklist {given}: {error}") from None

@@ -1,0 +1,176 @@
+"""annoy behind a thin wrapper: probe, build, checked load, query; id + offset = post id.
+
+annoy 1.17.3 built by some compilers returns one neighbor or crashes, loads files of a wrong
+dimension without complaint, and takes zero and NaN vectors; each is refused here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from annoy import AnnoyIndex
+
+from .errors import BadArtifact, BadInput, E6GraphError
+from .store import Store
+
+METRIC = "angular"  # distance d, cosine 1 - d²/2
+PATTERN = "posts.skip*.ann"
+_PROBE = (
+    "from annoy import AnnoyIndex\n"
+    "index = AnnoyIndex(2, 'angular')\n"
+    "for i in range(64): index.add_item(i, [1.0, i / 64])\n"
+    "index.build(2, n_jobs=1)\n"
+    "raise SystemExit(len(index.get_nns_by_item(0, 8)) != 8)\n"
+)
+REMEDY = (
+    "ANNOY_COMPILER_ARGS=-O3,-ffast-math,-fno-finite-math-only,-DANNOYLIB_MULTITHREADED_BUILD,"
+    "-std=c++14 pip install --no-cache-dir --no-binary annoy --force-reinstall annoy==1.17.3"
+)
+
+
+def probe() -> None:
+    """Check in a process of its own that this annoy finds neighbors (it may crash).
+
+    Raises
+    ------
+    E6GraphError : with the command that installs a sound one.
+    """
+    # A fixed program without input, run by the interpreter that runs this one.
+    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=60)  # noqa: S603
+    if done.returncode:
+        raise E6GraphError(
+            f"annoy as installed does not find neighbors: reinstall it with\n{REMEDY}"
+        )
+
+
+def check_vector(vector: np.ndarray, dim: int) -> np.ndarray:
+    """The vector as float32 (dim,), or BadInput if annoy could not answer for it."""
+    vector = np.asarray(vector, np.float32)
+    if vector.shape != (dim,):
+        raise BadInput(f"a vector of shape {vector.shape}, expected ({dim},)")
+    if not np.isfinite(vector).all() or not vector.any():
+        raise BadInput("a vector that is zero or not finite has no neighbors")
+    return vector
+
+
+class Builder:
+    """Adds vectors under post ids, then builds in place at `path`.
+
+    Parameters
+    ----------
+    path : the file to build (a stage's temporary name). offset : the post id of annoy's id 0.
+    """
+
+    def __init__(self, path: str | Path, dim: int, offset: int, seed: int = 0) -> None:
+        self._index = AnnoyIndex(dim, METRIC)
+        self._index.set_seed(seed)
+        self._index.on_disk_build(str(path))
+        self._offset = offset
+
+    def add(self, post_ids: np.ndarray, vectors: np.ndarray) -> None:
+        """Add (n,) ids, each ≥ offset, with float32 (n, d) unit rows."""
+        if not np.isfinite(vectors).all() or not vectors.any(1).all():
+            raise BadInput("a vector that is zero or not finite cannot be indexed")
+        for item, vector in zip((post_ids - self._offset).tolist(), vectors.tolist(), strict=True):
+            self._index.add_item(item, vector)
+
+    def build(self, trees: int, jobs: int = 1) -> None:
+        """Build; with one job the same vectors and seed give the same bytes."""
+        self._index.build(trees, n_jobs=jobs)
+        self._index.unload()
+
+
+class Neighbors:
+    """A built index, mapped from disk. Calls may come from several threads."""
+
+    def __init__(self, index: AnnoyIndex, dim: int, offset: int, search_k: int) -> None:
+        self._index = index
+        self.dim, self.offset, self.search_k = dim, offset, search_k
+
+    @classmethod
+    def open(cls, store: Store) -> Neighbors:
+        """Map the index after checking it against its sidecar, bytes included.
+
+        Raises
+        ------
+        MissingArtifact, BadArtifact
+        """
+        path = store.check(PATTERN)
+        about = store.sidecar(PATTERN).get("parameters", {})
+        try:
+            dim, offset, items = about["dim"], about["offset"], about["items"]
+            metric, search_k = about["metric"], about["search_k"]
+        except KeyError as error:
+            raise BadArtifact(
+                f"{path} has no sidecar that gives its {error}: run construct_index.py again"
+            ) from None
+        return cls(load(path, dim, metric, items), dim, offset, search_k)
+
+    def vector(self, post_id: int) -> np.ndarray:
+        """The post's vector, float32 (d,); zeros for a post that was not indexed."""
+        return np.array(self._index.get_item_vector(post_id - self.offset), np.float32)
+
+    def query(
+        self, vector: np.ndarray, n: int, search_k: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The n nearest posts: (post ids int64, cosines float32), best first."""
+        vector = check_vector(vector, self.dim)
+        # annoy takes n × trees when the two are equal, and search_k must allow for n
+        search_k = max(search_k or self.search_k, n)
+        ids, distances = self._index.get_nns_by_vector(
+            vector.tolist(), n, search_k, include_distances=True
+        )
+        cosines = 1 - np.array(distances, np.float32) ** 2 / 2
+        return np.array(ids, np.int64) + self.offset, cosines
+
+
+def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
+    """Map an annoy file, and check that it holds as many items as its sidecar says."""
+    if metric != METRIC:
+        raise BadArtifact(f"{path} has metric {metric}, expected {METRIC}")
+    index = AnnoyIndex(dim, METRIC)
+    try:
+        index.load(str(path))
+    except OSError as error:
+        raise BadArtifact(f"{path}: {error}: run construct_index.py again") from None
+    if index.get_n_items() != items:
+        raise BadArtifact(
+            f"{path} holds {index.get_n_items()} items, expected {items}: "
+            "run construct_index.py again"
+        )
+    return index
+
+
+def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> np.ndarray:
+    """Cosine of the n-th nearest of all vectors by exact search, float32 (q,).
+
+    Parameters
+    ----------
+    blocks : float32 (m_k, d) unit rows, all the vectors in any split. queries : (q, d) unit rows.
+    """
+    best = np.full((len(queries), n), -np.inf, np.float32)
+    for block in blocks:
+        cosines = np.concatenate([best, queries @ block.T], 1)
+        best = np.partition(cosines, cosines.shape[1] - n, axis=1)[:, -n:]
+    return best.min(1)
+
+
+def recall(found: Iterable[np.ndarray], least: np.ndarray, n: int = 10) -> float:
+    """Share of the n nearest that a search found; equals count by their cosine.
+
+    Many posts have the same tags, so the same vector: any of those is as right as another.
+
+    Parameters
+    ----------
+    found : for each query the cosines of what the search gave. least : (q,), `nth_best`.
+
+    >>> recall([np.array([0.9, 0.8]), np.array([0.7, 0.1])], np.array([0.8, 0.6]), n=2)
+    0.75
+    """
+    # annoy's float32 distance loses up to 1e-6 of a cosine near 1
+    hits = [min(int((c >= low - 1e-5).sum()), n) for c, low in zip(found, least, strict=True)]
+    return sum(hits) / (len(hits) * n)

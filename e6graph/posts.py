@@ -1,0 +1,198 @@
+"""The posts as they are served: columns, tags and postings, mapped from the index.
+
+`write_posts` (in construct_index.py's stage) lays them out; `Posts` maps them. Posts under the
+never-shown rule are in neither, whatever `posts.parquet` holds.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import gzip
+import json
+import re
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .interactions import RATING_TAGS, load_names
+from .ragged import Ragged
+from .safety import never_shown
+from .store import Stage, Store
+
+LISTS = ("stripped_tags", "implied_tags", "other_tags")
+
+
+def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndarray]) -> int:
+    """Write `posts.arrow` (a row a post) and `tags_posts.arrow` (a row a tag: its posts' rows).
+
+    Parameters
+    ----------
+    take : int64 ids of a block → bool, which posts to keep.
+
+    Returns
+    -------
+    How many posts were written.
+    """
+    never = never_shown(store)
+    n_tags = len(load_names(store))
+    file = pq.ParquetFile(store.check("posts.parquet"))
+    tables, at = [], 0
+    for group in range(file.num_row_groups):
+        table = file.read_row_group(group)
+        ids = table["id"].to_numpy()
+        keep = take(ids) & ~never[at : at + len(ids)]
+        at += len(ids)
+        table = table.filter(pa.array(keep))
+        tags = _merge(*(table[name].combine_chunks() for name in LISTS[:2]))
+        tables.append(table.drop_columns(["implied_tags"]).append_column("tags", tags))
+    posts = pa.concat_tables(tables).combine_chunks()
+    tags = Ragged.of(posts["tags"])
+    row = np.repeat(np.arange(len(posts), dtype=np.int32), np.diff(tags.offsets))
+    order = np.argsort(tags.values, kind="stable")
+    counts = np.bincount(tags.values, minlength=n_tags)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    rows = pa.ListArray.from_arrays(pa.array(offsets), pa.array(row[order]))
+    _write(stage.path("posts.arrow"), posts)
+    _write(stage.path("tags_posts.arrow"), pa.table({"rows": rows}))
+    return len(posts)
+
+
+def _merge(stripped: pa.ListArray, implied: pa.ListArray) -> pa.ListArray:
+    """Both lists of each post as one, ascending."""
+    length = len(stripped)
+    rows, values = [], []
+    for lists in (stripped, implied):
+        offsets = lists.offsets.to_numpy().astype(np.int64)
+        rows.append(np.repeat(np.arange(length), np.diff(offsets)))
+        values.append(lists.values.to_numpy()[offsets[0] : offsets[-1]])
+    key = np.concatenate(rows) << 32 | np.concatenate(values)
+    key = np.unique(key)
+    counts = np.bincount(key >> 32, minlength=length)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pa.ListArray.from_arrays(
+        pa.array(offsets), pa.array((key & 0xFFFFFFFF).astype(np.int32))
+    )
+
+
+def _write(path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+class Posts:
+    """All indexed posts, in ascending post id; a row is a position in that order.
+
+    Attributes
+    ----------
+    ids : int64 (n,).
+    tags_of : tag ids of each row, ascending. rows_with : rows of each tag id, ascending.
+    names : tag names by tag id.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._table = store.map_table("posts.arrow")
+        self.ids = self._table["id"].chunk(0).to_numpy() if len(self._table) else np.zeros(0, int)
+        self.tags_of = Ragged.of(self._table["tags"])
+        self.rows_with = Ragged.of(store.map_table("tags_posts.arrow")["rows"])
+        self.names = load_names(store)
+        self.site = store.sidecar("posts.parquet").get("parameters", {}).get("site", "")
+
+    @classmethod
+    def open(cls, store: Store) -> Posts:
+        """Map the posts of an index.
+
+        Raises
+        ------
+        MissingArtifact, BadArtifact
+        """
+        return cls(store)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def column(self, name: str) -> np.ndarray:
+        """A column (n,): numbers as they are, null as 0; text as NumPy strings."""
+        column = self._table[name].combine_chunks()
+        if pa.types.is_string(column.type):
+            coded = column.dictionary_encode()
+            words = np.array(coded.dictionary.to_pylist() or [""])
+            return words[coded.indices.to_numpy()]
+        return pc.fill_null(column, False if pa.types.is_boolean(column.type) else 0).to_numpy(
+            zero_copy_only=False
+        )
+
+    def value(self, row: int, name: str):
+        """One value as a Python object."""
+        return self._table[name][row].as_py()
+
+    def row(self, post_id: int) -> int | None:
+        """The row of a post id, None if it is not indexed."""
+        at = int(np.searchsorted(self.ids, post_id))
+        return at if at < len(self.ids) and self.ids[at] == post_id else None
+
+    @cached_property
+    def tag_ids(self) -> dict[str, int]:
+        """Names and aliases → tag id."""
+        with gzip.open(self._store.check("tag2idx.json.gz"), "rt", encoding="utf-8") as file:
+            return json.load(file)
+
+    @cached_property
+    def categories(self) -> np.ndarray:
+        """uint8 by tag id."""
+        with gzip.open(self._store.check("tags_categories.bin.gz")) as file:
+            return np.frombuffer(file.read(), np.uint8)
+
+    def tags(self, row: int) -> list[tuple[str, int]]:
+        """(name, category) of a post's tags, the most used first, names without an id last.
+
+        The tags that E6DB makes of ratings are left out: the rating is a column.
+        """
+        tags = ((self.names[t], int(self.categories[t])) for t in self.tags_of[row].tolist())
+        known = [(name, category) for name, category in tags if name not in RATING_TAGS]
+        return known + [(name, 0) for name in self.value(row, "other_tags")]
+
+    def rows_tagged(self, token: str) -> np.ndarray:
+        """Rows (int64, ascending) that hold a tag; aliases resolve, `*` stands for anything."""
+        if "*" in token:
+            pattern = re.compile(fnmatch.translate(token.replace("[", "[[]").replace("?", "[?]")))
+            tags = {tag for name, tag in self.tag_ids.items() if pattern.match(name)}
+            others = [i for i, name in enumerate(self._other_names) if pattern.match(name)]
+        elif token in self.tag_ids:
+            return self.rows_with[self.tag_ids[token]].astype(np.int64)
+        else:
+            tags, others = set(), self._other_index.get(token, [])
+        rows = [self.rows_with[tag] for tag in tags] + [self._other_rows[others]]
+        return np.unique(np.concatenate(rows)).astype(np.int64)
+
+    @cached_property
+    def _other_names(self) -> list[str]:
+        return self._table["other_tags"].combine_chunks().flatten().to_pylist()
+
+    @cached_property
+    def _other_index(self) -> dict[str, list[int]]:
+        index: dict[str, list[int]] = {}
+        for i, name in enumerate(self._other_names):
+            index.setdefault(name, []).append(i)
+        return index
+
+    @cached_property
+    def _other_rows(self) -> np.ndarray:
+        lists = self._table["other_tags"].combine_chunks()
+        return np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
+
+    @cached_property
+    def pools(self) -> pa.Table:
+        """id, name, category, post_ids of every pool."""
+        return pq.read_table(self._store.check("pools.parquet"))
+
+    def rows_in_pool(self, pool: int | str) -> np.ndarray:
+        """Rows (int64) of the members of a pool, by its id or its name."""
+        key, column = (int(pool), "id") if str(pool).isdecimal() else (str(pool).lower(), "name")
+        names = self.pools[column] if column == "id" else pc.utf8_lower(self.pools[column])
+        found = self.pools.filter(pc.equal(names, key))["post_ids"].combine_chunks()
+        return np.flatnonzero(np.isin(self.ids, found.flatten().to_numpy()))

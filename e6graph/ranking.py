@@ -1,0 +1,174 @@
+"""Candidates for a set of query posts or tags, and their exact order.
+
+Candidates come from three places: the walk over posts and tags, the postings of the rarest query
+tags, and the neighbors of the query's vector. They are then ranked by what brute force would give
+them, √(boosted P³) + TF-IDF cosine, each scaled to its maximum, at a cost that depends on the
+candidates and not on the board.
+
+P³ (Cooper et al. 2014) is the exact walk post → tag → post; the booster is Pixie's (Σ_q √s_q)²
+(Eksombatchai et al. 2018, eq. 3). Tags are drawn by f^(1 - `POWER` - 1), f the posts that hold one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from . import pixie
+from .interactions import RATING_TAGS
+from .posts import Posts
+
+POWER = 0.5  # a tag of f posts is drawn in proportion to f^-POWER: a mild penalty on common tags
+
+
+@dataclass(frozen=True)
+class Query:
+    """A post, a set of tags or a picture, as weighted tags.
+
+    Attributes
+    ----------
+    tag_ids : int64 (k,), unique. weights : float (k,), what each counts.
+    row : of a query post, else None.
+    """
+
+    tag_ids: np.ndarray
+    weights: np.ndarray
+    row: int | None = None
+
+
+class Ranking:
+    """Scores posts for queries; holds what depends on the board alone."""
+
+    def __init__(self, posts: Posts) -> None:
+        self.posts = posts
+        counts = np.diff(posts.rows_with.offsets).astype(np.float64)  # (T,)
+        silent = np.isin(np.array(posts.names, object), RATING_TAGS) | (counts == 0)
+        counts = np.maximum(counts, 1)
+        self.counts = counts
+        self.idf = np.where(silent, 0, np.log(len(posts) / counts))
+        self.draw = np.where(silent, 0, counts**-POWER)
+        self.graph = pixie.Bipartite(posts.tags_of, posts.rows_with, self.draw)
+
+    @cached_property
+    def _norms(self) -> np.ndarray:
+        """Length of every post's TF-IDF vector, float32 (n,); 4 bytes a post."""
+        tags = self.posts.tags_of
+        squares = np.concatenate([[0.0], np.cumsum((self.idf**2)[tags.values])])
+        offsets = np.asarray(tags.offsets)
+        return np.sqrt(squares[offsets[1:]] - squares[offsets[:-1]]).astype(np.float32)
+
+    def query_of(self, row: int) -> Query:
+        """A post of the board as a query."""
+        tag_ids = self.posts.tags_of[row].astype(np.int64)
+        return Query(tag_ids, np.ones(len(tag_ids)), row)
+
+    def weights(self, queries: Sequence[Query]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What each tag of the queries is worth.
+
+        Returns
+        -------
+        tag_ids : int64 (k,), ascending, all tags of the queries that say something.
+        walk : float64 (k, q), the chance that a walk from query j comes to a post through tag i.
+        tfidf : float64 (k,), the summed unit TF-IDF vectors times idf.
+        """
+        tag_ids = np.unique(np.concatenate([q.tag_ids for q in queries]))
+        tag_ids = tag_ids[self.idf[tag_ids] > 0]
+        walk = np.zeros((len(tag_ids), len(queries)))
+        tfidf = np.zeros(len(tag_ids))
+        idf = self.idf[tag_ids]
+        for j, query in enumerate(queries):
+            said = self.idf[query.tag_ids] > 0
+            at = np.searchsorted(tag_ids, query.tag_ids[said])
+            walk[at, j] = query.weights[said] * self.draw[query.tag_ids[said]]
+            walk[:, j] /= max(walk[:, j].sum(), 1e-300)
+            vector = np.zeros(len(tag_ids))
+            vector[at] = query.weights[said] * idf[at]
+            tfidf += vector / max(np.linalg.norm(vector), 1e-300)
+        return tag_ids, walk / self.counts[tag_ids][:, None], tfidf * idf
+
+    def candidates(
+        self, queries: Sequence[Query], allowed: np.ndarray, size: int, seed: int = 0
+    ) -> np.ndarray:
+        """Rows (int64, ascending) that may be among the best; about 2 × `size` of them.
+
+        Parameters
+        ----------
+        allowed : bool (n,), what may be returned.
+        """
+        starts = np.array([q.row for q in queries if q.row is not None], np.int64)
+        found = [self._from_postings(queries, allowed, size)]
+        if len(starts):
+            walked, _ = pixie.walk(self.graph, starts, steps=10 * size, allowed=allowed, seed=seed)
+            found.append(walked[:size])
+        return np.unique(np.concatenate(found))
+
+    def _from_postings(
+        self, queries: Sequence[Query], allowed: np.ndarray, size: int
+    ) -> np.ndarray:
+        """The best rows by the rarest tags alone, read until 25 × `size` postings."""
+        tag_ids, walk, _ = self.weights(queries)
+        order = np.argsort(self.counts[tag_ids], kind="stable")
+        total = np.cumsum(self.counts[tag_ids][order])
+        order = order[: max(1, int(np.searchsorted(total, 25 * size, side="right")))]
+        if not len(order):
+            return np.zeros(0, np.int64)
+        rows, offsets = self.posts.rows_with.take(tag_ids[order])
+        worth = np.repeat(walk[order].sum(1), np.diff(offsets))
+        worth = worth[allowed[rows]]
+        unique, which = np.unique(rows[allowed[rows]], return_inverse=True)
+        score = np.bincount(which, worth, len(unique))
+        if len(unique) > size:
+            unique = unique[np.argpartition(-score, size)[:size]]
+        return unique.astype(np.int64)
+
+    def score(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
+        """Exact scores of some rows, float64 (m,) in 0..1.
+
+        Cost: one gather of the rows' tags, about 36 × m × 8 bytes.
+        """
+        if not len(rows):
+            return np.zeros(0)
+        tag_ids, walk, tfidf = self.weights(queries)
+        matches = self.matches(rows, tag_ids) @ np.column_stack([walk, tfidf])  # (m, q + 1)
+        boosted = np.sqrt(matches[:, :-1]).sum(1)  # √ of the boosted P³
+        cosine = matches[:, -1] / np.maximum(self._norms[rows], 1e-12)
+        return (_to_one(boosted) + _to_one(cosine)) / 2
+
+    def matches(self, rows: np.ndarray, tag_ids: np.ndarray) -> sp.csr_matrix:
+        """Which of some tags (ascending) some rows hold, float64 (m, k) CSR of ones."""
+        column = np.full(len(self.counts) + 1, -1, np.int32)
+        column[tag_ids] = np.arange(len(tag_ids))
+        values, offsets = self.posts.tags_of.take(rows)
+        columns = column[values]
+        kept = columns >= 0
+        indptr = np.concatenate([[0], np.cumsum(kept)])[offsets]
+        return sp.csr_matrix(
+            (np.ones(kept.sum()), columns[kept], indptr), (len(rows), len(tag_ids))
+        )
+
+    def reasons(
+        self, rows: np.ndarray, queries: Sequence[Query], n: int = 3
+    ) -> tuple[list[list[int]], np.ndarray]:
+        """Why each row: the tag ids that say most, and the query it shares most with.
+
+        Returns
+        -------
+        tag_ids : for each row up to n, by their part of the TF-IDF cosine, largest first.
+        query : int64 (m,), number of the query of largest common idf.
+        """
+        tag_ids, walk, tfidf = self.weights(queries)
+        if not len(tag_ids) or not len(rows):
+            return [[] for _ in rows], np.zeros(len(rows), np.int64)
+        shared = self.matches(rows, tag_ids)
+        part = shared.toarray() * tfidf  # (m, k), k the tags of the queries
+        best = np.argsort(-part, axis=1, kind="stable")[:, :n]
+        said = [tag_ids[columns[part[i, columns] > 0]].tolist() for i, columns in enumerate(best)]
+        return said, (shared @ ((walk > 0) * self.idf[tag_ids][:, None])).argmax(1)
+
+
+def _to_one(values: np.ndarray) -> np.ndarray:
+    return values / max(values.max(initial=0), 1e-300)

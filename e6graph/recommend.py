@@ -1,0 +1,273 @@
+"""One interface over the whole index: posts, tags and pictures → ranked posts, with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from .board import Board, PostInfo
+from .embedding import Dictionary, unit_rows
+from .errors import BadArtifact, BadInput, UnknownTag
+from .neighbors import Neighbors, check_vector
+from .pixie import CachedNeighbors, Graph, NeighborTable, walk, with_boards
+from .ranking import Query, Ranking
+from .store import Store
+
+__all__ = ["PostGraph", "PostInfo", "Recommendation"]
+
+AVOIDED = 0.5  # what likeness to an avoided post takes from a score of 0..1
+SEEN_TAGS = 24  # tags of a picture that take part, by confidence
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A post, its score (0..1 within one answer) and why: the tags or query posts it answers to."""
+
+    post_id: int
+    score: float
+    because: list[str | int] = field(default_factory=list)
+
+
+class PostGraph(Board):
+    """An opened index. Calls may come from several threads; nothing in it changes."""
+
+    def __init__(self, store: Store, ratings: str, blacklist: str | Path | None) -> None:
+        super().__init__(store, ratings, blacklist)
+        self._store = store
+        self.dictionary = Dictionary.open(store)
+        self._operator = store.load_npz("attenuator.npz", "operator")["operator"]
+        self._near = Neighbors.open(store)
+        dim = self.dictionary.vecs.shape[1]
+        if not self._operator.shape[0] == self._operator.shape[1] == self._near.dim == dim:
+            raise BadArtifact(
+                f"dictionary of {dim} dimensions, operator {self._operator.shape}, index of "
+                f"{self._near.dim}: run the scripts again from solve_attenuator.py on"
+            )
+        self.ranking = Ranking(self.posts)
+        self._column = {name: i for i, name in enumerate(self.dictionary.tags)}
+
+    @classmethod
+    def open(
+        cls,
+        index: str | Path = "index",
+        ratings: str = "s",
+        blacklist: str | Path | None = "default",
+    ) -> PostGraph:
+        """Open an index directory; `ratings` and `blacklist` as in `Board`.
+
+        Raises
+        ------
+        MissingArtifact : naming the script to run. BadArtifact : the parts do not belong together.
+        BadInput : the ratings or the blacklist cannot be read.
+        """
+        return cls(Store(index), ratings, blacklist)
+
+    # -- vectors ---------------------------------------------------------------------------------
+    def embed_tags(self, tags: Iterable[str]) -> np.ndarray:
+        """The vector of a post that had these tags, float32 (d,), of length 1.
+
+        Raises
+        ------
+        UnknownTag : none of them is known, or none has a vector.
+        """
+        vector = self._vector([self.posts.names[i] for i in self.known_tag_ids(tags)])
+        if vector is None:
+            raise UnknownTag(f"no vector for {', '.join(tags)}: used too rarely to have one")
+        return vector
+
+    def _vector(self, names: Iterable[str]) -> np.ndarray | None:
+        columns = [self._column[name] for name in names if name in self._column]
+        if not columns:
+            return None
+        mean = self.dictionary.vecs[columns].mean(0, keepdims=True)
+        vector = unit_rows(mean @ self._operator.T)[0]
+        return vector if vector.any() else None
+
+    @cached_property
+    def _recognizer(self):
+        from .recognizer import Recognizer
+
+        return Recognizer.open(self._store)
+
+    def embed_image(self, image) -> np.ndarray:
+        """The vector of a picture (path, bytes or PIL image), float32 (d,), of length 1."""
+        return self._recognizer.embed(image)
+
+    def recognize(self, image, n: int = 8) -> list[tuple[str, float]]:
+        """What a picture seems to show: (tag, confidence 0..1), best first."""
+        return self._recognizer.tags(image, n)
+
+    def neighbors(self, query: int | np.ndarray, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest posts of a post or of a vector (d,), without the post itself.
+
+        Returns
+        -------
+        ids : int64 (≤ n,). cosines : float32, descending.
+        """
+        own = None
+        if np.ndim(query) == 0:
+            own = int(query)
+            self.row(own)
+            query = self._near.vector(own)
+        vector = check_vector(query, self._near.dim)
+        ask = n + 1
+        while True:  # more and more, until n of them may be shown or there are no more
+            ids, cosines = self._near.query(vector, min(ask, len(self.posts)))
+            rows = np.searchsorted(self.posts.ids, ids)
+            keep = self.allowed[rows] & (ids != own)
+            if keep.sum() >= n or ask >= len(self.posts):
+                return ids[keep][:n], cosines[keep][:n]
+            ask *= 4
+
+    # -- the walk --------------------------------------------------------------------------------
+    def walk(
+        self, posts: Sequence[int], over: str = "tags", **options
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pixie's walk from some posts; `options` as in `pixie.walk`.
+
+        Parameters
+        ----------
+        over : "tags" (posts and tags), "pools" (pools as further boards), or "neighbors" (posts
+            and their nearest, from `neighbors.npy` if there is one).
+
+        Returns
+        -------
+        ids : int64, visited posts, best first. visits : float64.
+        """
+        rows = np.array([self.row(post) for post in posts], np.int64)
+        found, visits = walk(self._graph(over), rows, allowed=self.allowed, **options)
+        return self.posts.ids[found], visits
+
+    def _graph(self, over: str) -> Graph:
+        graphs = {"tags": lambda: self.ranking.graph, "pools": lambda: self._with_pools,
+                  "neighbors": lambda: self._near_graph}  # fmt: skip
+        if over not in graphs:
+            raise BadInput(f"over {over!r}: expected one of {', '.join(graphs)}")
+        return graphs[over]()
+
+    @cached_property
+    def _with_pools(self) -> Graph:
+        members = self.posts.pools["post_ids"].to_pylist()
+        rows = [np.flatnonzero(np.isin(self.posts.ids, pool)) for pool in members]
+        return with_boards(self.ranking.graph, rows)
+
+    @cached_property
+    def _near_graph(self) -> Graph:
+        if self._store.find("neighbors.npy"):
+            table = np.load(self._store.check("neighbors.npy"), "r", allow_pickle=False)
+            return NeighborTable(table)
+        width = 16
+
+        def ask(row: int) -> np.ndarray:
+            own = int(self.posts.ids[row])
+            ids, _ = self._near.query(self._near.vector(own), width + 1)
+            return np.searchsorted(self.posts.ids, ids[ids != own])
+
+        return CachedNeighbors(len(self.posts), width, ask)
+
+    # -- recommending ----------------------------------------------------------------------------
+    def recommend(
+        self,
+        posts: Sequence[int] = (),
+        tags: Sequence[str] = (),
+        images: Sequence = (),
+        avoid: Sequence[str | int] = (),
+        n: int = 20,
+        seed: int = 0,
+        exclude: Iterable[int] = (),
+    ) -> list[Recommendation]:
+        """Posts that go with all of these, best first; fewer than n only when no more may be shown.
+
+        Parameters
+        ----------
+        posts, tags, images : what is liked; at least one.
+        avoid : tags that must not be there, and posts (ids) to stay away from.
+        exclude : post ids not to return (seen ones).
+        seed : of the walk, and of the order among equals.
+
+        Raises
+        ------
+        BadInput : nothing to go by. UnknownTag, UnknownPost.
+        """
+        if n < 1 or not (len(posts) or len(tags) or len(images)):
+            raise BadInput("give at least one post, tag or image, and n of 1 or more")
+        queries = [self.ranking.query_of(self.row(post)) for post in posts]
+        vectors = [self._near.vector(int(post)) for post in posts]
+        if len(tags):
+            ids = self.known_tag_ids(tags)
+            # One query a tag: the booster then favours posts that hold several of them.
+            queries += [Query(np.array([i]), np.ones(1)) for i in ids]
+            vectors.append(self._vector(self.posts.names[i] for i in ids))
+        for image in images:
+            seen = [(t, c) for t, c in self.recognize(image, SEEN_TAGS) if t in self.posts.tag_ids]
+            ids = np.array([self.posts.tag_ids[tag] for tag, _ in seen], np.int64)
+            order = np.argsort(ids)
+            queries.append(Query(ids[order], np.array([c for _, c in seen])[order]))
+            vectors.append(self.embed_image(image))
+        allowed, disliked = self._narrow(avoid)
+        allowed[[q.row for q in queries if q.row is not None]] = False
+        rows = [self.posts.row(int(post)) for post in exclude]
+        allowed[[row for row in rows if row is not None]] = False
+
+        size = max(2000, 2 * n)
+        rows = self.ranking.candidates(queries, allowed, size, seed)
+        near = self._near_rows([v for v in vectors if v is not None], max(200, n))
+        rows = np.union1d(rows, near[allowed[near]])
+        if len(rows) < n:
+            rows = np.flatnonzero(allowed)
+        score = self.ranking.score(rows, queries)
+        if disliked:
+            score = score - AVOIDED * self.ranking.score(rows, disliked)
+        chance = np.random.default_rng(seed).random(len(rows))  # ids say nothing, ties included
+        best = np.lexsort((chance, -score))[:n]
+        reasons, nearest = self.ranking.reasons(rows[best], queries)
+        made = []
+        for i, said, query in zip(best.tolist(), reasons, nearest.tolist(), strict=True):
+            because: list[str | int] = [self.posts.names[tag_id] for tag_id in said]
+            if (row := queries[query].row) is not None:
+                because.append(int(self.posts.ids[row]))
+            made.append(Recommendation(int(self.posts.ids[rows[i]]), float(score[i]), because))
+        return made
+
+    def _narrow(self, avoid: Iterable[str | int]) -> tuple[np.ndarray, list[Query]]:
+        """What may be returned, and the avoided posts as queries."""
+        allowed, disliked, names = self.allowed.copy(), [], []
+        for given in avoid:
+            if isinstance(given, str):
+                names.append(given)
+            elif (row := self.posts.row(int(given))) is not None:
+                disliked.append(self.ranking.query_of(row))
+                allowed[row] = False
+        for tag_id in self.known_tag_ids(names) if names else ():
+            allowed[self.posts.rows_with[tag_id]] = False
+        return allowed, disliked
+
+    def _near_rows(self, vectors: list[np.ndarray], n: int) -> np.ndarray:
+        """Rows of the posts nearest to the mean of some vectors."""
+        mean = np.sum(vectors, 0) if vectors else np.zeros(self._near.dim)
+        if not np.any(mean):
+            return np.zeros(0, np.int64)
+        ids, _ = self._near.query(unit_rows(mean[None])[0], min(n, len(self.posts)))
+        return np.searchsorted(self.posts.ids, ids)
+
+    def suggest_tags(self, tags: Sequence[str], n: int = 8) -> list[tuple[str, float]]:
+        """Tags that belong with these: what the posts most like them hold, by share of likeness.
+
+        Returns
+        -------
+        (tag, score 0..1), best first; the given tags and what they imply are left out.
+        """
+        ids = np.unique(self.known_tag_ids(tags))
+        query = Query(ids, np.ones(len(ids)))
+        rows = self.ranking.candidates([query], self.allowed, 500)
+        score = self.ranking.score(rows, [query]) ** 4
+        values, offsets = self.posts.tags_of.take(rows)
+        share = np.bincount(values, np.repeat(score, np.diff(offsets)), len(self.posts.names))
+        share = share / max(score.sum(), 1e-300) * (self.ranking.idf > 0)
+        share[ids] = 0
+        best = np.argsort(-share, kind="stable")[:n]
+        return [(self.posts.names[i], float(share[i])) for i in best if share[i] > 0]

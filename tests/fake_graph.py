@@ -1,0 +1,105 @@
+"""A board of twelve posts behind the interface of `PostGraph`, for tests of what talks to it."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from dataclasses import dataclass
+
+from e6graph.errors import BadInput, UnknownPost, UnknownTag
+
+# post id -> rating, tags by category (as `describe` gives them: the most used first)
+BOARD = {
+    10: ("s", {"species": ["fox"], "artist": ["inkwash"], "general": ["night", "lantern"]}),
+    11: ("s", {"species": ["fox"], "artist": ["inkwash"], "general": ["night", "snow"]}),
+    12: ("s", {"species": ["fox"], "artist": ["papercut"], "general": ["day", "meadow"]}),
+    13: ("s", {"species": ["owl"], "artist": ["papercut"], "general": ["night", "forest"]}),
+    14: ("s", {"species": ["owl"], "artist": ["inkwash"], "general": ["night", "snow"]}),
+    15: ("s", {"species": ["otter"], "artist": ["papercut"], "general": ["day", "river"]}),
+    16: ("s", {"character": ["ember"], "species": ["fox"], "general": ["night", "forest"]}),
+    17: ("s", {"species": ["spider"], "artist": ["inkwash"], "general": ["night", "web"]}),
+    18: ("s", {"species": ["fox", "spider"], "general": ["night", "web"]}),
+    19: ("s", {"species": ["owl"], "general": ["day", "meadow"]}),
+    20: ("s", {"species": ["otter"], "general": ["night", "river", "snow"]}),
+    21: ("q", {"species": ["fox"], "artist": ["inkwash"], "general": ["night"]}),
+}
+ALIASES = {"vixen": "fox"}
+
+
+@dataclass
+class Recommendation:
+    post_id: int
+    score: float
+    because: list
+
+
+@dataclass
+class PostInfo:
+    post_id: int
+    url: str
+    rating: str
+    score: int
+    fav_count: int
+    md5: str
+    file_ext: str
+    tags: dict[str, list[str]]
+
+
+class FakeGraph:
+    """Scores by counting shared tags; remembers how `recommend` was last called."""
+
+    def __init__(self, ratings: str = "s") -> None:
+        self.ratings = ratings
+        self.called: dict = {}
+        self.vocabulary = sorted({tag for post_id in BOARD for tag in self._tags(post_id)})
+
+    def _tags(self, post_id: int) -> list[str]:
+        return [tag for names in BOARD[post_id][1].values() for tag in names]
+
+    def visible(self, post_id: int) -> bool:
+        return post_id in BOARD and BOARD[post_id][0] in self.ratings
+
+    def describe(self, post_id: int) -> PostInfo:
+        if not self.visible(post_id):
+            raise UnknownPost(f"post {post_id} is not on this board, or is hidden")
+        url = f"https://e621.net/posts/{post_id}"
+        rating, tags = BOARD[post_id]
+        return PostInfo(post_id, url, rating, 5, 3, f"{post_id:032x}", "png", tags)
+
+    def nearest_names(self, name: str, n: int = 3) -> list[str]:
+        return difflib.get_close_matches(name, self.vocabulary, n)
+
+    def resolve_tags(self, names):
+        names = [ALIASES.get(name, name) for name in names]
+        known = [name for name in names if name in self.vocabulary]
+        return known, [name for name in names if name not in self.vocabulary]
+
+    def suggest_tags(self, tags, n: int = 8):
+        together = Counter(
+            tag for p in BOARD if set(tags) & set(self._tags(p)) for tag in self._tags(p)
+        )
+        return [(tag, c) for tag, c in together.most_common() if tag not in tags][:n]
+
+    def recognize(self, image, n: int = 8):
+        if not image.startswith(b"PICTURE"):
+            raise BadInput("not a picture: expected PNG, JPEG or WebP")
+        return [("fox", 0.9), ("snow", 0.42)][:n]
+
+    def recommend(
+        self, posts=(), tags=(), images=(), avoid=(), n=20, seed=0, exclude=()
+    ) -> list[Recommendation]:
+        self.called = dict(posts=posts, tags=tags, avoid=avoid, n=n, seed=seed, exclude=exclude)
+        if unknown := self.resolve_tags([*tags, *(a for a in avoid if isinstance(a, str))])[1]:
+            raise UnknownTag(f"no tag {unknown}")
+        for post_id in [*posts, *(a for a in avoid if not isinstance(a, str))]:
+            self.describe(post_id)
+        wanted = {*tags, *(["fox", "snow"] if images else [])}
+        found = []
+        for post_id in sorted(set(BOARD) - set(posts) - set(exclude)):
+            has = set(self._tags(post_id))
+            because = [tag for tag in self._tags(post_id) if tag in wanted]
+            because += [post for post in posts if has & set(self._tags(post))]
+            away = [a for a in avoid if a in has or (a in BOARD and has & set(self._tags(a)))]
+            if self.visible(post_id) and because and not (has & set(map(str, avoid))):
+                found.append(Recommendation(post_id, len(because) - len(away) / 2, because))
+        return sorted(found, key=lambda one: (-one.score, one.post_id))[:n]

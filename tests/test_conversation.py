@@ -1,0 +1,515 @@
+"""The talk: what is understood, what is kept, what comes back; then its terminal and its sheet."""
+
+import importlib.util
+import io
+import re
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from fake_graph import BOARD, FakeGraph
+from PIL import Image
+
+from e6graph import cli
+from e6graph.chat import contact_sheet as sheets
+from e6graph.chat.contact_sheet import contact_sheet
+from e6graph.chat.conversation import MESSAGE_LIMIT, PICTURE_LIMIT, Conversation
+from e6graph.chat.messages import COMMANDS, Picture, Reply, card, clean, post_id_in, reasons
+from e6graph.chat.terminal import read_picture, talk
+from e6graph.errors import BadInput, MissingArtifact
+from e6graph.profiles import Profile, Profiles
+
+PICTURE = b"PICTURE of a fox"
+CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.fixture
+def kept(tmp_path):
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        yield profiles
+
+
+@pytest.fixture
+def bot(kept):
+    return Conversation(FakeGraph(), kept, "ann", "previews")
+
+
+def say(bot, *messages):
+    """The text of the last answer."""
+    for message in messages:
+        replies = bot.reply(message)
+    return "\n".join(reply.text for reply in replies)
+
+
+def shown(replies):
+    return [reply.post.post_id for reply in replies if reply.post is not None]
+
+
+# -- tags ------------------------------------------------------------------------------------------
+def test_tags_are_kept_at_once_and_typos_get_suggestions(bot, kept):
+    replies = bot.reply("/enjoy Vixen, nihgt,zzzz snow")
+    assert len(replies) == 1
+    lines = replies[0].text.split("\n")
+    assert lines[0] == "You enjoy fox, snow."
+    assert lines[1] == "No tag 'nihgt': did you mean night?"
+    assert lines[2] == "No tag 'zzzz'."
+    assert lines[3].startswith("Often with them: night")
+    assert replies[0].choices == ["/walk", "/enjoy night"]
+    assert kept.load("ann").enjoys == ["fox", "snow"]
+    assert say(bot, "/avoid fox spider").startswith("You avoid fox, spider.")
+    assert kept.load("ann") == Profile(enjoys=["snow"], avoids=["fox", "spider"])
+
+
+def test_nothing_known_keeps_nothing(bot, kept):
+    assert say(bot, "/avoid xyzzy") == "No tag 'xyzzy'."
+    assert say(bot, "/enjoy") == "Expected tags: /enjoy TAGS, such as /enjoy fox night"
+    assert "Nor do I know 2 more" in say(bot, "/enjoy a1 a2 a3 a4 a5 a6 a7")
+    assert kept.load("ann") == Profile()
+
+
+def test_words_without_a_command(bot, kept):
+    assert say(bot, "fox, night").startswith("You enjoy fox, night.")
+    answer = bot.reply("fox owll please")[0]
+    assert "No tag 'owll': did you mean owl?" in answer.text
+    assert answer.choices == ["/enjoy fox"]
+    assert kept.load("ann").enjoys == ["fox", "night"]  # not from the half-understood line
+    assert say(bot, "https://e621.net/posts/12") == "To say that you like that post: /like 12"
+    assert say(bot, ",,") == "I understand tags and commands; /help lists them."
+    assert bot.reply("  \n ") == []
+
+
+# -- posts -----------------------------------------------------------------------------------------
+def test_a_walk_shows_the_post_and_why(bot):
+    say(bot, "/enjoy fox night")
+    (reply,) = bot.reply("/walk")
+    assert reply.text == (
+        "#10  fox by inkwash\n"
+        "https://e621.net/posts/10\n"
+        "artist     inkwash\n"
+        "species    fox\n"
+        "general    night, lantern\n"
+        "why        you enjoy fox, night"
+    )
+    assert reply.post.post_id == 10 and reply.why == "you enjoy fox, night"
+    assert reply.picture == Path(f"previews/data/preview/00/00/{10:032x}.jpg")
+    assert say(bot, "/why") == (
+        "#10: you enjoy fox, night.\n"
+        "Sought from 2 tags you enjoy and 0 posts you liked, away from 0 tags and 0 posts; "
+        "left out 0 posts seen before. Score 2."
+    )
+
+
+def test_feedback_counts_at_once(bot, kept):
+    assert "do not know your taste" in say(bot, "/walk")
+    assert say(bot, "/like 14") == "You like #14: owl by inkwash."
+    assert shown(bot.reply("/walk")) == [10]
+    assert bot._graph.called == dict(
+        posts=[14], tags=[], avoid=[], n=1, seed=1, exclude=[14]
+    )  # the post liked has been seen
+    assert say(bot, "/dislike") == "You dislike #10: fox by inkwash."
+    bot.reply("/avoid spider")
+    bot.reply("/walk")
+    assert bot._graph.called["avoid"] == ["spider", 10]
+    assert bot._graph.called["seed"] == 2
+    say(bot, "/like 10")
+    assert kept.load("ann").liked == [14, 10] and kept.load("ann").disliked == []
+
+
+def test_posts_do_not_come_back_even_in_the_next_run(bot, kept):
+    say(bot, "/enjoy night")
+    first = shown(bot.reply("/walk")) + shown(bot.reply("/skip")) + shown(bot.reply("/more"))
+    again = Conversation(FakeGraph(), kept, "ann")
+    rest = shown(again.reply("/more")) + shown(again.reply("/more"))
+    night = [p for p, (rating, tags) in BOARD.items() if "night" in tags["general"]]
+    assert sorted(first + rest) == [p for p in night if BOARD[p][0] == "s"]
+    assert len(first) == 7
+    assert say(again, "/walk").startswith("Nothing new is left")
+    assert shown(Conversation(FakeGraph(), kept, "bob").reply("night")) == []
+    assert shown(Conversation(FakeGraph(), kept, "bob").reply("/walk")) == [10]  # others' own
+
+
+def test_a_scripted_talk_is_reproducible(tmp_path):
+    script = ["/enjoy fox", "/walk", "/like", "/walk", "/dislike", "/more", "/taste"]
+    talks = []
+    for name in ("a", "b"):
+        with Profiles(tmp_path / name) as kept:
+            bot = Conversation(FakeGraph(), kept, "ann")
+            talks.append([say(bot, message) for message in script])
+    assert talks[0] == talks[1]
+
+
+def test_only_the_latest_dislikes_count(bot, kept):
+    for post_id in (10, 11, 12):
+        kept.dislike("ann", post_id)
+    kept.enjoy("ann", ["owl"])
+    bot._graph.visible = lambda post_id: True
+    for post_id in range(100, 125):
+        kept.dislike("ann", post_id)
+    asked = []
+    bot._graph.recommend = lambda **query: asked.append(query) or []
+    bot.reply("/walk")
+    assert asked[0]["avoid"] == list(range(105, 125))
+    assert len(asked[0]["exclude"]) == 28
+
+
+def test_what_may_not_be_shown_is_refused_in_one_line(bot, kept):
+    for message in ("/like 21", "/dislike https://e621.net/posts/21", "/like 9999"):
+        (reply,) = bot.reply(message)
+        assert re.fullmatch(r"post \d+ is not on this board, or is hidden", reply.text)
+    for message in ("/like fox", "/like 1 2", f"/like {10**30}", "/like 12x"):
+        assert "is not a post: /like takes a number or URL" in say(bot, message)
+    assert kept.load("ann") == Profile()
+
+
+def test_a_profile_made_under_other_settings_still_works(kept):
+    wide = Conversation(FakeGraph("sq"), kept, "ann")
+    say(wide, "/like 21", "/dislike 12", "/enjoy fox")
+    kept.enjoy("ann", ["a_tag_of_last_year"])
+    kept.dislike("ann", 4000)
+    narrow = Conversation(FakeGraph("s"), kept, "ann")
+    assert shown(narrow.reply("/walk")) == [10]
+    assert narrow._graph.called["posts"] == []
+    assert narrow._graph.called["avoid"] == [12]
+    assert "3 of these are not on this board" in say(narrow, "/taste")
+
+
+@pytest.mark.parametrize("message", ["/skip", "/like", "/dislike", "/why"])
+def test_before_anything_was_shown(bot, message):
+    assert say(bot, message).startswith("Nothing was shown yet")
+
+
+# -- pictures --------------------------------------------------------------------------------------
+def test_a_picture_is_read_followed_and_not_kept(bot, kept, tmp_path):
+    replies = bot.reply(Picture(PICTURE))
+    assert replies[0].text == "I think I see: fox 90%, snow 42%"
+    assert replies[0].choices == ["/enjoy fox", "/enjoy snow"]
+    assert shown(replies) == [11, 10, 12]
+    assert replies[1].why == "like your picture; it has fox, snow"
+    assert shown(bot.reply("/more")) == [14, 16, 18, 20]  # more like the picture
+    assert "Sought from your picture" in say(bot, "/why")
+    assert kept.load("ann") == Profile(seen=[11, 10, 12, 14, 16, 18, 20])
+    say(bot, "/enjoy owl")
+    assert shown(bot.reply("/walk")) == [13]  # the taste again
+    assert b"PICTURE" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_pictures_that_cannot_be_used(bot, monkeypatch):
+    assert say(bot, Picture(b"GIF89a")) == "not a picture: expected PNG, JPEG or WebP"
+    assert say(bot, Picture(b"")) == "the picture is empty"
+    assert say(bot, Picture(problem="no such file")) == "no such file"
+    assert say(bot, Picture(b"x" * (PICTURE_LIMIT + 1))) == "the picture has more than 20 MB"
+    assert say(bot, "/picture fox.png").startswith("Expected a picture")
+
+    def missing(*_, **__):
+        raise MissingArtifact("index/recognizer.npz is missing: run solve_recognizer.py first")
+
+    monkeypatch.setattr(bot._graph, "recognize", missing)
+    assert "run solve_recognizer.py first" in say(bot, Picture(PICTURE))
+
+
+# -- what is kept ----------------------------------------------------------------------------------
+def test_taste_lists_what_is_kept(bot, kept):
+    assert say(bot, "/taste") == "Nothing is kept of you."
+    say(bot, "/enjoy fox night", "/avoid web", "/like 12", "/dislike 13", "/walk")
+    assert say(bot, "/taste") == (
+        "Kept of 'ann', the latest last:\n"
+        "enjoys     fox, night\n"
+        "avoids     web\n"
+        "liked      #12\n"
+        "disliked   #13\n"
+        "seen       3 posts"
+    )
+    for post_id in range(100, 130):
+        kept.like("ann", post_id)
+    assert "liked      (11 earlier), #110, #111" in say(bot, "/taste")
+
+
+@pytest.mark.parametrize("answer", ["no", "y", "yes please", "", "/yes", "fox"])
+def test_anything_but_yes_keeps_everything(bot, kept, answer):
+    say(bot, "/enjoy owl")
+    assert say(bot, "/forget").startswith("Delete 1 tag and 0 posts")
+    assert bot.reply(answer)[0].text == "Nothing was deleted."
+    say(bot, "yes")  # too late
+    assert kept.load("ann").enjoys == ["owl"]
+
+
+def test_a_command_or_picture_after_forget_keeps_and_is_answered(bot, kept):
+    say(bot, "/enjoy owl", "/forget")
+    replies = bot.reply("/walk")
+    assert replies[0].text == "Nothing was deleted." and shown(replies) == [13]
+    say(bot, "/forget")
+    assert bot.reply(Picture(problem="no such file"))[0].text == "Nothing was deleted."
+    say(bot, "yes")
+    assert kept.load("ann").enjoys == ["owl"]
+
+
+def test_forget_deletes_this_user_and_the_talks_memory(bot, kept):
+    kept.enjoy("bob", ["fox"])
+    say(bot, "/enjoy owl night", Picture(PICTURE), "/forget")
+    assert say(bot, " YES ") == "Everything kept of you was deleted."
+    assert kept.load("ann") == Profile() and kept.load("bob").enjoys == ["fox"]
+    assert say(bot, "/why").startswith("Nothing was shown yet")
+    assert say(bot, "/walk").startswith("I do not know your taste")
+    assert say(bot, "/forget") == "Nothing is kept of you."
+
+
+# -- robustness ------------------------------------------------------------------------------------
+def test_commands_are_listed_and_typos_found(bot):
+    listed = say(bot, "/help")
+    assert all(f"\n/{name}" in f"\n{listed}" for name in COMMANDS)
+    assert say(bot, "/WALK").startswith("I do not know your taste")
+    assert bot.reply("/wlak")[0].choices == ["/walk"]
+    assert bot.reply("/__init__")[0].choices == ["/help"]
+    assert say(bot, "/walk now") == "/walk takes nothing after it; got 'now'."
+    assert not bot.ended
+    assert say(bot, "/quit") == "Goodbye." and bot.ended
+
+
+HOSTILE = [
+    "/enjoy \x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07fox\x9b2J \u202efox",
+    "/like \x1b[2J",
+    "/\x1b[5mwalk",
+    "'; DROP TABLE users; --",
+    "/enjoy \ud800 \x00",
+    "/like ../../etc/passwd",
+    "x" * (MESSAGE_LIMIT + 1),
+    "/enjoy " + "y " * (MESSAGE_LIMIT // 2 - 10),
+    "/",
+    "/ walk",
+]
+
+
+@pytest.mark.parametrize("message", HOSTILE)
+def test_nothing_typed_reaches_a_terminal_as_control(bot, kept, message):
+    replies = bot.reply(message)
+    assert replies
+    for reply in replies:
+        for text in (reply.text, reply.why, *reply.choices):
+            assert not CONTROLS.search(text)
+            text.encode()  # no lone surrogates
+    assert kept.load("ann").liked == []
+
+
+def test_a_long_message_is_refused_whole(bot, kept):
+    assert "2,001 characters are too many" in say(bot, "fox " * 500 + "x")
+    assert say(bot, "fox " * 500).startswith("You enjoy fox.")
+
+
+def test_clean_and_reasons_and_numbers():
+    assert clean("\x1b[1;31mfox\x1b[0m \x1b(Bowl\x1b]8;;http://x\x1b\\link") == "fox owllink"
+    assert clean("a\x9b31mb\x85\x07\r\n\u2028c") == "ab\nc"
+    assert clean("名前 ❤️‍🔥") == "名前 ❤️‍🔥"  # joiners of emoji stay
+    assert Reply("a\x1b[2Jb", choices=["\x07x"]).choices == ["x"]
+    assert reasons([]) == ""
+    assert reasons(["snow", 4, "fox", 5], ["fox"]) == "you enjoy fox; you liked #4, #5; it has snow"
+    assert post_id_in("https://e926.net/post/show/77/fox") == 77
+    assert post_id_in("e621.net/posts/77#notes") == 77
+    assert post_id_in("https://e621.net/pools/77") is None
+
+
+def test_a_card_puts_the_reasons_first_and_counts_what_it_leaves_out(bot):
+    post = bot._graph.describe(19)
+    post.tags = {"general": ["rating_safe", *(f"t{k:02}" for k in range(14))]}  # by use
+    lines = card(post, ["t00"], "because").split("\n")
+    assert lines[0] == "#19  t13, t12, t11"
+    shown = "t00, t13, t12, t11, t10, t09, t08, t07, t06, t05, and 4 more"
+    assert lines[2] == f"general    {shown}"
+    post.tags, post.url = {}, ""  # a board that has no site
+    assert card(post, [], "why not") == "#19  untagged\nwhy        why not"
+
+
+# -- the terminal ----------------------------------------------------------------------------------
+def transcript(bot, text):
+    out = io.StringIO()
+    return talk(bot, io.StringIO(text), out), out.getvalue()
+
+
+def test_a_pipe_reads_as_a_talk(bot, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    replies, text = transcript(bot, "/enjoy fox night\n\n/walk\n/why\n\x1b[31m/quit\n/walk\n")
+    assert shown(replies) == [10]
+    assert text == (
+        "Tell me tags you like, or /help.\n"
+        "> /enjoy fox night\n"
+        "You enjoy fox, night.\n"
+        "Often with them: inkwash, snow,\n"
+        "papercut, owl, forest, spider\n"
+        "> \n"
+        "> /walk\n"
+        "#10  fox by inkwash\n"
+        "https://e621.net/posts/10\n"
+        "artist     inkwash\n"
+        "species    fox\n"
+        "general    night, lantern\n"
+        "why        you enjoy fox, night\n"
+        "\n"
+        "> /why\n"
+        "#10: you enjoy fox, night.\n"
+        "Sought from 2 tags you enjoy and 0 posts\n"
+        "you liked, away from 0 tags and 0 posts;\n"
+        "left out 0 posts seen before. Score 2.\n"
+        "> /quit\n"
+        "Goodbye.\n"
+    )
+
+
+def test_long_values_go_on_under_values(bot, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    say(bot, "/enjoy fox night snow forest lantern river meadow")
+    _, text = transcript(bot, "/taste")
+    assert "enjoys     fox, night, snow,\n           forest, lantern,\n           river" in text
+
+
+def test_at_a_keyboard_lines_are_not_echoed_and_ctrl_d_ends(bot, monkeypatch, capsys):
+    typed = ["fox", "/walk"]
+
+    def ask(prompt):
+        if not typed:
+            raise EOFError
+        return typed.pop(0)
+
+    keyboard = io.StringIO()
+    keyboard.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", keyboard)
+    monkeypatch.setattr("builtins.input", ask)
+    assert shown(talk(bot)) == [10]
+    assert "> " not in capsys.readouterr().out
+
+
+def test_the_end_of_input_and_stray_bytes_end_well(bot):
+    raw = io.BytesIO(b"/enjoy \xff\xfe fox\n/walk")  # no newline at the end
+    ascii_terminal = io.TextIOWrapper(io.BytesIO(), "ascii")
+    assert shown(talk(bot, io.TextIOWrapper(raw, "utf-8"), ascii_terminal)) == [10]
+    assert transcript(bot, "")[0] == []
+
+
+def test_an_endless_line_is_one_message(bot):
+    _, text = transcript(bot, "/enjoy " + "fox " * 100_000 + "\n/taste\n")
+    assert text.count("characters are too many") == 1
+    assert text.endswith("> /taste\nNothing is kept of you.\n")
+    assert len(text) < 4000
+
+
+def test_pictures_come_from_files(bot, tmp_path):
+    path = tmp_path / "my fox.png"
+    path.write_bytes(PICTURE)
+    for written in (str(path), f"'{path}'", f'"{path}"'):
+        assert "> /picture" in transcript(bot, f"/picture {written}\n")[1]
+        assert read_picture(str(path)) == Picture(PICTURE)
+    assert "I think I see: fox 90%" in transcript(bot, f"/picture {path}\n")[1]
+    assert "Expected a picture" in transcript(bot, "/picture\n")[1]
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "", "none.png", "~nobody/x", "x" * 5000, "a\0b"])
+def test_paths_that_are_no_pictures(path):
+    picture = read_picture(path)
+    assert picture.data == b"" and picture.problem
+
+
+def test_a_file_that_is_too_large_is_not_read_whole(bot, tmp_path):
+    path = tmp_path / "large.png"
+    with open(path, "wb") as file:
+        file.truncate(10**10)  # sparse
+    picture = read_picture(str(path))
+    assert len(picture.data) == PICTURE_LIMIT + 1
+    assert say(bot, picture) == "the picture has more than 20 MB"
+    (tmp_path / "empty.png").touch()
+    assert "is empty" in read_picture(str(tmp_path / "empty.png")).problem
+
+
+# -- the sheet and the script ----------------------------------------------------------------------
+def test_contact_sheet_places_pictures_captions_and_cards(tmp_path):
+    red, clear, wide = (tmp_path / name for name in ("red.jpg", "clear.png", "wide.png"))
+    Image.new("RGB", (300, 300), (255, 0, 0)).save(red, quality=95)
+    Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(clear)
+    Image.new("L", (400, 100), 255).save(wide)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(red.read_bytes()[:200])
+    paths = [red, clear, wide, None, broken, tmp_path / "none.jpg"]
+    sheet = contact_sheet(paths, [f"#{k}\nyou enjoy fox" for k in range(6)], columns=3)
+    step = sheets.THUMBNAIL + sheets.GAP
+    high = sheets.THUMBNAIL + sheets.LINES * sheets.LINE + 2 * sheets.GAP
+    assert sheet.mode == "RGB" and sheet.size == (3 * step + sheets.GAP, 2 * high + sheets.GAP)
+    middle = sheets.GAP + sheets.THUMBNAIL // 2
+
+    def color(k):
+        return sheet.getpixel((middle + k % 3 * step, middle + k // 3 * high))
+
+    assert color(0)[0] > 240 and color(0)[1] < 15
+    assert color(1) == (0x1F, 0x3C, 0x67)  # clear: the card shows through
+    assert color(2) == (255, 255, 255)
+    assert sheet.getpixel((2, 2)) == (0x15, 0x2F, 0x56)
+    cards = [
+        sheet.crop((sheets.GAP + k * step, sheets.GAP + high,
+                    sheets.GAP + k * step + sheets.THUMBNAIL, 2 * high - 90))
+        for k in range(3)
+    ]  # fmt: skip
+    assert cards[0].getcolors(5000) and len(cards[0].getcolors(5000)) > 2  # something is drawn
+    assert cards[0].tobytes() == cards[1].tobytes() == cards[2].tobytes()
+    below = (sheets.GAP, middle + 90, sheets.GAP + sheets.THUMBNAIL, middle + 90 + 60)
+    assert (0xB4, 0xC7, 0xD9) in {c for _, c in sheet.crop(below).getcolors(5000)}  # the caption
+
+
+def test_captions_stay_in_their_column():
+    caption = "#1\n" + "a_tag_far_too_long_for_its_column_" * 3 + " more and more" * 20
+    sheet = contact_sheet([None, None], [caption, "#2"])
+    top = sheets.GAP + sheets.THUMBNAIL
+    gap = (sheets.GAP + sheets.THUMBNAIL, top, 2 * sheets.GAP + sheets.THUMBNAIL, sheet.height)
+    assert len(sheet.crop(gap).getcolors()) == 1  # nothing runs over
+    end = (0, top + sheets.LINES * sheets.LINE + 12, sheet.width, sheet.height)
+    assert len(sheet.crop(end).getcolors()) == 1
+
+
+@pytest.mark.parametrize(("pictures", "captions"), [([], []), ([None], []), ([None], ["a", "b"])])
+def test_a_sheet_needs_a_caption_for_each(pictures, captions):
+    with pytest.raises(BadInput, match=f"{len(pictures)} pictures and {len(captions)} captions"):
+        contact_sheet(pictures, captions)
+
+
+@pytest.fixture
+def script(monkeypatch, tmp_path):
+    """bot.py with the fake graph behind it, run in an empty directory."""
+    stub = types.ModuleType("e6graph.recommend")
+    stub.PostGraph = types.SimpleNamespace(open=lambda **asked: stub.asked.append(asked) or graph)
+    stub.asked, graph = [], FakeGraph()
+    monkeypatch.setitem(sys.modules, "e6graph.recommend", stub)
+    monkeypatch.chdir(tmp_path)
+    spec = importlib.util.spec_from_file_location("bot", Path(__file__).parents[1] / "bot.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(text, *options):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        monkeypatch.setattr("sys.argv", ["bot.py", *options])
+        return cli.run(lambda: module.main(options))
+
+    run.asked = stub.asked
+    return run
+
+
+def test_the_script_talks_remembers_and_draws(script, capsys, tmp_path):
+    assert script("/enjoy fox\n/more\n/quit\n", "--sheet", "shown.png") == 0
+    out = capsys.readouterr().out
+    assert out.endswith("Goodbye.\nshown.png\n")
+    with Image.open(tmp_path / "shown.png") as sheet:
+        assert sheet.size[0] == 5 * (sheets.THUMBNAIL + sheets.GAP) + sheets.GAP
+    assert script("/taste\n", "--sheet", "none.png") == 0
+    assert "seen       5 posts" in (out := capsys.readouterr().out)
+    assert "no post was shown" in out and not (tmp_path / "none.png").exists()
+    assert script.asked[0] == {"index": "index", "ratings": "s", "blacklist": "default"}
+
+
+def test_the_script_says_what_is_wrong_in_one_line(script, capsys, tmp_path):
+    (tmp_path / "damaged.sqlite").write_bytes(b"not a database, to be sure")
+    for options in (
+        ("--profiles", "damaged.sqlite"),
+        ("--sheet", "no_such_directory/x.png"),
+    ):
+        assert script("/enjoy fox\n/walk\n", *options) == 1
+        (line,) = capsys.readouterr().err.strip().split("\n")
+        assert options[1] in line
+    assert script("", "--blacklist", "mine.txt") == 0
+    assert script("", "--blacklist", "none") == 0
+    assert [asked["blacklist"] for asked in script.asked[-2:]] == [Path("mine.txt"), None]

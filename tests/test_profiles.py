@@ -1,0 +1,180 @@
+"""What is kept of users: kept whole, kept apart, and gone when forgotten."""
+
+import random
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e6graph import profiles as module
+from e6graph.errors import BadArtifact, BadInput, E6GraphError
+from e6graph.profiles import Profile, Profiles
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "profiles.sqlite"
+
+
+def on_disk(path):
+    """Every byte of the file, its log and its index."""
+    return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_remembers_in_order_and_between_runs(path):
+    with Profiles(path) as kept:
+        assert kept.load("ann") == Profile()
+        kept.enjoy("ann", ["fox", "night"])
+        kept.avoid("ann", ["web", "night"])  # night changes sides
+        kept.saw("ann", [5, 3, 9])
+        kept.like("ann", 3)
+        kept.dislike("ann", 5)
+        kept.like("ann", 5)  # a second thought
+        kept.dislike("ann", 7)  # never shown, known by its number
+        kept.saw("ann", [3])  # shown again: the verdict stays
+    with Profiles(path) as kept:
+        assert kept.load("ann") == Profile(
+            enjoys=["fox"], avoids=["web", "night"], liked=[3, 5], disliked=[7], seen=[9, 3, 5, 7]
+        )
+
+
+def test_users_do_not_meet(path):
+    names = ["ann", "bob", "' OR 1=1 --", "ann\0", "", "名前", "x" * 5000]
+    with Profiles(path) as kept:
+        for k, name in enumerate(names):
+            kept.enjoy(name, [f"tag{k}", "'); DROP TABLE tags; --"])
+            kept.like(name, k)
+        assert kept.forget("bob")
+        for k, name in enumerate(names):
+            enjoys = [f"tag{k}", "'); DROP TABLE tags; --"]
+            expected = Profile(enjoys=enjoys, liked=[k], seen=[k]) if name != "bob" else Profile()
+            assert kept.load(name) == expected
+
+
+def test_forget_leaves_no_byte(path):
+    """60 users mixed over the pages; each one's marks are looked for in the raw files."""
+    rng = random.Random(3)
+    with Profiles(path) as kept:
+        for _ in range(4):
+            for k in range(60):
+                mark = f"mark{k:02}_{rng.randrange(10**6)}_{'x' * rng.randrange(60)}"
+                kept.enjoy(f"user{k:02}", [mark, f"{mark}_2"])
+                kept.avoid(f"user{k:02}", [mark])
+                kept.saw(f"user{k:02}", rng.sample(range(10**6), 10))
+        for k in rng.sample(range(60), 20):
+            assert f"mark{k:02}".encode() in on_disk(path)
+            assert kept.forget(f"user{k:02}")
+            assert f"mark{k:02}".encode() not in on_disk(path)
+            assert f"user{k:02}".encode() not in on_disk(path)
+            assert kept.load(f"user{k:02}") == Profile()
+        rows = sqlite3.connect(path).execute("SELECT count(*) FROM tags").fetchone()
+    assert rows == (40 * 8,)  # the others are whole
+
+
+def test_forget_says_when_another_holds_the_file(path):
+    with Profiles(path) as kept:
+        kept.enjoy("ann", ["fox"])
+        kept._connection.execute("PRAGMA busy_timeout = 50")
+        other = sqlite3.connect(path)
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM tags").fetchall()  # a reader of the old state
+        assert not kept.forget("ann")
+        assert kept.load("ann") == Profile()
+        other.close()
+        assert kept.forget("ann")
+        assert b"fox" not in on_disk(path)
+
+
+def test_an_operation_is_whole_or_nothing(path):
+    with Profiles(path) as kept:
+        kept.saw("ann", [1])
+        with pytest.raises(BadInput):
+            kept.saw("ann", [2, 3, 10**30])
+        with pytest.raises(BadInput):
+            kept.enjoy("ann", ["fox", "\ud800"])
+        assert kept.load("ann") == Profile(seen=[1])
+
+
+def test_a_kill_keeps_what_was_said(path):
+    script = (
+        "import os, sys\n"
+        "from e6graph.profiles import Profiles\n"
+        "kept = Profiles(sys.argv[1])\n"
+        "kept.like('ann', 4)\n"
+        "kept._connection.execute('BEGIN')\n"
+        "kept._connection.execute('DELETE FROM posts')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", script, str(path)], cwd=root, check=False)
+    assert done.returncode == -9
+    with Profiles(path) as kept:
+        assert kept.load("ann").liked == [4]
+
+
+def test_the_file_is_its_owners_alone(path):
+    Profiles(path).close()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kind", ["text", "other database", "cut short", "scribbled"])
+def test_damaged_and_foreign_files_stay_untouched(path, kind):
+    if kind == "text":
+        path.write_text("name,likes\nann,fox\n" * 50)
+    elif kind == "other database":
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE tags (a, b)")
+        other.commit()
+        other.close()
+    else:
+        with Profiles(path) as kept:
+            for k in range(50):
+                kept.enjoy(f"user{k}", [f"tag{j}_{'x' * 50}" for j in range(20)])
+        data = bytearray(path.read_bytes())
+        if kind == "cut short":
+            del data[len(data) // 2 :]
+        else:
+            data[5000:60000] = b"\xaa" * 55000
+        path.write_bytes(data)
+    before, time = path.read_bytes(), path.stat().st_mtime_ns
+    with pytest.raises(BadArtifact, match=r"profiles\.sqlite") as error:
+        Profiles(path)
+    assert "\n" not in str(error.value)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == (before, time)
+    assert [file.name for file in path.parent.iterdir()] == ["profiles.sqlite"]
+
+
+def test_places_that_cannot_be_used(tmp_path):
+    for place in (tmp_path, tmp_path / "none" / "profiles.sqlite"):
+        with pytest.raises(E6GraphError, match="cannot"):
+            Profiles(place)
+    kept = Profiles(tmp_path / "p.sqlite")
+    kept.close()
+    kept.close()
+    with pytest.raises(E6GraphError, match="closed"):
+        kept.load("ann")
+
+
+def test_migrates_forward_and_refuses_what_is_newer(path, monkeypatch):
+    with Profiles(path) as kept:
+        kept.enjoy("ann", ["fox"])
+    old = module.MIGRATIONS
+    column = "ALTER TABLE users ADD COLUMN language TEXT DEFAULT 'en'"
+    monkeypatch.setattr(module, "MIGRATIONS", (*old, (column,)))
+    for _ in range(2):  # the second opening finds nothing to do
+        with Profiles(path) as kept:
+            assert kept.load("ann").enjoys == ["fox"]
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (2,)
+    assert sqlite3.connect(path).execute("SELECT name, language FROM users").fetchall() == [
+        ("ann", "en")
+    ]
+    monkeypatch.setattr(module, "MIGRATIONS", old)
+    with pytest.raises(BadArtifact, match="version 2, expected at most 1"):
+        Profiles(path)
+    monkeypatch.setattr(module, "MIGRATIONS", (*old, (column,), ("CREATE TABLE x (", "x")))
+    before = path.read_bytes()
+    with pytest.raises(E6GraphError):  # a migration that fails leaves the old version
+        Profiles(path)
+    assert path.read_bytes() == before
