@@ -6,6 +6,7 @@ singular_values).
 
 import sys
 
+import numpy as np
 from tqdm import tqdm
 
 from e6graph import cli
@@ -13,7 +14,7 @@ from e6graph.embedding import cooccurrence, embed_vocabulary
 from e6graph.interactions import iter_posts_by_tags, load_vocabulary
 from e6graph.store import Store
 
-SHOWN = 8  # tags whose neighbors are printed
+SHOWN = 8  # tags whose neighbors are printed: the commonest say little, so from the tenth down
 
 
 def main(argv=None):
@@ -47,9 +48,10 @@ def main(argv=None):
     left_out = len(vocabulary.names) - len(made.tags)
     print(f"{left_out:,} of {len(vocabulary.names):,} tags never meet another: left out")
     shown = [made.tags.index(tag) for tag in args.tags or () if tag in made.tags]
+    last = len(made.tags) - 1
     rows = [
         (made.tags[i], ", ".join(tag for tag, _ in made.nearest(made.vecs[i], 6)[1:]))
-        for i in shown or range(min(SHOWN, len(made.tags)))
+        for i in shown or np.unique(np.geomspace(min(10, last), min(1000, last), SHOWN).astype(int))
     ]
     print(cli.table(rows, ("tag", "nearest tags")))
     report.wrote(store.path("dictionary.npz"), f"{len(made.tags):,} tags × {args.dim}")

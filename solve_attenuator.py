@@ -20,10 +20,15 @@ SIF = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
 def main(argv=None):
     parser = cli.parser(__doc__)
     add = parser.add_argument
-    add("--weighting", choices=("threshold", "log", "none"), default="threshold",
-        help="what a tag counts in the fit: 1 from --threshold posts on, the log of its posts, 1")  # fmt: skip
-    add("--threshold", type=cli.positive, default=20, help="posts a tag needs to take part")
-    add("--ridge", type=float, default=1e-6, help="of the mean of the Gram matrix's diagonal")
+    add("--weighting", choices=("threshold", "log", "none"), default="log",
+        help="what a tag counts in the fit: 1 from --threshold posts on, log posts, 1")  # fmt: skip
+    add(
+        "--threshold",
+        type=cli.positive,
+        default=20,
+        help="posts a tag needs, with --weighting threshold",
+    )
+    add("--ridge", type=float, default=1e-3, help="of the mean of the Gram matrix's diagonal")
     add("--held-out", type=float, default=0.2, help="share of tags left out to measure the fit")
     add("--seed", type=int, default=0)
     args = parser.parse_args(argv)

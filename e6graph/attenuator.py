@@ -63,7 +63,7 @@ def context_means(
     return means.astype(np.float32), contexts
 
 
-def tag_weights(contexts: np.ndarray, weighting: str = "threshold", threshold: int = 20):
+def tag_weights(contexts: np.ndarray, weighting: str = "log", threshold: int = 20) -> np.ndarray:
     """α(c_w) of the fit: 1[c ≥ τ] ("threshold"), log c ("log") or 1 ("none"); float64 (V,)."""
     if weighting == "threshold":
         enough = contexts >= threshold
@@ -74,7 +74,7 @@ def tag_weights(contexts: np.ndarray, weighting: str = "threshold", threshold: i
 
 
 def solve(
-    means: np.ndarray, vecs: np.ndarray, weights: np.ndarray, ridge: float = 1e-6
+    means: np.ndarray, vecs: np.ndarray, weights: np.ndarray, ridge: float = 1e-3
 ) -> np.ndarray:
     """A = (Vᵀ W U)(Uᵀ W U + λI)⁻¹, λ = ridge × the mean of the Gram matrix's diagonal.
 

@@ -78,7 +78,7 @@ def ppmi(counts: sp.csr_matrix, smoothing: float = 0.75) -> sp.csr_matrix:
 
 
 def truncated_svd(
-    matrix: sp.csr_matrix, dim: int, seed: int = 0, iterations: int = 4, oversample: int = 16
+    matrix: sp.csr_matrix, dim: int, seed: int = 0, iterations: int = 6, oversample: int = 32
 ) -> tuple[np.ndarray, np.ndarray]:
     """Left singular vectors and values by randomised subspace iteration (Halko et al. 2011, 4.4).
 
