@@ -119,8 +119,8 @@ class Neighbors:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The n nearest posts: (post ids int64, cosines float32), best first."""
         vector = check_vector(vector, self.dim)
-        # annoy takes n × trees when the two are equal, and search_k must allow for n
-        search_k = max(search_k or self.search_k, n)
+        # Each tree brings its own candidates, mostly the same: n different ones take n × trees.
+        search_k = max(search_k or self.search_k, n * self._index.get_n_trees())
         ids, distances = self._index.get_nns_by_vector(
             vector.tolist(), n, search_k, include_distances=True
         )

@@ -12,7 +12,7 @@ import numpy as np
 from .board import Board, PostInfo
 from .embedding import Dictionary, unit_rows
 from .errors import BadArtifact, BadInput, UnknownTag
-from .neighbors import Neighbors, check_vector
+from .neighbors import PATTERN, Neighbors, check_vector
 from .pixie import CachedNeighbors, Graph, NeighborTable, walk, with_boards
 from .ranking import Query, Ranking
 from .store import Store
@@ -36,6 +36,8 @@ class PostGraph(Board):
     """An opened index. Calls may come from several threads; nothing in it changes."""
 
     def __init__(self, store: Store, ratings: str, blacklist: str | Path | None) -> None:
+        for name in ("posts.parquet", "dictionary.npz", "attenuator.npz", PATTERN):
+            store.check(name)  # in the scripts' order, so that an error names the first to run
         super().__init__(store, ratings, blacklist)
         self._store = store
         self.dictionary = Dictionary.open(store)

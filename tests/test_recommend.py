@@ -232,7 +232,7 @@ def test_parts_of_different_runs_are_refused(built_index, tmp_path):
 
 
 def test_a_missing_index_names_the_script_to_run(tmp_path):
-    with pytest.raises(E6GraphError, match="run construct_index"):
+    with pytest.raises(E6GraphError, match="run hydrate_data"):
         PostGraph.open(tmp_path)
 
 

@@ -1,0 +1,67 @@
+"""What tests share: the scripts as modules, a built index, and the real data where it is present."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from boards import planted_export
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # so that `pytest` finds the scripts as `python -m pytest` does
+
+
+def build(index, export, *hydrate, dim=16, construct=()):
+    """Run the four scripts that make an index in this process."""
+    import construct_index
+    import embed_tags
+    import hydrate_data
+    import solve_attenuator
+
+    index = ["--index", str(index)]
+    hydrate_data.main([*index, "--from", str(export), *hydrate])
+    embed_tags.main([*index, "--dim", str(dim)])
+    solve_attenuator.main(index)
+    construct_index.main([*index, *construct])
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory):
+    """A planted board's export; see `boards.planted_export`."""
+    return planted_export(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.fixture(scope="session")
+def built_index(planted, tmp_path_factory):
+    """The planted board's index, all four stages; copy it before changing it."""
+    index = tmp_path_factory.mktemp("built") / "index"
+    build(index, planted.directory)
+    return index
+
+
+def _shared(name):
+    shared = Path(os.environ.get("E6GRAPH_SHARED") or ROOT.parent / "shared")
+    path = shared / "data" / name
+    if not path.is_dir():
+        pytest.skip(f"no {path}: set E6GRAPH_SHARED to the directory that holds data/{name}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tate():
+    """The export made of Tate's collection."""
+    return _shared("tate")
+
+
+@pytest.fixture(scope="session")
+def openmoji():
+    """The export made of OpenMoji, with previews."""
+    return _shared("openmoji")
+
+
+@pytest.fixture(scope="session")
+def tate_index(tate, tmp_path_factory):
+    """Tate's index with the scripts' defaults; copy it before changing it."""
+    index = tmp_path_factory.mktemp("tate") / "index"
+    build(index, tate, dim=128)
+    return index

@@ -1,0 +1,118 @@
+"""annoy's traps, each shut: wrong builds, wrong files, vectors without a direction."""
+
+import subprocess
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from e6graph import neighbors
+from e6graph.embedding import unit_rows
+from e6graph.errors import BadArtifact, BadInput, E6GraphError
+from e6graph.indexing import neighbor_table, tune
+from e6graph.neighbors import Builder, Neighbors, load, nth_best, recall
+
+
+@pytest.fixture
+def vectors():
+    rng = np.random.default_rng(0)
+    return unit_rows(rng.standard_normal((500, 12)).astype(np.float32))
+
+
+@pytest.fixture
+def post_ids():
+    return np.arange(500) * 3 + 1000  # gaps of two
+
+
+def built(path, post_ids, vectors, seed=0):
+    builder = Builder(path, vectors.shape[1], int(post_ids[0]), seed)
+    builder.add(post_ids[:200], vectors[:200])
+    builder.add(post_ids[200:], vectors[200:])
+    builder.build(8)
+    items = int(post_ids[-1] - post_ids[0]) + 1
+    index = load(path, vectors.shape[1], "angular", items)
+    return Neighbors(index, vectors.shape[1], int(post_ids[0]), 4000)
+
+
+def test_probe_accepts_this_annoy_and_refuses_one_that_fails(monkeypatch):
+    neighbors.probe()
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=-11))
+    with pytest.raises(E6GraphError, match="ANNOY_COMPILER_ARGS"):
+        neighbors.probe()
+
+
+def test_ids_are_post_ids_and_cosines_are_cosines(tmp_path, post_ids, vectors):
+    found = built(tmp_path / "x.ann", post_ids, vectors)
+    assert found.vector(int(post_ids[7])) == pytest.approx(vectors[7], abs=1e-6)
+    ids, cosines = found.query(vectors[7], 10)
+    exact = vectors @ vectors[7]
+    order = np.argsort(-exact)[:10]
+    assert ids.tolist() == post_ids[order].tolist()  # search_k covers all 500
+    assert cosines == pytest.approx(exact[order], abs=1e-5)
+
+
+def test_ids_never_added_are_never_returned(tmp_path, post_ids, vectors):
+    found = built(tmp_path / "x.ann", post_ids, vectors)
+    ids, _ = found.query(vectors[0], 5000)
+    assert set(ids.tolist()) == set(post_ids.tolist())
+
+
+def test_same_seed_same_bytes(tmp_path, post_ids, vectors):
+    paths = [tmp_path / name for name in "abc"]
+    for path, seed in zip(paths, (1, 1, 2), strict=True):
+        built(path, post_ids, vectors, seed)
+    one, two, other = (path.read_bytes() for path in paths)
+    assert one == two != other
+
+
+@pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
+def test_vectors_without_a_direction_are_refused(tmp_path, post_ids, vectors, bad):
+    wrong = np.full((1, 12), bad, np.float32)
+    with pytest.raises(BadInput, match="zero or not finite"):
+        Builder(tmp_path / "x.ann", 12, 0).add(np.array([1]), wrong)
+    found = built(tmp_path / "y.ann", post_ids, vectors)
+    with pytest.raises(BadInput, match="zero or not finite"):
+        found.query(wrong[0], 3)
+    with pytest.raises(BadInput, match=r"expected \(12,\)"):
+        found.query(np.ones(5), 3)
+
+
+def test_a_file_of_another_size_metric_or_none_is_refused(tmp_path, post_ids, vectors):
+    built(tmp_path / "x.ann", post_ids, vectors)
+    with pytest.raises(BadArtifact, match="items, expected"):
+        load(tmp_path / "x.ann", 12, "angular", 7)
+    with pytest.raises(BadArtifact, match="metric"):
+        load(tmp_path / "x.ann", 12, "euclidean", 1498)
+    with pytest.raises(BadArtifact, match="construct_index"):
+        load(tmp_path / "none.ann", 12, "angular", 1498)
+
+
+def test_nth_best_is_that_of_the_whole_in_any_split(vectors):
+    exact = np.sort(vectors @ vectors[:20].T, axis=0)[-10]
+    for parts in (1, 7, 500):
+        got = nth_best(np.array_split(vectors, parts), vectors[:20], 10)
+        assert got == pytest.approx(exact, abs=1e-6)
+
+
+def test_recall_counts_equals_as_hits():
+    least = np.array([0.5, 0.5])
+    assert recall([np.array([0.9, 0.5]), np.array([0.9, 0.4])], least, 2) == 0.75
+    assert recall([np.array([0.9, 0.5, 0.5]), np.array([])], least, 2) == 0.5
+
+
+def test_tune_stops_at_the_first_search_k_that_is_good_enough(tmp_path, post_ids, vectors):
+    found = built(tmp_path / "x.ann", post_ids, vectors)
+    rows = tune(found, post_ids, iter([vectors]), ladder=(1, 20_000, 40_000), sample=50)
+    assert [search_k for search_k, _ in rows] == [1, 20_000]
+    assert rows[0][1] < 0.95 and rows[1][1] == 1
+
+
+def test_neighbor_table_leaves_the_post_itself_out(tmp_path, post_ids, vectors):
+    found = built(tmp_path / "x.ann", post_ids, vectors)
+    table = neighbor_table(found, post_ids, 5)
+    exact = vectors @ vectors.T
+    np.fill_diagonal(exact, -2)
+    assert table.dtype == np.int32
+    assert np.array_equal(table, np.argsort(-exact, axis=1)[:, :5])
+    few = neighbor_table(found, post_ids, 600)
+    assert (few[:, 499:] == -1).all() and (few[:, :499] >= 0).all()
