@@ -13,7 +13,6 @@ from .blacklist import DEFAULT, Blacklist
 from .embedding import nearest_names
 from .errors import BadInput, UnknownPost, UnknownTag
 from .posts import Posts
-from .safety import NEVER_TAGS, never_tag_ids
 from .store import Store
 from .tags import CATEGORIES
 
@@ -53,12 +52,8 @@ class Board:
         self.allowed = np.isin(rating, list(ratings))
         if blacklist is not None:
             self.allowed &= ~Blacklist.parse(_blacklist_text(blacklist)).mask(self.posts)
-        for tag_id in never_tag_ids(store):  # whatever the options say
-            rows = self.posts.rows_with[tag_id]
-            self.allowed[rows[rating[rows] != "s"]] = False
-        for name in NEVER_TAGS:  # used once, so without an id
-            rows = self.posts.rows_tagged(name)
-            self.allowed[rows[rating[rows] != "s"]] = False
+        if set(ratings) != {"s"}:  # whatever the options say; safe posts are not under the rule
+            self.allowed &= ~self.posts.forbidden()
 
     def resolve_tags(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
         """(canonical names of the known ones, the unknown ones), in order, each once."""

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
@@ -16,6 +17,7 @@ from .errors import BadInput
 
 BLOCK = 16 << 20  # bytes of CSV a batch; a row must fit in one
 _TRUE, _FALSE = ["t", "true", "True", "1"], ["f", "false", "False", "0"]
+_BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))
 
 
 def find_table(directory: str | Path, table: str) -> Path:
@@ -63,7 +65,7 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
     try:
         with _open_arrow(path) as source:
             yield from pa.csv.open_csv(
-                source,
+                pa.PythonFile(_Quotes(source), "r"),
                 pa.csv.ReadOptions(block_size=BLOCK),
                 pa.csv.ParseOptions(newlines_in_values=True),
                 pa.csv.ConvertOptions(
@@ -75,9 +77,45 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
                     strings_can_be_null=False,
                 ),
             )
-    except (pa.ArrowInvalid, OSError) as error:
+    except (ValueError, OSError) as error:
         where = _diagnose(path, columns)
         raise BadInput(f"{path}: {where or str(error).splitlines()[0]}") from None
+
+
+class _Quotes:
+    """A stream of CSV that refuses a quote which neither opens nor ends a field (RFC 4180).
+
+    Arrow takes it as text, and then a field that is not closed swallows the row after it.
+    """
+
+    closed = False
+
+    def __init__(self, source: pa.NativeFile) -> None:
+        self._source, self._start = source, -1
+        self._last, self._inside = b"\n", False  # the last byte, and what was open before it
+
+    def read(self, size: int | None = None) -> bytes:
+        block = self._source.read(size)
+        text = np.frombuffer(self._last + block, np.uint8)
+        if not block:
+            if self._inside != (self._last == b'"'):
+                raise ValueError(f"byte {self._start + 1}: a quote is never closed")
+            return block
+        if self._start < 0 and block.startswith(b"\xef\xbb\xbf"):  # a byte order mark
+            text = text.copy()
+            text[1:4] = 10
+        quotes = np.flatnonzero(text == 34)
+        opens = (np.arange(len(quotes)) + self._inside) % 2 == 0
+        before, after = quotes[opens] - 1, quotes[~opens] + 1
+        beside = np.concatenate([before[before >= 0], after[after < len(text)]])
+        wrong = beside[~_BESIDE_QUOTE[text[beside]]]
+        if len(wrong):
+            at = self._start + int(wrong.min())
+            raise ValueError(f"byte {at}: a quote within a field or text after it: mend the row")
+        self._inside ^= bool((len(quotes) - (text[-1] == 34)) % 2)
+        self._start += len(block)
+        self._last = block[-1:]
+        return block
 
 
 def _open_arrow(path: Path) -> pa.NativeFile:
@@ -140,5 +178,7 @@ def _fits(kind: pa.DataType, value: str) -> bool:
         return True
     if pa.types.is_boolean(kind):
         return value in _TRUE + _FALSE
-    bits = kind.bit_width - 1
-    return re.fullmatch(r"-?\d+", value) is not None and -(1 << bits) <= int(value) < 1 << bits
+    low, high = 0, 1 << kind.bit_width
+    if pa.types.is_signed_integer(kind):
+        low, high = -(high >> 1), high >> 1
+    return re.fullmatch(r"-?\d+", value) is not None and low <= int(value) < high

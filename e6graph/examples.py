@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .embedding import Dictionary
 from .errors import BadInput
-from .interactions import iter_posts_by_tags
+from .interactions import RATING_TAGS, iter_posts_by_tags
 from .picture_features import features, read_rasters
 from .previews import preview_path
 from .safety import never_shown
@@ -162,8 +162,7 @@ def read_examples(
     labels = sp.vstack(blocks, "csr")
     with gzip.open(store.check("tags_categories.bin.gz")) as file:
         categories = np.frombuffer(file.read(), np.uint8)
-    nameable = ~np.isin(categories[words.tag_ids], UNSEEN)
     names = np.array(words.tags)
-    vecs = words.vecs
-    made = Examples(features(rasters), labels, candidates.families, vecs, names, nameable)
+    nameable = ~np.isin(categories[words.tag_ids], UNSEEN) & ~np.isin(names, RATING_TAGS)
+    made = Examples(features(rasters), labels, candidates.families, words.vecs, names, nameable)
     return made, [problem for _, problem in broken]

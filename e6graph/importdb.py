@@ -24,6 +24,7 @@ from . import cli
 from .csvtables import find_table, read_batches
 from .errors import BadInput
 from .postsimport import offsets, read_posts, write_posts
+from .safety import never_names
 from .store import Stage, Store
 from .taggraph import Aliases, Implications, close_implications, resolve_aliases
 
@@ -72,6 +73,7 @@ def import_export(
     counts["tags used once, without an id"] = int((used == 1).sum())
 
     parameters = {"file_types": sorted(file_types) if file_types else None, "site": site}
+    parameters["never"] = sorted(never_names(aliases, implications))
     with store.stage("hydrate_data.py", parameters) as stage:
         categories = _categories(paths["tags"], names)
         _write_tags(stage, names, categories, used[kept])
@@ -170,10 +172,13 @@ def _write_pools(path: Path, directory: Path, ids: pa.ChunkedArray, counts: dict
     given = pc.not_equal(flat, "")  # an empty pool splits into one empty word
     pool = np.repeat(np.arange(len(words)), np.diff(words.offsets.to_numpy()))
     pool = pool[given.to_numpy(zero_copy_only=False)]
-    try:
-        flat = pc.cast(flat.filter(given), pa.int64()).to_numpy()
-    except pa.ArrowInvalid as error:
-        raise BadInput(f"{source}: post_ids: {error}: mend or remove the row") from None
+    flat = flat.filter(given)
+    bad = pc.invert(pc.match_substring_regex(flat, r"^\s*\d{1,18}\s*$"))
+    if pc.any(bad).as_py():
+        at = pc.index(bad, True).as_py()
+        wrong = f"post_ids has {flat[at].as_py()[:40]!r}, expected numbers as {{1,2}}"
+        raise BadInput(f"{source}: pool {pools['id'][pool[at]]}: {wrong}: mend or remove the row")
+    flat = pc.cast(pc.utf8_trim_whitespace(flat), pa.int64()).to_numpy()
     there = np.isin(flat, ids.to_numpy())
     lengths = np.bincount(pool[there], minlength=len(words))
     members = pa.ListArray.from_arrays(offsets(lengths), pa.array(flat[there]))

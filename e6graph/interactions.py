@@ -80,14 +80,19 @@ def iter_posts_by_tags(
     """
     column = np.full(int(vocabulary.tag_ids.max(initial=-1)) + 2, -1, np.int32)
     column[vocabulary.tag_ids] = np.arange(len(vocabulary.tag_ids), dtype=np.int32)
-    file = pq.ParquetFile(store.check("posts.parquet"))
+    path = store.check("posts.parquet")
+    file, last = pq.ParquetFile(path), 0
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, columns=["id", *_LISTS[which]])
+        ids = table["id"].to_numpy()
+        if (np.diff(ids, prepend=last) <= 0).any():
+            raise BadArtifact(f"{path}: post ids do not ascend: run hydrate_data.py again")
+        last = ids[-1] if len(ids) else last
         lists = [table[name].combine_chunks() for name in _LISTS[which]]
         block = sum((_csr(values, column, len(vocabulary.names)) for values in lists[1:]),
                     _csr(lists[0], column, len(vocabulary.names)))  # fmt: skip
         block.data[:] = 1  # a tag in both lists counts once
-        yield table["id"].to_numpy(), block
+        yield ids, block
 
 
 def posts_by_tags(

@@ -59,11 +59,14 @@ def _parts(sizes: Sequence[int]) -> list[slice]:
 
 
 def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """exp(−Σ_parts ‖a − b‖), (n, parts, axes) × (m, parts, axes) → float64 (n, m).
+    """exp(−Σ_parts ‖a − b‖), (n, parts, axes) × (m, parts, axes) → (n, m).
 
     >>> kernel(np.array([[[3.0, 4.0]]]), np.array([[[0.0, 0.0]], [[3.0, 4.0]]])).round(4)
     array([[0.0067, 1.    ]])
     """
+    if len(a) == 1:  # for one row, converting the landmarks costs more than all the rest
+        apart = b - a
+        return np.exp(-np.sqrt(np.einsum("mpa,mpa->pm", apart, apart)).sum(0))[None]
     total = sum(np.sqrt(_squares(a[:, part], b[:, part])) for part in range(a.shape[1]))
     return np.exp(-total)
 

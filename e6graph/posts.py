@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from .errors import BadArtifact
 from .interactions import RATING_TAGS, load_names
 from .ragged import Ragged
-from .safety import never_shown
+from .safety import forbidden, never_shown, read_rule
 from .store import Stage, Store
 
 LISTS = ("stripped_tags", "implied_tags", "other_tags")
@@ -47,10 +48,18 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
         keep = take(ids) & ~never[at : at + len(ids)]
         at += len(ids)
         table = table.filter(pa.array(keep))
+        if "other_tags" not in table.column_names:  # E6DB's own has none
+            none = pa.array([[]] * len(table), pa.list_(pa.string()))
+            table = table.append_column("other_tags", none)
         tags = _merge(*(table[name].combine_chunks() for name in LISTS[:2]))
         tables.append(table.drop_columns(["implied_tags"]).append_column("tags", tags))
     posts = pa.concat_tables(tables).combine_chunks()
     tags = Ragged.of(posts["tags"])
+    if len(tags.values) and not 0 <= tags.values.min() <= tags.values.max() < n_tags:
+        raise BadArtifact(
+            f"{store.path('posts.parquet')}: tag ids {tags.values.min()} to {tags.values.max()}, "
+            f"expected 0 to {n_tags - 1}: run hydrate_data.py again"
+        )
     row = np.repeat(np.arange(len(posts), dtype=np.int32), np.diff(tags.offsets))
     order = np.argsort(tags.values, kind="stable")
     counts = np.bincount(tags.values, minlength=n_tags)
@@ -96,7 +105,7 @@ class Posts:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._table = store.map_table("posts.arrow")
-        self.ids = self._table["id"].chunk(0).to_numpy() if len(self._table) else np.zeros(0, int)
+        self.ids = self._table["id"].to_numpy()
         self.tags_of = Ragged.of(self._table["tags"])
         self.rows_with = Ragged.of(store.map_table("tags_posts.arrow")["rows"])
         self.names = load_names(store)
@@ -119,12 +128,16 @@ class Posts:
         """A column (n,): numbers as they are, null as 0; text as NumPy strings."""
         column = self._table[name].combine_chunks()
         if pa.types.is_string(column.type):
-            coded = column.dictionary_encode()
+            coded = pc.fill_null(column, "").dictionary_encode()
             words = np.array(coded.dictionary.to_pylist() or [""])
             return words[coded.indices.to_numpy()]
         return pc.fill_null(column, False if pa.types.is_boolean(column.type) else 0).to_numpy(
             zero_copy_only=False
         )
+
+    def forbidden(self) -> np.ndarray:
+        """Which rows the never-shown rule forbids, bool (n,): none, if the index was built here."""
+        return forbidden(self._table, *read_rule(self._store))
 
     def value(self, row: int, name: str):
         """One value as a Python object."""
@@ -154,7 +167,8 @@ class Posts:
         """
         tags = ((self.names[t], int(self.categories[t])) for t in self.tags_of[row].tolist())
         known = [(name, category) for name, category in tags if name not in RATING_TAGS]
-        return known + [(name, 0) for name in self.value(row, "other_tags")]
+        others = (name for name in self.value(row, "other_tags") if name not in RATING_TAGS)
+        return known + [(name, 0) for name in others]
 
     def rows_tagged(self, token: str) -> np.ndarray:
         """Rows (int64, ascending) that hold a tag; aliases resolve, `*` stands for anything."""

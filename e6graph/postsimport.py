@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from .csvtables import read_batches
 from .errors import BadInput
-from .safety import NEVER_TAGS
+from .safety import never_names
 from .taggraph import Aliases, Implications
 
 RATING_TAGS = {"s": "rating_safe", "q": "rating_questionable", "e": "rating_explicit"}
 CHUNK = 200_000  # posts a row group
+LAST_ID = 2**31 - 1  # annoy counts in 32 bits
 
 _POSTS = {
     "id": pa.int64(),
@@ -56,7 +57,7 @@ def read_posts(
     counts: dict[str, int],
     progress: bool,
 ) -> KeptPosts:
-    never = NEVER_TAGS | {aliases(name) for name in NEVER_TAGS}
+    never = never_names(aliases, implications)
     name_ids: dict[str, int] = {}  # canonical name -> provisional id
     seen: dict[str, int] = {}  # any name -> provisional id
     forbidden: list[bool] = []  # by provisional id
@@ -65,12 +66,11 @@ def read_posts(
         name = aliases(name)
         if name not in name_ids:
             name_ids[name] = len(name_ids)
-            lower = {name.lower(), *implications(name)}
-            forbidden.append(not never.isdisjoint(lower))
+            forbidden.append(name.lower() in never)
         return name_ids[name]
 
     rating_ids = {rating: provisional(name) for rating, name in RATING_TAGS.items()}
-    tables, matrices = [], []
+    tables, matrices, read, at = [], [], [], []
     counts |= {
         "posts read": 0,
         "posts deleted, left out": 0,
@@ -81,24 +81,25 @@ def read_posts(
     bar = tqdm(desc="posts", unit=" posts", unit_scale=True, disable=None if progress else True)
     for batch in read_batches(path, columns):
         bar.update(len(batch))
+        first = counts["posts read"]
         counts["posts read"] += len(batch)
-        keep = pc.invert(pc.fill_null(batch["is_deleted"], False))
-        counts["posts deleted, left out"] += len(batch) - pc.sum(keep).as_py()
+        keep = ~pc.fill_null(batch["is_deleted"], False).to_numpy(zero_copy_only=False)
+        _check_values(batch, keep, first + 2, path)  # the header is row 1
+        counts["posts deleted, left out"] += int((~keep).sum())
         if file_types is not None:
-            fits = pc.is_in(batch["file_ext"], pa.array(list(file_types)))
-            counts["posts of another file type, left out"] += pc.sum(
-                pc.and_(keep, pc.invert(fits))
-            ).as_py()
-            keep = pc.and_(keep, fits)
-        batch = batch.filter(keep)
+            fits = pc.is_in(batch["file_ext"], pa.array(list(file_types), pa.string()))
+            fits = fits.to_numpy(zero_copy_only=False)
+            counts["posts of another file type, left out"] += int((keep & ~fits).sum())
+            keep &= fits
+        read.append(batch["id"].to_numpy())
+        batch = batch.filter(pa.array(keep))
         if not len(batch):
             continue
-        _check_values(batch, path)
         rating = batch["rating"].dictionary_encode()
         rating_tag = np.array([rating_ids[r] for r in rating.dictionary.to_pylist()])
         rating_tag = rating_tag[rating.indices.to_numpy()]
 
-        words = pc.split_pattern(batch["tag_string"], " ")
+        words = pc.ascii_split_whitespace(batch["tag_string"])
         tokens = words.flatten().dictionary_encode()
         unique = tokens.dictionary.to_pylist()
         for name in unique:
@@ -107,48 +108,57 @@ def read_posts(
         ids = np.array([seen.get(name, -1) for name in unique], np.int32)
         ids = ids[tokens.indices.to_numpy()]
         row = np.repeat(np.arange(len(batch)), np.diff(words.offsets.to_numpy()))
-        row, ids = row[ids >= 0], ids[ids >= 0]  # two spaces in a row make an empty token
+        row, ids = row[ids >= 0], ids[ids >= 0]  # spaces at an end make an empty one
         row = np.concatenate([row, np.arange(len(batch))])
         ids = np.concatenate([ids, rating_tag.astype(np.int32)])
         shape = (len(batch), len(name_ids))
-        tags = sp.csr_matrix((np.ones(len(ids), np.int8), (row, ids)), shape)  # sums duplicates
+        tags = sp.csr_matrix((np.ones(len(ids), bool), (row, ids)), shape)  # duplicates: once
 
-        is_never = tags @ np.array(forbidden, np.int8) > 0
+        is_never = tags @ np.array(forbidden)
         is_never &= rating_tag != rating_ids["s"]
         counts["posts under the never-shown rule, left out"] += int(is_never.sum())
-        tags = tags[~is_never]
+        matrices.append(tags[~is_never])
         tables.append(batch.select(list(_POSTS)).filter(pa.array(~is_never)))
-        tags.data[:] = 1
-        matrices.append(tags)
+        at.append(first + np.flatnonzero(keep)[~is_never])
     bar.close()
     if not sum(map(len, tables)):
         raise BadInput(f"{path}: no post to keep among {counts['posts read']:,}: nothing to index")
     for tags in matrices:
         tags.resize(tags.shape[0], len(name_ids))
     posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), list(name_ids))
-    return _ascending(posts, counts)
+    return _ascending(posts, np.concatenate(at), np.concatenate(read), counts)
 
 
-def _check_values(batch: pa.RecordBatch, path: Path) -> None:
-    """Refuse a batch whose ids or ratings cannot be what the site writes."""
-    bad = pc.fill_null(pc.less(batch["id"], 1), True)
-    if pc.any(bad).as_py():
-        found = batch["id"].filter(bad)[0]
-        raise BadInput(f"{path}: post id {found}, expected 1 or more: mend or remove the row")
-    bad = pc.invert(pc.is_in(batch["rating"], pa.array(list(RATING_TAGS))))
-    if pc.any(bad).as_py():
-        post, found = batch["id"].filter(bad)[0], batch["rating"].filter(bad)[0].as_py()
-        raise BadInput(f"{path}: post {post} has rating {found[:20]!r}, expected s, q or e")
+def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
+    """Refuse ids, and ratings of rows to keep, that the site does not write; `first` is the row."""
+    ids = pc.fill_null(batch["id"], 0).to_numpy(zero_copy_only=False)
+    unknown = pc.invert(pc.is_in(batch["rating"], pa.array(list(RATING_TAGS))))
+    for name, bad, expected in (
+        ("id", (ids < 1) | (ids > LAST_ID), f"1 to {LAST_ID}"),
+        ("rating", keep & unknown.to_numpy(zero_copy_only=False), "s, q or e"),
+    ):
+        if bad.any():
+            at = int(bad.argmax())
+            found = "" if batch[name][at].as_py() is None else str(batch[name][at])[:40]
+            wrong = f"{name} is {found!r}, expected {expected}"
+            raise BadInput(f"{path}: row {first + at}: {wrong}: mend or remove the row")
 
 
-def _ascending(posts: KeptPosts, counts: dict[str, int]) -> KeptPosts:
-    """Rows in ascending id; of rows that repeat an id the last is kept."""
+def _ascending(
+    posts: KeptPosts, at: np.ndarray, read: np.ndarray, counts: dict[str, int]
+) -> KeptPosts:
+    """Rows in ascending id; of rows that repeat an id the last counts, if it is one to keep.
+
+    `read` holds the ids of all rows, `at` the place there of those kept so far.
+    """
     ids = posts.table["id"].to_numpy()
     counts["posts that repeat an id, left out"] = 0
-    if np.all(np.diff(ids) > 0):
+    if np.all(np.diff(read) > 0):
         return posts
-    order = np.argsort(ids, kind="stable")
-    order = order[np.append(np.diff(ids[order]) > 0, True)]
+    order = np.argsort(read, kind="stable")
+    last = order[np.append(np.diff(read[order]) > 0, True)]
+    fresh = np.flatnonzero(np.isin(at, last))
+    order = fresh[np.argsort(ids[fresh])]
     counts["posts that repeat an id, left out"] = len(ids) - len(order)
     return KeptPosts(posts.table.take(order), posts.tags[order], posts.names)
 
@@ -168,21 +178,20 @@ def write_posts(
         ids = [tag_ids[other] for other in implications(name) if other in tag_ids]
         rows += [provisional] * len(ids)
         cols += ids
-    ones = np.ones(len(rows), np.int8)
-    closure = sp.csr_matrix((ones, (rows, cols)), (len(names), max(len(tag_ids), 1)), np.int8)
+    # bool, for sums of implications by many tags would turn a byte over
+    shape = (len(names), max(len(tag_ids), 1))
+    closure = sp.csr_matrix((np.ones(len(rows), bool), (rows, cols)), shape)
     pairs, writer = 0, None
     starts = range(0, posts.table.num_rows, CHUNK)
     for start in tqdm(starts, "write", unit=" chunks", disable=None if progress else True):
         tags = posts.tags[start : start + CHUNK]
         implied = tags @ closure
-        implied.data = np.minimum(implied.data, 1)
         row = np.repeat(np.arange(tags.shape[0]), np.diff(tags.indptr))
         ids = to_id[tags.indices]
         has_id = ids >= 0
-        ones = np.ones(int(has_id.sum()), np.int8)
+        ones = np.ones(int(has_id.sum()), bool)
         known = sp.csr_matrix((ones, (row[has_id], ids[has_id])), implied.shape)
-        stripped = known - known.multiply(implied != 0)
-        stripped.eliminate_zeros()
+        stripped = known > implied
         lengths = np.bincount(row[~has_id], minlength=tags.shape[0])
         other = names.take(pa.array(tags.indices[~has_id]))
         table = posts.table.slice(start, CHUNK)

@@ -253,7 +253,8 @@ class PostGraph(Board):
         mean = np.sum(vectors, 0) if vectors else np.zeros(self._near.dim)
         if not np.any(mean):
             return np.zeros(0, np.int64)
-        ids, _ = self._near.query(unit_rows(mean[None])[0], min(n, len(self.posts)))
+        # Candidates are ranked exactly afterwards, so a hasty search will do.
+        ids, _ = self._near.query(unit_rows(mean[None])[0], min(n, len(self.posts)), search_k=n)
         return np.searchsorted(self.posts.ids, ids)
 
     def suggest_tags(self, tags: Sequence[str], n: int = 8) -> list[tuple[str, float]]:

@@ -1,7 +1,8 @@
 """The rule that no option turns off: which posts are never indexed, shown or downloaded.
 
 A post that joins one of `NEVER_TAGS` with a rating other than s is left out at the import, again
-where the index is built, and again where an answer leaves.
+where the index is built, and again where an answer leaves. An alias or an implication of such a
+tag counts as the tag, and case does not matter.
 """
 
 from __future__ import annotations
@@ -15,19 +16,51 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .store import Store
+from .taggraph import Aliases, Implications
 
 NEVER_TAGS = frozenset({"young", "loli", "shota", "cub"})
 
 
+def never_names(aliases: Aliases, implications: Implications) -> set[str]:
+    """`NEVER_TAGS` and every name that stands for one or implies one, in lower case.
+
+    >>> sorted(never_names(Aliases({"kid": "young"}), Implications({"Tot": {"kid"}})) - NEVER_TAGS)
+    ['kid', 'tot']
+    """
+    leads = [(name, {target}) for name, target in aliases.target.items()]
+    leads += implications.closure.items()
+    leads = [(name.lower(), {other.lower() for other in others}) for name, others in leads]
+    never = NEVER_TAGS | {aliases(name).lower() for name in NEVER_TAGS}
+    more = never
+    while more:
+        more = {name for name, others in leads if not never.isdisjoint(others)} - never
+        never |= more
+    return set(never)
+
+
+def read_rule(store: Store) -> tuple[set[int], set[str]]:
+    """What the rule speaks of in an index: tag ids, and names (lower case) that may lack one.
+
+    The import leaves its `never_names` in its sidecars. Without them, as beside E6DB's own files,
+    aliases and implications of names with an id are known still.
+    """
+    read = {}
+    for name in ("tag2idx.json.gz", "implications.json.gz", "implications_rej.json.gz"):
+        with gzip.open(store.check(name), "rt", encoding="utf-8") as file:
+            read[name] = json.load(file)
+    tag_ids, implied, rejected = read.values()
+    parameters = store.sidecar("tag2idx.json.gz").get("parameters", {})
+    names = NEVER_TAGS | set(parameters.get("never", ()))
+    ids = {tag for name, tag in tag_ids.items() if name.lower() in names}
+    ids |= {int(tag) for tag, others in implied.items() if not ids.isdisjoint(others)}
+    names |= {name.lower() for name, tag in tag_ids.items() if tag in ids}
+    names |= {name.lower() for name, others in rejected.items() if not ids.isdisjoint(others)}
+    return ids, set(names)
+
+
 def never_tag_ids(store: Store) -> set[int]:
     """Ids of `NEVER_TAGS` (aliases resolved) and of every tag that implies one."""
-    with gzip.open(store.check("tag2idx.json.gz"), "rt", encoding="utf-8") as file:
-        tag_ids = json.load(file)
-    with gzip.open(store.check("implications.json.gz"), "rt", encoding="utf-8") as file:
-        implied = json.load(file)
-    never = {tag_ids[name] for name in NEVER_TAGS if name in tag_ids}
-    never |= {int(tag) for tag, ids in implied.items() if not never.isdisjoint(ids)}
-    return never
+    return read_rule(store)[0]
 
 
 def never_shown(store: Store) -> np.ndarray:
@@ -35,22 +68,35 @@ def never_shown(store: Store) -> np.ndarray:
 
     The import leaves such posts out already; this asks again of whatever file is there.
     """
-    never = never_tag_ids(store)
-    forbidden = []
+    rule = read_rule(store)
     file = pq.ParquetFile(store.check("posts.parquet"))
-    columns = [
-        c for c in ("stripped_tags", "implied_tags", "other_tags") if c in file.schema_arrow.names
-    ]
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=["rating", *columns])
-        holds = np.zeros(len(table), bool)
-        for name in columns:
-            lists = table[name].combine_chunks()
-            row = np.repeat(np.arange(len(lists)), pc.fill_null(pc.list_value_length(lists), 0))
-            wanted = pa.array(
-                sorted(NEVER_TAGS if name == "other_tags" else never), lists.type.value_type
-            )
-            hit = pc.is_in(lists.flatten(), wanted).to_numpy(zero_copy_only=False)
-            holds[row[hit]] = True
-        forbidden.append(holds & pc.fill_null(pc.not_equal(table["rating"], "s"), True).to_numpy())
-    return np.concatenate(forbidden) if forbidden else np.zeros(0, bool)
+    wanted = {"rating", "stripped_tags", "implied_tags", "other_tags"}
+    columns = [name for name in file.schema_arrow.names if name in wanted]
+    groups = (file.read_row_group(i, columns) for i in range(file.num_row_groups))
+    return np.concatenate([np.zeros(0, bool), *(forbidden(table, *rule) for table in groups)])
+
+
+def forbidden(posts: pa.Table, ids: set[int], names: set[str]) -> np.ndarray:
+    """Which rows of a table of posts the rule forbids, bool (n,).
+
+    Parameters
+    ----------
+    posts : `rating`, and any lists of tag ids or (`other_tags`) of names.
+    ids, names : of the rule, as `read_rule` gives them.
+    """
+    not_safe = pc.fill_null(pc.not_equal(posts["rating"], "s"), True).to_numpy()
+    holds = np.zeros(len(posts), bool)
+    for name in ("tags", "stripped_tags", "implied_tags", "other_tags"):
+        if name not in posts.column_names or not not_safe.any():
+            continue
+        lists = posts[name].combine_chunks()
+        offsets = lists.offsets.to_numpy()
+        values = lists.values[offsets[0] : offsets[-1]]
+        if not len(values):
+            continue
+        wanted = pa.array(sorted(ids if name != "other_tags" else names), values.type)
+        if name == "other_tags":
+            values = pc.utf8_lower(values)
+        hits = np.flatnonzero(pc.is_in(values, wanted).to_numpy(zero_copy_only=False))
+        holds[np.searchsorted(offsets - offsets[0], hits, side="right") - 1] = True
+    return holds & not_safe

@@ -14,6 +14,8 @@ import hashlib
 import json
 import os
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,24 +29,19 @@ FORMAT = 1  # raised when an artifact of an older version can no longer be read
 
 # artifact -> the script that makes it; what a missing one names
 MAKERS = {
-    "tags.txt.gz": "hydrate_data.py",
-    "tags_categories.bin.gz": "hydrate_data.py",
-    "tag2idx.json.gz": "hydrate_data.py",
-    "implications.json.gz": "hydrate_data.py",
-    "implications_rej.json.gz": "hydrate_data.py",
-    "tags.parquet": "hydrate_data.py",
-    "tag2idx.parquet": "hydrate_data.py",
-    "posts.parquet": "hydrate_data.py",
-    "pools.parquet": "hydrate_data.py",
-    "dictionary.npz": "embed_tags.py",
-    "attenuator.npz": "solve_attenuator.py",
-    "posts.skip*.ann": "construct_index.py",
-    "posts.arrow": "construct_index.py",
-    "tags_posts.arrow": "construct_index.py",
-    "neighbors.npy": "construct_index.py",
-    "recognizer.npz": "solve_recognizer.py",
+    name: script
+    for script, names in {
+        "hydrate_data.py": "tags.txt.gz tags_categories.bin.gz tag2idx.json.gz tag2idx.parquet "
+        "implications.json.gz implications_rej.json.gz tags.parquet posts.parquet pools.parquet",
+        "embed_tags.py": "dictionary.npz",
+        "solve_attenuator.py": "attenuator.npz",
+        "construct_index.py": "posts.skip*.ann posts.arrow tags_posts.arrow neighbors.npy",
+        "solve_recognizer.py": "recognizer.npz",
+    }.items()
+    for name in names.split()
 }
 JOURNAL, LOCK, TEMPORARY = ".journal.json", ".lock", ".new"
+_DAMAGED = (ValueError, KeyError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 def sha256_file(path: str | Path) -> str:
@@ -68,15 +65,11 @@ def write_atomic(path: str | Path, data: bytes) -> None:
 
 
 class Store:
-    """One index directory.
-
-    Parameters
-    ----------
-    root : path of the directory; made when the first stage writes to it.
-    """
+    """One index directory, made when the first stage writes to it."""
 
     def __init__(self, root: str | Path = "index") -> None:
         self.root = Path(root)
+        self._digests: dict[str, tuple[list[int], str]] = {}  # as they were when last asked for
         self._recover()
 
     # -- reading ---------------------------------------------------------------------------------
@@ -98,8 +91,7 @@ class Store:
         """
         found = self.find(name)
         if found is None:
-            maker = MAKERS.get(name, "the stage that makes it")
-            raise MissingArtifact(f"{self.root / name} is missing: run {maker} first")
+            raise MissingArtifact(f"{self.root / name} is missing: {_run(name)} first")
         return found
 
     def sidecar(self, name: str) -> dict[str, Any]:
@@ -110,15 +102,11 @@ class Store:
             return {}
         try:
             record = json.loads(beside.read_text("utf-8"))
-            found = record["format"]
+            found, *_ = [record[key] for key in ("format", "sha256", "inputs")]
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise BadArtifact(
-                f"{beside} cannot be read ({error}): run {MAKERS.get(name)} again"
-            ) from None
+            raise BadArtifact(f"{beside} cannot be read ({error}): {_run(name)} again") from None
         if found != FORMAT:
-            raise BadArtifact(
-                f"{path} is of format {found}, expected {FORMAT}: run {MAKERS.get(name)} again"
-            )
+            raise BadArtifact(f"{path} is of format {found}, expected {FORMAT}: {_run(name)} again")
         return record
 
     def digest(self, name: str) -> str:
@@ -128,28 +116,29 @@ class Store:
         was written (git's index does the same); otherwise the file is read whole.
         """
         path, record = self.path(name), self.sidecar(name)
-        if record and record.get("stat") == _stat(path):
-            return record["sha256"]
-        return sha256_file(path)
+        stat = _stat(path)
+        if record.get("stat") == stat:
+            self._digests[name] = stat, record["sha256"]
+        elif name not in self._digests or self._digests[name][0] != stat:
+            self._digests[name] = stat, sha256_file(path)
+        return self._digests[name][1]
 
     def check(self, name: str) -> Path:
         """The path of an artifact that is whole and was made from the inputs now beside it.
 
         Raises
         ------
-        MissingArtifact, BadArtifact
+        MissingArtifact, BadArtifact : of it or of its inputs, naming the first script to run.
         """
         path, record = self.path(name), self.sidecar(name)
         if not record:
             return path
-        again = f"run {MAKERS.get(name, record.get('made_by'))} again"
         if self.digest(name) != record["sha256"]:
-            raise BadArtifact(f"{path} is not what was written there (SHA-256 differs): {again}")
+            raise BadArtifact(f"{path} is not what was written there (SHA-256): {_run(name)} again")
         for source, digest in record["inputs"].items():
-            if self.find(source) is None:
-                raise BadArtifact(f"{path} was made from {source}, which is gone: {again}")
+            self.check(source)
             if self.digest(source) != digest:
-                raise BadArtifact(f"{path} was made from another {source}: {again}")
+                raise BadArtifact(f"{path} was made from another {source}: {_run(name)} again")
         return path
 
     def load_npz(self, name: str, *keys: str) -> dict[str, np.ndarray]:
@@ -158,9 +147,9 @@ class Store:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return {key: file[key] for key in (keys or file.files)}
-        except (ValueError, KeyError, OSError, EOFError) as error:
-            again = f"run {MAKERS.get(name)} again"
-            raise BadArtifact(f"{path} cannot be read ({error}): {again}") from None
+        except _DAMAGED as error:
+            said = str(error).partition("\n")[0]
+            raise BadArtifact(f"{path} cannot be read ({said}): {_run(name)} again") from None
 
     def map_table(self, name: str) -> pa.Table:
         """A checked Arrow IPC file as a table over a memory map: pages load when touched."""
@@ -168,9 +157,8 @@ class Store:
         try:
             with pa.memory_map(str(path)) as source:
                 return pa.ipc.open_file(source).read_all()
-        except (pa.ArrowInvalid, OSError) as error:
-            again = f"run {MAKERS.get(name)} again"
-            raise BadArtifact(f"{path} cannot be mapped ({error}): {again}") from None
+        except _DAMAGED as error:
+            raise BadArtifact(f"{path} cannot be mapped ({error}): {_run(name)} again") from None
 
     # -- writing ---------------------------------------------------------------------------------
     @contextlib.contextmanager
@@ -187,7 +175,8 @@ class Store:
         ----------
         made_by : the script, for sidecars and for whoever finds the lock taken.
         parameters : what the artifacts depend on (seed included), JSON values; read at the end.
-        inputs : artifacts read; their digests are recorded and compared by `check`.
+        inputs : artifacts read; their digests, as they were when this `Store` last checked them,
+            are recorded and compared by `check`.
         replaces : patterns of artifacts that go when the new ones come.
         """
         try:
@@ -200,25 +189,26 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 lock.seek(0)
-                holder = lock.read().strip() or "another process"
-                raise E6GraphError(
-                    f"{self.root} is being written by {holder}: wait for it to end"
-                ) from None
+                said = f"is being written by {lock.read().strip() or 'another process'}"
+                raise E6GraphError(f"{self.root} {said}: wait for it to end") from None
             lock.truncate(0)
             lock.write(f"{made_by} (process {os.getpid()})")
             lock.flush()
-            _carry_out(self.root)
-            for leftover in self.root.glob(f".*{TEMPORARY}"):
-                leftover.unlink()
             stage = Stage(self.root)
             try:
-                digests = {name: self.digest(name) for name in inputs}
+                _carry_out(self.root)
+                stage.clean()
+                for name in set(inputs) - set(self._digests):
+                    self.digest(name)
+                digests = {name: self._digests[name][1] for name in inputs}
                 yield stage
                 stage.commit(made_by, parameters or {}, digests, replaces)
+                self._digests.clear()
             except OSError as error:
+                wrong = f"{error.strerror or error} ({error.filename or self.root})"
+                ended = (self.root / JOURNAL).exists() and "whoever opens it next ends this"
                 raise E6GraphError(
-                    f"{made_by}: {error.strerror or error} ({error.filename or self.root}): "
-                    "nothing was replaced"
+                    f"{made_by}: {wrong}: {ended or 'nothing was replaced'}"
                 ) from error
             finally:
                 stage.clean()
@@ -230,11 +220,14 @@ class Store:
         A journal under a taken lock is that of a live process, which is gone in milliseconds.
         """
         while (self.root / JOURNAL).exists():
-            with contextlib.suppress(BlockingIOError), open(self.root / LOCK, "a+") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _carry_out(self.root)
-                return
-            time.sleep(0.01)
+            try:
+                with open(self.root / LOCK, "a+") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _carry_out(self.root)
+            except BlockingIOError:
+                time.sleep(0.01)
+            except OSError as error:
+                raise E6GraphError(f"cannot write to {self.root}: {error.strerror}") from None
 
 
 class Stage:
@@ -253,29 +246,18 @@ class Stage:
         with open(self.path(name), "wb") as file:
             np.savez(file, **arrays)
 
-    def commit(
-        self,
-        made_by: str,
-        parameters: Mapping[str, Any],
-        inputs: dict[str, str],
-        replaces: Sequence[str],
-    ) -> None:
+    def commit(self, made_by: str, parameters: Mapping, inputs: dict, replaces: Sequence) -> None:
+        """Write the sidecars and the journal, then do what it says."""
         plan: dict[str, list] = {"rename": [], "remove": []}
         for name, temporary in sorted(self._pending.items()):
             os.chmod(temporary, 0o644)  # annoy makes its file for the owner alone
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
-            record = {
-                "format": FORMAT,
-                "made_by": made_by,
-                "parameters": dict(parameters),
-                "inputs": inputs,
-                "sha256": sha256_file(temporary),
-                "stat": _stat(temporary),  # a rename keeps all three
-            }
+            digest, stat = sha256_file(temporary), _stat(temporary)  # a rename keeps all of it
+            record = {"format": FORMAT, "made_by": made_by, "parameters": dict(parameters),
+                      "inputs": inputs, "sha256": digest, "stat": stat}  # fmt: skip
             sidecar = self._root / f".{name}.json{TEMPORARY}"
-            text = json.dumps(record, indent=1, sort_keys=True) + "\n"
-            write_atomic(sidecar, text.encode())
+            write_atomic(sidecar, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
             plan["rename"] += [[sidecar.name, f"{name}.json"], [temporary.name, name]]
         for pattern in replaces:
             for old in sorted(self._root.glob(pattern)):
@@ -285,8 +267,10 @@ class Stage:
         _carry_out(self._root)
 
     def clean(self) -> None:
-        for temporary in self._pending.values():
-            temporary.unlink(missing_ok=True)
+        """Remove temporaries, unless a journal still needs them."""
+        for temporary in self._root.glob(f".*{TEMPORARY}"):
+            if not (self._root / JOURNAL).exists():
+                temporary.unlink(missing_ok=True)
 
 
 def _carry_out(root: Path) -> None:
@@ -295,6 +279,8 @@ def _carry_out(root: Path) -> None:
         plan = json.loads((root / JOURNAL).read_text("utf-8"))
     except FileNotFoundError:
         return
+    except ValueError as error:
+        raise BadArtifact(f"{root / JOURNAL} cannot be read ({error}): remove it") from None
     for source, target in plan["rename"]:
         with contextlib.suppress(FileNotFoundError):
             os.replace(root / source, root / target)
@@ -306,3 +292,7 @@ def _carry_out(root: Path) -> None:
 def _stat(path: Path) -> list[int]:
     status = os.stat(path)
     return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _run(name: str) -> str:
+    return f"run {MAKERS.get(name, 'the stage that makes it')}"

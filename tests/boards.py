@@ -108,7 +108,10 @@ def write_export(directory, posts, tags=None, aliases=(), implications=(), pools
 CLUSTERS = {
     "fox": (["canine", "mammal"], "forest moss lantern autumn scarf trail mushroom ember_(artist)"),
     "owl": (["bird"], "tree_hollow moonlight feathers book candle attic spectacles quill_(artist)"),
-    "otter": (["mustelid", "mammal"], "river pebbles reeds fishing raft swimming dam brook_(artist)"),
+    "otter": (
+        ["mustelid", "mammal"],
+        "river pebbles reeds fishing raft swimming dam brook_(artist)",
+    ),
     "dragon": (["scalie"], "mountain hoard gold castle wings smoke banner flint_(artist)"),
     "tram": (["vehicle"], "city rain umbrella street bell rails ticket sepia_(artist)"),
     "teapot": (["crockery"], "kitchen steam biscuits table spoon window curtain saffron_(artist)"),
@@ -191,7 +194,12 @@ def planted_export(directory, posts=360, seed=0):
         directory,
         rows,
         categories,
-        aliases=[("vixen", "fox"), ("todd", "vixen"), ("kettle", "teapot"), ("bird", "owl", "deleted")],
+        aliases=[
+            ("vixen", "fox"),
+            ("todd", "vixen"),
+            ("kettle", "teapot"),
+            ("bird", "owl", "deleted"),
+        ],
         implications=sorted({(a, b) for chain in chains for a, b in zip(chain, chain[1:])}),
         pools=[(i, f"{made.cluster[m[0]]}_{i}", m) for i, m in made.pools.items()],
     )

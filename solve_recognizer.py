@@ -1,0 +1,90 @@
+"""Learn what tags look like: from a picture to its tags, and into the space of the posts.
+
+Reads index/posts.parquet, index/dictionary.npz and previews in the site's path scheme
+({previews}/data/preview/ab/cd/MD5.jpg), fetching those that are missing; writes
+index/recognizer.npz. Run again after an interrupt, it goes on where it was.
+"""
+
+import sys
+
+from e6graph import cli
+from e6graph.errors import BadInput
+from e6graph.examples import Candidates, read_examples
+from e6graph.previews import fetch_previews
+from e6graph.recognizer import judge, train
+from e6graph.store import Store
+
+
+def main(argv=None):
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("--previews", default="previews", metavar="DIR", help="the cache of previews")
+    add("--sample", type=cli.positive, default=20000, help="learn from so many posts at most")
+    add("--ratings", default="s", help="of the posts to learn from, some of the letters sqe")
+    add("--no-fetch", action="store_true", help="use the previews that are there")
+    add("--static-url", help="host of the previews; unset: static1. before that of the board")
+    add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
+    add("--delay", type=float, default=0.5, help="seconds between two requests")
+    add("--limit-minutes", type=float, help="fetch for so long at most, and learn from what came")
+    add("--no-judge", action="store_true", help="skip the figures, which take a second training")
+    add("--seed", type=int, default=0, help="of the sample and of what is held out")
+    args = parser.parse_args(argv)
+    report, store = cli.Report(), Store(args.index)
+
+    candidates = Candidates.of(store, args.ratings, args.seed)
+    store.check("dictionary.npz")  # before hours of fetching
+    wanted = candidates.take(slice(args.sample))
+    here = wanted.with_previews(args.previews)
+    if args.no_fetch:
+        here = candidates.with_previews(args.previews, args.sample)
+    elif len(here) < len(wanted):
+        here = fetch(args, store, wanted, here)
+    if not len(here):
+        raise BadInput(
+            f"{args.previews} has no preview of any of the {len(candidates):,} posts rated "
+            f"{args.ratings}: without pictures there is nothing to learn; see --previews"
+        )
+    examples, broken = read_examples(store, here, args.previews)
+    print(f"{len(examples.rows):,} pictures of {len(wanted):,} posts, {len(broken):,} broken")
+    if not args.no_judge:
+        rows, tags = judge(examples, args.seed)
+        print(f"On pictures held out with their families (mAP over {tags} tags):")
+        print(cli.table(rows, ("predictor", "p@5", "mAP")))
+    recognizer = train(examples, args.seed)
+    parameters = {name: getattr(args, name) for name in ("sample", "ratings", "seed")}
+    inputs = ["posts.parquet", "dictionary.npz"]
+    with store.stage("solve_recognizer.py", parameters, inputs) as stage:
+        recognizer.save(stage)
+    shape = " × ".join(map(str, recognizer.weights.shape))
+    report.wrote(store.path("recognizer.npz"), f"{shape} tags, {recognizer.mean.size} dimensions")
+
+
+def fetch(args, store, wanted, here):
+    """Fetch what is missing; without a site, or a contact, make do with what is `here`."""
+    site = store.sidecar("posts.parquet").get("parameters", {}).get("site", "")
+    static_url = args.static_url or site.replace("://", "://static1.", 1)
+    missing = f"{len(wanted) - len(here):,} of {len(wanted):,} previews are missing"
+    if not static_url:
+        print(f"{missing}; this board has no site to fetch them from (see --static-url)")
+        return here
+    try:
+        counts = fetch_previews(
+            wanted.md5s,
+            args.previews,
+            static_url,
+            args.user_agent,
+            delay=args.delay,
+            minutes=args.limit_minutes,
+        )
+    except BadInput as error:
+        if args.user_agent or args.static_url or not len(here):
+            raise BadInput(f"{missing}: {error}, or --no-fetch") from None
+        print(f"{missing}, and are not fetched: {error}")
+        return here
+    print(f"previews: {counts.fetched:,} fetched, {counts.had:,} there, "
+          f"{counts.missing:,} the site has not, {counts.failed:,} failed")  # fmt: skip
+    return wanted.with_previews(args.previews)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

@@ -1,0 +1,402 @@
+"""The rule that no option turns off, and every way round it that we could think of."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from annoy import AnnoyIndex
+from boards import post, write_export
+
+
+from e6graph import PostGraph
+from e6graph.errors import BadArtifact, E6GraphError, UnknownPost
+from e6graph.importdb import import_export
+from e6graph.safety import NEVER_TAGS, never_shown, never_tag_ids
+from e6graph.store import Store
+
+ALIASES = [
+    ("youngster", "young"),
+    ("kid", "youngster"),  # a chain
+    ("shota", "shota_(character)"),  # the name itself is an alias: the rule follows it
+    ("pending_kid", "young", "pending"),
+    ("old_kid", "young", "deleted"),
+]
+IMPLICATIONS = [
+    ("toddler", "kid"),  # through an alias
+    ("baby", "toddler"),  # and transitively
+    ("fox_kit", "Cub"),  # upper case on the far side
+    ("pending_child", "young", "pending"),
+]
+FORBIDDEN = {
+    "young": "young",
+    "loli": "fox loli tree",
+    "shota": "shota",
+    "cub": "tree cub",
+    "alias": "youngster fox",
+    "chain of aliases": "kid",
+    "what the name is an alias of": "shota_(character) tree",
+    "implication": "toddler fox",
+    "implication of an implication": "baby",
+    "implication of upper case": "fox_kit tree",
+    "upper case": "YOUNG fox",
+    "mixed case of an alias": "Kid tree",
+    "mixed case of an implication": "fox Baby",
+    "128 times": " ".join(["young"] * 128),
+    "256 times": " ".join(["cub"] * 256 + ["fox"]),
+    "tab and line end": "fox\tyoung\ntree",
+}
+INNOCENT = {
+    "a part of a name": "young_tree cubism lolipop",
+    "an alias that is not active": "pending_kid old_kid",
+    "an implication that is not active": "pending_child fox",
+    "nothing of the sort": "fox tree",
+}
+CROWD = [post(i, "fox tree grass" if i % 2 else "river tree stone") for i in range(1, 31)]
+
+
+def case_posts(rating, repeat):
+    """A post of each case, `repeat` times: names used once have no id, others do."""
+    texts = [text for text in [*FORBIDDEN.values(), *INNOCENT.values()] for _ in range(repeat)]
+    return [post(100 + i, text, rating=rating) for i, text in enumerate(texts)]
+
+
+def case_ids(repeat):
+    """(forbidden, innocent) ids of `case_posts`."""
+    cut = 100 + len(FORBIDDEN) * repeat
+    return set(range(100, cut)), set(range(cut, cut + len(INNOCENT) * repeat))
+
+
+def board(directory, posts):
+    return write_export(directory, posts, aliases=ALIASES, implications=IMPLICATIONS)
+
+
+def ids_in(store, name="posts.parquet"):
+    return set(pq.read_table(store.root / name)["id"].to_pylist())
+
+
+@pytest.mark.parametrize("repeat", [1, 2])
+@pytest.mark.parametrize("rating", ["q", "e"])
+def test_the_import_leaves_them_out(tmp_path, rating, repeat):
+    export = board(tmp_path / "export", CROWD + case_posts(rating, repeat))
+    store = Store(tmp_path / "index")
+    counts = import_export(export, store, progress=False)
+    forbidden, innocent = case_ids(repeat)
+    assert ids_in(store) == {row["id"] for row in CROWD} | innocent
+    assert counts["posts under the never-shown rule, left out"] == len(forbidden)
+    assert counts["posts kept"] == len(CROWD) + len(innocent)
+
+
+@pytest.mark.parametrize("repeat", [1, 2])
+def test_the_same_posts_rated_safe_stay(tmp_path, repeat):
+    store = Store(tmp_path / "index")
+    import_export(board(tmp_path / "export", CROWD + case_posts("s", repeat)), store, progress=False)
+    forbidden, innocent = case_ids(repeat)
+    assert ids_in(store) >= forbidden | innocent
+    assert not never_shown(store).any()
+
+
+def test_the_ids_under_the_rule(tmp_path):
+    store = Store(tmp_path / "index")
+    import_export(board(tmp_path / "export", CROWD + case_posts("s", 2)), store, progress=False)
+    names = gzip.decompress((store.root / "tags.txt.gz").read_bytes()).decode().split("\n")
+    assert {names[i] for i in never_tag_ids(store)} == {
+        "young", "loli", "shota_(character)", "cub", "toddler", "baby", "fox_kit", "YOUNG", "Kid", "Baby"
+    }  # fmt: skip
+    assert NEVER_TAGS == {"young", "loli", "shota", "cub"}
+
+
+def test_the_last_row_of_a_post_decides(tmp_path):
+    posts = [*CROWD, post(200, "young fox"), post(200, "young fox", rating="e"),
+             post(201, "young fox", rating="q"), post(201, "fox", rating="q")]  # fmt: skip
+    store = Store(tmp_path / "index")
+    import_export(board(tmp_path / "export", posts), store, progress=False)
+    assert ids_in(store) - {row["id"] for row in CROWD} == {201}
+
+
+# -- another importer's posts.parquet ------------------------------------------------------------
+def rewrite(index, name, table, sidecar):
+    """Put a table in the place of an artifact: without a sidecar, or with one that fits."""
+    path = index / name
+
+    def save(path):
+        if name.endswith(".parquet"):
+            pq.write_table(table, path)
+        else:
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as file:
+                file.write_table(table)
+
+    if sidecar == "rewritten":
+        about = Store(index).sidecar(name)
+        with Store(index).stage(about["made_by"], about["parameters"], about["inputs"]) as stage:
+            save(stage.path(name))
+    else:
+        save(path)
+        path.with_name(name + ".json").unlink()
+
+
+def put(table, **columns):
+    """The table with some columns replaced by Python lists."""
+    for name, values in columns.items():
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(values, table.schema.field(name).type))
+    return table
+
+
+def indexed_ids(index):
+    """Post ids in each artifact of construct_index.py."""
+    store = Store(index)
+    rows = store.map_table("posts.arrow")["id"].to_pylist()
+    about = store.sidecar("posts.skip*.ann")["parameters"]
+    annoy = AnnoyIndex(about["dim"], "angular")
+    annoy.load(str(store.path("posts.skip*.ann")))
+    zero = np.zeros(about["dim"], np.float32)
+    items = [i for i in range(annoy.get_n_items()) if not np.allclose(annoy.get_item_vector(i), zero)]
+    found = {"posts.arrow": set(rows), "annoy": {i + about["offset"] for i in items}}
+    if store.find("neighbors.npy"):
+        table = np.load(store.path("neighbors.npy"))
+        found["neighbors.npy"] = {rows[i] for i in np.unique(table[table >= 0]).tolist()}
+    postings = store.map_table("tags_posts.arrow")["rows"].combine_chunks().flatten()
+    found["tags_posts.arrow"] = {rows[i] for i in postings.unique().to_pylist()}
+    return found
+
+
+def finish(index, dim=4):
+    """The stages after the import."""
+    import construct_index
+    import embed_tags
+    import solve_attenuator
+
+    where = ["--index", str(index)]
+    embed_tags.main([*where, "--dim", str(dim)])
+    solve_attenuator.main(where)
+    construct_index.main([*where, "--trees", "2", "--graph", "4"])
+
+
+@pytest.mark.parametrize("sidecar", ["absent", "rewritten"])
+@pytest.mark.parametrize("repeat", [1, 2])
+def test_the_index_leaves_them_out_whatever_posts_it_is_given(tmp_path, capsys, sidecar, repeat):
+    export, index = tmp_path / "export", tmp_path / "index"
+    posts = CROWD + case_posts("s", repeat)
+    import_export(board(export, posts), Store(index), progress=False)
+    table = pq.read_table(index / "posts.parquet")
+    ratings = ["e" if i >= 100 else "s" for i in table["id"].to_pylist()]
+    rewrite(index, "posts.parquet", put(table, rating=ratings), sidecar)
+    finish(index)
+    forbidden, innocent = case_ids(repeat)
+    for name, found in indexed_ids(index).items():
+        assert not found & forbidden, name
+        assert found >= innocent - {100}, name
+    assert f"{len(forbidden):>14}  under the never-shown rule" in capsys.readouterr().out
+    graph = PostGraph.open(index, "sqe", None)
+    assert not answers(graph) & forbidden
+    assert [graph.visible(i) for i in sorted(innocent)] == [True] * len(innocent)
+
+
+def test_unusual_columns_of_another_importer(tmp_path):
+    """No rating is not a safe rating; wide integers, and no `other_tags`, are fine."""
+    index = tmp_path / "index"
+    import_export(board(tmp_path / "e", CROWD + case_posts("s", 2)), Store(index), progress=False)
+    table = pq.read_table(index / "posts.parquet").drop_columns(["other_tags"])
+    wide = [pa.array(table[name].to_pylist(), pa.list_(pa.int64())) for name in LISTS]
+    for name, column in zip(LISTS, wide, strict=True):
+        table = table.set_column(table.column_names.index(name), name, column)
+    ratings = ["s" if i < 100 else None if i % 2 else "E" for i in table["id"].to_pylist()]
+    rewrite(index, "posts.parquet", put(table, rating=ratings), "absent")
+    finish(index)
+    with_id = {i for i in case_ids(2)[0] if i < 100 + 2 * len(FORBIDDEN)}
+    for name, found in indexed_ids(index).items():
+        assert not found & with_id, name
+    graph = PostGraph.open(index, "sqe", None)
+    assert graph.describe(2).tags and not any(graph.visible(i) for i in with_id)
+
+
+LISTS = ("stripped_tags", "implied_tags")
+
+
+def test_posts_that_are_no_posts_of_these_tags_are_refused(tmp_path):
+    index = tmp_path / "index"
+    import_export(board(tmp_path / "e", CROWD), Store(index), progress=False)
+    good = pq.read_table(index / "posts.parquet")
+    tags = good["stripped_tags"].to_pylist()
+    for changes in (
+        {"stripped_tags": [[10**6], *tags[1:]]},
+        {"stripped_tags": [[-2], *tags[1:]]},
+        {"id": [5, 4, 3, 2, 1, *range(6, 31)]},
+        {"id": [1, 1, *range(3, 31)]},
+    ):
+        shutil.copytree(index, tmp_path / "copy")
+        rewrite(tmp_path / "copy", "posts.parquet", put(good, **changes), "absent")
+        with pytest.raises(BadArtifact, match=r"posts\.parquet.*: run hydrate_data\.py again"):
+            finish(tmp_path / "copy")
+        shutil.rmtree(tmp_path / "copy")
+
+
+# -- smuggled past the index ---------------------------------------------------------------------
+def answers(graph):
+    """Every post id that any public call gives, asked in every way."""
+    ids = graph.posts.ids.tolist()
+    shown = [i for i in ids if graph.visible(i)]
+    for i in set(ids) - set(shown):
+        for ask in (graph.describe, graph.neighbors, lambda i: graph.walk([i]),
+                    lambda i: graph.recommend(posts=[i])):  # fmt: skip
+            with pytest.raises(UnknownPost):
+                ask(i)
+    found = set(shown)
+    for i in shown:
+        assert graph.describe(i).post_id == i
+    some = shown[:: max(1, len(shown) // 6)]
+    dim = graph.dictionary.vecs.shape[1]
+    queries = [*some, *np.eye(dim, dtype=np.float32), *graph.dictionary.vecs[:4]]
+    for query in queries:
+        found |= set(graph.neighbors(query, len(ids))[0].tolist())
+    for over in ("tags", "pools", "neighbors"):
+        for start in some:
+            found |= set(graph.walk([start], over, steps=2000, restart=0.3)[0].tolist())
+    hidden = set(ids) - set(shown)
+    named = [name for name, column in graph._column.items()]
+    for asked in [{"posts": some}, {"posts": some, "avoid": list(hidden)},
+                  {"posts": some[:1], "exclude": list(hidden)},
+                  *({"tags": [name]} for name in named)]:  # fmt: skip
+        made = graph.recommend(**asked, n=len(ids))
+        found |= {r.post_id for r in made}
+        found |= {reason for r in made for reason in r.because if isinstance(reason, int)}
+    return found
+
+
+@pytest.fixture(scope="module")
+def forged(built_index, tmp_path_factory):
+    """An index whose posts.arrow holds posts that no import lets through; (index, their ids)."""
+    index = tmp_path_factory.mktemp("forged") / "index"
+    shutil.copytree(built_index, index)
+    store = Store(index)
+    table = store.map_table("posts.arrow")
+    rows = table.to_pylist()
+    young = store_id(store, "young")
+    by_rating = [row for row in rows if young in row["tags"]][:2]
+    by_tag = [row for row in rows if row["rating"] == "q"][:2]
+    by_name = [row for row in rows if row["rating"] == "q"][2:6]
+    for row in by_rating:  # tags_posts.arrow knows these hold it
+        row["rating"] = "q"
+    for row in by_tag:  # and of these it does not
+        row["tags"] = sorted({*row["tags"], young})
+    for row, name in zip(by_name, ("young", "LOLI", "Shota", "cub"), strict=True):
+        row["other_tags"] = ["innocent", name]
+    made = pa.Table.from_pylist(rows, table.schema)
+    rewrite(index, "posts.arrow", made, "rewritten")
+    return index, {row["id"] for row in [*by_rating, *by_tag, *by_name]}
+
+
+def store_id(store, name):
+    return json.loads(gzip.decompress((store.root / "tag2idx.json.gz").read_bytes()))[name]
+
+
+@pytest.mark.parametrize("blacklist", [None, "", "default"])
+@pytest.mark.parametrize("ratings", ["sqe", "q", "se"])
+def test_smuggled_posts_are_no_answer(forged, ratings, blacklist):
+    index, smuggled = forged
+    graph = PostGraph.open(index, ratings, blacklist)
+    assert smuggled <= set(graph.posts.ids.tolist()) and len(smuggled) == 8
+    for i in smuggled:
+        assert not graph.visible(i)
+        with pytest.raises(UnknownPost):
+            graph.describe(i)
+    if ratings == "sqe" and blacklist is None:
+        found = answers(graph)
+        assert not found & smuggled and len(found) == graph.allowed.sum()
+
+
+def test_a_smuggled_picture_query_gives_nothing_else(forged, monkeypatch):
+    index, smuggled = forged
+    graph = PostGraph.open(index, "sqe", None)
+
+    class Seer:
+        def tags(self, image, n=8):
+            return [("young", 0.9), (graph.posts.names[3], 0.5)][:n]
+
+        def embed(self, image):
+            return graph.dictionary.vecs[0]
+
+    monkeypatch.setitem(graph.__dict__, "_recognizer", Seer())
+    made = graph.recommend(images=["picture"], n=1000)
+    assert len(made) == graph.allowed.sum() and not {r.post_id for r in made} & smuggled
+
+
+def test_an_index_that_knows_posts_the_table_does_not(built_index, tmp_path):
+    """Such ids are nowhere in the answers, and do not stand for their neighbors in the table."""
+    index = tmp_path / "index"
+    shutil.copytree(built_index, index)
+    table = Store(index).map_table("posts.arrow")
+    gone = set(table["id"].to_pylist()[-3:]) | set(table["id"].to_pylist()[5:60:7])
+    rows = [row for row in table.to_pylist() if row["id"] not in gone]
+    rewrite(index, "posts.arrow", pa.Table.from_pylist(rows, table.schema), "absent")
+    try:
+        graph = PostGraph.open(index, "sqe", None)
+    except E6GraphError as error:  # refusing to open is as good
+        assert "construct_index.py" in str(error)
+        return
+    vectors = np.eye(graph.dictionary.vecs.shape[1], dtype=np.float32)
+    for vector in vectors:
+        assert not set(graph.neighbors(vector, 400)[0].tolist()) & gone
+    for i in gone:
+        assert not graph.visible(i)
+
+
+# -- random boards -------------------------------------------------------------------------------
+WORDS = "fox owl tree river stone moss lamp rain snow cloud boat bell".split()
+SUSPECT = ["young", "cub", "Loli", "kid", "toddler", "baby", "shota", "YOUNGSTER", "fox_kit"]
+
+
+def oracle(tags):
+    """Whether the rule speaks of these tags, worked out one name at a time."""
+    found = {tag.lower() for tag in tags}
+    edges = [(a, b) for a, b, *status in ALIASES + IMPLICATIONS if not status]
+    while True:
+        more = {b.lower() for a, b in edges if a in found} - found
+        if not more:
+            return bool(found & (NEVER_TAGS | {"shota_(character)"}))
+        found |= more
+
+
+def random_posts(rng):
+    posts = []
+    for post_id in np.cumsum(rng.integers(1, 4, rng.integers(30, 60))).tolist():
+        tags = rng.choice(WORDS, rng.integers(2, 6), replace=False).tolist()
+        tags += rng.choice(SUSPECT, rng.choice([0, 0, 1, 2]), replace=False).tolist()
+        if rng.random() < 0.2:
+            tags.append(f"only_here_{post_id}")
+        posts.append(post(post_id, " ".join(rng.permutation(tags)), rating=rng.choice([*"ssqe"])))
+    return posts
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_boards_never_let_one_through(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    posts = random_posts(rng)
+    ids = [row["id"] for row in posts]
+    members = rng.choice(ids, (4, 5)).tolist()
+    pools = [(i, f"pool_{i}", pool) for i, pool in enumerate(members, 1)]
+    export = write_export(tmp_path / "e", posts, aliases=ALIASES, implications=IMPLICATIONS, pools=pools)  # fmt: skip
+    index = tmp_path / "index"
+    import_export(export, Store(index), progress=False)
+    held = {row["id"]: oracle(row["tag_string"].split()) for row in posts}
+    forbidden = {row["id"] for row in posts if held[row["id"]] and row["rating"] != "s"}
+    assert ids_in(Store(index)) == set(ids) - forbidden
+    pooled = pq.read_table(index / "pools.parquet")["post_ids"].combine_chunks().flatten()
+    assert not set(pooled.to_pylist()) & forbidden
+    if seed % 2:  # from another importer, with ratings of its own
+        table = pq.read_table(index / "posts.parquet")
+        ratings = rng.choice([*"sqe"], len(table)).tolist()
+        rewrite(index, "posts.parquet", put(table, rating=ratings), ["absent", "rewritten"][seed % 4 // 2])
+        forbidden |= {i for i, rating in zip(table["id"].to_pylist(), ratings, strict=True)
+                      if rating != "s" and held[i]}  # fmt: skip
+    finish(index)
+    for name, found in indexed_ids(index).items():
+        assert found and not found & forbidden, name
+    for ratings in ("sqe", "s"):
+        graph = PostGraph.open(index, ratings, None)
+        assert not answers(graph) & forbidden
+        assert not any(graph.visible(i) for i in forbidden)
