@@ -60,7 +60,8 @@ class Board:
         known: dict[str, None] = {}
         unknown: dict[str, None] = {}
         for name in names:
-            tag_id = self.posts.tag_ids.get(name.strip().lower().replace(" ", "_"))
+            key = name.strip().replace(" ", "_")
+            tag_id = self.posts.tag_ids.get(key, self.posts.tag_ids.get(key.lower()))
             if tag_id is None:
                 unknown[name] = None
             else:

@@ -51,15 +51,10 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
         if "other_tags" not in table.column_names:  # E6DB's own has none
             none = pa.array([[]] * len(table), pa.list_(pa.string()))
             table = table.append_column("other_tags", none)
-        tags = _merge(*(table[name].combine_chunks() for name in LISTS[:2]))
+        tags = _merge(*(table[name].combine_chunks() for name in LISTS[:2]), n_tags)
         tables.append(table.drop_columns(["implied_tags"]).append_column("tags", tags))
     posts = pa.concat_tables(tables).combine_chunks()
     tags = Ragged.of(posts["tags"])
-    if len(tags.values) and not 0 <= tags.values.min() <= tags.values.max() < n_tags:
-        raise BadArtifact(
-            f"{store.path('posts.parquet')}: tag ids {tags.values.min()} to {tags.values.max()}, "
-            f"expected 0 to {n_tags - 1}: run hydrate_data.py again"
-        )
     row = np.repeat(np.arange(len(posts), dtype=np.int32), np.diff(tags.offsets))
     order = np.argsort(tags.values, kind="stable")
     counts = np.bincount(tags.values, minlength=n_tags)
@@ -70,7 +65,7 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
     return len(posts)
 
 
-def _merge(stripped: pa.ListArray, implied: pa.ListArray) -> pa.ListArray:
+def _merge(stripped: pa.ListArray, implied: pa.ListArray, n_tags: int) -> pa.ListArray:
     """Both lists of each post as one, ascending."""
     length = len(stripped)
     rows, values = [], []
@@ -78,8 +73,11 @@ def _merge(stripped: pa.ListArray, implied: pa.ListArray) -> pa.ListArray:
         offsets = lists.offsets.to_numpy().astype(np.int64)
         rows.append(np.repeat(np.arange(length), np.diff(offsets)))
         values.append(lists.values.to_numpy()[offsets[0] : offsets[-1]])
-    key = np.concatenate(rows) << 32 | np.concatenate(values)
-    key = np.unique(key)
+    tags = np.concatenate(values)
+    if len(tags) and not 0 <= tags.min() <= tags.max() < n_tags:
+        found = f"tag ids {tags.min()} to {tags.max()}, expected 0 to {n_tags - 1}"
+        raise BadArtifact(f"posts.parquet: {found}: run hydrate_data.py again")
+    key = np.unique(np.concatenate(rows) << 32 | tags)
     counts = np.bincount(key >> 32, minlength=length)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     return pa.ListArray.from_arrays(
@@ -147,6 +145,12 @@ class Posts:
         """The row of a post id, None if it is not indexed."""
         at = int(np.searchsorted(self.ids, post_id))
         return at if at < len(self.ids) and self.ids[at] == post_id else None
+
+    def rows(self, post_ids: np.ndarray) -> np.ndarray:
+        """The rows of some post ids, int64, -1 for one that is not indexed."""
+        rows = np.searchsorted(self.ids, post_ids)
+        rows[rows == len(self.ids)] = -1
+        return np.where(self.ids[rows] == post_ids, rows, -1)
 
     @cached_property
     def tag_ids(self) -> dict[str, int]:

@@ -119,8 +119,8 @@ class PostGraph(Board):
         ask = n + 1
         while True:  # more and more, until n of them may be shown or there are no more
             ids, cosines = self._near.query(vector, min(ask, len(self.posts)))
-            rows = np.searchsorted(self.posts.ids, ids)
-            keep = self.allowed[rows] & (ids != own)
+            rows = self.posts.rows(ids)
+            keep = (rows >= 0) & self.allowed[rows] & (ids != own)
             if keep.sum() >= n or ask >= len(self.posts):
                 return ids[keep][:n], cosines[keep][:n]
             ask *= 4
@@ -167,7 +167,8 @@ class PostGraph(Board):
         def ask(row: int) -> np.ndarray:
             own = int(self.posts.ids[row])
             ids, _ = self._near.query(self._near.vector(own), width + 1)
-            return np.searchsorted(self.posts.ids, ids[ids != own])
+            rows = self.posts.rows(ids[ids != own])
+            return rows[rows >= 0]
 
         return CachedNeighbors(len(self.posts), width, ask)
 
@@ -255,7 +256,8 @@ class PostGraph(Board):
             return np.zeros(0, np.int64)
         # Candidates are ranked exactly afterwards, so a hasty search will do.
         ids, _ = self._near.query(unit_rows(mean[None])[0], min(n, len(self.posts)), search_k=n)
-        return np.searchsorted(self.posts.ids, ids)
+        rows = self.posts.rows(ids)
+        return rows[rows >= 0]
 
     def suggest_tags(self, tags: Sequence[str], n: int = 8) -> list[tuple[str, float]]:
         """Tags that belong with these: what the posts most like them hold, by share of likeness.

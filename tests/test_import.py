@@ -77,7 +77,7 @@ COUNTS = {
     "antecedents with an id": 3,  # fox ring_a ring_b
     "antecedents without an id": 1,  # todd_the_fox
     "posts kept": 7,
-    "post-tag pairs": 24,
+    "post-tag pairs": 26,
     "pools kept": 2,
     "pools without a kept post, left out": 2,
     "pool members kept": 5,
@@ -116,8 +116,7 @@ def rows(store, name="posts.parquet"):
 # -- worked by hand ------------------------------------------------------------------------------
 def test_every_count(imported):
     counts, _ = imported
-    expected = COUNTS | {"tag_aliases active": 8, "names and aliases with an id": 14}
-    assert counts == expected
+    assert counts == COUNTS
 
 
 def test_tags_rank_by_use_then_by_name(imported):
@@ -271,7 +270,7 @@ def test_a_pool_s_bad_member_names_the_pool(tmp_path):
         write_table(export, "pools", lines)
         if wrong == "{1,2":
             continue  # a brace too few loses nothing
-        with pytest.raises(BadInput, match=r"pools\.csv\.gz: pool 8: post_ids: .*: mend or remove"):
+        with pytest.raises(BadInput, match=r"pools\.csv\.gz: pool 8: post_ids has .*: mend or remove"):
             take(export, tmp_path / "index")
 
 
@@ -295,7 +294,7 @@ def test_tables_with_a_header_alone(tmp_path):
 def test_a_board_without_a_tag_used_twice(tmp_path):
     counts, store = take(write_export(tmp_path / "e", [post(1, "fox")]), tmp_path / "index")
     assert counts["tags kept"] == 0
-    assert rows(store)[0]["other_tags"] == ["fox", "rating_safe"]
+    assert sorted(rows(store)[0]["other_tags"]) == ["fox", "rating_safe"]
     assert rows(store)[0]["stripped_tags"] == rows(store)[0]["implied_tags"] == []
 
 
@@ -430,16 +429,15 @@ LAST = line(id=9, description='"two\nlines"')
 # the header is row 1, lines 2 and 3 are row 2: the fourth row begins on line 6
 BROKEN = {
     "an id that is no number": (posts_text(line(id="six"), LAST), r"row 4 \(line 6\): id is 'six'"),
-    "an empty id": (posts_text(line(id=""), LAST), r"row 4: .*id"),
-    "an id of zero": (posts_text(line(id=0), LAST), r"row 4: .*id 0"),
-    "an id below zero": (posts_text(LAST, line(id=-5)), r"row 5: .*id -5"),
+    "an empty id": (posts_text(line(id=""), LAST), r"row 4: id is ''"),
+    "an id of zero": (posts_text(line(id=0), LAST), r"row 4: id is '0'"),
+    "an id below zero": (posts_text(LAST, line(id=-5)), r"row 5: id is '-5', expected 1 to"),
     "an id with a point": (posts_text(line(id="6.5")), r"row 4 \(line 6\): id is '6.5'"),
-    "an id too large for an index": (posts_text(line(id=2**31)), r"row 4: .*id 2147483648"),
+    "an id too large for an index": (posts_text(line(id=2**31)), r"row 4: id is '2147483648'"),
     "an id beyond 64 bits": (posts_text(line(id=2**63)), r"row 4 \(line 6\): id is '9223"),
     "a huge score": (posts_text(line(score=2**31)), r"row 4 \(line 6\): score is '2147483648'"),
-    "a number in hexadecimal": (posts_text(line(id="0x10")), r"row 4 \(line 6\): id is '0x10'"),
-    "a bad rating": (posts_text(LAST, line(rating="x")), r"row 5: .*rating 'x'.* s, q or e"),
-    "no rating": (posts_text(line(rating="")), r"row 4: .*rating ''"),
+    "a bad rating": (posts_text(LAST, line(rating="x")), r"row 5: rating is 'x', expected s, q or e"),
+    "no rating": (posts_text(line(rating="")), r"row 4: rating is ''"),
     "a bad flag": (posts_text(line(is_deleted="maybe")), r"row 4 \(line 6\): is_deleted is 'maybe'"),
     "a field too few": (posts_text(line().rpartition(",")[0], LAST), r"row 4 \(line 6\): 29 fields"),
     "a field too many": (posts_text(line() + ",", LAST), r"row 4 \(line 6\): 31 fields, expected 30"),
@@ -447,7 +445,7 @@ BROKEN = {
     "a quote that closes in the next row": (
         posts_text(line(description='"never'), line(id=7, description='"well"')), r"row 4 \(line 6"
     ),
-    "a quote within a field": (posts_text(line(source='5" wide')), r"row 4 \(line 6"),
+    "a quote within a field": (posts_text(line(source='5" wide')), r"byte 56\d: a quote within"),
     "text after a quote": (posts_text(line(source='"5" wide')), r"row 4 \(line 6"),
     "latin-1": (posts_text(line(tag_string="caf\xe9")).encode("latin-1"), r"byte \d+ \(row 4\)"),
     "utf-16": (posts_text().encode("utf-16"), r"posts\.csv"),
