@@ -19,13 +19,13 @@ from .store import Store
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
-AVOIDED = 0.5  # what likeness to an avoided post takes from a score of 0..1
+AVOIDED = 0.5  # of what a post scores with the avoided ones is taken from its score
 SEEN_TAGS = 24  # tags of a picture that take part, by confidence
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A post, its score (0..1 within one answer) and why: the tags or query posts it answers to."""
+    """A post, its score (see `ranking`) and why: the tags it shares, the query post it is most like."""
 
     post_id: int
     score: float
@@ -264,15 +264,16 @@ class PostGraph(Board):
 
         Returns
         -------
-        (tag, score 0..1), best first; the given tags and what they imply are left out.
+        (tag, score 0..1), best first, without the given ones.
         """
         ids = np.unique(self.known_tag_ids(tags))
         query = Query(ids, np.ones(len(ids)))
         rows = self.ranking.candidates([query], self.allowed, 500)
-        score = self.ranking.score(rows, [query]) ** 4
+        score = self.ranking.score(rows, [query])
+        score = (score / max(score.max(initial=0), 1e-300)) ** 4
         values, offsets = self.posts.tags_of.take(rows)
         share = np.bincount(values, np.repeat(score, np.diff(offsets)), len(self.posts.names))
-        share = share / max(score.sum(), 1e-300) * (self.ranking.idf > 0)
+        share = np.minimum(share / max(score.sum(), 1e-300), 1) * (self.ranking.idf > 0)
         share[ids] = 0
         best = np.argsort(-share, kind="stable")[:n]
         return [(self.posts.names[i], float(share[i])) for i in best if share[i] > 0]

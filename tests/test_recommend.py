@@ -116,7 +116,7 @@ def test_recommendations_share_the_query_s_cluster(graph):
         reasons = [reason for reason in made.because if isinstance(reason, str)]
         assert reasons and set(reasons) <= tags & mine
         assert made.because[-1] == query[0]
-        assert 0 <= made.score <= 1
+        assert made.score > 0
 
 
 def test_posts_that_hold_both_tags_come_before_posts_that_hold_one(graph):
@@ -258,7 +258,7 @@ def test_on_tate_recommend_finds_the_hidden_pool_member(tate_index):
     tfidf = evaluate.judge(rows["TF-IDF cosine"], queries)
     popular = evaluate.judge(rows["popularity"], queries)
     got = evaluate.judge_recommend(graph, queries)
-    assert got[0] >= 0.42 and got[1] >= 0.60  # .49 and .67 of 1,000 queries; 300 vary by .03
+    assert got[0] >= 0.50 and got[1] >= 0.78  # .56 and .84 of 1,000 queries; 300 vary by .03
     assert got[1] > tfidf[1] > popular[1]
 
 

@@ -1,0 +1,104 @@
+"""Each part of the score by hand, and sizes that tell."""
+
+import numpy as np
+import pytest
+
+from e6graph import PostGraph
+from e6graph.ranking import Query
+from e6graph.sizes import Sizes
+
+
+class Board:
+    """Widths and heights alone."""
+
+    def __init__(self, sizes):
+        self.sizes = np.array(sizes)
+
+    def column(self, name):
+        return self.sizes[:, ["image_width", "image_height"].index(name)]
+
+
+@pytest.fixture(scope="module")
+def ranking(built_index):
+    return PostGraph.open(built_index, "sqe", None).ranking
+
+
+def only(name):
+    return {part: float(part == name) for part in ("likeness", "walk", "size", "artist")}
+
+
+def test_a_shared_rare_size_says_its_share_of_the_board():
+    sizes = Sizes(Board([(100, 100), (100, 100), (300, 500), (500, 300), (9, 9), (9, 8), (0, 0)]))
+    rows = np.arange(7)
+    told = sizes.information(0, rows)
+    assert told[1] == pytest.approx(np.log(3))  # two of six known sizes
+    assert told[2] < told[1] and told[6] == 0
+    turned = sizes.information(2, rows)
+    assert turned[2] == pytest.approx(np.log(6))  # its own width and height: one of six
+    assert turned[3] == pytest.approx(np.log(3))  # the same area: two of six
+    assert not sizes.information(6, rows).any()
+    assert sizes.same(0).tolist() == [0, 1] and len(sizes.same(6)) == 0
+
+
+def test_a_size_that_everybody_has_says_nothing():
+    sizes = Sizes(Board([(64, 64)] * 50))
+    assert sizes.information(3, np.arange(50)) == pytest.approx(np.zeros(50), abs=1e-9)
+
+
+def test_likeness_to_one_post_is_the_tfidf_cosine(ranking):
+    tags = ranking.posts.tags_of
+    rows = np.arange(0, len(ranking.posts), 7)
+
+    def vector(row):
+        made = np.zeros(len(ranking.posts.names))
+        made[tags[row]] = ranking.idf[tags[row]]
+        return made / np.linalg.norm(made)
+
+    expected = [vector(row) @ vector(3) for row in rows]
+    got = ranking.score(rows, [ranking.query_of(3)], only("likeness"))
+    assert got == pytest.approx(expected, abs=1e-5)
+
+
+def test_likeness_to_several_is_the_mean_of_the_lower_half(ranking):
+    rows, queries = np.arange(50), [ranking.query_of(row) for row in (60, 61, 62, 63)]
+    each = np.array([ranking.score(rows, [query], only("likeness")) for query in queries])
+    expected = np.sort(each, axis=0)[:2].mean(0)
+    assert ranking.score(rows, queries, only("likeness")) == pytest.approx(expected, abs=1e-9)
+
+
+def test_walk_is_the_exact_one_hop_walk(ranking):
+    """√ of Σ_t P(t | query) / |posts of t|, scaled to its maximum; by a loop over tags."""
+    rows, query = np.arange(len(ranking.posts)), ranking.query_of(5)
+    draw = {t: ranking.draw[t] for t in query.tag_ids}
+    reached = np.zeros(len(rows))
+    for tag, weight in draw.items():
+        reached[ranking.posts.rows_with[tag]] += weight / sum(draw.values()) / ranking.counts[tag]
+    expected = np.sqrt(reached / reached.max())
+    assert ranking.score(rows, [query], only("walk")) == pytest.approx(expected, abs=1e-9)
+
+
+def test_artist_is_the_idf_of_shared_artists(ranking):
+    artist = next(t for t in range(len(ranking.idf)) if ranking.posts.categories[t] == 1)
+    row = int(ranking.posts.rows_with[artist][0])
+    got = ranking.score(np.arange(len(ranking.posts)), [ranking.query_of(row)], only("artist"))
+    theirs = [t for t in ranking.posts.tags_of[row] if ranking.posts.categories[t] == 1]
+    expected = np.zeros(len(ranking.posts))
+    for tag in theirs:
+        expected[ranking.posts.rows_with[tag]] += ranking.idf[tag]
+    assert got == pytest.approx(expected, abs=1e-9)
+
+
+def test_candidates_hold_what_exact_ranking_puts_first(ranking):
+    allowed = np.ones(len(ranking.posts), bool)
+    queries = [ranking.query_of(row) for row in (10, 11)]
+    exact = ranking.score(np.arange(len(allowed)), queries)
+    found = ranking.candidates(queries, allowed, 60)
+    assert len(found) < len(allowed)
+    best = np.argsort(-exact)[:10]
+    assert np.isin(best, found).mean() >= 0.9
+
+
+def test_a_query_without_known_tags_scores_nothing(ranking):
+    silent = Query(np.array([ranking.posts.tag_ids["rating_safe"]]), np.ones(1))
+    assert not ranking.score(np.arange(5), [silent]).any()
+    assert len(ranking.candidates([silent], np.ones(len(ranking.posts), bool), 10)) == 0
