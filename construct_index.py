@@ -18,12 +18,17 @@ from e6graph.store import Store
 def main(argv=None):
     parser = cli.parser(__doc__)
     add = parser.add_argument
-    add("--offset", type=int, help="leave out posts with smaller ids; unset: the smallest there is")
+    add(
+        "--offset",
+        type=cli.natural,
+        help="leave out posts with smaller ids; unset: the smallest there is",
+    )
     add("--trees", type=cli.positive, default=32, help="more find more, and take more room")
-    add("--jobs", type=int, default=1, help="threads, -1 for all; above 1 the bytes may differ")
-    add("--graph", type=int, default=0, metavar="K", help="keep the K nearest of each post")
+    add("--jobs", type=cli.between(-1, 1024), default=1,
+        help="threads, -1 for all; with several the bytes may differ")  # fmt: skip
+    add("--graph", type=cli.natural, default=0, metavar="K", help="keep the K nearest of each post")
     add("--search-k", type=cli.positive, help="nodes to inspect; unset: enough for recall .95")
-    add("--seed", type=int, default=0, help="of annoy's trees and of the sample")
+    add("--seed", type=cli.natural, default=0, help="of annoy's trees and of the sample")
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)
     neighbors.probe()
@@ -54,7 +59,7 @@ def main(argv=None):
         reasons = list(zip(indexing.LEFT_OUT, left_out.tolist(), strict=True))
         if builder is None:
             raise BadInput(f"no post to index, left out: {reasons}: nothing was replaced")
-        builder.build(args.trees, args.jobs)
+        builder.build(args.trees, args.jobs or -1)
         ids = np.concatenate(indexed)
         items = int(ids[-1]) - offset + 1
         index = neighbors.load(path, dim, neighbors.METRIC, items)

@@ -30,7 +30,7 @@ def main(argv=None):
     add("--force", action="store_true", help="download what is current as well")
     add("--file-types", nargs="+", metavar="EXT", help="keep these only, as jpg png; unset: all")
     add("--site", help="where posts are looked at; unset: --source if downloaded")
-    add("--seed", type=int, default=0, help="of the demo board")
+    add("--seed", type=cli.natural, default=0, help="of the demo board")
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)
 
@@ -41,17 +41,19 @@ def main(argv=None):
         directory = Path(args.demo_dir)
         make_board(directory, args.demo, args.seed)
         print(f"{directory}  {args.demo:,} posts drawn")
-    elif args.directory:
+    elif args.directory is not None:
         directory = Path(args.directory)
-        if not directory.is_dir():
-            raise BadInput(f"{directory} is no directory: give the one that holds posts.csv.gz")
+        if not args.directory or not directory.is_dir():
+            raise BadInput(
+                f"{args.directory!r} is no directory: give the one that holds posts.csv.gz"
+            )
     else:
         from e6graph.exports import fetch_exports
 
         directory = Path(args.exports)
         fetch_exports(args.source, directory, user_agent=args.user_agent, force=args.force)
         site = args.site or args.source
-    counts = import_export(directory, store, args.file_types, site=site)
+    counts = import_export(directory, store, args.file_types, site=site.rstrip("/"))
     print(cli.table(((count, what) for what, count in counts.items()), ("count", "of")))
     report.wrote(store.path("tags.parquet"), f"{counts['tags kept']:,} tags")
     report.wrote(store.path("posts.parquet"), f"{counts['posts kept']:,} posts")

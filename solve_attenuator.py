@@ -28,9 +28,14 @@ def main(argv=None):
         default=20,
         help="posts a tag needs, with --weighting threshold",
     )
-    add("--ridge", type=float, default=1e-3, help="of the mean of the Gram matrix's diagonal")
-    add("--held-out", type=float, default=0.2, help="share of tags left out to measure the fit")
-    add("--seed", type=int, default=0)
+    add(
+        "--ridge",
+        type=cli.between(0, 1e6, float),
+        default=1e-3,
+        help="of the mean of the Gram matrix's diagonal",
+    )
+    add("--held-out", type=cli.share, default=0.2, help="share of tags left out to measure the fit")
+    add("--seed", type=cli.natural, default=0, help="of the tags held out")
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -22,31 +23,49 @@ def parser(doc: str) -> argparse.ArgumentParser:
     return made
 
 
-def positive(text: str) -> int:
-    """An integer of 1 or more, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value}: expected 1 or more")
-    return value
+def between(low: float, high: float, kind: type = int) -> Callable[[str], float]:
+    """A number of a range, both ends included, for argparse.
+
+    >>> between(0, 1, float)("0.25")
+    0.25
+    """
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not low <= value <= high:  # nor is nan
+            raise argparse.ArgumentTypeError(f"{value}: expected {low} to {high}")
+        return value
+
+    number.__name__ = kind.__name__  # for argparse, where it is none
+    return number
+
+
+_LARGEST = 2**31 - 1  # annoy counts in 32 bits
+natural = between(0, _LARGEST)
+positive = between(1, _LARGEST)
+share = between(0, 1, float)
 
 
 def run(main: Callable[[], object]) -> int:
     """Call `main`; print what a person can mend as one line; return the exit status."""
+    name, status = Path(sys.argv[0]).name, 1
     try:
         main()
+        sys.stdout.flush()
+        return 0
     except E6GraphError as error:
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
-        return 1
+        said = str(error)
     except MemoryError as error:
-        print(f"{Path(sys.argv[0]).name}: out of memory ({error})", file=sys.stderr)
-        return 1
+        said = f"out of memory ({error})"
     except KeyboardInterrupt:
-        print(f"{Path(sys.argv[0]).name}: interrupted; nothing was replaced", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+        said, status = "interrupted; the index is as it was, or as it was to be", 130
+    except BrokenPipeError:  # whoever read our output went away; do not try to flush the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    return 0
+    except OSError as error:
+        said = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
+    print(f"{name}: {said}", file=sys.stderr)
+    return status
 
 
 class Report:

@@ -25,7 +25,7 @@ SEEN_TAGS = 24  # tags of a picture that take part, by confidence
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A post, its score (see `ranking`) and why: the tags it shares, the query post it is most like."""
+    """A post, its score (see `ranking`), and why: tags it shares, the query it is most like."""
 
     post_id: int
     score: float

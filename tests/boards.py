@@ -4,7 +4,7 @@
                  aliases=[("vixen", "fox")], implications=[("fox", "canine")],
                  pools=[(1, "a_story", [5, 3])])
 
-`planted_export` draws posts from clusters of tags that never mix, so what belongs together is known.
+`planted_export` draws posts from clusters of tags that never mix: what belongs together is known.
 """
 
 import csv
@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import io
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ CLUSTERS = {
     "tram": (["vehicle"], "city rain umbrella street bell rails ticket sepia_(artist)"),
     "teapot": (["crockery"], "kitchen steam biscuits table spoon window curtain saffron_(artist)"),
 }
-ANYWHERE = "sky night day outside smiling detailed_background".split()
+ANYWHERE = ["sky", "night", "day", "outside", "smiling", "detailed_background"]
 ARTIST, SPECIES = 1, 5
 
 
@@ -200,7 +201,7 @@ def planted_export(directory, posts=360, seed=0):
             ("kettle", "teapot"),
             ("bird", "owl", "deleted"),
         ],
-        implications=sorted({(a, b) for chain in chains for a, b in zip(chain, chain[1:])}),
+        implications=sorted({(a, b) for chain in chains for a, b in pairwise(chain)}),
         pools=[(i, f"{made.cluster[m[0]]}_{i}", m) for i, m in made.pools.items()],
     )
     return made

@@ -1,4 +1,4 @@
-"""What tests share: the scripts as modules, a built index, and the real data where it is present."""
+"""What tests share: the scripts as modules, a built index, the real data where it is present."""
 
 import os
 import sys

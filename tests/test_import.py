@@ -162,7 +162,7 @@ def test_posts_by_id_with_their_tags_apart(imported):
                 9: [0, 1, 2, 6], 11: [1, 3, 6]}  # fmt: skip
     assert {i: row["stripped_tags"] for i, row in of.items()} == stripped
     ring = {7: [8, 9], 8: [8, 9]}  # each of a cycle implies the other
-    assert {i: row["implied_tags"] for i, row in of.items()} == dict.fromkeys(of, []) | ring
+    assert {i: row["implied_tags"] for i, row in of.items()} == {i: ring.get(i, []) for i in of}
     others = {2: ["once_only", "rating_questionable"], 4: ["canine", "mammal"],
               11: ["rating_explicit", "wolf"]}  # fmt: skip
     assert {i: sorted(row["other_tags"]) for i, row in of.items() if row["other_tags"]} == others
@@ -210,8 +210,8 @@ def test_the_sidecar_names_the_site_and_the_file_types(imported):
 
 def test_transitive_implications_split_direct_from_implied(tmp_path):
     """red_fox -> fox -> canine -> mammal; the tags themselves imply what a post lacks as well."""
-    posts = [post(1, "red_fox fox canine mammal"), post(2, "fox canine mammal"),
-             post(3, "red_fox fox canine"), post(4, "mammal wolf"), post(5, "wolf canine")]  # fmt: skip
+    held = ["red_fox fox canine mammal", "fox canine mammal", "red_fox fox canine", "mammal wolf"]
+    posts = [post(i, tags) for i, tags in enumerate([*held, "wolf canine"], 1)]
     chain = [("red_fox", "fox"), ("fox", "canine"), ("canine", "mammal"), ("wolf", "canine")]
     export = write_export(tmp_path / "export", posts, implications=chain)
     _, store = take(export, tmp_path / "index")
@@ -236,8 +236,9 @@ def test_file_types_choose_posts(tmp_path):
 
 
 def test_of_posts_that_repeat_an_id_the_last_counts(tmp_path):
-    posts = [post(5, "fox night"), post(3, "owl night"), post(5, "owl fox"), post(7, "fox gone"),
-             post(7, "", is_deleted="t"), post(8, "fox"), post(8, "young fox", rating="e")]  # fmt: skip
+    gone = [post(7, "fox gone"), post(7, "", is_deleted="t")]
+    never = [post(8, "fox"), post(8, "young fox", rating="e")]
+    posts = [post(5, "fox night"), post(3, "owl night"), post(5, "owl fox"), *gone, *never]
     counts, store = take(write_export(tmp_path / "export", posts), tmp_path / "index")
     assert [row["id"] for row in rows(store)] == [3, 5]
     assert counts["posts that repeat an id, left out"] == 3
@@ -249,15 +250,15 @@ def test_of_posts_that_repeat_an_id_the_last_counts(tmp_path):
 def test_a_tag_repeated_or_implied_hundreds_of_times_counts_once(tmp_path):
     """128 and 256 are where a signed or an unsigned byte turns over."""
     several = [f"kind_{i}" for i in range(256)]
-    posts = [post(1, " ".join(["fox"] * 256)), post(2, " ".join(["fox", "animal", *several])),
-             post(3, " ".join(["fox", "animal", *several[:128]])), post(4, " ".join(several))]  # fmt: skip
-    export = write_export(tmp_path / "e", posts, implications=[(kind, "animal") for kind in several])
-    counts, store = take(export, tmp_path / "index")
+    held = [["fox"] * 256, ["fox", "animal", *several], ["fox", "animal", *several[:128]], several]
+    posts = [post(i, " ".join(tags)) for i, tags in enumerate(held, 1)]
+    implications = [(kind, "animal") for kind in several]
+    export = write_export(tmp_path / "e", posts, implications=implications)
+    _, store = take(export, tmp_path / "index")
     idx = gz_json(store, "tag2idx.json.gz")
     for row in rows(store):
-        assert len({*row["stripped_tags"], *row["implied_tags"]}) == len(row["stripped_tags"]) + len(
-            row["implied_tags"]
-        )
+        ids = row["stripped_tags"] + row["implied_tags"]
+        assert len(ids) == len(set(ids))
         assert (idx["animal"] in row["implied_tags"]) == (row["id"] > 1)
         assert idx["animal"] not in row["stripped_tags"]
     assert [row["tag_count"] for row in rows(store)] == [1, 258, 130, 256]
@@ -265,12 +266,15 @@ def test_a_tag_repeated_or_implied_hundreds_of_times_counts_once(tmp_path):
 
 def test_a_pool_s_bad_member_names_the_pool(tmp_path):
     export = small(tmp_path / "export", pools=[])
+    good = {"id": 7, "name": "good", "post_ids": "{2, 4}"}
     for wrong in ("{1,x}", "{1,2", "{99999999999999999999}", "HTML"):
-        lines = [{"id": 7, "name": "good", "post_ids": "{2}"}, {"id": 8, "name": "b", "post_ids": wrong}]
+        lines = [good, {"id": 8, "name": "b", "post_ids": wrong}]
         write_table(export, "pools", lines)
         if wrong == "{1,2":
             continue  # a brace too few loses nothing
-        with pytest.raises(BadInput, match=r"pools\.csv\.gz: pool 8: post_ids has .*: mend or remove"):
+        with pytest.raises(
+            BadInput, match=r"pools\.csv\.gz: pool 8: post_ids has .*: mend or remove"
+        ):
             take(export, tmp_path / "index")
 
 
@@ -337,7 +341,9 @@ def test_line_ends_quotes_and_a_byte_order_mark_do_not_matter(imported, tmp_path
     export = small(tmp_path / "export", posts=posts)
     for table in COLUMNS:
         path = export / f"{table}.csv.gz"
-        lines = list(csv.reader(io.StringIO(gzip.decompress(path.read_bytes()).decode(), newline="")))
+        lines = list(
+            csv.reader(io.StringIO(gzip.decompress(path.read_bytes()).decode(), newline=""))
+        )
         text = io.StringIO(newline="")
         csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(lines)
         write_text(export, path.name, b"\xef\xbb\xbf" + text.getvalue().encode())
@@ -436,12 +442,12 @@ BROKEN = {
     "an id too large for an index": (posts_text(line(id=2**31)), r"row 4: id is '2147483648'"),
     "an id beyond 64 bits": (posts_text(line(id=2**63)), r"row 4 \(line 6\): id is '9223"),
     "a huge score": (posts_text(line(score=2**31)), r"row 4 \(line 6\): score is '2147483648'"),
-    "a bad rating": (posts_text(LAST, line(rating="x")), r"row 5: rating is 'x', expected s, q or e"),
+    "a bad rating": (posts_text(LAST, line(rating="x")), r"row 5: rating is 'x', expected s, q"),
     "no rating": (posts_text(line(rating="")), r"row 4: rating is ''"),
-    "a bad flag": (posts_text(line(is_deleted="maybe")), r"row 4 \(line 6\): is_deleted is 'maybe'"),
-    "a field too few": (posts_text(line().rpartition(",")[0], LAST), r"row 4 \(line 6\): 29 fields"),
-    "a field too many": (posts_text(line() + ",", LAST), r"row 4 \(line 6\): 31 fields, expected 30"),
-    "a quote that is never closed": (posts_text(line(description='"never'), LAST), r"row 4 \(line 6"),
+    "a bad flag": (posts_text(line(is_deleted="so")), r"row 4 \(line 6\): is_deleted is 'so'"),
+    "a field too few": (posts_text(line().removesuffix(","), LAST), r"row 4 \(line 6\): 29 fields"),
+    "a field too many": (posts_text(line() + ",", LAST), r"row 4 \(line 6\): 31 fields, .* 30"),
+    "a quote that is never closed": (posts_text(line(source='"never'), LAST), r"row 4 \(line 6"),
     "a quote that closes in the next row": (
         posts_text(line(description='"never'), line(id=7, description='"well"')), r"row 4 \(line 6"
     ),
@@ -457,12 +463,17 @@ BROKEN = {
         posts_text().partition("\n")[0] + "\n" + line(is_deleted="t") + "\n", r"no post .* among 1"
     ),
     "a missing column": (posts_text().replace(",rating,", ",ratings,"), r"no column rating: "),
-    "two missing columns": (posts_text().replace("md5,source,rating", "a,b,c"), r"no column md5, rat"),
+    "two missing columns": (
+        posts_text().replace("md5,source,rating", "a,b,c"), r"no column md5, rating: is this"
+    ),
 }  # fmt: skip
 PACKED = {
     "gzip that breaks off early": (truncated(LONG, 0.01), r"breaks off|ended|damaged"),
     "gzip that breaks off half-way": (truncated(LONG, 0.5), r"(breaks off|damaged) at byte \d+"),
-    "gzip that lacks its last bytes": (truncated(LONG, 1)[:-3], r"(breaks off|damaged) at byte \d+"),
+    "gzip that lacks its last bytes": (
+        truncated(LONG, 1)[:-3],
+        r"(breaks off|damaged) at byte \d+",
+    ),
     "gzip with a byte changed": (flipped(LONG), r"row \d+|(breaks off|damaged) at byte \d+"),
     "no gzip at all": (b"id,md5\n1,2\n", r"[Nn]ot a gzipped file"),
     "no byte at all": (b"", r"posts\.csv\.gz"),
@@ -607,7 +618,9 @@ def test_tate_by_another_reading(tate, tate_store):
     ranked = sorted((t for t, n in used.items() if n > 1), key=lambda t: (-used[t], t))
     names = gzip.decompress((store.root / "tags.txt.gz").read_bytes()).decode().split("\n")
     assert names == ranked
-    assert pq.read_table(store.root / "tags.parquet")["freq"].to_pylist() == [used[t] for t in names]
+    assert pq.read_table(store.root / "tags.parquet")["freq"].to_pylist() == [
+        used[t] for t in names
+    ]
     category = {r["name"]: int(r["category"]) for r in table("tags")}
     packed = gzip.decompress((store.root / "tags_categories.bin.gz").read_bytes())
     assert list(packed) == [category.get(t, 0) for t in names]

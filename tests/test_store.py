@@ -19,6 +19,7 @@ from e6graph.errors import BadArtifact, E6GraphError, MissingArtifact
 from e6graph.store import FORMAT, JOURNAL, LOCK, Store, sha256_file, write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Killed(BaseException):
@@ -318,7 +319,7 @@ def test_a_killed_process_leaves_the_old_set_or_the_new(tmp_path):
                 stage.path(name).write_text("old")
         done = subprocess.run(
             [sys.executable, "-c", program, root, str(after)],
-            cwd=ROOT, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True,
+            cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == -9, done.stderr
         reader = Store(root)
@@ -383,9 +384,8 @@ def test_a_reader_waits_for_a_writer_amid_its_renames(store):
         (store.root / JOURNAL).write_text(
             json.dumps({"rename": [[".posts.parquet.new", "posts.parquet"]], "remove": []})
         )
-        reader = subprocess.Popen(
-            [sys.executable, "-c", "import sys; from e6graph.store import Store; Store(sys.argv[1])",
-             store.root], cwd=ROOT)  # fmt: skip
+        program = "import sys; from e6graph.store import Store; Store(sys.argv[1])"
+        reader = subprocess.Popen([sys.executable, "-c", program, store.root], cwd=ROOT)
         with pytest.raises(subprocess.TimeoutExpired):
             reader.wait(2)
         assert contents(store.root) == {"posts.parquet": "old"}
@@ -459,10 +459,10 @@ def test_a_mapped_table_is_what_was_written(store):
     table = pa.table({"id": [1, 5], "tags": [[3], [3, 4]]})
     with (
         store.stage("construct_index.py") as stage,
-        pa.OSFile(str(stage.path("posts.arrow")), "wb") as f,
+        pa.OSFile(str(stage.path("posts.arrow")), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
     ):
-        with pa.ipc.new_file(f, table.schema) as writer:
-            writer.write_table(table)
+        writer.write_table(table)
     assert store.map_table("posts.arrow").equals(table)
     whole = store.path("posts.arrow").read_bytes()
     (store.root / "posts.arrow.json").unlink()
@@ -521,7 +521,7 @@ def test_a_journal_in_a_read_only_directory_is_one_line(store, monkeypatch, requ
     store.root.chmod(0o555)
     monkeypatch.chdir(store.root)
     request.getfixturevalue("nobody")
-    with pytest.raises(E6GraphError, match="cannot write to .: Permission denied"):
+    with pytest.raises(E6GraphError, match=r"cannot write to \.: Permission denied"):
         Store(".")
 
 
