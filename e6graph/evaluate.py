@@ -118,11 +118,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--queries", type=cli.positive, default=1000)
     parser.add_argument("--ratings", default="s", help="ratings that take part")
+    parser.add_argument("--half", choices=("all", "even", "odd"), default="all",
+        help="pools to judge by: the ranking's weights come of Tate's even ones")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     graph = PostGraph.open(args.index, args.ratings, None)
-    rows = (np.searchsorted(graph.posts.ids, p) for p in graph.posts.pools["post_ids"].to_pylist())
-    pools = [members[graph.allowed[members]] for members in rows]
+    members = [m for m in graph.posts.pools["post_ids"].to_pylist() if len(m) >= 3]
+    members = members[args.half == "odd" :: 1 + (args.half != "all")]
+    rows = (np.flatnonzero(np.isin(graph.posts.ids, pool)) for pool in members)
+    pools = [pool[graph.allowed[pool]] for pool in rows]
     queries = pool_queries(pools, args.queries, seed=args.seed)
     table = [(name, *judge(score, queries)) for name, score in baselines(graph).items()]
     table.append(("PostGraph.recommend", *judge_recommend(graph, queries)))

@@ -12,7 +12,8 @@ cost that depends on the candidates and not on the board, by a weighted sum of
 - size: how much the picture's size says (`sizes`), the mean over the queries;
 - artist: the idf of artists shared with a query, the largest.
 
-The weights are those of a logistic ranking of the hidden member of Tate's even-numbered pools.
+The weights are those of a logistic ranking of the hidden member of every other pool of Tate's (the
+even ones of `evaluate --half`).
 """
 
 from __future__ import annotations
