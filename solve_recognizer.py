@@ -24,7 +24,7 @@ def main(argv=None):
     add("--no-fetch", action="store_true", help="use the previews that are there")
     add("--static-url", help="host of the previews; unset: static1. before that of the board")
     add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
-    add("--delay", type=float, default=0.5, help="seconds between two requests")
+    add("--delay", type=float, default=1.0, help="seconds between two requests")
     add("--limit-minutes", type=float, help="fetch for so long at most, and learn from what came")
     add("--no-judge", action="store_true", help="skip the figures, which take a second training")
     add("--seed", type=int, default=0, help="of the sample and of what is held out")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -91,7 +93,7 @@ class Board:
             tags.setdefault(group, []).append(name)
         names = ("rating", "score", "fav_count", "md5", "file_ext")
         url = f"{self.posts.site}/posts/{post_id}" if self.posts.site else ""
-        return PostInfo(post_id, url, *(self.posts.value(row, name) for name in names), tags)
+        return PostInfo(int(post_id), url, *(self.posts.value(row, name) for name in names), tags)
 
     def row(self, post_id: int) -> int:
         """The row of a post that may be shown.
@@ -124,7 +126,8 @@ def _blacklist_text(given: str | Path) -> str:
     """The text of a blacklist given by "default", by path or as text."""
     if given == "default":
         return DEFAULT
-    if isinstance(given, str) and ("\n" in given or len(given) > 1024 or not Path(given).is_file()):
+    named = isinstance(given, Path) or re.fullmatch(r"\S+\.txt", given)
+    if not named and not os.path.isfile(given):  # which takes a text too long for a name
         return given
     try:
         return Path(given).read_text("utf-8")

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from annoy import AnnoyIndex
 from boards import post, write_export
+from conftest import build
 
 from e6graph import PostGraph
-from e6graph.errors import BadArtifact, E6GraphError, UnknownPost
+from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost
 from e6graph.importdb import import_export
 from e6graph.safety import NEVER_TAGS, never_shown, never_tag_ids
 from e6graph.store import Store
@@ -347,6 +348,32 @@ def test_an_index_that_knows_posts_the_table_does_not(built_index, tmp_path):
         assert not set(graph.neighbors(vector, 400)[0].tolist()) & gone
     for i in gone:
         assert not graph.visible(i)
+
+
+def test_a_blacklist_that_cannot_be_read_does_not_become_no_blacklist(built_index, tmp_path):
+    for missing in ("my_list.txt", str(tmp_path / "list.txt"), tmp_path / "list", tmp_path):
+        with pytest.raises(BadInput, match=r"blacklist .*list|Is a directory"):
+            PostGraph.open(built_index, "sqe", missing)
+    everything = PostGraph.open(built_index, "sqe", None)
+    for text in (
+        "fox " * 100,
+        "fox\n" * 1000,
+        "owl",
+        "nobody_has_this/or_that",
+    ):  # texts, not names
+        hidden = ~PostGraph.open(built_index, "sqe", text).allowed
+        tagged = everything.posts.rows_tagged(text.split()[0])
+        assert np.flatnonzero(hidden).tolist() == tagged.tolist()
+
+
+def test_upper_case_names_are_found_and_so_are_aliases(tmp_path):
+    build(tmp_path / "i", board(tmp_path / "e", CROWD + case_posts("s", 2)), dim=4)
+    graph = PostGraph.open(tmp_path / "i", blacklist=None)
+    assert graph.resolve_tags(["YOUNG", "Kid", "FOX", "Youngster", "Nope"]) == (
+        ["YOUNG", "Kid", "fox", "young"], ["Nope"]
+    )  # fmt: skip
+    post = graph.describe(np.int64(2))
+    assert type(post.post_id) is int and post.tags == {"general": ["tree", "river", "stone"]}
 
 
 # -- random boards -------------------------------------------------------------------------------
