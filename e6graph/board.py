@@ -57,8 +57,9 @@ class Board:
         if set(ratings) != {"s"}:  # whatever the options say; safe posts are not under the rule
             self.allowed &= ~self.posts.forbidden()
 
-    def resolve_tags(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    def resolve_tags(self, names: str | Iterable[str]) -> tuple[list[str], list[str]]:
         """(canonical names of the known ones, the unknown ones), in order, each once."""
+        names = [names] if isinstance(names, str) else names
         known: dict[str, None] = {}
         unknown: dict[str, None] = {}
         for name in names:
@@ -107,9 +108,8 @@ class Board:
             raise UnknownPost(f"post {post_id} is not on this board, or may not be shown here")
         return row
 
-    def known_tag_ids(self, names: Iterable[str]) -> list[int]:
+    def known_tag_ids(self, names: str | Iterable[str]) -> list[int]:
         """Ids of some names; unknown ones are refused if all are, and warned of if some are."""
-        names = list(names)
         known, unknown = self.resolve_tags(names)
         if unknown:
             near = "; ".join(

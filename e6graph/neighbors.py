@@ -19,6 +19,7 @@ from .store import Store
 
 METRIC = "angular"  # distance d, cosine 1 - d²/2
 PATTERN = "posts.skip*.ann"
+SPARSEST = 100  # ids a post, from first to last; the site has about 1.1
 _PROBE = (
     "from annoy import AnnoyIndex\n"
     "index = AnnoyIndex(2, 'angular')\n"
@@ -69,12 +70,19 @@ class Builder:
         self._index = AnnoyIndex(dim, METRIC)
         self._index.set_seed(seed)
         self._index.on_disk_build(str(path))
-        self._offset = offset
+        self._offset, self._count = offset, 0
 
     def add(self, post_ids: np.ndarray, vectors: np.ndarray) -> None:
         """Add (n,) ids, each ≥ offset, with float32 (n, d) unit rows."""
         if not np.isfinite(vectors).all() or not vectors.any(1).all():
             raise BadInput("a vector that is zero or not finite cannot be indexed")
+        self._count += len(post_ids)
+        span = int(post_ids[-1]) - self._offset + 1 if len(post_ids) else 0
+        if span > SPARSEST * max(self._count, 1000):  # annoy takes room for every id in between
+            raise BadInput(
+                f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, expected one in "
+                f"{SPARSEST} to be there: remove the stray post, or start at a later --offset"
+            )
         for item, vector in zip((post_ids - self._offset).tolist(), vectors.tolist(), strict=True):
             self._index.add_item(item, vector)
 
@@ -87,9 +95,11 @@ class Builder:
 class Neighbors:
     """A built index, mapped from disk. Calls may come from several threads."""
 
-    def __init__(self, index: AnnoyIndex, dim: int, offset: int, search_k: int) -> None:
+    def __init__(
+        self, index: AnnoyIndex, dim: int, offset: int, search_k: int, posts: int = 0
+    ) -> None:
         self._index = index
-        self.dim, self.offset, self.search_k = dim, offset, search_k
+        self.dim, self.offset, self.search_k, self.posts = dim, offset, search_k, posts
 
     @classmethod
     def open(cls, store: Store) -> Neighbors:
@@ -103,12 +113,12 @@ class Neighbors:
         about = store.sidecar(PATTERN).get("parameters", {})
         try:
             dim, offset, items = about["dim"], about["offset"], about["items"]
-            metric, search_k = about["metric"], about["search_k"]
+            metric, search_k, posts = about["metric"], about["search_k"], about["posts"]
         except KeyError as error:
             raise BadArtifact(
                 f"{path} has no sidecar that gives its {error}: run construct_index.py again"
             ) from None
-        return cls(load(path, dim, metric, items), dim, offset, search_k)
+        return cls(load(path, dim, metric, items), dim, offset, search_k, posts)
 
     def vector(self, post_id: int) -> np.ndarray:
         """The post's vector, float32 (d,); zeros for a post that was not indexed."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from .errors import BadInput
 from .ragged import Ragged
 
 
@@ -170,7 +171,16 @@ def walk(
     -------
     nodes : int64, visited nodes other than the queries, by score descending, then node.
     scores : float64.
+
+    Raises
+    ------
+    BadInput : a number out of its range.
     """
+    if not 0 < restart <= 1 or steps < 1 or seed < 0:
+        raise BadInput(
+            f"restart {restart}, steps {steps}, seed {seed}: expected restart above 0 and at most "
+            "1, steps of 1 or more, seed of 0 or more"
+        )
     queries = np.asarray(queries, np.int64)
     weights = np.ones(len(queries)) if weights is None else np.asarray(weights)
     rng = np.random.default_rng(seed)

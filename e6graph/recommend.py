@@ -44,6 +44,11 @@ class PostGraph(Board):
         self._operator = store.load_npz("attenuator.npz", "operator")["operator"]
         self._near = Neighbors.open(store)
         dim = self.dictionary.vecs.shape[1]
+        if len(self.posts) != self._near.posts:
+            raise BadArtifact(
+                f"posts.arrow has {len(self.posts)} posts, the index {self._near.posts}: "
+                "run construct_index.py again"
+            )
         if not self._operator.shape[0] == self._operator.shape[1] == self._near.dim == dim:
             raise BadArtifact(
                 f"dictionary of {dim} dimensions, operator {self._operator.shape}, index of "
@@ -110,6 +115,8 @@ class PostGraph(Board):
         -------
         ids : int64 (≤ n,). cosines : float32, descending.
         """
+        if n < 1:
+            raise BadInput(f"n {n}: expected n of 1 or more")
         own = None
         if np.ndim(query) == 0:
             own = int(query)
@@ -198,6 +205,8 @@ class PostGraph(Board):
         """
         if n < 1 or not (len(posts) or len(tags) or len(images)):
             raise BadInput("give at least one post, tag or image, and n of 1 or more")
+        if seed < 0:
+            raise BadInput(f"seed {seed}: expected 0 or more")
         queries = [self.ranking.query_of(self.row(post)) for post in posts]
         vectors = [self._near.vector(int(post)) for post in posts]
         if len(tags):
@@ -239,7 +248,7 @@ class PostGraph(Board):
     def _narrow(self, avoid: Iterable[str | int]) -> tuple[np.ndarray, list[Query]]:
         """What may be returned, and the avoided posts as queries."""
         allowed, disliked, names = self.allowed.copy(), [], []
-        for given in avoid:
+        for given in [avoid] if isinstance(avoid, str) else avoid:
             if isinstance(given, str):
                 names.append(given)
             elif (row := self.posts.row(int(given))) is not None:
@@ -267,6 +276,8 @@ class PostGraph(Board):
         (tag, score 0..1), best first, without the given ones.
         """
         ids = np.unique(self.known_tag_ids(tags))
+        if not len(ids):
+            raise BadInput("give at least one tag")
         query = Query(ids, np.ones(len(ids)))
         rows = self.ranking.candidates([query], self.allowed, 500)
         score = self.ranking.score(rows, [query])

@@ -87,6 +87,11 @@ def test_a_file_of_another_size_metric_or_none_is_refused(tmp_path, post_ids, ve
         load(tmp_path / "none.ann", 12, "angular", 1498)
 
 
+def test_a_stray_id_does_not_take_the_memory_of_all_between(tmp_path, vectors):
+    with pytest.raises(BadInput, match="stray"):
+        Builder(tmp_path / "x.ann", 12, 1).add(np.array([1, 2_000_000_000]), vectors[:2])
+
+
 def test_nth_best_is_that_of_the_whole_in_any_split(vectors):
     exact = np.sort(vectors @ vectors[:20].T, axis=0)[-10]
     for parts in (1, 7, 500):

@@ -175,6 +175,23 @@ def test_nothing_to_go_by_is_refused(graph):
         graph.neighbors(np.zeros(graph.dictionary.vecs.shape[1]))
     with pytest.raises(BadInput, match="expected one of"):
         graph.walk(shown(graph), over="users")
+    with pytest.raises(BadInput, match="restart"):
+        graph.walk(shown(graph), restart=0)
+    with pytest.raises(BadInput, match="seed"):
+        graph.walk(shown(graph), seed=-1)
+    with pytest.raises(BadInput, match="seed"):
+        graph.recommend(posts=shown(graph), seed=-1)
+    with pytest.raises(BadInput, match="n of 1 or more"):
+        graph.neighbors(shown(graph)[0], -3)
+    with pytest.raises(BadInput, match="at least one tag"):
+        graph.suggest_tags([])
+
+
+def test_one_name_is_as_good_as_a_list_of_one(graph):
+    tag, other = graph.posts.names[10], graph.posts.names[14]
+    assert graph.recommend(tags=tag, avoid=other) == graph.recommend(tags=[tag], avoid=[other])
+    assert graph.suggest_tags(tag) == graph.suggest_tags([tag])
+    assert np.array_equal(graph.embed_tags(tag), graph.embed_tags([tag]))
 
 
 def test_embed_tags_is_a_unit_vector_near_the_posts_that_hold_them(graph):
