@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from .errors import BadInput, UnknownPost, UnknownTag
 from .posts import Posts
 from .store import Store
 from .tags import CATEGORIES
+
+CHUNK = 200_000  # posts counted at a time
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,19 @@ class Board:
         return list(known), list(unknown)
 
     def nearest_names(self, name: str, n: int = 3) -> list[str]:
-        """Known names and aliases spelled like one."""
-        return nearest_names(name.replace(" ", "_"), list(self.posts.tag_ids), n)
+        """Names and aliases spelled like one, of tags that a visible post holds."""
+        names = [known for known, tag_id in self.posts.tag_ids.items() if self.shown[tag_id]]
+        return nearest_names(name.replace(" ", "_"), names, n)
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """How many visible posts hold each tag, int64 (T,), by tag id."""
+        tags = self.posts.tags_of
+        counts = np.zeros(len(self.posts.names), np.int64)
+        for start in range(0, len(self.posts), CHUNK):
+            rows = start + np.flatnonzero(self.allowed[start : start + CHUNK])
+            counts += np.bincount(tags.take(rows)[0], minlength=len(counts))
+        return counts
 
     def visible(self, post_id: int) -> bool:
         """Whether a post is indexed and may be shown under these settings."""

@@ -213,4 +213,4 @@ def embed_vocabulary(
 
 def nearest_names(name: str, names: list[str], n: int = 3) -> list[str]:
     """Names spelled like `name`, likeliest first; earlier names win ties."""
-    return difflib.get_close_matches(name.lower(), names, n=n, cutoff=0.6)
+    return difflib.get_close_matches(name.lower(), names, n=n, cutoff=0.5)

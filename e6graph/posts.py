@@ -137,6 +137,10 @@ class Posts:
         """Which rows the never-shown rule forbids, bool (n,): none, if the index was built here."""
         return forbidden(self._table, *read_rule(self._store))
 
+    def lists(self, name: str) -> Ragged:
+        """A column of lists of tag ids."""
+        return Ragged.of(self._table[name])
+
     def value(self, row: int, name: str):
         """One value as a Python object."""
         return self._table[name][row].as_py()

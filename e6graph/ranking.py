@@ -140,6 +140,11 @@ class Ranking:
             unique = unique[np.argpartition(-score, size)[:size]]
         return unique.astype(np.int64)
 
+    def cosines(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
+        """TF-IDF cosine of some rows with each query, float64 (m, q)."""
+        tag_ids, _, tfidf = self.weights(queries)
+        return (self.matches(rows, tag_ids) @ tfidf) / np.maximum(self._norms[rows], 1e-12)[:, None]
+
     def score(
         self, rows: np.ndarray, queries: Sequence[Query], weights: Mapping[str, float] = WEIGHTS
     ) -> np.ndarray:

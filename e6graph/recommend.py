@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from .board import Board, PostInfo
+from .completion import Completion
 from .embedding import Dictionary, unit_rows
 from .errors import BadArtifact, BadInput, UnknownTag
 from .neighbors import PATTERN, Neighbors, check_vector
 from .pixie import CachedNeighbors, Graph, NeighborTable, walk, with_boards
 from .ranking import Query, Ranking
 from .store import Store
+from .tagfiles import load_implications
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
@@ -268,23 +270,27 @@ class PostGraph(Board):
         rows = self.posts.rows(ids)
         return rows[rows >= 0]
 
-    def suggest_tags(self, tags: Sequence[str], n: int = 8) -> list[tuple[str, float]]:
-        """Tags that belong with these: what the posts most like them hold, by share of likeness.
+    @cached_property
+    def _completion(self) -> Completion:
+        return Completion.open(self._store, self.dictionary, self.ranking, self.allowed, self.shown)
 
-        Returns
-        -------
-        (tag, score 0..1), best first, without the given ones.
-        """
+    def suggest_tags(self, tags: Sequence[str], n: int = 8) -> list[tuple[str, float]]:
+        """Tags that belong with these: (tag, score 0..1), best first; see `completion`."""
         ids = np.unique(self.known_tag_ids(tags))
         if not len(ids):
             raise BadInput("give at least one tag")
-        query = Query(ids, np.ones(len(ids)))
-        rows = self.ranking.candidates([query], self.allowed, 500)
-        score = self.ranking.score(rows, [query])
-        score = (score / max(score.max(initial=0), 1e-300)) ** 4
-        values, offsets = self.posts.tags_of.take(rows)
-        share = np.bincount(values, np.repeat(score, np.diff(offsets)), len(self.posts.names))
-        share = np.minimum(share / max(score.sum(), 1e-300), 1) * (self.ranking.idf > 0)
-        share[ids] = 0
-        best = np.argsort(-share, kind="stable")[:n]
-        return [(self.posts.names[i], float(share[i])) for i in best if share[i] > 0]
+        return self._completion.suggest(ids, n)
+
+    def doubtful_tags(self, tags: Sequence[str]) -> list[tuple[str, float]]:
+        """Tags that look wrong here: (tag, support by the others 0..1), the least first."""
+        return self._completion.doubt(np.unique(self.known_tag_ids(tags)))
+
+    def redundant_tags(self, tags: Sequence[str]) -> list[str]:
+        """Those of some tags that the others imply, the most used first."""
+        ids = np.unique(self.known_tag_ids(tags)).tolist()
+        implied = set().union(*(self._implications.get(tag_id, ()) for tag_id in ids))
+        return [self.posts.names[tag_id] for tag_id in ids if tag_id in implied]
+
+    @cached_property
+    def _implications(self) -> dict[int, list[int]]:
+        return load_implications(self._store.root)[0]

@@ -33,7 +33,9 @@ MAKERS = {
     for script, names in {
         "hydrate_data.py": "tags.txt.gz tags_categories.bin.gz tag2idx.json.gz tag2idx.parquet "
         "implications.json.gz implications_rej.json.gz tags.parquet posts.parquet pools.parquet",
-        "embed_tags.py": "dictionary.npz",
+        "embed_tags.py": "dictionary.npz companions.arrow",
+        "embed_tags.py --method als": "implicit_tag_factors.safetensors "
+        "implicit_post_factors.safetensors",
         "solve_attenuator.py": "attenuator.npz",
         "construct_index.py": "posts.skip*.ann posts.arrow tags_posts.arrow neighbors.npy",
         "solve_recognizer.py": "recognizer.npz",
