@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from .blacklist import DEFAULT, Blacklist
-from .embedding import nearest_names
 from .errors import BadInput, UnknownPost, UnknownTag
 from .posts import Posts
+from .speller import nearest_names
 from .store import Store
 from .tags import CATEGORIES
 

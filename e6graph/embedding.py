@@ -7,7 +7,6 @@ Review 2011 (randomised SVD).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -209,8 +208,3 @@ def embed_vocabulary(
     return Dictionary(
         names, vecs[has], vocabulary.frequencies[has], vocabulary.tag_ids[has], values
     )
-
-
-def nearest_names(name: str, names: list[str], n: int = 3) -> list[str]:
-    """Names spelled like `name`, likeliest first; earlier names win ties."""
-    return difflib.get_close_matches(name.lower(), names, n=n, cutoff=0.5)

@@ -43,7 +43,7 @@ class PostGraph(Board):
         super().__init__(store, ratings, blacklist)
         self._store = store
         self.dictionary = Dictionary.open(store)
-        self._operator = store.load_npz("attenuator.npz", "operator")["operator"]
+        self.operator = store.load_npz("attenuator.npz", "operator")["operator"]
         self._near = Neighbors.open(store)
         dim = self.dictionary.vecs.shape[1]
         if len(self.posts) != self._near.posts:
@@ -51,9 +51,9 @@ class PostGraph(Board):
                 f"posts.arrow has {len(self.posts)} posts, the index {self._near.posts}: "
                 "run construct_index.py again"
             )
-        if not self._operator.shape[0] == self._operator.shape[1] == self._near.dim == dim:
+        if not self.operator.shape[0] == self.operator.shape[1] == self._near.dim == dim:
             raise BadArtifact(
-                f"dictionary of {dim} dimensions, operator {self._operator.shape}, index of "
+                f"dictionary of {dim} dimensions, operator {self.operator.shape}, index of "
                 f"{self._near.dim}: run the scripts again from solve_attenuator.py on"
             )
         self.ranking = Ranking(self.posts)
@@ -93,7 +93,7 @@ class PostGraph(Board):
         if not columns:
             return None
         mean = self.dictionary.vecs[columns].mean(0, keepdims=True)
-        vector = unit_rows(mean @ self._operator.T)[0]
+        vector = unit_rows(mean @ self.operator.T)[0]
         return vector if vector.any() else None
 
     @cached_property

@@ -67,7 +67,7 @@ def draw(
 ) -> Figure:
     """Query tags (ringed, bold) and their neighbors; the more posts, the larger the dot.
 
-    A label that finds no room is left out, the least near first, and the title says how many are.
+    Labels lie on no dot and on no other label; the title says how many found no room.
 
     Raises
     ------
@@ -93,11 +93,11 @@ def draw(
     _legend(figure, axes)
     names = ", ".join(_short(space.tags[row]) for row in near.query)
     title = axes.set_title("", color=_INK, fontsize=14, loc="left", parse_math=False, pad=12)
-    title.set_text(_short(f"{names}: the {len(near.rows)} nearest tags", 100))
+    title.set_text(_short(f"{names}: {len(near.rows)} nearest", 100))
     with warnings.catch_warnings():  # a script without glyphs is shown as boxes
         warnings.filterwarnings("ignore", "Glyph .* missing")
         radii = np.sqrt(np.where(np.arange(len(rows)) < asked, 2.5, 1) * size) / 2 * DPI / 72
-        hidden = _lay_out(figure, axes, texts, places, radii)
+        hidden = _lay_out(figure, axes, texts, places, radii, asked)
     if hidden:
         title.set_text(f"{title.get_text()} ({hidden} without room for a label)")
     return figure
@@ -116,7 +116,7 @@ def save(figure: Figure, path: str | Path) -> None:
         raise BadInput(f"{path}: a plot ends in one of .{', .'.join(sorted(known))}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
-        figure.savefig(image, format=path.suffix[1:].lower(), facecolor=figure.get_facecolor())
+        figure.savefig(image, format=path.suffix[1:].lower(), dpi=DPI, facecolor=BACKGROUND)
     write_atomic(path, image.getvalue())
 
 
@@ -172,12 +172,17 @@ def _legend(figure: Figure, axes: Axes) -> None:
         handle.set_sizes([90])
 
 
-def _lay_out(figure: Figure, axes: Axes, texts: list[Text], places: np.ndarray, radii) -> int:
+def _lay_out(
+    figure: Figure, axes: Axes, texts: list[Text], places: np.ndarray, radii: np.ndarray, asked: int
+) -> int:
     """Move the labels beside their dots, tied to them where they are far; how many find no room."""
     figure.draw_without_rendering()
+    axes.set_autoscale_on(False)  # the lines must not move what is measured here
     dots, inner = axes.transData.transform(places), axes.get_window_extent().padded(-4)
     extents = [text.get_window_extent() for text in texts]
-    boxes, ends = labels.place(dots, radii, [extent.size for extent in extents], inner.extents)
+    boxes, ends = labels.place(
+        dots, radii, [extent.size for extent in extents], inner.extents, asked
+    )
     back = axes.transData.inverted().transform
     for text, extent, box, end, dot, radius in zip(
         texts, extents, boxes, ends, dots, radii, strict=True

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .embedding import Dictionary, nearest_names
-from .errors import BadInput, UnknownTag
+from .cli import table
+from .embedding import Dictionary
+from .errors import BadArtifact, UnknownTag
+from .speller import nearest_names
 from .store import Store
 from .tagfiles import load_tags
 from .tags import CATEGORIES
+
+COLUMNS = 4  # a table has a column of cosines for each query tag, if they are no more
+_ENTRY = ("tag", "category", "posts")
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,17 @@ class TagSpace:
         self._ids, self._names, numbers = load_tags(store.root)
         last = int(dictionary.tag_ids.max(initial=-1))
         if last >= len(self._names) or [self._names[i] for i in dictionary.tag_ids] != self.tags:
-            raise BadInput(f"{store.root}: tags and vectors are of two imports: embed the tags again")
+            wrong = "tags and vectors are of two imports: run embed_tags.py again"
+            raise BadArtifact(f"{store.root}: {wrong}")
         numbers = np.frombuffer(numbers, np.uint8)[dictionary.tag_ids]
         known = np.array([*CATEGORIES, "general"], object)
         self.categories = known[np.minimum(numbers, len(CATEGORIES))]
         self._rows = {int(tag): row for row, tag in enumerate(dictionary.tag_ids)}
+
+    def entry(self, row: int) -> dict[str, str | int]:
+        """The tag, its category and its posts."""
+        values = self.tags[row], str(self.categories[row]), int(self.posts[row])
+        return dict(zip(_ENTRY, values, strict=True))
 
     def rows(self, names: Iterable[str]) -> np.ndarray:
         """The rows of tags by name or alias, each once, int64; spaces may stand for underscores.
@@ -68,7 +79,9 @@ class TagSpace:
                 near = ", ".join(nearest_names(name, list(self._ids))) or "nothing like it"
                 wrong.append(f"no tag {given!r}; nearest names: {near}")
             elif tag not in self._rows:
-                wrong.append(f"{self._names[tag]!r} has no vector: too rare, or never beside another")
+                wrong.append(
+                    f"{self._names[tag]!r} has no vector: too rare, or never beside another"
+                )
             else:
                 found[self._rows[tag]] = None
         if wrong:
@@ -103,3 +116,46 @@ class TagSpace:
         scores = cosines[kept].mean(1)
         best = np.argsort(-scores, kind="stable")[:total]
         return Near(query, rows[kept[best]], cosines[kept[best]], scores[best])
+
+
+def as_records(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> dict:
+    """An answer as what JSON holds: `query`, `neighbors`, and per tag of `each` its `nearest`."""
+    names = [space.tags[row] for row in near.query]
+    answer = {
+        "query": [space.entry(row) for row in near.query],
+        "neighbors": [
+            space.entry(row) | {"score": score, "cosines": dict(zip(names, cosines, strict=True))}
+            for row, score, cosines in zip(
+                near.rows, _round(near.scores), _round(near.cosines), strict=True
+            )
+        ],
+    }
+    nearest = {
+        space.tags[one.query[0]]: [
+            space.entry(row) | {"cosine": cosine}
+            for row, cosine in zip(one.rows, _round(one.scores), strict=True)
+        ]
+        for one in each
+    }
+    return answer | ({"nearest": nearest} if nearest else {})
+
+
+def as_text(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> str:
+    """An answer as tables; with two to four query tags, with a column of cosines for each."""
+    answer = as_records(space, near, each)
+    names = [tag["tag"] for tag in answer["query"]]
+    names = names if 1 < len(names) <= COLUMNS else []
+    blocks = [table([list(tag.values()) for tag in answer["query"]], ("asked for", *_ENTRY[1:]))]
+    rows = [
+        [tag[key] for key in (*_ENTRY, "score")] + [tag["cosines"][name] for name in names]
+        for tag in answer["neighbors"]
+    ]
+    blocks.append(table(rows, (*_ENTRY, "score", *names)))
+    for name, tags in answer.get("nearest", {}).items():
+        rows = [[tag[key] for key in (*_ENTRY, "cosine")] for tag in tags]
+        blocks.append(table(rows, (f"nearest to {name}", *_ENTRY[1:], "cosine")))
+    return "\n\n".join(blocks)
+
+
+def _round(cosines: np.ndarray) -> list:
+    return cosines.astype(np.float64).round(6).tolist()  # what float32 holds

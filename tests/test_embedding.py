@@ -7,7 +7,6 @@ import scipy.sparse as sp
 from e6graph.embedding import (
     cooccurrence,
     embed_vocabulary,
-    nearest_names,
     ppmi,
     truncated_svd,
     unit_rows,
@@ -124,11 +123,6 @@ def test_unit_rows_leaves_its_argument_alone():
     given = np.array([[3.0, 4.0]])
     unit_rows(given)
     assert given.tolist() == [[3, 4]]
-
-
-def test_nearest_names_prefers_close_spellings():
-    assert nearest_names("nihgt", ["night", "light", "owl"])[0] == "night"
-    assert nearest_names("zzzzz", ["night"]) == []
 
 
 def test_dictionary_keeps_the_contract_formats(built_index):

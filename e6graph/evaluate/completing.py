@@ -7,6 +7,7 @@ everything that any method learns from.
 from __future__ import annotations
 
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -20,8 +21,10 @@ from ..embedding import cooccurrence
 from ..ragged import Ragged
 from ..ranking import Ranking
 from ..recommend import PostGraph
+from .report import Table
 
 DEPTH, HIDDEN, LEAST = 8, 0.2, 5  # tags looked at, share hidden, tags a judged post has at least
+CASES, QUICK_CASES = 2000, 200
 EASE_RIDGE, EASE_LARGEST = 100.0, 12_000  # λ; beyond so many tags the inverse takes too long
 Case = tuple[np.ndarray, np.ndarray]  # tag columns that are seen, and hidden
 
@@ -173,3 +176,11 @@ def _matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
     matrix = sp.csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape)
     matrix.sort_indices()
     return matrix
+
+
+def section(graph: PostGraph, args: Namespace) -> list[Table]:
+    """Tables of completion, on all tags and on stripped ones."""
+    tables = completion_table(graph, QUICK_CASES if args.quick else CASES, args.seed)
+    header = ("method", f"nDCG@{DEPTH}", f"p@{DEPTH}", "ms")
+    notes = [f"a fifth of each judged post's tags hidden, {len(graph.dictionary.tags):,} to rank"]
+    return [Table(f"Completion, {name}", header, rows, notes) for name, rows in tables.items()]

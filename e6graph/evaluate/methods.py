@@ -83,15 +83,15 @@ class Exact:
         turned = np.ascontiguousarray(vectors.T)
         return self.shown(lambda query: unit_rows(query @ vectors) @ turned)
 
-    def mean(self, kind: str) -> Scorer:
-        """Cosine of the mean tag vector: "raw", "IDF", "SIF" or "attenuated"."""
+    def vectors(self, kind: str) -> np.ndarray:
+        """Mean tag vectors of the posts: "raw", "IDF", "SIF" or "attenuated"; unit rows (n, d)."""
         words = self.graph.dictionary
         share = words.frqs / words.frqs.sum()
         weights = {"IDF": np.log(self.n / words.frqs), "SIF": SIF / (SIF + share)}
         weights = np.asarray(weights.get(kind, np.ones(len(share))), np.float32)
-        operator = self.graph._operator if kind == "attenuated" else None
+        operator = self.graph.operator if kind == "attenuated" else None
         held = self.every_tag[:, words.tag_ids]
-        return self.cosine(attenuated_means(held, words.vecs * weights[:, None], operator))
+        return attenuated_means(held, words.vecs * weights[:, None], operator)
 
     def _product(self, left: sp.csr_matrix, right: sp.csr_matrix) -> Scorer:
         turned = right.T.tocsr()
@@ -155,7 +155,7 @@ def baselines(graph: PostGraph) -> dict[str, Callable[[np.ndarray], np.ndarray]]
     exact = Exact(graph)
     made = {
         "popularity": exact.popularity(),
-        "raw mean, exact cosine": exact.mean("raw"),
+        "raw mean, exact cosine": exact.cosine(exact.vectors("raw")),
         "TF-IDF cosine": exact.tfidf(),
     }
     return {name: (lambda rows, score=score: score([rows])[0]) for name, score in made.items()}

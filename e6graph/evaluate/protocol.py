@@ -30,7 +30,7 @@ Answer = Callable[[np.ndarray, int], np.ndarray]
 def pool_queries(
     pools: Sequence[np.ndarray], n: int = 1000, size: int = 5, seed: int = 0
 ) -> list[PoolQuery]:
-    """Queries over pools in turn, each with other random members.
+    """Queries over pools in turn, each with other random members; few queries, pools far apart.
 
     Parameters
     ----------
@@ -41,7 +41,8 @@ def pool_queries(
     if not pools:
         raise BadInput("no pool has three members that may be shown: nothing to judge by")
     rng = np.random.default_rng(seed)
-    shuffled = (rng.permutation(pools[i % len(pools)]) for i in range(n))
+    apart = max(1, len(pools) // n)
+    shuffled = (rng.permutation(pools[i * apart % len(pools)]) for i in range(n))
     return [(members[1 : size + 1], int(members[0])) for members in shuffled]
 
 

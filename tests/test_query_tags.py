@@ -1,0 +1,444 @@
+"""Near tags by hand-worked filters, the script as people run it, and plots that can be read."""
+
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from boards import CLUSTERS
+from conftest import ROOT
+from PIL import Image
+
+import query_tags
+from e6graph import labels, tagplot
+from e6graph.embedding import Dictionary
+from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownTag
+from e6graph.store import Store
+from e6graph.tagquery import TagSpace
+from e6graph.tags import BACKGROUND, COLORS
+
+EXTRA = "an extra: pip install -r requirements-extra.txt"
+# name -> category, posts, angle of its vector in degrees: the cosine of two is that of the angle
+TAGS = {
+    "sky": ("general", 90, 0), "moon": ("general", 70, 60), "star": ("general", 60, 10),
+    "ada": ("artist", 50, 20), "owl": ("species", 40, 30), "bat": ("species", 30, 40),
+    "bo": ("artist", 20, 50), "dusk": ("general", 10, 5), "$x$": ("lore", 9, 90),
+}  # fmt: skip
+NUMBERS = {"general": 0, "artist": 1, "species": 5, "lore": 8}
+
+
+def write_space(root, tags=TAGS, ending=""):
+    """The files of an index that a query reads, all but the vectors; as E6DB leaves them."""
+    root.mkdir(exist_ok=True)
+    (root / "tags.txt.gz").write_bytes(gzip.compress(("\n".join(tags) + ending).encode()))
+    numbers = bytes(NUMBERS[category] for category, *_ in tags.values())
+    (root / "tags_categories.bin.gz").write_bytes(gzip.compress(numbers))
+    ids = {name: i for i, name in enumerate(tags)} | {"night_sky": 0}
+    (root / "tag2idx.json.gz").write_bytes(gzip.compress(json.dumps(ids).encode()))
+    return Store(root)
+
+
+def make_space(root, tags=TAGS, keep=None):
+    """A `TagSpace` of `tags`, those of `keep` (names) with vectors."""
+    store = write_space(root, tags)
+    ids = np.array([i for i, name in enumerate(tags) if keep is None or name in keep], np.int32)
+    _, posts, angles = (np.array(column)[ids] for column in zip(*tags.values(), strict=True))
+    angles = np.radians(angles.astype(float))
+    vecs = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    names = [list(tags)[i] for i in ids]
+    return TagSpace(store, Dictionary(names, vecs, posts, ids, np.ones(2, np.float32)))
+
+
+@pytest.fixture
+def space(tmp_path):
+    return make_space(tmp_path / "index")
+
+
+def near(space, query, *options, **named):
+    made = space.near(space.rows(query), *options, **named)
+    assert np.array_equal(np.sort(made.scores)[::-1], made.scores)
+    assert made.scores == pytest.approx(made.cosines.mean(1))
+    return [space.tags[row] for row in made.rows]
+
+
+# -- what is near --------------------------------------------------------------------------------
+def test_nearest_first_and_never_itself(space):
+    assert near(space, ["sky"], topk=3) == ["dusk", "star", "ada"]
+    made = space.near(space.rows(["sky"]), topk=2)
+    assert made.cosines == pytest.approx(np.cos(np.radians([[5], [10]])), abs=1e-6)
+
+
+def test_frequency_goes_before_topk(space):
+    assert near(space, ["sky"], 11, topk=2) == ["star", "ada"]  # dusk's place goes to another
+    assert near(space, ["sky"], 10, topk=2) == ["dusk", "star"]
+
+
+def test_category_goes_before_topk(space):
+    assert near(space, ["sky"], 1, ["artist"], topk=2) == ["ada", "bo"]
+    assert near(space, ["sky"], 1, ["artist", "species"], topk=3) == ["ada", "owl", "bat"]
+    assert near(space, ["sky"], 25, ["artist"], topk=9) == ["ada"]
+    assert near(space, ["sky"], 91, topk=9) == near(space, ["sky"], 1, ["meta"]) == []
+
+
+def test_topk_goes_before_the_pool(space):
+    """sky keeps dusk and star, moon keeps bo and bat; of all tags owl, between, has the best mean."""
+    assert near(space, ["sky", "moon"], topk=8)[0] == "owl"
+    pooled = near(space, ["sky", "moon"], topk=2)
+    assert pooled == ["bat", "bo", "star", "dusk"]  # at 40, 50, 10 and 5 degrees; ideal is 30
+    assert near(space, ["sky", "moon"], topk=2, total=3) == pooled[:3]
+
+
+def test_the_score_is_the_mean_cosine_with_all_asked_for(space):
+    made = space.near(space.rows(["sky", "moon"]), topk=2)
+    bat = made.rows.tolist().index(space.tags.index("bat"))
+    by_hand = np.cos(np.radians([40, 20]))
+    assert made.cosines[bat] == pytest.approx(by_hand, abs=1e-6)
+    assert made.scores[bat] == pytest.approx(by_hand.mean(), abs=1e-6)
+
+
+def test_ties_go_to_the_tag_used_more(tmp_path):
+    tags = {"a": ("general", 9, 0), "b": ("general", 8, 20), "c": ("general", 7, -20)}
+    space = make_space(tmp_path / "ties", tags)
+    assert near(space, ["a"], topk=1) == ["b"] and near(space, ["a"]) == ["b", "c"]
+
+
+def test_names_aliases_and_spaces(space):
+    sky = space.tags.index("sky")
+    for given in ("sky", "night_sky", "Night Sky", " night sky "):
+        assert space.rows([given]).tolist() == [sky]
+    assert len(space.rows(["sky", "night_sky", "moon"])) == 2
+    assert space.entry(sky) == {"tag": "sky", "category": "general", "posts": 90}
+
+
+def test_unknown_tags_are_all_named_in_one_line(tmp_path):
+    space = make_space(tmp_path / "index", keep=["sky", "moon", "star"])
+    with pytest.raises(UnknownTag) as caught:
+        space.rows(["sky", "mooon", "qqqqq", "owl"])
+    said = str(caught.value)
+    assert "no tag 'mooon'; nearest names: moon" in said and "nothing like it" in said
+    assert "'owl' has no vector" in said and "\n" not in said
+
+
+def test_vectors_of_another_import_are_refused(tmp_path):
+    store = write_space(tmp_path / "index")
+    vecs = np.eye(2, dtype=np.float32)
+    for names, ids in ((["sky", "star"], [0, 1]), (["sky", "moon"], [0, 99])):
+        made = Dictionary(names, vecs, np.ones(2, int), np.array(ids), np.ones(2))
+        with pytest.raises(BadArtifact, match=r"two imports: run embed_tags\.py again"):
+            TagSpace(store, made)
+
+
+# -- the script ----------------------------------------------------------------------------------
+def call(*args, index):
+    command = [sys.executable, ROOT / "query_tags.py", "--index", index, *map(str, args)]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+    made = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=120)
+    return made.returncode, made.stdout, made.stderr
+
+
+def said(capsys, index, *args):
+    query_tags.main(["--index", str(index), *map(str, args)])
+    return capsys.readouterr().out
+
+
+def test_a_table_with_real_frequencies(built_index, planted, capsys):
+    out = said(capsys, built_index, "fox", "-N", 5)
+    count = sum("fox" in tags.split() for tags in planted.tags.values())
+    blocks = [[line.split() for line in text.splitlines()] for text in out.split("\n\n")]
+    assert blocks[0] == [["asked", "for", "category", "posts"], ["fox", "species", str(count)]]
+    assert blocks[1][0] == ["tag", "category", "posts", "score"]
+    company = {*CLUSTERS["fox"][0], *CLUSTERS["fox"][1].split()}
+    assert len(blocks[1]) == 6
+    assert len(company & {row[0] for row in blocks[1][1:]}) >= 4
+    assert len({len(line) for line in out.rstrip().split("\n\n")[1].splitlines()}) == 1  # aligned
+
+
+def test_several_tags_have_a_column_each_and_lists_of_their_own(built_index, capsys):
+    blocks = said(capsys, built_index, "owl", "kettle", "-n", 2, "-N", 4).split("\n\n")
+    assert blocks[1].splitlines()[0].split() == ["tag", "category", "posts", "score", "owl",
+                                                "teapot"]  # fmt: skip
+    assert [block.splitlines()[0].split()[2] for block in blocks[2:]] == ["owl", "teapot"]
+    assert all(len(block.splitlines()) == 3 for block in blocks[2:])
+    many = said(capsys, built_index, *CLUSTERS)  # six columns of cosines would be too wide
+    assert many.split("\n\n")[1].splitlines()[0].split() == ["tag", "category", "posts", "score"]
+
+
+def test_json_has_all_of_it(built_index, capsys):
+    got = json.loads(said(capsys, built_index, "todd", "owl", "--json", "-n", 3, "-c", "artist"))
+    assert [tag["tag"] for tag in got["query"]] == ["fox", "owl"]
+    assert {tag["category"] for tag in got["neighbors"]} == {"artist"}
+    first = got["neighbors"][0]
+    assert list(first) == ["tag", "category", "posts", "score", "cosines"]
+    assert first["score"] == pytest.approx(np.mean(list(first["cosines"].values())), abs=1e-6)
+    assert got["nearest"]["fox"][0]["tag"] == "ember_(artist)" and len(got["nearest"]["owl"]) == 3
+    assert "nearest" not in json.loads(said(capsys, built_index, "fox", "--json"))
+
+
+def test_the_vectors_are_those_of_the_dictionary(built_index, capsys):
+    got = json.loads(said(capsys, built_index, "tram", "--json", "-f", 0, "-k", 5))
+    dictionary = Dictionary.open(Store(built_index))
+    expected = dictionary.nearest(dictionary.vecs[dictionary.tags.index("tram")], 6)[1:]
+    assert [tag["tag"] for tag in got["neighbors"]] == [name for name, _ in expected]
+    assert [tag["score"] for tag in got["neighbors"]] == pytest.approx(
+        [cosine for _, cosine in expected], abs=1e-5
+    )
+
+
+def test_what_is_wrong_is_one_line_and_status_1(built_index, tmp_path):
+    for args, index, words in (
+        (["foxx"], built_index, "no tag 'foxx'; nearest names: fox"),
+        (["fox", "-f", 99999], built_index, "no other tag has 99,999 posts or more: lower -f"),
+        (["fox", "-c", "lore"], built_index, "no other tag of category lore has 10 posts"),
+        (["fox"], tmp_path / "none", "dictionary.npz is missing: run embed_tags.py first"),
+    ):
+        status, out, err = call(*args, index=index)
+        assert status == 1 and out == "" and words in err and err.count("\n") == 1, err
+        assert err.startswith("query_tags.py: ")
+    for wrong in (["-k", "0"], ["-d", "1"], ["-d", "2,2"], ["-d", "a,b"], ["-c", "nothing"], []):
+        status, _, err = call(*(["fox", *wrong] if wrong else []), index=built_index)
+        assert status == 2 and "Traceback" not in err
+
+
+def test_help_says_in_what_order_it_filters():
+    status, out, _ = call("--help", index="index")
+    assert status == 0
+    order = [out.index(f"  {option} ") for option in ("-f N,", "-c NAME,", "-k N,", "-N N,")]
+    assert order == sorted(order) and all(
+        word in out for word in ("first:", "second:", "third:", "fourth:", "--data_dir DIR")
+    )
+
+
+def test_factors_from_e6dbs_own_files(tmp_path, capsys):
+    safetensors = pytest.importorskip("safetensors.numpy", reason=EXTRA)
+    write_space(tmp_path / "theirs", ending="\n")
+    angles = np.radians([angle for *_, angle in TAGS.values()])
+    factors = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32) * 3
+    path = tmp_path / "theirs" / "implicit_tag_factors.safetensors"
+    safetensors.save_file({"tag_factors": factors}, path)
+    args = ["night sky", "--factors", "--data_dir", str(tmp_path / "theirs"), "-k", "2", "--json"]
+    query_tags.main(args)
+    out, err = capsys.readouterr()
+    assert [tag["tag"] for tag in json.loads(out)["neighbors"]] == ["dusk", "star"]
+    assert err == "there is no tags.parquet: posts are estimated from ranks\n"
+
+
+def test_factors_made_here(built_index, tmp_path, capsys):
+    pytest.importorskip("implicit", reason=EXTRA)
+    pytest.importorskip("safetensors", reason=EXTRA)
+    import embed_tags
+
+    shutil.copytree(built_index, tmp_path / "index")
+    with pytest.raises(E6GraphError, match=r"run embed_tags\.py --method als first"):
+        query_tags.main(["--index", str(tmp_path / "index"), "fox", "--factors"])
+    als = ["--method", "als", "--factors", "16", "--min-tags", "5"]
+    embed_tags.main(["--index", str(tmp_path / "index"), *als])
+    capsys.readouterr()
+    got = json.loads(said(capsys, tmp_path / "index", "tram", "--factors", "--json", "-k", 4))
+    company = {*CLUSTERS["tram"][0], *CLUSTERS["tram"][1].split()}
+    assert {tag["tag"] for tag in got["neighbors"]} <= company
+
+
+def test_nothing_heavy_is_imported_without_a_plot(built_index):
+    code = (
+        "import sys, query_tags; query_tags.main(sys.argv[1:]); "
+        "heavy = {'matplotlib', 'implicit', 'torch', 'pandas', 'annoy', 'PIL', 'tqdm', 'requests'};"
+        "print(heavy & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, "--index", built_index, "fox"]
+    made = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=60)
+    assert made.stdout.splitlines()[-1] == "set()", made.stderr
+
+
+def test_the_whole_call_takes_less_than_a_second_and_a_half_on_tate(tate_index):
+    seconds = []
+    for _ in range(3):  # the best of three: other work may run beside
+        start = time.perf_counter()
+        status, out, err = call("rain", "snow", index=tate_index)
+        seconds.append(time.perf_counter() - start)
+        assert status == 0, err
+    assert "winter" in out and min(seconds) < 1.5, seconds
+
+
+# -- labels --------------------------------------------------------------------------------------
+def meet(one, other):
+    return (np.maximum(one[:2], other[:2]) < np.minimum(one[2:], other[2:])).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("spread", [300, 40])
+def test_labels_lie_on_nothing(seed, spread):
+    rng = np.random.default_rng(seed)
+    dots = rng.normal(500, spread, (40, 2)).clip(50, 950)
+    radii = rng.uniform(4, 9, 40)
+    sizes = np.stack([rng.uniform(20, 180, 40), np.full(40, 15)], 1)
+    boxes, ends = labels.place(dots, radii, sizes, (0, 0, 1000, 1000), leading=2)
+    there = np.flatnonzero(~np.isnan(boxes[:, 0]))
+    assert len(there) >= (38 if spread == 300 else 20) and {0, 1} <= set(there)
+    assert np.isnan(ends[~np.isin(np.arange(40), there)]).all()
+    for i in there:
+        assert boxes[i, 2:] - boxes[i, :2] == pytest.approx(sizes[i])
+        assert (boxes[i] >= 0).all() and (boxes[i] <= 1000).all()
+        along = dots[i] + (ends[i] - dots[i]) * np.linspace(0, 1, 200)[:, None]
+        for j in there:
+            assert i == j or not meet(boxes[i], boxes[j])
+            inside = (along > boxes[j, :2]).all(1) & (along < boxes[j, 2:]).all(1)
+            assert i == j or not inside.any()  # no line runs through a label
+        for dot, radius in zip(dots, radii, strict=True):
+            assert not meet(boxes[i], np.concatenate([dot - radius, dot + radius]))
+    again = labels.place(dots, radii, sizes, (0, 0, 1000, 1000), leading=2)
+    assert np.array_equal(again[0], boxes, equal_nan=True)
+
+
+def test_a_label_without_room_has_no_place():
+    boxes, _ = labels.place(np.array([[5.0, 5]]), np.ones(1), np.array([[50.0, 5]]), (0, 0, 40, 40))
+    assert np.isnan(boxes).all()
+    assert labels.place(np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)), (0, 0, 9, 9))[0].size == 0
+
+
+# -- plots ---------------------------------------------------------------------------------------
+def test_local_pca_by_hand():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(30, 3)) * [5, 2, 0.1]
+    places, shares = tagplot.local_pca(points, (1, 2, 3))
+    values, axes = np.linalg.eigh(np.cov(points.T))
+    assert shares == pytest.approx(values[::-1] / values.sum())
+    expected = (points - points.mean(0)) @ axes[:, ::-1]
+    assert np.abs(places) == pytest.approx(np.abs(expected), abs=1e-9)
+    assert (places[np.abs(places).argmax(0), range(3)] > 0).all()
+    assert tagplot.local_pca(points, (2, 1))[0] == pytest.approx(places[:, [1, 0]])
+
+
+def test_local_pca_of_too_few_or_equal_points():
+    places, shares = tagplot.local_pca(np.array([[0.0, 0], [2, 0]]), (1, 5))
+    assert np.abs(places).tolist() == [[1, 0], [1, 0]] and shares.tolist() == [1, 0]
+    places, shares = tagplot.local_pca(np.ones((3, 4)))
+    assert not places.any() and not shares.any()
+
+
+@pytest.fixture
+def matplotlib(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    return pytest.importorskip("matplotlib", reason=EXTRA)
+
+
+@pytest.fixture
+def figure(matplotlib, space):
+    return tagplot.draw(space, space.near(space.rows(["sky", "moon"])))
+
+
+def overlaps(figure):
+    figure.draw_without_rendering()
+    texts = [text for text in figure.axes[0].texts if text.get_visible()]
+    boxes = [text.get_window_extent() for text in texts]
+    inside = figure.axes[0].get_window_extent()
+    assert all(inside.containsx(box.x0) and inside.containsx(box.x1) for box in boxes)
+    assert all(inside.containsy(box.y0) and inside.containsy(box.y1) for box in boxes)
+    return len(boxes), [
+        (texts[i].get_text(), texts[j].get_text())
+        for i in range(len(boxes))
+        for j in range(i)
+        if boxes[i].overlaps(boxes[j])
+    ]
+
+
+def test_a_plot_names_every_tag_and_no_label_lies_on_another(figure):
+    assert overlaps(figure) == (len(TAGS), [])
+    assert {text.get_text() for text in figure.axes[0].texts} == set(TAGS)  # "$x$" as it is
+    assert figure.axes[0].get_title("left") == "sky, moon: 7 nearest"
+
+
+def test_a_plot_has_the_sites_colours_a_ring_and_a_legend(figure, matplotlib):
+    from matplotlib.colors import to_hex
+
+    axes = figure.axes[0]
+    assert to_hex(figure.get_facecolor()) == to_hex(axes.get_facecolor()) == BACKGROUND
+    *dots, ring = axes.collections
+    drawn = {part.get_label(): to_hex(part.get_facecolor()[0]) for part in dots}
+    assert drawn == {name: COLORS[name] for name in ("general", "artist", "species", "lore")}
+    counts = {part.get_label(): len(part.get_offsets()) for part in dots}
+    assert counts == {"general": 4, "artist": 2, "species": 2, "lore": 1}
+    assert len(ring.get_offsets()) == 2 and to_hex(ring.get_edgecolor()[0]) == "#ffffff"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [*drawn, "asked for"]
+    bold = {t.get_text() for t in axes.texts if t.get_fontweight() == "bold"}
+    assert bold == {"sky", "moon"}
+
+
+def test_labels_can_be_read_on_the_background():
+    for color in COLORS.values():
+        text = tagplot._readable(color)
+        assert tagplot._contrast(tagplot._rgb(text), tagplot._rgb(BACKGROUND)) > 4.45
+    assert tagplot._readable(COLORS["general"]) == COLORS["general"]
+
+
+def test_the_file_is_1200_pixels_wide_and_the_same_every_time(matplotlib, space, tmp_path):
+    made = space.near(space.rows(["sky"]))
+    for name in ("a.png", "b.PNG"):
+        tagplot.save(tagplot.draw(space, made), tmp_path / name)
+    data = (tmp_path / "a.png").read_bytes()
+    assert (tmp_path / "b.PNG").read_bytes() == data
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    assert image.size == (1200, 900)
+    assert "#{:02x}{:02x}{:02x}".format(*image.getpixel((3, 3))) == BACKGROUND
+    assert len(list(tmp_path.iterdir())) == 3  # index, a and b: nothing is left beside them
+
+
+def test_crowds_and_pairs_are_plotted(matplotlib, tmp_path):
+    rng = np.random.default_rng(0)
+    crowd = {
+        f"{'tag_' * rng.integers(1, 20)}{i}": ("general", 200 - i, rng.normal(0, 20))
+        for i in range(60)
+    }
+    space = make_space(tmp_path / "crowd", crowd)
+    drawn = tagplot.draw(space, space.near(np.array([0]), topk=59))
+    count, wrong = overlaps(drawn)
+    hidden = 60 - count
+    title = drawn.axes[0].get_title("left")
+    assert not wrong and (f"({hidden} without room for a label)" in title) == (hidden > 0)
+    assert max(len(text.get_text()) for text in drawn.axes[0].texts) == tagplot.LONGEST
+    pair = tagplot.draw(space, space.near(np.array([0]), topk=1))
+    assert overlaps(pair) == (2, [])
+
+
+def test_the_script_plots_and_a_damaged_wish_is_one_line(matplotlib, built_index, tmp_path):
+    status, out, err = call("fox", "night", "-o", tmp_path / "fox.png", index=built_index)
+    assert status == 0 and err == "" and "fox" in out
+    assert Image.open(tmp_path / "fox.png").size == (1200, 900)
+    status, _, err = call("fox", "-o", tmp_path / "fox.svg", "-d", "2,3", index=built_index)
+    text = (tmp_path / "fox.svg").read_text("utf-8")
+    assert status == 0 and "<svg" in text
+    for output, words in (
+        (tmp_path / "fox.doc", "a plot ends in one of"),
+        (tmp_path / "fox", "a plot ends in one of"),
+        (tmp_path / "no" / "fox.png", "No such file or directory"),
+        ("-", "no window can be opened here: give -o a file"),
+    ):
+        status, _, err = call("fox", "-o", output, index=built_index)
+        assert status == 1 and words in err and err.count("\n") == 1, err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fox.png", "fox.svg"]
+
+
+def test_a_window_is_opened_where_there_is_a_screen(matplotlib, space, monkeypatch):
+    from matplotlib import pyplot
+
+    shown = []
+    monkeypatch.setattr(pyplot, "get_backend", lambda: "TkAgg")
+    monkeypatch.setattr(pyplot, "show", lambda: shown.append(pyplot.gcf()))
+    tagplot.show(space, space.near(space.rows(["sky"])))
+    (drawn,) = shown
+    assert overlaps(drawn)[1] == [] and len(drawn.axes[0].texts) == len(TAGS)
+    pyplot.close(drawn)
+
+
+def test_no_neighbors_and_no_matplotlib(space, monkeypatch):
+    with pytest.raises(BadInput, match="nothing to plot"):
+        tagplot.draw(space, space.near(space.rows(["sky"]), 999))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(E6GraphError, match=r"pip install matplotlib \(requirements-extra"):
+        tagplot.draw(space, space.near(space.rows(["sky"])))
