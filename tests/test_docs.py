@@ -35,6 +35,7 @@ def test_the_notebook_snippet_runs(built_index, monkeypatch, tmp_path):
     tags = [name for name, _ in graph.posts.tags(graph.row(posts[0]))][-3:]
     text = text.replace("[12, 40]", str(posts)).replace("neighbors(12,", f"neighbors({posts[0]},")
     text = text.replace('["fox", "night"]', str(tags[:2])).replace('["night"]', str(tags[:1]))
+    text = text.replace('["fox", "mammal"]', str(tags[:2]))
     text = text.replace('["rain"]', str(tags[2:])).replace('"index"', repr(str(built_index)))
     Image.new("RGB", (64, 64), "orange").save(tmp_path / "picture.jpg")
     monkeypatch.chdir(tmp_path)

@@ -87,7 +87,7 @@ def test_category_goes_before_topk(space):
 
 
 def test_topk_goes_before_the_pool(space):
-    """sky keeps dusk and star, moon keeps bo and bat; of all tags owl, between, has the best mean."""
+    """sky keeps dusk and star, moon keeps bo and bat; owl, in the middle, has the best mean."""
     assert near(space, ["sky", "moon"], topk=8)[0] == "owl"
     pooled = near(space, ["sky", "moon"], topk=2)
     assert pooled == ["bat", "bo", "star", "dusk"]  # at 40, 50, 10 and 5 degrees; ideal is 30
@@ -316,7 +316,8 @@ def test_local_pca_by_hand():
 
 def test_local_pca_of_too_few_or_equal_points():
     places, shares = tagplot.local_pca(np.array([[0.0, 0], [2, 0]]), (1, 5))
-    assert np.abs(places).tolist() == [[1, 0], [1, 0]] and shares.tolist() == [1, 0]
+    assert np.abs(places) == pytest.approx(np.array([[1, 0], [1, 0]]))
+    assert shares == pytest.approx([1, 0])
     places, shares = tagplot.local_pca(np.ones((3, 4)))
     assert not places.any() and not shares.any()
 
