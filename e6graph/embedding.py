@@ -96,10 +96,11 @@ def truncated_svd(
     transposed = matrix.T.tocsr()
     for _ in range(iterations):
         basis = _orthonormal(transposed @ (matrix @ basis))
-    basis = _orthonormal(_orthonormal(matrix @ basis))  # (V, wide); twice is enough for float32
-    left, values, _ = np.linalg.svd((transposed @ basis).T, full_matrices=False)
-    vectors = (basis @ left)[:, :dim]
-    values = values[:dim]
+    basis = _orthonormal(_orthonormal(matrix @ basis))  # (V, wide); twice, for float32
+    small = (transposed @ basis).astype(np.float64)  # its right factor squared is enough
+    squares, left = np.linalg.eigh(small.T @ small)
+    vectors = (basis @ left[:, ::-1])[:, :dim]
+    values = np.sqrt(np.maximum(squares[::-1][:dim], 0))
     vectors[:, values <= values.max(initial=0) * 1e-6] = 0
     top = np.abs(vectors).argmax(0)
     vectors *= np.where(vectors[top, np.arange(vectors.shape[1])] < 0, -1, 1)
