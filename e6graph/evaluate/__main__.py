@@ -13,18 +13,21 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 from .. import cli
+from ..errors import BadInput
 from ..recommend import PostGraph
-from . import attenuating, plotting, recommending, searching, walking
+from . import attenuating, completing, picturing, plotting, recommending, searching, walking
 from .report import Figure, Table
 
 Section = Callable[[PostGraph, Namespace], list[Table | Figure]]
 SECTIONS: list[tuple[str, Section]] = [  # what --sections chooses from; one line a section
     ("recommending", recommending.section),
     ("walk", walking.section),
+    ("completion", completing.section),
     ("attenuator", attenuating.section),
+    ("pictures", picturing.section),
     ("index", searching.section),
 ]
-QUERIES, QUICK_QUERIES = 1000, 100
+QUERIES, QUICK_QUERIES = 1000, 60
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,9 +39,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         help=f"of {', '.join(names)}")  # fmt: skip
     add("--quick", action="store_true", help="fewer queries and points: under two minutes")
     add("--json", action="store_true", help="print one JSON object in place of tables")
+    add("--previews", metavar="DIR", help="where the pictures are, for the section on them")
     add("--plots", metavar="DIR", help="draw the figures into this directory")
     add("--queries", type=cli.positive,
-        help=f"to judge recommendations by; unset: {QUERIES:,}, or {QUICK_QUERIES} with --quick")  # fmt: skip
+        help=f"to judge by; unset: {QUERIES:,}, or {QUICK_QUERIES} with --quick")  # fmt: skip
     add("--ratings", default="s", help="ratings that take part")
     add("--half", choices=("all", "even", "odd"), default="odd",
         help="pools to judge by: the ranking's weights come of Tate's even ones, and the peers "
@@ -53,7 +57,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if name not in args.sections:
             continue
         start = time.perf_counter()
-        made = section(graph, args)
+        try:
+            made = section(graph, args)
+        except BadInput as error:  # a board without pools has tags to judge all the same
+            if len(args.sections) == 1:
+                raise
+            made = [Table(f"left out: {error}", (), [])]
         tables = [part for part in made if isinstance(part, Table)]
         figures = [part for part in made if isinstance(part, Figure) and args.plots]
         drawn = [str(plotting.save(figure, args.plots)) for figure in figures]

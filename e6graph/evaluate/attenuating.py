@@ -29,8 +29,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     every = contexts > 0
     bands = [row[0] for row in rows]
     series = {name: (bands, [row[i + 2] for row in rows]) for i, name in enumerate(cosines)}
-    draw = partial(lines, series=series, x="posts a tag is used on", y="cosine, tags held out",
-                   limits=(0, 1))  # fmt: skip
+    draw = partial(lines, series=series, x="posts a tag is used on", y="cosine, tags held out")
     rows.append(("all", int(every.sum()), *(float(c[every].mean()) for c in cosines.values())))
     said = ", ".join(f"{name}: {what}" for name, what in WEIGHTINGS.items())
     notes = (

@@ -72,6 +72,7 @@ def lines(
     markers: bool = True,
     log: str = "",
     limits: tuple[float, float] | None = None,
+    span: float = 0,
     legend: str = "",
     notes: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
@@ -83,7 +84,7 @@ def lines(
         and differ in their dashes. xs may be texts.
     x, y : names of the axes.
     log : which axes are logarithmic: "", "x", "y" or "xy".
-    limits : of the y axis.
+    limits : of the y axis. span : how much of it is shown at least, so that chance looks small.
     legend : where in the axes the names are, in matplotlib's words; "" is to the right of them.
     notes : name → a text beside each of its points, "" for none.
     """
@@ -103,8 +104,9 @@ def lines(
         getattr(axes, f"{which}axis").set_major_formatter(lambda value, _: f"{value:,g}")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    if limits:
-        axes.set_ylim(*limits)
+    low, high = limits or axes.get_ylim()
+    short = max(0, span - (high - low)) / 2
+    axes.set_ylim(low - short, high + short)
     order = sorted(series, key=lambda name: -series[name][1][-1])
     if len(order) > 1:
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}

@@ -126,6 +126,7 @@ def judge_scores(score: Scorer, queries: Sequence[PoolQuery], seed: int = 0) -> 
 def judge_answers(answer: Answer, queries: Sequence[PoolQuery]) -> Outcome:
     """Judge a method that names posts, one query at a time."""
     ranks, first, spent = [], [], 0.0
+    answer(queries[0][0], 0)  # the first answer may have to prepare something
     for seed, (rows, hidden) in enumerate(queries):
         start = time.perf_counter()
         found = answer(rows, seed)

@@ -28,8 +28,8 @@ from .report import Figure, Table, optional
 from .walking import walked
 
 SIZES = (5, 1, 20)  # query posts at most; the first is the main table
-DRAWN = ("PostGraph.recommend", "TF-IDF cosine", "P³", "attenuated mean, exact cosine",
-         "walk by itself", "popularity")  # fmt: skip
+DRAWN = ("PostGraph.recommend", "PostGraph.recommend, no sizes", "TF-IDF cosine", "P³", "BM25",
+         "attenuated mean, exact cosine", "walk by itself", "popularity")  # fmt: skip
 FACTORS, ITERATIONS = 256, 15  # of ALS, as E6DB publishes it
 READ_AS = (
     "popular: share of the first 100 among the 1,000 most popular (a tenth of a small board); "
@@ -85,10 +85,10 @@ def methods(graph: PostGraph, others: Sequence[np.ndarray], args: Namespace) -> 
         made["item-kNN on other pools"] = exact.pools(others)
     else:
         notes.append("item-kNN needs pools that are not judged: --half even or odd.")
-    missing = next((said for peer, said in map(optional, ("implicit", "threadpoolctl")) if not peer),
-                   "")  # fmt: skip
+    peers = [optional(name) for name in ("implicit", "threadpoolctl")]
+    missing = "".join(said for _, said in peers)
     if missing:
-        notes.append(missing)
+        notes.append(f"ALS: {missing}")
     else:
         factors, iterations = (64, 5) if args.quick else (FACTORS, ITERATIONS)
         posts, _ = als.factorise(exact.tags, factors, iterations=iterations, seed=args.seed)
@@ -113,7 +113,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         found = {name: judge_scores(score, queries, args.seed) for name, score in scorers.items()}
         found["walk by itself"] = judge_answers(walked(graph, args.seed), queries)
         if size == SIZES[0]:
-            found["recommend without sizes"] = judge_answers(
+            found["PostGraph.recommend, no sizes"] = judge_answers(
                 recommended(without(graph, "size")), queries
             )
         found["PostGraph.recommend"] = judge_answers(recommended(graph), queries)
@@ -136,7 +136,7 @@ def ablation(
     found = {"all parts": known["PostGraph.recommend"]}
     for part in ranking.WEIGHTS:
         found[f"without {part}"] = (
-            known["recommend without sizes"]
+            known["PostGraph.recommend, no sizes"]
             if part == "size"
             else judge_answers(recommended(without(graph, part)), queries)
         )
@@ -151,4 +151,4 @@ def draw(found: dict[str, Outcome], axes) -> None:
         for name in DRAWN if name in found
     }  # fmt: skip
     lines(axes, series, "posts shown", "share of hidden posts among them", log="x", markers=False,
-          limits=(0, 1), legend="center right")  # fmt: skip
+          limits=(0, 1), legend="upper left")  # fmt: skip

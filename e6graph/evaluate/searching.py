@@ -24,6 +24,7 @@ from .plotting import lines
 from .report import Figure, Table, optional
 
 N = 10  # neighbors asked for
+QUICK = 20_000  # vectors, with --quick
 TREES, FEW_TREES = (8, 16, 32, 64), (32,)
 SEARCH_K = (250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
 EFFORT = (10, 20, 40, 80, 160, 320, 640, 1280)  # ef of the graphs
@@ -36,16 +37,17 @@ Tried = Iterator[tuple[str, Search]]
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     """A table of all settings, and recall against queries a second."""
+    rng = np.random.default_rng(args.seed)
     vectors = Exact(graph).vectors("attenuated")
-    vectors = np.ascontiguousarray(vectors[graph.allowed & vectors.any(1)])
+    vectors = vectors[rng.permutation(np.flatnonzero(graph.allowed & vectors.any(1)))]
+    vectors = vectors[:QUICK] if args.quick else vectors
+    asked = vectors[: 100 if args.quick else 500]
     n = min(N, len(vectors))
-    chosen = np.random.default_rng(args.seed).permutation(len(vectors))
-    asked = vectors[chosen[: 100 if args.quick else 500]]
     least = neighbors.nth_best(np.array_split(vectors, len(vectors) // 20_000 + 1), asked, n)
     copies = 1 - len(np.unique(vectors, axis=0)) / len(vectors)
     rows, series = [], {}
-    notes = [f"{copies:.0%} of the vectors are copies of another: graphs that link to the nearest "
-             "alone lose themselves among copies."]  # fmt: skip
+    notes = [f"{copies:.0%} of the vectors are copies of another: a graph of links to the nearest "
+             "may be cut into islands by them."]  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         for name, build in makers(FEW_TREES if args.quick else TREES, Path(place), notes).items():
             start, built, points = time.perf_counter(), None, []
@@ -66,7 +68,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
 
 def makers(trees: tuple[int, ...], place: Path, notes: list[str]) -> dict[str, Callable]:
     """Name → (vectors, seed) → `Tried`; what is not installed is told to `notes`."""
-    made = {"exact": exact}
+    made = {}
     for n in trees:
         made[f"annoy, {n} trees"] = partial(annoy, trees=n, path=place / f"{n}.ann")
     peers = (
@@ -81,7 +83,7 @@ def makers(trees: tuple[int, ...], place: Path, notes: list[str]) -> dict[str, C
             made[name] = partial(build, module=peer)
         elif missing not in notes:
             notes.append(missing)
-    return made
+    return made | {"exact": exact}
 
 
 def measure(
@@ -155,6 +157,6 @@ def faiss_lists(vectors: np.ndarray, seed: int, module: ModuleType) -> Tried:
     index.cp.seed, index.cp.min_points_per_centroid = seed + 1, 1
     index.train(vectors)
     index.add(vectors)
-    for probes in PROBES:
-        index.nprobe = min(probes, lists)
+    for probes in (p for p in PROBES if p <= lists):
+        index.nprobe = probes
         yield f"lists {index.nprobe}", lambda v: index.search(v[None], N)[1][0]

@@ -26,7 +26,8 @@ RESTARTS = (1.0, 0.5, 0.2)
 LONG, DEPTH = 1_000_000, 1000  # steps of the long walk, and how many of its posts count
 BUDGET = 200_000  # steps of a walk that may stop early
 STOP_POSTS, STOP_VISITS = (500, 1000, 2000, 5000), (2, 4, 8)  # n_p, n_v
-SHARE = (0, 1)  # of the axes of all figures
+EQUALS = "Posts of the same tags are equals: chance alone tells which of them come first."
+SHARE = (0, 1)  # of an axis that shows a share
 DELTAS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 
 
@@ -52,14 +53,14 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     """Steps and restarts, options, early stopping, stability, pruning."""
     queries = pool_queries(split_pools(graph, args.half)[0], args.queries, seed=args.seed)
     some = apart(queries, 40 if args.quick else 300)
-    few = apart(queries, 8 if args.quick else 40)
+    few = apart(queries, 5 if args.quick else 40)
     steps = STEPS[::2] if args.quick else STEPS
     return [
         *by_length(graph, some, steps, args.seed),
         options(graph, queries, args.seed),
         *stopping(graph, few, steps, args.seed),
         *stability(graph, few, steps, args.seed),
-        *pruning(graph, some, args.seed),
+        *pruning(graph, some, DELTAS[::2] if args.quick else DELTAS, args.seed),
     ]
 
 
@@ -82,7 +83,7 @@ def by_length(
     header = ("steps", *(f"@100, {name}" for name in series), *(f"ms, {name}" for name in series))
     title = f"The walk by itself, {len(queries):,} queries: length and chance of a restart"
     draw = partial(lines, series=series, x="steps of a walk", y="hit rate @100", log="x",
-                   limits=SHARE, legend="lower right")  # fmt: skip
+                   span=0.2, legend="lower right")  # fmt: skip
     return [
         Table(title, header, rows),
         Figure("walk_steps", "The walk: hit rate by its length", draw),
@@ -127,7 +128,9 @@ def stopping(
     truth = [long(rows, turn) for turn, (rows, _) in enumerate(queries)]
 
     def measure(**given) -> tuple[float, float]:
-        answer, start = walked(graph, seed, **given), time.perf_counter()
+        answer = walked(graph, seed, **given)
+        answer(queries[0][0], 0)  # the first walk may have to read pages
+        start = time.perf_counter()
         found = [answer(rows, turn) for turn, (rows, _) in enumerate(queries)]
         ms = (time.perf_counter() - start) / len(queries) * 1000
         return ms, float(np.mean([overlap(f, t, DEPTH) for f, t in zip(found, truth, strict=True)]))
@@ -144,7 +147,7 @@ def stopping(
     draw = partial(lines, series=series, x="ms a query", y="overlap with the long walk", log="x",
                    limits=SHARE, legend="lower right")  # fmt: skip
     return [
-        Table(title, ("walk", "ms", "overlap"), rows, [note]),
+        Table(title, ("walk", "ms", "overlap"), rows, [note, EQUALS]),
         Figure("walk_stopping", "The walk: overlap with a million steps", draw),
     ]
 
@@ -165,12 +168,14 @@ def stability(
     draw = partial(lines, series=series, x="steps of a walk", y="posts that two seeds share",
                    log="x", limits=SHARE, legend="lower right")  # fmt: skip
     return [
-        Table(title, ("steps", *series), rows),
+        Table(title, ("steps", *series), rows, [EQUALS]),
         Figure("walk_stability", "The walk: what two seeds share", draw),
     ]
 
 
-def pruning(graph: PostGraph, queries: Sequence[PoolQuery], seed: int) -> list[Table | Figure]:
+def pruning(
+    graph: PostGraph, queries: Sequence[PoolQuery], deltas: Sequence[float], seed: int
+) -> list[Table | Figure]:
     """Hit rate on graphs of ⌈degree^δ⌉ edges a post, those of its most like or its rarest tags."""
     over, ranking = graph.ranking.graph, graph.ranking
     kinds = {
@@ -179,7 +184,7 @@ def pruning(graph: PostGraph, queries: Sequence[PoolQuery], seed: int) -> list[T
     }
     silent = ranking.draw[over.boards_of.values] == 0  # edges that no walk takes go first
     rows = []
-    for delta in DELTAS:
+    for delta in deltas:
         row: list[float] = [delta]
         for affinity in kinds.values():
             cut = pixie.prune(over, np.where(silent, -np.inf, affinity), delta)
@@ -191,9 +196,9 @@ def pruning(graph: PostGraph, queries: Sequence[PoolQuery], seed: int) -> list[T
     header = ("δ", "edges kept", *(f"@{k}, {name}" for name in kinds for k in (10, 100)))
     series = {name: ([row[1] for row in rows], [row[3 + 2 * i] for row in rows])
               for i, name in enumerate(kinds)}  # fmt: skip
-    notes = {next(iter(series)): [f"δ {delta:g}" for delta in DELTAS]}
+    notes = {next(iter(series)): [f"δ {delta:g}" for delta in deltas]}
     draw = partial(lines, series=series, x="share of the edges kept", y="hit rate @100",
-                   limits=SHARE, legend="lower right", notes=notes)  # fmt: skip
+                   span=0.2, legend="lower right", notes=notes)  # fmt: skip
     title = f"Pruned graphs, {len(queries):,} queries"
     figure = Figure("walk_pruning", "The walk on a pruned graph", draw)
     return [Table(title, header, rows), figure]
