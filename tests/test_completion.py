@@ -8,6 +8,7 @@ from e6graph import PostGraph, completion
 from e6graph.completion import top_companions
 from e6graph.embedding import cooccurrence
 from e6graph.errors import BadArtifact
+from e6graph.evaluate import completing
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +139,43 @@ def test_counts_of_shown_posts_are_those_of_the_mask(graph, built_index):
     visitor = PostGraph.open(built_index)
     for tag_id in range(0, len(visitor.posts.names), 5):
         assert visitor.shown[tag_id] == visitor.allowed[visitor.posts.rows_with[tag_id]].sum()
+
+
+def test_hidden_tags_are_a_fifth_and_gone_from_what_is_learnt():
+    rng = np.random.default_rng(0)
+    dense_x = (rng.random((40, 30)) < 0.4).astype(np.float32)
+    reduced, cases = completing.hide(sp.csr_matrix(dense_x), 10)
+    assert len(cases) == 10
+    assert reduced.nnz == dense_x.sum() - sum(len(hidden) for _, hidden in cases)
+    for seen, hidden in cases:
+        assert len(hidden) == max(1, round(0.2 * (len(seen) + len(hidden))))
+        assert not set(seen) & set(hidden)
+
+
+def test_ease_is_the_best_linear_map_with_a_zero_diagonal():
+    rng = np.random.default_rng(0)
+    x = (rng.random((60, 6)) < 0.4).astype(np.float32)
+    got = completing.ease(cooccurrence([sp.csr_matrix(x)]), x.sum(0), ridge=2.0)
+    for j in range(6):  # each column alone: ridge regression on the others
+        others = [i for i in range(6) if i != j]
+        gram = x[:, others].T @ x[:, others] + 2 * np.eye(5)
+        expected = np.linalg.solve(gram, x[:, others].T @ x[:, j])
+        assert got[others, j] == pytest.approx(expected, abs=1e-4)
+        assert got[j, j] == 0
+
+
+def test_completion_is_judged_with_suggestions_above_popularity(graph):
+    tables = completing.completion_table(graph, n=60)
+    assert list(tables) == ["all tags", "stripped tags"]
+    for rows in tables.values():
+        ndcg = {name: figures[0] for name, *figures in rows}
+        assert ndcg["suggest_tags"] > 1.2 * ndcg["popularity"]
+
+
+def test_what_suggestions_are_made_from_holds_no_hidden_tag(graph):
+    matrix, _ = completing.hide(completing._matrix(graph, "all tags"), 30)
+    made = completing.suggester(
+        graph, matrix, cooccurrence([matrix]), np.asarray(matrix.sum(0)).ravel()
+    )
+    full = graph._completion._ranking.posts.tags_of
+    assert len(made._ranking.posts.tags_of.values) == matrix.nnz < len(full.values)
