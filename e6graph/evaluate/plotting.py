@@ -98,7 +98,9 @@ def lines(
         dashes = DASHES[nth % len(DASHES)]
         (names[name],) = axes.plot(xs, ys, color=color, marker=marker, linestyle=dashes)
         for at, text in zip(zip(xs, ys, strict=True), (notes or {}).get(name, ()), strict=False):
-            axes.annotate(text, at, (0, -12), textcoords="offset points", va="top", ha="center")
+            behind = {"facecolor": BACKGROUND, "edgecolor": "none", "pad": 1}
+            below = {"textcoords": "offset points", "va": "top", "ha": "center", "bbox": behind}
+            axes.annotate(text, at, (0, -14), **below)
     for which in log:
         getattr(axes, f"set_{which}scale")("log")
         getattr(axes, f"{which}axis").set_major_formatter(lambda value, _: f"{value:,g}")

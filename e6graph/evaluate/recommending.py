@@ -146,9 +146,9 @@ def ablation(
 def draw(found: dict[str, Outcome], axes) -> None:
     """Hit rate against depth, 1 to 1,000."""
     depths = np.unique(np.geomspace(1, 1000, 40).round())
-    series = {
-        name: (depths, [float((found[name].ranks < k).mean()) for k in depths])
-        for name in DRAWN if name in found
-    }  # fmt: skip
+    series = {}
+    for name in (name for name in DRAWN if name in found):
+        rates = [float((found[name].ranks < k).mean()) for k in depths]
+        series[name.removesuffix(", exact cosine")] = depths, rates
     lines(axes, series, "posts shown", "share of hidden posts among them", log="x", markers=False,
           limits=(0, 1), legend="upper left")  # fmt: skip

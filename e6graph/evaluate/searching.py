@@ -47,7 +47,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     copies = 1 - len(np.unique(vectors, axis=0)) / len(vectors)
     rows, series = [], {}
     notes = [f"{copies:.0%} of the vectors are copies of another: a graph of links to the nearest "
-             "may be cut into islands by them."]  # fmt: skip
+             "may be cut into islands by them. All were added in one random order."]  # fmt: skip
     with tempfile.TemporaryDirectory() as place:
         for name, build in makers(FEW_TREES if args.quick else TREES, Path(place), notes).items():
             start, built, points = time.perf_counter(), None, []
