@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from .picture_features import features, read_rasters
 from .previews import preview_path
 from .safety import never_shown
 from .store import Store
+from .tagfiles import load_tags
 
 UNSEEN = (6, 7, 8)  # categories no picture shows: invalid, meta, lore
 BROKEN = 0.1  # share of broken pictures that stops a run
@@ -160,8 +160,8 @@ def read_examples(
         blocks.append(tags[here - at])
         at += len(ids)
     labels = sp.vstack(blocks, "csr")
-    with gzip.open(store.check("tags_categories.bin.gz")) as file:
-        categories = np.frombuffer(file.read(), np.uint8)
+    store.check("tags_categories.bin.gz")
+    categories = np.frombuffer(load_tags(store.root)[2], np.uint8)
     names = np.array(words.tags)
     nameable = ~np.isin(categories[words.tag_ids], UNSEEN) & ~np.isin(names, RATING_TAGS)
     made = Examples(features(rasters), labels, candidates.families, words.vecs, names, nameable)

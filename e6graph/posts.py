@@ -7,8 +7,6 @@ never-shown rule are in neither, whatever `posts.parquet` holds.
 from __future__ import annotations
 
 import fnmatch
-import gzip
-import json
 import re
 from collections.abc import Callable
 from functools import cached_property
@@ -23,6 +21,7 @@ from .interactions import RATING_TAGS, load_names
 from .ragged import Ragged
 from .safety import forbidden, never_shown, read_rule
 from .store import Stage, Store
+from .tagfiles import load_tags
 
 LISTS = ("stripped_tags", "implied_tags", "other_tags")
 
@@ -157,16 +156,20 @@ class Posts:
         return np.where(self.ids[rows] == post_ids, rows, -1)
 
     @cached_property
+    def _tag_files(self) -> tuple[dict[str, int], list[str], bytes]:
+        for name in ("tag2idx.json.gz", "tags_categories.bin.gz"):
+            self._store.check(name)
+        return load_tags(self._store.root)
+
+    @property
     def tag_ids(self) -> dict[str, int]:
         """Names and aliases → tag id."""
-        with gzip.open(self._store.check("tag2idx.json.gz"), "rt", encoding="utf-8") as file:
-            return json.load(file)
+        return self._tag_files[0]
 
     @cached_property
     def categories(self) -> np.ndarray:
         """uint8 by tag id."""
-        with gzip.open(self._store.check("tags_categories.bin.gz")) as file:
-            return np.frombuffer(file.read(), np.uint8)
+        return np.frombuffer(self._tag_files[2], np.uint8)
 
     def tags(self, row: int) -> list[tuple[str, int]]:
         """(name, category) of a post's tags, the most used first, names without an id last.

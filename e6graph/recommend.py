@@ -293,4 +293,5 @@ class PostGraph(Board):
 
     @cached_property
     def _implications(self) -> dict[int, list[int]]:
+        self._store.check("implications.json.gz")
         return load_implications(self._store.root)[0]

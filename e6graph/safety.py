@@ -7,15 +7,13 @@ tag counts as the tag, and case does not matter.
 
 from __future__ import annotations
 
-import gzip
-import json
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .store import Store
+from .tagfiles import load_implications, load_tags
 from .taggraph import Aliases, Implications
 
 NEVER_TAGS = frozenset({"young", "loli", "shota", "cub"})
@@ -44,23 +42,17 @@ def read_rule(store: Store) -> tuple[set[int], set[str]]:
     The import leaves its `never_names` in its sidecars. Without them, as beside E6DB's own files,
     aliases and implications of names with an id are known still.
     """
-    read = {}
     for name in ("tag2idx.json.gz", "implications.json.gz", "implications_rej.json.gz"):
-        with gzip.open(store.check(name), "rt", encoding="utf-8") as file:
-            read[name] = json.load(file)
-    tag_ids, implied, rejected = read.values()
+        store.check(name)
+    tag_ids = load_tags(store.root)[0]
+    implied, rejected = load_implications(store.root)
     parameters = store.sidecar("tag2idx.json.gz").get("parameters", {})
     names = NEVER_TAGS | set(parameters.get("never", ()))
     ids = {tag for name, tag in tag_ids.items() if name.lower() in names}
-    ids |= {int(tag) for tag, others in implied.items() if not ids.isdisjoint(others)}
+    ids |= {tag for tag, others in implied.items() if not ids.isdisjoint(others)}
     names |= {name.lower() for name, tag in tag_ids.items() if tag in ids}
     names |= {name.lower() for name, others in rejected.items() if not ids.isdisjoint(others)}
     return ids, set(names)
-
-
-def never_tag_ids(store: Store) -> set[int]:
-    """Ids of `NEVER_TAGS` (aliases resolved) and of every tag that implies one."""
-    return read_rule(store)[0]
 
 
 def never_shown(store: Store) -> np.ndarray:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from dataclasses import dataclass
 
+from e6graph.board import PostInfo
 from e6graph.errors import BadInput, UnknownPost, UnknownTag
+from e6graph.recommend import Recommendation
 
 # post id -> rating, tags by category (as `describe` gives them: the most used first)
 BOARD = {
@@ -24,25 +25,6 @@ BOARD = {
     21: ("q", {"species": ["fox"], "artist": ["inkwash"], "general": ["night"]}),
 }
 ALIASES = {"vixen": "fox"}
-
-
-@dataclass
-class Recommendation:
-    post_id: int
-    score: float
-    because: list
-
-
-@dataclass
-class PostInfo:
-    post_id: int
-    url: str
-    rating: str
-    score: int
-    fav_count: int
-    md5: str
-    file_ext: str
-    tags: dict[str, list[str]]
 
 
 class FakeGraph:

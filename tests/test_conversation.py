@@ -5,6 +5,7 @@ import io
 import re
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -311,12 +312,13 @@ def test_clean_and_reasons_and_numbers():
 
 def test_a_card_puts_the_reasons_first_and_counts_what_it_leaves_out(bot):
     post = bot._graph.describe(19)
-    post.tags = {"general": ["rating_safe", *(f"t{k:02}" for k in range(14))]}  # by use
+    tags = {"general": ["rating_safe", *(f"t{k:02}" for k in range(14))]}  # by use
+    post = replace(post, tags=tags)
     lines = card(post, ["t00"], "because").split("\n")
     assert lines[0] == "#19  t13, t12, t11"
     shown = "t00, t13, t12, t11, t10, t09, t08, t07, t06, t05, and 4 more"
     assert lines[2] == f"general    {shown}"
-    post.tags, post.url = {}, ""  # a board that has no site
+    post = replace(post, tags={}, url="")  # a board that has no site
     assert card(post, [], "why not") == "#19  untagged\nwhy        why not"
 
 

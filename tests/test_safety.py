@@ -15,7 +15,7 @@ from conftest import build
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost
 from e6graph.importdb import import_export
-from e6graph.safety import NEVER_TAGS, never_shown, never_tag_ids
+from e6graph.safety import NEVER_TAGS, never_shown, read_rule
 from e6graph.store import Store
 
 ALIASES = [
@@ -105,7 +105,7 @@ def test_the_ids_under_the_rule(tmp_path):
     store = Store(tmp_path / "index")
     import_export(board(tmp_path / "export", CROWD + case_posts("s", 2)), store, progress=False)
     names = gzip.decompress((store.root / "tags.txt.gz").read_bytes()).decode().split("\n")
-    assert {names[i] for i in never_tag_ids(store)} == {
+    assert {names[i] for i in read_rule(store)[0]} == {
         "young", "loli", "shota_(character)", "cub", "toddler", "baby", "fox_kit",
         "YOUNG", "Kid", "Baby",
     }  # fmt: skip
