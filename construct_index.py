@@ -1,7 +1,8 @@
 """An annoy index of all posts that may be shown, and the tables that are served beside it.
 
 Reads index/posts.parquet, dictionary.npz and attenuator.npz; writes index/posts.skip{OFFSET}.ann
-(annoy id + offset = post id), posts.arrow, tags_posts.arrow and, with --graph, neighbors.npy.
+(annoy id + offset = post id), posts.arrow, tags_posts.arrow, ranking.npz (what counts in the order
+of recommendations, learned from half of the pools) and, with --graph, neighbors.npy.
 """
 
 import sys
@@ -11,8 +12,10 @@ import numpy as np
 from e6graph import cli, indexing, neighbors
 from e6graph.embedding import Dictionary
 from e6graph.errors import BadArtifact, BadInput
-from e6graph.posts import write_posts
+from e6graph.posts import Posts, write_posts
+from e6graph.ranking import Ranking
 from e6graph.store import Store
+from e6graph.weighting import learn, save_weights
 
 
 def main(argv=None):
@@ -41,7 +44,7 @@ def main(argv=None):
             f"attenuator.npz is {operator.shape}, the dictionary has {dim} dimensions: "
             "run solve_attenuator.py again"
         )
-    inputs = ["posts.parquet", "tags.txt.gz", "dictionary.npz", "attenuator.npz"]
+    inputs = ["posts.parquet", "pools.parquet", "tags.txt.gz", "dictionary.npz", "attenuator.npz"]
     about = {"metric": neighbors.METRIC, "dim": dim, "trees": args.trees, "seed": args.seed}
     replaces = [neighbors.PATTERN, "neighbors.npy"]
     with store.stage("construct_index.py", about, inputs, replaces) as stage:
@@ -70,6 +73,8 @@ def main(argv=None):
         found.search_k = rows[-1][0]
         about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": found.search_k}
         write_posts(store, stage, lambda block: np.isin(block, ids))
+        weights, cases = learn(Ranking(Posts.open(store, stage)), args.seed)
+        save_weights(stage, weights)
         if args.graph:
             table = indexing.neighbor_table(found, ids, args.graph)
             with open(stage.path("neighbors.npy"), "wb") as file:
@@ -77,9 +82,12 @@ def main(argv=None):
 
     print(cli.table([(count, why) for why, count in reasons], ("posts left out", "why")))
     print(cli.table(rows, ("search_k", "recall@10")))
+    print(cli.table(weights.items(), ("of the ranking", "weight")))
     report.wrote(store.path(neighbors.PATTERN), f"{len(ids):,} posts × {dim}")
     report.wrote(store.path("posts.arrow"), f"{len(ids):,} posts")
     report.wrote(store.path("tags_posts.arrow"), "their rows by tag")
+    said = f"learned from {cases} queries" if cases else "the defaults: no pools to learn from"
+    report.wrote(store.path("ranking.npz"), f"{len(weights)} weights, {said}")
 
 
 if __name__ == "__main__":

@@ -89,6 +89,11 @@ def _write(path, table: pa.Table) -> None:
         writer.write_table(table)
 
 
+def _map(path) -> pa.Table:
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
 class Posts:
     """All indexed posts, in ascending post id; a row is a position in that order.
 
@@ -99,24 +104,28 @@ class Posts:
     names : tag names by tag id.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stage: Stage | None = None) -> None:
         self._store = store
-        self._table = store.map_table("posts.arrow")
+
+        def table(name: str) -> pa.Table:
+            return _map(stage.path(name)) if stage else store.map_table(name)
+
+        self._table = table("posts.arrow")
         self.ids = self._table["id"].to_numpy()
         self.tags_of = Ragged.of(self._table["tags"])
-        self.rows_with = Ragged.of(store.map_table("tags_posts.arrow")["rows"])
+        self.rows_with = Ragged.of(table("tags_posts.arrow")["rows"])
         self.names = load_names(store)
         self.site = store.sidecar("posts.parquet").get("parameters", {}).get("site", "")
 
     @classmethod
-    def open(cls, store: Store) -> Posts:
-        """Map the posts of an index.
+    def open(cls, store: Store, stage: Stage | None = None) -> Posts:
+        """Map the posts of an index, or those that a stage has just written.
 
         Raises
         ------
         MissingArtifact, BadArtifact
         """
-        return cls(store)
+        return cls(store, stage)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -6,15 +6,17 @@ cost that depends on the candidates and not on the board, by a weighted sum of
 
 - likeness: TF-IDF cosine with each query, the mean of the lower half, so that a post has to be like
   most of the queries and not much like one;
+- bm25: the same with BM25 (Robertson and Zaragoza 2009), which asks less of long tag lists, scaled
+  to the largest;
 - walk: the exact walk post → tag → post (P³, Cooper et al. 2014) under Pixie's booster (Σ_q √s_q)²
   (Eksombatchai et al. 2018, eq. 3), its root scaled to the largest; tags are drawn by f^-`POWER`
   of the posts f that hold them;
 - size: how much the picture's size says (`sizes`), the mean over the queries;
-- artist: the idf of artists shared with a query, the largest.
+- artist, copyright, character, species: the idf of tags of that kind shared with a query, the
+  largest.
 
-The weights are those of a logistic ranking of the hidden member of every other pool of Tate's (the
-even ones of `evaluate --half`), but for the artist's: half of it does as well there, and does less
-harm on a board like OpenMoji's, where who drew a picture says little of what it belongs with.
+What each is worth differs from board to board, so it is learned from the board's own pools
+(`weighting`); `WEIGHTS` are for a board without.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ from .sizes import Sizes
 from .tags import CATEGORIES
 
 POWER = 0.5  # a tag of f posts is drawn in proportion to f^-POWER: a mild penalty on common tags
-WEIGHTS = {"likeness": 6.9, "walk": 1.5, "size": 0.9, "artist": 0.2}
+K1, B = 1.2, 0.75  # of BM25
+KINDS = ("artist", "copyright", "character", "species")
+WEIGHTS = dict(likeness=5.0, bm25=3.0, walk=1.2, size=0.9, artist=0.3, copyright=0.1,
+               character=0.1, species=0.1)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,21 @@ class Query:
 
 
 class Ranking:
-    """Scores posts for queries; holds what depends on the board alone."""
+    """Scores posts for queries; holds what depends on the board alone.
 
-    def __init__(self, posts: Posts) -> None:
-        self.posts = posts
+    Attributes
+    ----------
+    parts : part of the score → its weight, 0 or more.
+    """
+
+    def __init__(self, posts: Posts, parts: Mapping[str, float] = WEIGHTS) -> None:
+        self.posts, self.parts = posts, parts
         counts = np.diff(posts.rows_with.offsets).astype(np.float64)  # (T,)
         silent = np.isin(np.array(posts.names, object), RATING_TAGS) | (counts == 0)
         counts = np.maximum(counts, 1)
         self.counts = counts
         self.idf = np.where(silent, 0, np.log(len(posts) / counts))
+        self.bm25 = np.where(silent, 0, np.log1p((len(posts) - counts + 0.5) / (counts + 0.5)))
         self.draw = np.where(silent, 0, counts**-POWER)
         self.graph = pixie.Bipartite(posts.tags_of, posts.rows_with, self.draw)
 
@@ -71,6 +82,11 @@ class Ranking:
         squares = np.concatenate([[0.0], np.cumsum((self.idf**2)[tags.values])])
         offsets = np.asarray(tags.offsets)
         return np.sqrt(squares[offsets[1:]] - squares[offsets[:-1]]).astype(np.float32)
+
+    @cached_property
+    def _lengths(self) -> np.ndarray:
+        """Tags of every post, float32 (n,)."""
+        return np.diff(np.asarray(self.posts.tags_of.offsets)).astype(np.float32)
 
     def query_of(self, row: int) -> Query:
         """A post of the board as a query."""
@@ -147,26 +163,40 @@ class Ranking:
         return (self.matches(rows, tag_ids) @ tfidf) / np.maximum(self._norms[rows], 1e-12)[:, None]
 
     def score(
-        self, rows: np.ndarray, queries: Sequence[Query], weights: Mapping[str, float] = WEIGHTS
+        self, rows: np.ndarray, queries: Sequence[Query], parts: Mapping[str, float] | None = None
     ) -> np.ndarray:
-        """Exact scores of some rows, float64 (m,), 0 or more.
+        """Exact scores of some rows, float64 (m,), 0 or more; `parts` in place of the board's.
 
         Cost: one gather of the rows' tags, about 36 × m × 8 bytes.
         """
+        found = self.parts_of(rows, queries)
+        return sum(weight * found[name] for name, weight in (parts or self.parts).items())
+
+    def parts_of(self, rows: np.ndarray, queries: Sequence[Query]) -> dict[str, np.ndarray]:
+        """Each part of the score by its name, float64 (m,), 0 or more."""
         tag_ids, walk, tfidf = self.weights(queries)
         shared = self.matches(rows, tag_ids)
-        cosines = np.sort((shared @ tfidf) / np.maximum(self._norms[rows], 1e-12)[:, None], axis=1)
-        boosted = np.sqrt(shared @ walk).sum(1)
-        artists = self.posts.categories[tag_ids] == CATEGORIES.index("artist")
-        by_artist = shared[:, artists] @ ((tfidf > 0) * self.idf[tag_ids][:, None])[artists]
+        held = (tfidf > 0).astype(np.float64)
+        lower = max(1, len(queries) // 2)
+
+        def lower_half(scores: np.ndarray) -> np.ndarray:
+            return np.sort(scores, axis=1)[:, :lower].mean(1)
+
+        cosines = (shared @ tfidf) / np.maximum(self._norms[rows], 1e-12)[:, None]
+        longer = self._lengths[rows] / self._lengths.mean()
+        bm25 = lower_half(shared @ (held * self.bm25[tag_ids][:, None]))
         told = [self.sizes.information(q.row, rows) for q in queries if q.row is not None]
-        parts = {
-            "likeness": cosines[:, : max(1, len(queries) // 2)].mean(1),
-            "walk": boosted / max(boosted.max(initial=0), 1e-300),
+        found = {
+            "likeness": lower_half(cosines),
+            "bm25": _scaled(bm25 / (1 + K1 * (1 - B + B * longer))),
+            "walk": _scaled(np.sqrt(shared @ walk).sum(1)),
             "size": np.sum(told, 0) / len(queries) if told else np.zeros(len(rows)),
-            "artist": by_artist.max(1),
         }
-        return sum(weights[name] * part for name, part in parts.items())
+        for kind in KINDS:
+            of_kind = self.posts.categories[tag_ids] == CATEGORIES.index(kind)
+            worth = held[of_kind] * self.idf[tag_ids[of_kind]][:, None]
+            found[kind] = (shared[:, of_kind] @ worth).max(1)
+        return found
 
     def matches(self, rows: np.ndarray, tag_ids: np.ndarray) -> sp.csr_matrix:
         """Which of some tags (ascending) some rows hold, float64 (m, k) CSR of ones."""
@@ -198,3 +228,8 @@ class Ranking:
         best = np.argsort(-part, axis=1, kind="stable")[:, :n]
         said = [tag_ids[columns[part[i, columns] > 0]].tolist() for i, columns in enumerate(best)]
         return said, (shared @ ((walk > 0) * self.idf[tag_ids][:, None])).argmax(1)
+
+
+def _scaled(scores: np.ndarray) -> np.ndarray:
+    """Over the largest; zeros stay."""
+    return scores / max(scores.max(initial=0), 1e-300)

@@ -15,9 +15,10 @@ from .embedding import Dictionary, unit_rows
 from .errors import BadArtifact, BadInput, UnknownTag
 from .neighbors import PATTERN, Neighbors, check_vector
 from .pixie import CachedNeighbors, Graph, NeighborTable, walk, with_boards
-from .ranking import Query, Ranking
+from .ranking import Query
 from .store import Store
 from .tagfiles import load_implications
+from .weighting import open_ranking
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
@@ -56,7 +57,7 @@ class PostGraph(Board):
                 f"dictionary of {dim} dimensions, operator {self.operator.shape}, index of "
                 f"{self._near.dim}: run the scripts again from solve_attenuator.py on"
             )
-        self.ranking = Ranking(self.posts)
+        self.ranking = open_ranking(store, self.posts)
         self._column = {name: i for i, name in enumerate(self.dictionary.tags)}
 
     @classmethod

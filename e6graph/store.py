@@ -27,8 +27,7 @@ from .errors import BadArtifact, E6GraphError, MissingArtifact
 
 FORMAT = 1  # raised when an artifact of an older version can no longer be read
 
-# artifact -> the script that makes it; what a missing one names
-MAKERS = {
+MAKERS = {  # artifact -> the script that makes it; what a missing one names
     name: script
     for script, names in {
         "hydrate_data.py": "tags.txt.gz tags_categories.bin.gz tag2idx.json.gz tag2idx.parquet "
@@ -37,7 +36,8 @@ MAKERS = {
         "embed_tags.py --method als": "implicit_tag_factors.safetensors "
         "implicit_post_factors.safetensors",
         "solve_attenuator.py": "attenuator.npz",
-        "construct_index.py": "posts.skip*.ann posts.arrow tags_posts.arrow neighbors.npy",
+        "construct_index.py": "posts.skip*.ann posts.arrow tags_posts.arrow ranking.npz "
+        "neighbors.npy",
         "solve_recognizer.py": "recognizer.npz",
     }.items()
     for name in names.split()

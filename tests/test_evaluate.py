@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from e6graph import PostGraph, evaluate, ranking
+from e6graph import PostGraph, evaluate
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.evaluate import plotting, protocol, recommending, report, searching, walking
 from e6graph.evaluate.__main__ import SECTIONS
@@ -216,9 +216,9 @@ def test_a_part_left_out_changes_the_scores_of_a_copy_alone(graph, batch):
     queries = [graph.ranking.query_of(row) for row in batch[0]]
     rows = np.flatnonzero(graph.allowed)
     whole = graph.ranking.score(rows, queries)
-    for part in ranking.WEIGHTS:
+    for part in graph.ranking.parts:
         other = recommending.without(graph, part)
-        expected = graph.ranking.score(rows, queries, ranking.WEIGHTS | {part: 0.0})
+        expected = graph.ranking.score(rows, queries, graph.ranking.parts | {part: 0.0})
         assert other.ranking.score(rows, queries) == pytest.approx(expected)
         found = other.recommend(posts=[int(graph.posts.ids[row]) for row in batch[0]], n=5)
         assert len(found) == 5
@@ -290,7 +290,7 @@ def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables):
         assert got["@10"] <= got["@100"] <= got["@1000"] == 1  # all of a small board
         assert popular["popular"] == pytest.approx(max(r["popular"] for r in table.values()))
     assert {"BM25", "P³", "TF-IDF cosine", "item-kNN on other pools", "walk by itself"} < set(main)
-    assert set(ablation) == {"all parts", *(f"without {part}" for part in ranking.WEIGHTS)}
+    assert set(ablation) == {"all parts", *(f"without {part}" for part in graph.ranking.parts)}
     assert any(name == f"RP³β, β {beta}" for name in main for beta in BETAS)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from e6graph import PostGraph
-from e6graph.ranking import Query
+from e6graph.interactions import RATING_TAGS
+from e6graph.ranking import WEIGHTS, Query
 from e6graph.sizes import Sizes
 
 
@@ -24,7 +25,7 @@ def ranking(built_index):
 
 
 def only(name):
-    return {part: float(part == name) for part in ("likeness", "walk", "size", "artist")}
+    return {part: float(part == name) for part in WEIGHTS}
 
 
 def test_a_shared_rare_size_says_its_share_of_the_board():
@@ -88,11 +89,30 @@ def test_artist_is_the_idf_of_shared_artists(ranking):
     assert got == pytest.approx(expected, abs=1e-9)
 
 
+def test_bm25_of_two_posts_is_that_of_the_lesser_over_the_largest(ranking):
+    """Robertson and Zaragoza 2009, eq. 3.15, k1 = 1.2, b = .75, a tag being there once."""
+    posts, n = ranking.posts, len(ranking.posts)
+    lengths = [len(posts.tags_of[row]) for row in range(n)]
+    mean = sum(lengths) / n
+
+    def bm25(row, query):
+        total = 0
+        for tag in set(posts.tags_of[row]) & set(posts.tags_of[query]):
+            held = len(posts.rows_with[tag])
+            if posts.names[tag] not in RATING_TAGS:
+                total += np.log1p((n - held + 0.5) / (held + 0.5))
+        return total * 2.2 / (1 + 1.2 * (0.25 + 0.75 * lengths[row] / mean))
+
+    expected = np.array([min(bm25(row, 5), bm25(row, 6)) for row in range(n)])
+    got = ranking.score(np.arange(n), [ranking.query_of(5), ranking.query_of(6)], only("bm25"))
+    assert got == pytest.approx(expected / expected.max(), rel=1e-6)
+
+
 def test_candidates_hold_what_exact_ranking_puts_first(ranking):
     allowed = np.ones(len(ranking.posts), bool)
     queries = [ranking.query_of(row) for row in (10, 11)]
     exact = ranking.score(np.arange(len(allowed)), queries)
-    found = ranking.candidates(queries, allowed, 60)
+    found = ranking.candidates(queries, allowed, 80)
     assert len(found) < len(allowed)
     best = np.argsort(-exact)[:10]
     assert np.isin(best, found).mean() >= 0.9

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import weighting
 from ..errors import BadInput
 from ..recommend import PostGraph
 
@@ -20,7 +21,7 @@ DEPTHS = (10, 100, 1000)
 FIRST = 100  # posts of a ranking that overlap and coverage look at
 BATCH = 64  # queries scored at once
 HEADER = (*(f"@{k}" for k in DEPTHS), "MRR", "popular", "coverage", "ms")
-PoolQuery = tuple[np.ndarray, int]  # rows of the query posts, row of the hidden one
+PoolQuery = weighting.PoolQuery
 Scorer = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Rows of b queries → scores (b, n), -inf for a post that may not be shown."""
 Answer = Callable[[np.ndarray, int], np.ndarray]
@@ -30,27 +31,24 @@ Answer = Callable[[np.ndarray, int], np.ndarray]
 def pool_queries(
     pools: Sequence[np.ndarray], n: int = 1000, size: int = 5, seed: int = 0
 ) -> list[PoolQuery]:
-    """Queries over pools in turn, each with other random members; few queries, pools far apart.
+    """As `weighting.pool_queries`.
 
-    Parameters
-    ----------
-    pools : rows of the members of each pool; those of fewer than three are passed over.
-    size : query posts at most.
+    Raises
+    ------
+    BadInput : no pool has three members.
     """
-    pools = [members for members in map(np.unique, pools) if len(members) >= 3]
-    if not pools:
+    made = weighting.pool_queries(pools, n, size, seed)
+    if not made:
         raise BadInput("no pool has three members that may be shown: nothing to judge by")
-    rng = np.random.default_rng(seed)
-    apart = max(1, len(pools) // n)
-    shuffled = (rng.permutation(pools[i * apart % len(pools)]) for i in range(n))
-    return [(members[1 : size + 1], int(members[0])) for members in shuffled]
+    return made
 
 
 def split_pools(graph: PostGraph, half: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Rows of the pools to judge by ("all", "even" or "odd" in their order), and of the others."""
-    members = [m for m in graph.posts.pools["post_ids"].to_pylist() if len(m) >= 3]
-    rows = [graph.posts.rows(np.array(pool, np.int64)) for pool in members]
-    shown = [pool[(pool >= 0) & graph.allowed[pool]] for pool in rows]
+    """Rows of the pools to judge by ("all", "even" or "odd" in their order), and of the others.
+
+    The weights of the ranking are learned from the even ones.
+    """
+    shown = [pool[graph.allowed[pool]] for pool in weighting.pool_rows(graph.posts)]
     if half == "all":
         return shown, []
     return shown[half == "odd" :: 2], shown[half == "even" :: 2]

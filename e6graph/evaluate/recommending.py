@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from .. import als, ranking
+from .. import als
 from ..embedding import unit_rows
 from ..recommend import PostGraph
 from .methods import BETA, Exact, most_popular
@@ -50,7 +50,7 @@ class _Sizeless:
 
 
 def without(graph: PostGraph, part: str) -> PostGraph:
-    """The same graph, its ranking without one part of `ranking.WEIGHTS`; the others as they are.
+    """The same graph, its ranking without one of its parts; the others as they are.
 
     Without "size" the sizes bring no candidates either.
     """
@@ -58,8 +58,7 @@ def without(graph: PostGraph, part: str) -> PostGraph:
     made.ranking = copy.copy(graph.ranking)
     if part == "size":
         made.ranking.sizes = _Sizeless()
-    weights = ranking.WEIGHTS | {part: 0.0}
-    made.ranking.score = partial(made.ranking.score, weights=weights)
+    made.ranking.parts = {**graph.ranking.parts, part: 0.0}
     return made
 
 
@@ -134,7 +133,7 @@ def ablation(
 ) -> dict[str, Outcome]:
     """Outcomes of all parts of the ranking, and without each."""
     found = {"all parts": known["PostGraph.recommend"]}
-    for part in ranking.WEIGHTS:
+    for part in graph.ranking.parts:
         found[f"without {part}"] = (
             known["PostGraph.recommend, no sizes"]
             if part == "size"
