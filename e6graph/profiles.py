@@ -1,24 +1,21 @@
-"""What each user enjoys, avoids, liked, disliked and saw, in one SQLite file.
+"""What each user enjoys, avoids, liked, disliked, saw and hides, in one SQLite file.
 
-Each operation is one transaction: it is kept whole or not at all, a kill included (SQLite's
-write-ahead log). `forget` removes every row of a user and then the bytes: deleted cells are
-overwritten (`secure_delete`), the file is rebuilt without its free pages (`VACUUM`) and the log is
-emptied. What a file system or its backups keep beneath a file is beyond this.
+Each operation is one transaction. `forget` removes every row of a user and then the bytes (see
+`SqliteFile.erase`).
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import BadArtifact, BadInput, E6GraphError
+from .errors import BadInput
+from .sqlitefile import Execute, SqliteFile
 
-APPLICATION_ID = 0x65364752  # "e6GR": tells our files from other people's databases
+APPLICATION_ID = 0x65364752  # "e6GR"
 
-# MIGRATIONS[v] takes a file from user_version v to v + 1; never edit one that was released
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
@@ -29,31 +26,50 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "REFERENCES users ON DELETE CASCADE, post_id INTEGER NOT NULL, "
         "feeling INTEGER NOT NULL, UNIQUE (user, post_id))",
     ),
+    (  # `at`: Unix seconds of what was said; of what was kept before, those of the migration
+        "ALTER TABLE tags ADD COLUMN at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE posts ADD COLUMN at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE users ADD COLUMN at INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE users ADD COLUMN ratings TEXT NOT NULL DEFAULT ''",
+        "UPDATE tags SET at = strftime('%s', 'now')",
+        "UPDATE posts SET at = strftime('%s', 'now')",
+        "UPDATE users SET at = strftime('%s', 'now')",
+        "CREATE TABLE lines (n INTEGER PRIMARY KEY, user INTEGER NOT NULL "
+        "REFERENCES users ON DELETE CASCADE, line TEXT NOT NULL, UNIQUE (user, line))",
+    ),
 )
 LIKE, NEUTRAL, DISLIKE = 1, 0, -1
 
-_MEET = "INSERT OR IGNORE INTO users (name) VALUES (?)"
-_TAG = "INSERT OR REPLACE INTO tags (user, tag, feeling) SELECT id, ?, ? FROM users WHERE name = ?"
-_POST = (
-    "INSERT OR REPLACE INTO posts (user, post_id, feeling) "
-    "SELECT id, ?, ? FROM users WHERE name = ?"
-)
+# `?1` is the user's number
+_TAG = "INSERT OR REPLACE INTO tags (user, tag, feeling, at) VALUES (?1, ?2, ?3, ?4)"
+_POST = "INSERT OR REPLACE INTO posts (user, post_id, feeling, at) VALUES (?1, ?2, ?3, ?4)"
 _SEEN = _POST.replace("OR REPLACE", "OR IGNORE")
-_TAGS_OF = "SELECT tag, feeling FROM tags JOIN users ON users.id = user WHERE name = ? ORDER BY n"
-_POSTS_OF = (
-    "SELECT post_id, feeling FROM posts JOIN users ON users.id = user WHERE name = ? ORDER BY n"
-)
+_KEPT = {
+    "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
+    "posts": "SELECT post_id, feeling, at FROM posts WHERE user = ?1 ORDER BY n",
+    "lines": "SELECT line FROM lines WHERE user = ?1 ORDER BY n",
+    "ratings": "SELECT ratings FROM users WHERE id = ?1",
+}
 
 
 @dataclass
 class Profile:
-    """What is kept of one user; every list has the latest last, and `seen` holds all posts."""
+    """What is kept of one user; every list has the latest last, and `seen` holds all posts.
+
+    Attributes
+    ----------
+    blacklist : lines in the site's language. ratings : what they let themselves see, "" for all
+        that the board shows. at : post id → Unix seconds of its judgment, for the judged ones.
+    """
 
     enjoys: list[str] = field(default_factory=list)
     avoids: list[str] = field(default_factory=list)
     liked: list[int] = field(default_factory=list)
     disliked: list[int] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
+    blacklist: list[str] = field(default_factory=list)
+    ratings: str = ""
+    at: dict[int, int] = field(default_factory=dict, compare=False)
 
 
 class Profiles:
@@ -61,37 +77,34 @@ class Profiles:
 
     Parameters
     ----------
-    path : the SQLite file; made, for its owner alone, when it is not there.
+    path : the SQLite file. max_users : no more are met. keep_days : who was away for longer is
+        forgotten, when the file is opened. clock : Unix seconds.
 
     Raises
     ------
-    BadArtifact : a damaged file, another program's, or a newer version's; it is left as it is.
+    BadArtifact : see `SqliteFile`.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._connection: sqlite3.Connection | None = None
-        _refuse_foreign(self.path)
-        try:
-            with self._told():
-                if not self.path.exists():
-                    self.path.touch(mode=0o600)
-                self._connection = sqlite3.connect(self.path, timeout=5, isolation_level=None)
-                if self._pragma("quick_check") != "ok":
-                    raise sqlite3.DatabaseError("its pages do not fit together")
-                self._migrate()
-                self._pragma("journal_mode = WAL")
-                self._pragma("secure_delete = ON")
-                self._connection.execute("PRAGMA foreign_keys = ON")  # what deletes the rows
-        except E6GraphError:
-            self.close()
-            raise
+    def __init__(
+        self,
+        path: str | Path,
+        max_users: int | None = None,
+        keep_days: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._max_users, self._clock = max_users, clock
+        self._file = SqliteFile(Path(path), APPLICATION_ID, MIGRATIONS)
+        self.path = self._file.path
+        if keep_days is not None:
+            with self._file.transaction() as execute:
+                since = int(clock() - keep_days * 86400)
+                gone = execute("DELETE FROM users WHERE at < ?", (since,)).rowcount
+            if gone:
+                self._file.erase()
 
     def close(self) -> None:
-        """Empty the log into the file and let go of it; safe to repeat."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Let go of the file; safe to repeat."""
+        self._file.close()
 
     def __enter__(self) -> Profiles:
         return self
@@ -99,19 +112,39 @@ class Profiles:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # -- what is kept ----------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------
     def load(self, user: str) -> Profile:
         """Everything kept of `user`; empty lists for one never met."""
-        profile = Profile()
-        with self._transaction() as execute:
-            for tag, feeling in execute(_TAGS_OF, (user,)):
-                (profile.enjoys if feeling == LIKE else profile.avoids).append(tag)
-            for post_id, feeling in execute(_POSTS_OF, (user,)):
-                profile.seen.append(post_id)
-                if feeling != NEUTRAL:
-                    (profile.liked if feeling == LIKE else profile.disliked).append(post_id)
+        profile, kept = Profile(), self._rows(user)
+        for tag, feeling, _ in kept["tags"]:
+            (profile.enjoys if feeling == LIKE else profile.avoids).append(tag)
+        for post_id, feeling, at in kept["posts"]:
+            profile.seen.append(post_id)
+            if feeling != NEUTRAL:
+                (profile.liked if feeling == LIKE else profile.disliked).append(post_id)
+                profile.at[post_id] = at
+        profile.blacklist = [line for (line,) in kept["lines"]]
+        profile.ratings = "".join(letters for (letters,) in kept["ratings"])
         return profile
 
+    def export(self, user: str) -> dict[str, object]:
+        """Every row that is kept of `user`, as JSON values; times are Unix seconds."""
+        kept = self._rows(user)
+        names = {"tags": ("tag", "feeling", "at"), "posts": ("post_id", "feeling", "at")}
+        made: dict[str, object] = {
+            name: [dict(zip(columns, row, strict=True)) for row in kept[name]]
+            for name, columns in names.items()
+        }
+        made["blacklist"] = [line for (line,) in kept["lines"]]
+        made["ratings"] = "".join(letters for (letters,) in kept["ratings"])
+        return {"user": user, "feelings": {"1": "like", "0": "seen", "-1": "dislike"}, **made}
+
+    def _rows(self, user: str) -> dict[str, list[tuple]]:
+        with self._file.transaction() as execute:
+            number = _number(execute, user)
+            return {name: execute(query, (number,)).fetchall() for name, query in _KEPT.items()}
+
+    # -- writing ---------------------------------------------------------------------------------
     def enjoy(self, user: str, tags: Iterable[str]) -> None:
         """Add tags to what `user` enjoys; those avoided so far change sides."""
         self._keep(_TAG, user, tags, LIKE)
@@ -132,6 +165,35 @@ class Profiles:
         """Remember posts as shown; what is known of them already stays."""
         self._keep(_SEEN, user, post_ids, NEUTRAL)
 
+    def drop(self, user: str, tags: Iterable[str] = (), posts: Iterable[int] = ()) -> None:
+        """Take back what was said of tags and posts; posts stay seen."""
+        with self._file.transaction() as execute:
+            number = _number(execute, user)
+            for tag in tags:
+                execute("DELETE FROM tags WHERE user = ? AND tag = ?", (number, tag))
+            for post in posts:
+                execute(
+                    "UPDATE posts SET feeling = 0 WHERE user = ? AND post_id = ?", (number, post)
+                )
+
+    def hide(self, user: str, line: str) -> None:
+        """Add a line to the user's blacklist."""
+        with self._file.transaction() as execute:
+            number = self._meet(execute, user)
+            execute("INSERT OR IGNORE INTO lines (user, line) VALUES (?, ?)", (number, line))
+
+    def unhide(self, user: str, line: str) -> None:
+        """Remove a line of the user's blacklist."""
+        with self._file.transaction() as execute:
+            number = _number(execute, user)
+            execute("DELETE FROM lines WHERE user = ? AND line = ?", (number, line))
+
+    def rate(self, user: str, ratings: str) -> None:
+        """Keep which ratings the user lets themselves see."""
+        with self._file.transaction() as execute:
+            number = self._meet(execute, user)
+            execute("UPDATE users SET ratings = ? WHERE id = ?", (ratings, number))
+
     def forget(self, user: str) -> bool:
         """Delete all that is kept of `user`, and its bytes.
 
@@ -140,83 +202,27 @@ class Profiles:
         gone : False when another program has the file in use, so that traces stay in it until the
             next `forget`; the rows are deleted in any case.
         """
-        with self._transaction() as execute:
+        with self._file.transaction() as execute:
             execute("DELETE FROM users WHERE name = ?", (user,))  # cascades
-        with self._told():
-            try:
-                self._connection.execute("VACUUM")
-                return self._pragma("wal_checkpoint(TRUNCATE)") == 0  # 0: the log is empty now
-            except sqlite3.OperationalError:  # busy, or no room for the rebuilt copy
-                return False
+        return self._file.erase()
 
-    # -- how -------------------------------------------------------------------------------------
     def _keep(self, insert: str, user: str, values: Iterable[str | int], feeling: int) -> None:
-        with self._transaction() as execute:
-            execute(_MEET, (user,))
+        with self._file.transaction() as execute:
+            number = self._meet(execute, user)
             for value in values:
-                execute(insert, (value, feeling, user))
+                execute(insert, (number, value, feeling, int(self._clock())))
 
-    def _migrate(self) -> None:
-        with self._transaction() as execute:
-            version = execute("PRAGMA user_version").fetchone()[0]
-            if version > len(MIGRATIONS):
-                raise BadArtifact(
-                    f"{self.path} is of version {version}, expected at most {len(MIGRATIONS)}: "
-                    "it was written by a newer e6graph; update, or give another --profiles"
-                )
-            for statements in MIGRATIONS[version:]:
-                for statement in statements:
-                    execute(statement)
-            if version < len(MIGRATIONS):
-                execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-    def _pragma(self, text: str) -> object:
-        return self._connection.execute(f"PRAGMA {text}").fetchone()[0]
-
-    @contextmanager
-    def _transaction(self) -> Iterator:
-        """All of the block or nothing of it."""
-        with self._told():
-            if self._connection is None:
-                raise sqlite3.ProgrammingError("it was closed")
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection.execute
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What SQLite says, as one line."""
-        try:
-            yield
-        except (UnicodeError, OverflowError) as error:
-            raise BadInput(f"cannot be kept in {self.path}: {error}") from None
-        except (sqlite3.OperationalError, sqlite3.ProgrammingError, OSError) as error:
-            raise E6GraphError(f"cannot use {self.path} ({error}): nothing was changed") from None
-        except sqlite3.DatabaseError as error:
-            raise BadArtifact(
-                f"{self.path} is damaged ({error}): restore a copy, or move it away to start anew"
-            ) from None
+    def _meet(self, execute: Execute, user: str) -> int:
+        """The user's number; a new one too many is refused, with all of the transaction."""
+        now = int(self._clock())
+        met = execute("INSERT OR IGNORE INTO users (name, at) VALUES (?, ?)", (user, now)).rowcount
+        users = execute("SELECT COUNT(*) FROM users").fetchone()[0]
+        if met and self._max_users is not None and users > self._max_users:
+            raise BadInput(f"this bot keeps {self._max_users} users and has no place for another")
+        execute("UPDATE users SET at = ? WHERE name = ?", (now, user))
+        return _number(execute, user)
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Look at the 100-byte header before SQLite may touch the file (sqlite.org/fileformat.html)."""
-    try:
-        with open(path, "rb") as file:
-            header = file.read(100)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise E6GraphError(f"cannot read {path}: {error.strerror}") from None
-    if header and (
-        header[:16] != b"SQLite format 3\0"
-        or int.from_bytes(header[68:72], "big") != APPLICATION_ID
-    ):
-        raise BadArtifact(
-            f"{path} is not a file of profiles, or is damaged: it was left as it is; "
-            "move it away, or give another --profiles"
-        )
+def _number(execute: Execute, user: str) -> int | None:
+    found = execute("SELECT id FROM users WHERE name = ?", (user,)).fetchone()
+    return found[0] if found else None

@@ -1,9 +1,12 @@
 """What is kept of users: kept whole, kept apart, and gone when forgotten."""
 
+import json
 import random
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,9 @@ import pytest
 from e6graph import profiles as module
 from e6graph.errors import BadArtifact, BadInput, E6GraphError
 from e6graph.profiles import Profile, Profiles
+from e6graph.sqlitefile import SqliteFile
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ def test_forget_leaves_no_byte(path):
 def test_forget_says_when_another_holds_the_file(path):
     with Profiles(path) as kept:
         kept.enjoy("ann", ["fox"])
-        kept._connection.execute("PRAGMA busy_timeout = 50")
+        kept._file._connection.execute("PRAGMA busy_timeout = 50")
         other = sqlite3.connect(path)
         other.execute("BEGIN")
         other.execute("SELECT * FROM tags").fetchall()  # a reader of the old state
@@ -103,12 +109,11 @@ def test_a_kill_keeps_what_was_said(path):
         "from e6graph.profiles import Profiles\n"
         "kept = Profiles(sys.argv[1])\n"
         "kept.like('ann', 4)\n"
-        "kept._connection.execute('BEGIN')\n"
-        "kept._connection.execute('DELETE FROM posts')\n"
+        "kept._file._connection.execute('BEGIN')\n"
+        "kept._file._connection.execute('DELETE FROM posts')\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    root = Path(__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", script, str(path)], cwd=root, check=False)
+    done = subprocess.run([sys.executable, "-c", script, str(path)], cwd=ROOT, check=False)
     assert done.returncode == -9
     with Profiles(path) as kept:
         assert kept.load("ann").liked == [4]
@@ -166,15 +171,149 @@ def test_migrates_forward_and_refuses_what_is_newer(path, monkeypatch):
     for _ in range(2):  # the second opening finds nothing to do
         with Profiles(path) as kept:
             assert kept.load("ann").enjoys == ["fox"]
-    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (2,)
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (len(old) + 1,)
     assert sqlite3.connect(path).execute("SELECT name, language FROM users").fetchall() == [
         ("ann", "en")
     ]
     monkeypatch.setattr(module, "MIGRATIONS", old)
-    with pytest.raises(BadArtifact, match="version 2, expected at most 1"):
+    with pytest.raises(BadArtifact, match="version 3, expected at most 2"):
         Profiles(path)
     monkeypatch.setattr(module, "MIGRATIONS", (*old, (column,), ("CREATE TABLE x (", "x")))
     before = path.read_bytes()
     with pytest.raises(E6GraphError):  # a migration that fails leaves the old version
         Profiles(path)
     assert path.read_bytes() == before
+
+
+def test_a_file_of_the_first_release_is_carried_over(path, monkeypatch):
+    old, now = module.MIGRATIONS, time.time()
+    SqliteFile(path, module.APPLICATION_ID, old[:1]).close()
+    with sqlite3.connect(path) as first:
+        first.execute("INSERT INTO users (id, name) VALUES (7, 'ann')")
+        first.execute("INSERT INTO tags (user, tag, feeling) VALUES (7, 'fox', 1)")
+        first.execute("INSERT INTO posts (user, post_id, feeling) VALUES (7, 12, -1), (7, 13, 0)")
+    first.close()
+    with Profiles(path, keep_days=1) as kept:  # nobody counts as long gone
+        profile = kept.load("ann")
+    assert profile == Profile(enjoys=["fox"], disliked=[12], seen=[12, 13])
+    assert list(profile.at) == [12]
+    assert abs(profile.at[12] - now) < 60
+
+
+def test_what_was_said_can_be_taken_back_and_taken_away(path):
+    with Profiles(path, clock=lambda: 1000) as kept:
+        kept.enjoy("ann", ["fox", "night"])
+        kept.avoid("ann", ["web"])
+        kept.like("ann", 4)
+        kept.saw("ann", [5])
+        kept.hide("ann", "spider -cute")
+        kept.hide("ann", "gore")
+        kept.rate("ann", "s")
+        kept.enjoy("bob", ["fox"])
+        assert json.loads(json.dumps(kept.export("ann"))) == {
+            "user": "ann",
+            "feelings": {"1": "like", "0": "seen", "-1": "dislike"},
+            "tags": [
+                {"tag": "fox", "feeling": 1, "at": 1000},
+                {"tag": "night", "feeling": 1, "at": 1000},
+                {"tag": "web", "feeling": -1, "at": 1000},
+            ],
+            "posts": [
+                {"post_id": 4, "feeling": 1, "at": 1000},
+                {"post_id": 5, "feeling": 0, "at": 1000},
+            ],
+            "blacklist": ["spider -cute", "gore"],
+            "ratings": "s",
+        }
+        kept.drop("ann", ["fox", "web"], [4])
+        kept.unhide("ann", "gore")
+        assert kept.load("ann") == Profile(
+            enjoys=["night"], seen=[4, 5], blacklist=["spider -cute"], ratings="s"
+        )
+        kept.drop("nobody", ["fox"])
+        kept.unhide("nobody", "gore")
+        assert kept.load("nobody") == Profile()
+        assert kept.load("bob").enjoys == ["fox"]
+
+
+def test_one_user_too_many_is_refused_and_the_others_go_on(path):
+    with Profiles(path, max_users=2) as kept:
+        kept.enjoy("ann", ["fox"])
+        kept.enjoy("bob", ["fox"])
+        with pytest.raises(BadInput, match="keeps 2 users"):
+            kept.enjoy("cat", ["fox"])
+        kept.like("ann", 3)
+        assert kept.load("cat") == Profile()
+        kept.forget("bob")
+        kept.enjoy("cat", ["fox"])
+
+
+def test_who_was_away_too_long_is_forgotten_to_the_last_byte(path):
+    day = 86400
+    with Profiles(path, clock=lambda: 0) as kept:
+        kept.enjoy("long_gone", ["oldfox"])
+        kept.enjoy("came_back", ["fox"])
+    with Profiles(path, clock=lambda: 20 * day) as kept:
+        kept.saw("came_back", [1])
+    with Profiles(path, keep_days=30, clock=lambda: 31 * day) as kept:
+        assert kept.load("long_gone") == Profile()
+        assert kept.load("came_back").enjoys == ["fox"]
+        assert b"oldfox" not in on_disk(path)
+
+
+def test_many_threads_and_two_openings_lose_nothing(path):
+    with Profiles(path) as one, Profiles(path) as two:
+
+        def work(k):
+            for post_id in range(25):
+                (one, two)[k % 2].like(f"user{k}", post_id)
+                (one, two)[(k + 1) % 2].enjoy("all", [f"tag{k}_{post_id}"])
+
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(one.load("all").enjoys) == 8 * 25
+        assert all(two.load(f"user{k}").liked == list(range(25)) for k in range(8))
+
+
+CHATTY = """
+import random, sys, time
+from e6graph.profiles import Profiles
+kept, n = Profiles(sys.argv[1]), int(sys.argv[2])
+rng = random.Random(n)
+while True:
+    n += 1
+    user = f"user{n % 5}"
+    if rng.random() < 0.03:
+        kept.forget("passing")
+    kept.enjoy("passing", [f"tag{n}"])
+    kept.like(user, n)
+    print(n, flush=True)
+    time.sleep(0.001)
+"""
+
+
+def test_a_hundred_kills_lose_nothing_that_was_acknowledged(path):
+    """Two programs write to one file; both are killed at a random moment, fifty times."""
+    rng, said = random.Random(11), set()
+    start = 0
+    for _ in range(50):
+        writers = []
+        for _ in range(2):
+            start += 100_000
+            command = [sys.executable, "-c", CHATTY, str(path), str(start)]
+            writers.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE))
+        for writer in writers:
+            said.add(int(writer.stdout.readline()))  # it is in the middle of its talk
+        time.sleep(rng.random() * 0.02)
+        for writer in writers:
+            writer.kill()
+            out, _ = writer.communicate()
+            said |= {int(line) for line in out.split(b"\n")[:-1]}
+    with Profiles(path) as kept:
+        found = set().union(*(kept.load(f"user{k}").liked for k in range(5)))
+    assert len(said) >= 100
+    assert said <= found
+    assert len(found - said) <= 100  # each kill may cut one answer off
