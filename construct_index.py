@@ -67,9 +67,9 @@ def main(argv=None):
         items = int(ids[-1]) - offset + 1
         index = neighbors.load(path, dim, neighbors.METRIC, items)
         found = neighbors.Neighbors(index, dim, offset, args.search_k or 0)
-        again = indexing.post_vectors(store, words, operator, offset, "exact search")
+        vectors = neighbors.stored_vectors(path, dim, items)
         ladder = [args.search_k] if args.search_k else indexing.LADDER
-        rows = indexing.tune(found, ids, (v for _, v, _ in again), ladder, seed=args.seed)
+        rows = indexing.tune(found, ids, vectors, ladder, seed=args.seed)
         found.search_k = rows[-1][0]
         about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": found.search_k}
         write_posts(store, stage, lambda block: np.isin(block, ids))

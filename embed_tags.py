@@ -71,7 +71,7 @@ def pmi_svd(args, store, parameters):
         arrays = ("tags", "vecs", "frqs", "tag_ids", "singular_values")
         stage.save_npz("dictionary.npz", **{name: getattr(made, name) for name in arrays})
         rows = np.isin(vocabulary.tag_ids, made.tag_ids)
-        save_companions(stage, counts[rows][:, rows])
+        save_companions(stage, counts if rows.all() else counts[rows][:, rows])
     left_out = len(vocabulary.names) - len(made.tags)
     print(f"{left_out:,} of {len(vocabulary.names):,} tags never meet another: left out")
     return made, "dictionary.npz"

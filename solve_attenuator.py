@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from e6graph import cli
-from e6graph.attenuator import by_band, context_means, induced_cosines, solve, tag_weights
+from e6graph.attenuator import by_band, induced_cosines, many_context_means, solve, tag_weights
 from e6graph.embedding import Dictionary
 from e6graph.interactions import iter_posts_by_tags
 from e6graph.store import Store
@@ -40,14 +40,15 @@ def main(argv=None):
     report, store = cli.Report(), Store(args.index)
 
     words = Dictionary.open(store)
-    blocks = tqdm(iter_posts_by_tags(store, words.vocabulary), "contexts", disable=None)
-    means, contexts = context_means((block for _, block in blocks), words.vecs)
-    blocks = tqdm(iter_posts_by_tags(store, words.vocabulary), "SIF contexts", disable=None)
+    held = np.random.default_rng(args.seed).random(len(words.tags)) < args.held_out
     share = words.frqs / words.frqs.sum()
-    sif, _ = context_means((block for _, block in blocks), words.vecs, SIF / (SIF + share))
+    blocks = tqdm(iter_posts_by_tags(store, words.vocabulary), "contexts", disable=None)
+    (means, contexts), (sif, _) = many_context_means(
+        (block for _, block in blocks), words.vecs, [(None, None), (SIF / (SIF + share), held)]
+    )
+    held &= contexts > 0
 
     weights = tag_weights(contexts, args.weighting, args.threshold)
-    held = (np.random.default_rng(args.seed).random(len(weights)) < args.held_out) & (contexts > 0)
     identity = np.eye(words.vecs.shape[1], dtype=np.float32)
     partial = solve(means, words.vecs, weights * ~held, args.ridge)
     operator = solve(means, words.vecs, weights, args.ridge)

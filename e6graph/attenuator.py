@@ -7,12 +7,13 @@ A = argmin Σ_w α(c_w) ‖v_w − A u_w‖² (eq. 4), here in closed form with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import scipy.sparse as sp
 
 from .embedding import unit_rows
+from .parallel import in_order
 
 BANDS = ((2, 4), (5, 19), (20, 99), (100, 999), (1000, None))  # posts a tag is used on
 
@@ -36,31 +37,73 @@ def context_means(
     means : float32 (V, d); zero for a tag without contexts.
     contexts : int64 (V,), posts that gave a context (those with another known tag).
     """
+    ((means, contexts),) = many_context_means(blocks, vecs, [(weights, None)])
+    return means, contexts
+
+
+def many_context_means(
+    blocks: Iterable[sp.csr_matrix],
+    vecs: np.ndarray,
+    wanted: Sequence[tuple[np.ndarray | None, np.ndarray | None]],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Several `context_means` in one pass over the posts.
+
+    Parameters
+    ----------
+    wanted : pairs of weights, as there, and bool (V,): the tags to find it for, None for all. The
+        others get zeros.
+    """
     width, dim = vecs.shape
-    weights = np.ones(width, np.float32) if weights is None else weights.astype(np.float32)
-    weighted = vecs * weights[:, None]
-    total = np.zeros((width, dim))
-    own = np.zeros(width)
-    contexts = np.zeros(width, np.int64)
-    for block in blocks:
-        lengths = np.diff(block.indptr)
-        block = block[lengths >= 2]
-        lengths = lengths[lengths >= 2]
-        if block.shape[0] == 0:
-            continue
-        row = np.repeat(np.arange(len(lengths)), lengths)
-        rest = (block @ weights)[row] - weights[block.indices]  # m_p − a_w, by pair
-        scaled = block.copy()
-        scaled.data = (1 / rest).astype(np.float32)
-        turned = scaled.T.tocsr()
-        total += turned @ (block @ weighted)
-        own += np.asarray(turned.sum(1, dtype=np.float64)).ravel()
-        contexts += np.bincount(block.indices, minlength=width)
-    total -= own[:, None] * weighted
-    means = np.divide(
-        total, contexts[:, None], out=np.zeros_like(total), where=contexts[:, None] > 0
+    plans = []
+    for weights, take in wanted:
+        weights = None if weights is None else weights.astype(np.float32)
+        plans.append((weights, vecs if weights is None else vecs * weights[:, None], take))
+    total = [np.zeros((width, dim)) for _ in plans]
+    own = [np.zeros(width) for _ in plans]
+    contexts = [np.zeros(width, np.int64) for _ in plans]
+
+    def sums(block: sp.csr_matrix) -> list[tuple[np.ndarray, ...]]:
+        block = block[np.diff(block.indptr) >= 2]
+        return [_sums(block, *plan) for plan in plans]
+
+    for parts in in_order(sums, blocks):
+        for i, (inside, shares, posts) in enumerate(parts):
+            total[i] += inside
+            own[i] += shares
+            contexts[i] += posts
+    made = []
+    for (_, weighted, _), inside, shares, posts in zip(plans, total, own, contexts, strict=True):
+        inside -= shares[:, None] * weighted
+        means = np.divide(
+            inside, posts[:, None], out=np.zeros_like(inside), where=posts[:, None] > 0
+        )
+        made.append((means.astype(np.float32), posts))
+    return made
+
+
+def _sums(
+    block: sp.csr_matrix, weights: np.ndarray | None, weighted: np.ndarray, take: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of posts of two tags or more: Σ S_p / (m_p − a_w), Σ 1 / (m_p − a_w), and how many, by tag.
+
+    Transposes stay as they are (CSC): the sums by tag fit in the cache, where rows would not.
+    """
+    lengths, columns, indptr = np.diff(block.indptr), block.indices, block.indptr
+    if weights is None:
+        rest = np.repeat((lengths - 1).astype(np.float32), lengths)
+    else:
+        rest = np.repeat(block @ weights, lengths) - weights[columns]  # m_p − a_w, by pair
+    if take is not None:
+        keep = take[columns]
+        indptr = np.concatenate([[0], np.cumsum(keep)])[indptr]
+        columns, rest = columns[keep], rest[keep]
+    share = 1 / rest
+    scaled = sp.csr_matrix((share, columns, indptr), block.shape)
+    return (
+        scaled.T @ (block @ weighted),
+        np.bincount(columns, share, minlength=block.shape[1]),
+        np.bincount(columns, minlength=block.shape[1]),
     )
-    return means.astype(np.float32), contexts
 
 
 def tag_weights(contexts: np.ndarray, weighting: str = "log", threshold: int = 20) -> np.ndarray:

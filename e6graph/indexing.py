@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -11,6 +11,7 @@ from .attenuator import attenuated_means
 from .embedding import Dictionary
 from .interactions import iter_posts_by_tags
 from .neighbors import Neighbors, nth_best, recall
+from .parallel import in_order
 from .safety import never_shown
 from .store import Store
 
@@ -28,22 +29,30 @@ def post_vectors(
     ids : int64 (n,), ascending. vectors : float32 (n, d) unit rows.
     left_out : int64 (3,), posts of the block left out, for each reason of `LEFT_OUT`.
     """
-    never, at = never_shown(store), 0
-    for ids, tags in tqdm(iter_posts_by_tags(store, words.vocabulary), desc, disable=None):
-        forbidden = never[at : at + len(ids)]
-        at += len(ids)
+    never = never_shown(store)
+
+    def blocks() -> Iterator[tuple[np.ndarray, ...]]:
+        at = 0
+        for ids, tags in tqdm(iter_posts_by_tags(store, words.vocabulary), desc, disable=None):
+            yield ids, tags, never[at : at + len(ids)]
+            at += len(ids)
+
+    def embed(block: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        ids, tags, forbidden = block
         vectors = attenuated_means(tags, words.vecs, operator)
         unknown = ~forbidden & ~vectors.any(1)
         below = ~forbidden & ~unknown & (ids < offset)
         take = ~(forbidden | unknown | below)
         counts = np.array([forbidden.sum(), unknown.sum(), below.sum()])
-        yield ids[take], vectors[take], counts
+        return ids[take], vectors[take], counts
+
+    yield from in_order(embed, blocks())
 
 
 def tune(
     found: Neighbors,
     post_ids: np.ndarray,
-    blocks: Iterator[np.ndarray],
+    blocks: Iterable[np.ndarray],
     ladder: Sequence[int] = LADDER,
     target: float = 0.95,
     sample: int = 500,
@@ -65,7 +74,7 @@ def tune(
     least = nth_best(blocks, queries, n)
     rows: list[tuple[int, float]] = []
     for search_k in ladder:
-        cosines = [found.query(query, n, search_k)[1] for query in queries]
+        cosines = list(in_order(lambda query, k=search_k: found.query(query, n, k)[1], queries))
         rows.append((search_k, recall(cosines, least, n)))
         if rows[-1][1] >= target:
             break
@@ -75,8 +84,12 @@ def tune(
 def neighbor_table(found: Neighbors, post_ids: np.ndarray, width: int) -> np.ndarray:
     """Each post's nearest others as positions in `post_ids`, int32 (n, width), -1 for none."""
     table = np.full((len(post_ids), width), -1, np.int32)
-    for row, post_id in enumerate(tqdm(post_ids.tolist(), "neighbors", disable=None)):
-        near, _ = found.query(found.vector(post_id), width + 1)
-        near = near[near != post_id][:width]
-        table[row, : len(near)] = np.searchsorted(post_ids, near)
+
+    def near(post_id: int) -> np.ndarray:
+        ids, _ = found.query(found.vector(post_id), width + 1)
+        return np.searchsorted(post_ids, ids[ids != post_id][:width])
+
+    shown = tqdm(post_ids.tolist(), "neighbors", disable=None)
+    for row, columns in zip(table, in_order(near, shown), strict=True):
+        row[: len(columns)] = columns
     return table

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from annoy import AnnoyIndex
 
 from .errors import BadArtifact, BadInput, E6GraphError
+from .parallel import in_order
 from .store import Store
 
 METRIC = "angular"  # distance d, cosine 1 - d²/2
 PATTERN = "posts.skip*.ann"
 SPARSEST = 100  # ids a post, from first to last; the site has about 1.1
+BLOCK = 20_000  # vectors compared at a time
 _PROBE = (
     "from annoy import AnnoyIndex\n"
     "index = AnnoyIndex(2, 'angular')\n"
@@ -70,10 +72,11 @@ class Builder:
         self._index = AnnoyIndex(dim, METRIC)
         self._index.set_seed(seed)
         self._index.on_disk_build(str(path))
-        self._offset, self._count = offset, 0
+        self._path, self._offset, self._count = Path(path), offset, 0
 
     def add(self, post_ids: np.ndarray, vectors: np.ndarray) -> None:
-        """Add (n,) ids, each ≥ offset, with float32 (n, d) unit rows."""
+        """Add (n,) ids, ascending from `offset` on, with float32 (n, d) unit rows."""
+        vectors = np.asarray(vectors, np.float32)
         if not np.isfinite(vectors).all() or not vectors.any(1).all():
             raise BadInput("a vector that is zero or not finite cannot be indexed")
         self._count += len(post_ids)
@@ -83,8 +86,21 @@ class Builder:
                 f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, expected one in "
                 f"{SPARSEST} to be there: remove the stray post, or start at a later --offset"
             )
-        for item, vector in zip((post_ids - self._offset).tolist(), vectors.tolist(), strict=True):
-            self._index.add_item(item, vector)
+        if not len(post_ids):
+            return
+        # annoy makes the room and writes the last; the others go there past Python's lists.
+        items = post_ids - self._offset
+        self._index.add_item(int(items[-1]), vectors[-1].tolist())
+        nodes = _nodes(self._path, self._index.f, int(items[-1]) + 1, "r+")
+        last = nodes[-1]
+        if last["descendants"] != 1 or not np.array_equal(last["vector"], vectors[-1]):
+            raise E6GraphError(
+                f"annoy lays its nodes out in another way: reinstall it with\n{REMEDY}"
+            )
+        made = np.zeros(len(items), nodes.dtype)
+        made["descendants"], made["vector"] = 1, vectors
+        made["norm"] = np.einsum("ij,ij->i", vectors, vectors)
+        nodes[items] = made
 
     def build(self, trees: int, jobs: int = 1) -> None:
         """Build; with one job the same vectors and seed give the same bytes."""
@@ -155,6 +171,20 @@ def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
     return index
 
 
+def _nodes(path: Path, dim: int, items: int, mode: str = "r") -> np.memmap:
+    """The items of an annoy file of metric angular (annoylib.h, `Angular::Node`), by their id."""
+    fields = [("descendants", "i4"), ("norm", "f4"), ("child", "i4"), ("vector", "f4", (dim,))]
+    return np.memmap(path, np.dtype(fields), mode, shape=(items,))
+
+
+def stored_vectors(path: Path, dim: int, items: int) -> Iterator[np.ndarray]:
+    """The vectors in an annoy file, float32 (n_k, d), in ascending id."""
+    nodes = _nodes(path, dim, items)
+    for start in range(0, items, BLOCK):
+        block = nodes[start : start + BLOCK]
+        yield block["vector"][block["descendants"] > 0]
+
+
 def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> np.ndarray:
     """Cosine of the n-th nearest of all vectors by exact search, float32 (q,).
 
@@ -162,11 +192,18 @@ def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> 
     ----------
     blocks : float32 (m_k, d) unit rows, all the vectors in any split. queries : (q, d) unit rows.
     """
-    best = np.full((len(queries), n), -np.inf, np.float32)
-    for block in blocks:
-        cosines = np.concatenate([best, queries @ block.T], 1)
-        best = np.partition(cosines, cosines.shape[1] - n, axis=1)[:, -n:]
-    return best.min(1)
+    best = np.full((len(queries), n), -np.inf, np.float32)  # ascending from its least
+
+    def better(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cosines = queries @ block.T
+        rows = np.flatnonzero(cosines.max(1, initial=-np.inf) > best[:, 0])  # few after a while
+        keep = min(n, len(block))
+        return rows, np.partition(cosines[rows], len(block) - keep, axis=1)[:, len(block) - keep :]
+
+    for rows, cosines in in_order(better, blocks):
+        joined = np.concatenate([best[rows], cosines], 1)
+        best[rows] = np.sort(joined, axis=1)[:, -n:]
+    return best[:, 0]
 
 
 def recall(found: Iterable[np.ndarray], least: np.ndarray, n: int = 10) -> float:

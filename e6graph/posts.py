@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import scipy.sparse as sp
 
 from .errors import BadArtifact
 from .interactions import RATING_TAGS, load_names
@@ -54,11 +55,9 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
         tables.append(table.drop_columns(["implied_tags"]).append_column("tags", tags))
     posts = pa.concat_tables(tables).combine_chunks()
     tags = Ragged.of(posts["tags"])
-    row = np.repeat(np.arange(len(posts), dtype=np.int32), np.diff(tags.offsets))
-    order = np.argsort(tags.values, kind="stable")
-    counts = np.bincount(tags.values, minlength=n_tags)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    rows = pa.ListArray.from_arrays(pa.array(offsets), pa.array(row[order]))
+    there = np.ones(len(tags.values), np.int8)
+    turned = sp.csr_matrix((there, tags.values, tags.offsets), (len(posts), n_tags)).tocsc()
+    rows = pa.ListArray.from_arrays(pa.array(turned.indptr), pa.array(turned.indices))
     _write(stage.path("posts.arrow"), posts)
     _write(stage.path("tags_posts.arrow"), pa.table({"rows": rows}))
     return len(posts)
@@ -76,7 +75,8 @@ def _merge(stripped: pa.ListArray, implied: pa.ListArray, n_tags: int) -> pa.Lis
     if len(tags) and not 0 <= tags.min() <= tags.max() < n_tags:
         found = f"tag ids {tags.min()} to {tags.max()}, expected 0 to {n_tags - 1}"
         raise BadArtifact(f"posts.parquet: {found}: run hydrate_data.py again")
-    key = np.unique(np.concatenate(rows) << 32 | tags)
+    key = np.sort(np.concatenate(rows) << 32 | tags)
+    key = key[np.diff(key, prepend=-1) > 0]  # np.unique hashes, ten times as slow here
     counts = np.bincount(key >> 32, minlength=length)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     return pa.ListArray.from_arrays(

@@ -9,6 +9,7 @@ from e6graph.attenuator import (
     by_band,
     context_means,
     induced_cosines,
+    many_context_means,
     solve,
     tag_weights,
 )
@@ -43,6 +44,17 @@ def test_context_means_are_those_of_the_definition(world, weighted):
     expected, counts = slow_context_means(x, vecs, weights)
     assert contexts.tolist() == counts.tolist()
     assert got == pytest.approx(expected, abs=1e-4)
+
+
+def test_several_means_in_one_pass_are_each_their_own_and_zero_where_not_asked(world):
+    x, vecs = world
+    weights, take = np.linspace(0.1, 1, 12).astype(np.float32), np.arange(12) % 3 == 0
+    plain, some = many_context_means([x[:7], x[7:]], vecs, [(None, None), (weights, take)])
+    alone, contexts = context_means([x], vecs, weights)
+    assert plain[0] == pytest.approx(context_means([x], vecs)[0], abs=1e-5)
+    assert some[0][take] == pytest.approx(alone[take], abs=1e-5)
+    assert some[1][take].tolist() == contexts[take].tolist()
+    assert not some[0][~take].any() and not some[1][~take].any()
 
 
 def test_the_focal_tag_is_left_out_of_its_own_context():

@@ -1,9 +1,12 @@
 """Tag vectors against hand-worked numbers, exact linear algebra and planted clusters."""
 
+import time
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from e6graph import counts, parallel, svd
 from e6graph.embedding import (
     cooccurrence,
     embed_vocabulary,
@@ -42,6 +45,30 @@ def test_cooccurrence_in_blocks_is_that_of_the_whole():
     assert got.dtype == np.float32
 
 
+@pytest.mark.parametrize("frequent", [0, 1, 5, 31, 32, 1000])
+@pytest.mark.parametrize(("chunk", "batch"), [(50_000, 10**9), (37, 100), (37, 2000)])
+def test_cooccurrence_is_the_same_however_it_is_split(monkeypatch, frequent, chunk, batch):
+    monkeypatch.setattr(counts, "CHUNK", chunk)
+    monkeypatch.setattr(counts, "BATCH", batch)
+    x = clusters()
+    whole = (x.T @ x).toarray()
+    np.fill_diagonal(whole, 0)
+    got = cooccurrence([x[:100], x[100:101], x[101:]], frequent)
+    assert np.array_equal(got.toarray(), whole)
+    assert got.has_sorted_indices and (got.data > 0).all() and got.dtype == np.float32
+
+
+def test_counts_past_16_bits_are_exact():
+    x = sp.csr_matrix(np.ones((70_000, 2), np.float32))
+    assert cooccurrence([x]).toarray().tolist() == [[0, 70_000], [70_000, 0]]
+    assert counts.CHUNK < 2**16
+
+
+def test_posts_without_pairs_have_no_cooccurrence():
+    assert cooccurrence([sp.csr_matrix((0, 3), dtype=np.float32)]).nnz == 0
+    assert cooccurrence([csr(np.eye(3))], frequent=1).nnz == 0
+
+
 def test_cooccurrence_needs_a_block():
     with pytest.raises(BadInput, match="expected at least one"):
         cooccurrence([])
@@ -74,7 +101,7 @@ def test_ppmi_clips_at_zero_and_leaves_its_input_alone():
 def test_svd_agrees_with_the_exact_one():
     rng = np.random.default_rng(0)
     matrix = sp.random_array((200, 200), density=0.2, rng=rng, dtype=np.float32).tocsr()
-    vectors, values = truncated_svd(matrix, 10, iterations=12)
+    vectors, values = truncated_svd(matrix, 10)
     left, exact, _ = np.linalg.svd(matrix.toarray())
     assert values == pytest.approx(exact[:10], rel=1e-3)
     assert np.abs(vectors[:, :3].T @ left[:, :3]) == pytest.approx(np.eye(3), abs=1e-2)
@@ -86,6 +113,42 @@ def test_svd_signs_are_fixed_and_runs_repeat():
     one, two = truncated_svd(matrix, 6, seed=3)[0], truncated_svd(matrix, 6, seed=3)[0]
     assert np.array_equal(one, two)
     assert (one[np.abs(one).argmax(0), np.arange(6)] > 0).all()
+
+
+def test_a_banded_matrix_is_the_matrix_whatever_is_dense(monkeypatch):
+    monkeypatch.setattr(svd, "ROWS", 7)
+    monkeypatch.setattr(svd, "TILE", 5)
+    rng = np.random.default_rng(0)
+    matrix = sp.random_array((33, 33), density=0.2, rng=rng, dtype=np.float32).tocsr()
+    matrix = matrix.tolil()
+    matrix[:9, :9] = 1  # crowded
+    matrix = matrix.tocsr()
+    columns = rng.standard_normal((33, 4)).astype(np.float32)
+    for crowded in (0, 0.3, 2):
+        monkeypatch.setattr(svd, "CROWDED", crowded)
+        made = svd.BandedMatrix(svd.bands_of(sp.csr_matrix(matrix)))
+        assert made.times(columns) == pytest.approx(matrix @ columns, abs=1e-5)
+        assert made.transposed_times(columns) == pytest.approx(matrix.T @ columns, abs=1e-5)
+        kept = [band.dense.shape[1] for band in made.bands]
+        assert kept[0] == 33 if crowded == 0 else kept[0] == 0 if crowded == 2 else kept[0] >= 10
+
+
+def test_answers_do_not_depend_on_the_cores(monkeypatch):
+    made = {}
+    for cores in (1, 2, 5):
+        monkeypatch.setattr(parallel, "cores", lambda n=cores: n)
+        made[cores] = embed_vocabulary(vocabulary(32), cooccurrence([clusters()]), dim=8).vecs
+    assert np.array_equal(made[1], made[2]) and np.array_equal(made[1], made[5])
+
+
+def test_in_order_keeps_the_order_and_passes_errors_on():
+    def slow_first(i):
+        time.sleep(0.05 if i == 0 else 0)
+        return i * i
+
+    assert list(parallel.in_order(slow_first, range(9))) == [i * i for i in range(9)]
+    with pytest.raises(ZeroDivisionError):
+        list(parallel.in_order(lambda i: 1 / i, [1, 0, 2]))
 
 
 def test_more_dimensions_than_rank_are_zero_not_noise():

@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from annoy import AnnoyIndex
 
 from e6graph import neighbors
 from e6graph.embedding import unit_rows
 from e6graph.errors import BadArtifact, BadInput, E6GraphError
 from e6graph.indexing import neighbor_table, tune
-from e6graph.neighbors import Builder, Neighbors, load, nth_best, recall
+from e6graph.neighbors import Builder, Neighbors, load, nth_best, recall, stored_vectors
 
 
 @pytest.fixture
@@ -49,6 +50,34 @@ def test_ids_are_post_ids_and_cosines_are_cosines(tmp_path, post_ids, vectors):
     order = np.argsort(-exact)[:10]
     assert ids.tolist() == post_ids[order].tolist()  # search_k covers all 500
     assert cosines == pytest.approx(exact[order], abs=1e-5)
+
+
+def test_the_file_is_the_one_that_annoy_writes_itself(tmp_path, post_ids, vectors):
+    found = built(tmp_path / "x.ann", post_ids, vectors)
+    own = AnnoyIndex(12, "angular")
+    own.set_seed(0)
+    for post_id, vector in zip(post_ids.tolist(), vectors.tolist(), strict=True):
+        own.add_item(post_id - 1000, vector)
+    own.build(8, n_jobs=1)
+    for row in range(0, 500, 25):
+        assert own.get_item_vector(3 * row) == found.vector(int(post_ids[row])).tolist()
+        items, _ = own.get_nns_by_vector(vectors[row].tolist(), 10, 4000, include_distances=True)
+        assert found.query(vectors[row], 10)[0].tolist() == [item + 1000 for item in items]
+
+
+def test_stored_vectors_are_those_added_without_the_gaps(tmp_path, post_ids, vectors):
+    built(tmp_path / "x.ann", post_ids, vectors)
+    stored = list(stored_vectors(tmp_path / "x.ann", 12, int(post_ids[-1] - post_ids[0]) + 1))
+    assert np.array_equal(np.concatenate(stored), vectors)
+
+
+def test_an_annoy_of_another_layout_is_refused(tmp_path, post_ids, vectors, monkeypatch):
+    def shifted(path, dim, items, mode="r"):
+        return np.zeros(items, [("descendants", "i4"), ("vector", "f4", (dim,))])
+
+    monkeypatch.setattr(neighbors, "_nodes", shifted)
+    with pytest.raises(E6GraphError, match="another way"):
+        built(tmp_path / "x.ann", post_ids, vectors)
 
 
 def test_ids_never_added_are_never_returned(tmp_path, post_ids, vectors):

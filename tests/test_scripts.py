@@ -292,7 +292,7 @@ def test_run_twice_the_bytes_are_the_same(planted, built_index, tmp_path):
     shutil.copytree(again, other)
     build(other, planted.directory, construct=["--graph", "4"])  # over what is there
     names = {p.name for p in again.iterdir() if not p.name.startswith(".")}
-    assert len(names) == 32
+    assert len(names) == 34
     for name in names:
         if name.endswith(".json"):  # a sidecar, but for the file's own time and number
             here, there = (json.loads((where / name).read_text()) for where in (again, other))
@@ -328,6 +328,7 @@ def test_processes_and_seeds(planted, built_index, tmp_path):
     assert sorted(about["inputs"]) == [
         "attenuator.npz",
         "dictionary.npz",
+        "pools.parquet",
         "posts.parquet",
         "tags.txt.gz",
     ]

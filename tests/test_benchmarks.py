@@ -1,0 +1,129 @@
+"""The benchmarks run on a tiny export and measure what they say; nothing here is timed."""
+
+import gzip
+import json
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import export, floors, measure, pipeline, serve, soak
+from e6graph.importdb import import_export
+from e6graph.interactions import load_vocabulary, posts_by_tags
+from e6graph.store import Store
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("written")
+    export.main(["900", str(directory), "--tags", "2000"])
+    return directory
+
+
+def test_an_export_has_the_sites_columns_and_all_of_it_is_imported(written, tmp_path):
+    store = Store(tmp_path)
+    counts = import_export(written, store, progress=False)
+    assert counts["posts read"] == 900
+    assert counts["posts kept"] + counts["posts deleted, left out"] == 900
+    assert 0 < counts["posts deleted, left out"] < 60
+    assert counts["tag_aliases active"] == 450 and counts["pools kept"] > 80
+    text = gzip.decompress((written / "posts.csv.gz").read_bytes()).decode()
+    header, first = text.splitlines()[:2]
+    assert header.split(",") == export.POSTS
+    assert len(first.split(",")) == len(export.POSTS) and '"' not in first
+    assert '"Said: ""hello, no.' in text
+
+
+def test_an_exports_tags_follow_the_curve(written, tmp_path):
+    store = Store(tmp_path)
+    import_export(written, store, progress=False)
+    _, matrix = posts_by_tags(store, load_vocabulary(store), "all")
+    held = np.sort(np.asarray(matrix.sum(0)).ravel())[::-1]
+    assert 25 < matrix.sum(1).mean() < 45
+    assert held[:20].sum() > 8 * held[200:220].sum()
+
+
+def test_the_same_seed_writes_the_same_bytes(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        export.write_export(tmp_path / name, 60, 300, seed)
+    one, same, other = ((tmp_path / name / "posts.csv.gz").read_bytes() for name in "abc")
+    assert one == same != other
+
+
+def test_names_are_all_different():
+    assert len(set(export.names().to_pylist())) == export.TAGS
+    assert export.frequencies().sum() == pytest.approx(1)
+
+
+def test_a_process_is_measured_with_its_threads_and_files(tmp_path):
+    (tmp_path / "old").write_bytes(b"12345")
+    program = (
+        "import time, pathlib\n"
+        "held = bytearray(80_000_000)\n"
+        f"pathlib.Path({str(tmp_path / 'new')!r}).write_bytes(b'x' * 1000)\n"
+        "time.sleep(0.2)\n"
+        "print('done')"
+    )
+    os.utime(tmp_path / "old", (1, 1))
+    cost = measure.run([sys.executable, "-c", program], tmp_path)
+    assert (cost.status, cost.output, cost.written) == (0, "done\n", 1000)
+    assert cost.wall >= 0.2 and cost.cpu > 0
+    assert cost.peak > 80_000_000 and (cost.own == 0 or cost.own > 70_000_000)
+    assert measure.run([sys.executable, "-c", "raise SystemExit(3)"]).status == 3
+
+
+def test_growth_is_the_slope_between_sizes():
+    def cost(seconds):
+        return {"embed": (measure.Cost(seconds, 2 * seconds, 1, 8, 1, 0, ""), None)}
+
+    row = pipeline.growth({100: cost(1.0), 400: cost(4.0)}).splitlines()[1]
+    assert row.split()[-3:] == ["1.00", "1.00", "0.00"]
+
+
+def test_the_pipeline_prints_every_stage_beside_its_floor(written, tmp_path, capsys):
+    pipeline.main(["--export", str(written), "--index", str(tmp_path / "index")])
+    lines = capsys.readouterr().out.splitlines()
+    table = {line.split()[0]: line.split() for line in lines if line}
+    for stage in ("import", "embed", "attenuate", "index"):
+        assert len(table[stage]) == 11
+        assert float(table[stage][1]) > 0 and float(table[stage][5]) > 0
+    assert "recognize" not in table and "all" in table
+    assert (tmp_path / "index" / "posts.arrow").is_file()
+
+
+@pytest.mark.parametrize("floor", floors.FLOORS)
+def test_each_floor_says_how_long_it_took(built_index, tmp_path, floor, capsys):
+    index = shutil.copytree(built_index, tmp_path / "index")
+    floors.main([floor, "--index", str(index)])
+    took = json.loads(capsys.readouterr().out)
+    assert took["wall"] > 0 and took["cpu"] >= 0
+
+
+def test_serving_prints_every_query(built_index, capsys):
+    serve.main(["--index", str(built_index), "--count", "3"])
+    shown = capsys.readouterr().out
+    for name in (*serve.TARGETS, "neighbors", "gathers", "after all queries"):
+        assert name in shown
+
+
+def test_a_short_soak_finds_nothing_wrong(built_index, tmp_path, capsys):
+    soak.main(["--index", str(built_index), "--minutes", "0"])
+    shown = capsys.readouterr().out
+    assert "every answer that of one whole index" in shown
+    figures = dict(line.rsplit(maxsplit=1) for line in shown.splitlines()[1:-1])
+    assert int(figures["swaps"]) == 1 and figures["answers"] != "0"
+
+
+def test_a_soak_notices_another_answer(built_index):
+    soaking = soak.Soak(built_index, 0)
+    soaking.known[0] = [None] * soak.DIFFERENT
+
+    class Twenty:
+        def is_set(self):
+            return soaking.count >= 20
+
+    soaking.stop = Twenty()
+    soaking.ask(0)
+    assert soaking.wrong and "in another way" in soaking.wrong[0]
