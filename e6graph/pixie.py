@@ -7,14 +7,14 @@ module knows graphs of integer nodes and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from .errors import BadInput
-from .ragged import Ragged
+from .ragged import Ragged, run_starts
 
 
 class Graph(Protocol):
@@ -54,16 +54,10 @@ class Bipartite:
 
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         boards = self.boards_of.choose(nodes, rng, self.board_weights)
-        reached = self._land(boards, rng)
+        reached = self.posts_on.choose(boards, rng).astype(np.int64)
         for _ in range(2 if self.post_bias is not None else 0):
             refused = (reached >= 0) & (rng.random(len(reached)) >= self.post_bias[reached])
-            reached[refused] = self._land(boards[refused], rng)
-        return reached
-
-    def _land(self, boards: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        reached = np.full(len(boards), -1, np.int64)
-        there = boards >= 0
-        reached[there] = self.posts_on.choose(boards[there], rng)
+            reached[refused] = self.posts_on.choose(boards[refused], rng)
         return reached
 
 
@@ -73,7 +67,7 @@ class NeighborTable:
 
     Attributes
     ----------
-    table : integer (n, K), -1 where there are fewer; may be a map of a file.
+    table : integer (n, K) in C order, -1 at the end of a row of fewer; may be a map of a file.
     """
 
     table: np.ndarray
@@ -86,8 +80,15 @@ class NeighborTable:
         return (self.table[nodes] >= 0).sum(1)
 
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        column = (rng.random(len(nodes)) * self.degree(nodes)).astype(np.int64)
-        return self.table[nodes, column].astype(np.int64)
+        # Most rows are full: draw of all columns, and draw those again that find nothing.
+        width = self.table.shape[1]
+        flat, drawn = self.table.reshape(-1), rng.random(len(nodes)) * width
+        reached = flat.take(nodes * width + drawn.astype(np.int64)).astype(np.int64)
+        missed = np.flatnonzero(reached < 0)
+        nodes, drawn, degree = nodes[missed], drawn[missed], self.degree(nodes[missed])
+        again = (drawn - degree) / (width - degree) * degree  # even again, in [0, degree)
+        reached[missed] = flat.take(nodes * width + again.astype(np.int64))
+        return reached
 
 
 @dataclass
@@ -104,21 +105,20 @@ class CachedNeighbors:
     ask: Callable[[int], np.ndarray]
     _known: dict[int, np.ndarray] = field(default_factory=dict)
 
-    def _rows(self, nodes: np.ndarray) -> NeighborTable:
-        for node in np.unique(nodes).tolist():
+    def _rows(self, nodes: np.ndarray) -> tuple[NeighborTable, np.ndarray]:
+        different, which = np.unique(nodes, return_inverse=True)
+        table = np.full((len(different), self.width), -1, np.int64)
+        for row, node in zip(table, different.tolist(), strict=True):
             if node not in self._known:
-                row = np.full(self.width, -1, np.int64)
-                found = self.ask(node)[: self.width]
-                row[: len(found)] = found
-                self._known[node] = row
-        table = np.array([self._known[node] for node in nodes.tolist()])
-        return NeighborTable(table.reshape(-1, self.width))
+                self._known[node] = np.asarray(self.ask(node)[: self.width])
+            row[: len(self._known[node])] = self._known[node]
+        return NeighborTable(table), which
 
     def degree(self, nodes: np.ndarray) -> np.ndarray:
-        return self._rows(nodes).degree(np.arange(len(nodes)))
+        return NeighborTable.degree(*self._rows(nodes))
 
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return self._rows(nodes).step(np.arange(len(nodes)), rng)
+        return NeighborTable.step(*self._rows(nodes), rng)
 
 
 def budget(
@@ -164,7 +164,8 @@ def walk(
     booster : score is (Σ_q √V_q)² instead of Σ_q V_q (Pixie, eq. 3).
     scaled_budget, largest_degree : see `budget`.
     allowed : bool (n,); other nodes are walked through but not counted.
-    stop_posts, stop_visits : n_p and n_v; stop when n_p nodes have n_v visits each.
+    stop_posts, stop_visits : n_p and n_v; stop when n_p nodes that count have n_v visits each, of
+        all queries together (Pixie, alg. 2). Looked for every 10,000 steps, and 32 times at most.
     seed : same seed, same answer.
 
     Returns
@@ -176,55 +177,84 @@ def walk(
     ------
     BadInput : a number out of its range.
     """
-    if not 0 < restart <= 1 or steps < 1 or seed < 0:
+    least = min(steps, stop_visits, 1 if stop_posts is None else stop_posts)
+    if not 0 < restart <= 1 or least < 1 or seed < 0:
         raise BadInput(
-            f"restart {restart}, steps {steps}, seed {seed}: expected restart above 0 and at most "
-            "1, steps of 1 or more, seed of 0 or more"
+            f"restart {restart}, steps {steps}, stop {stop_posts} {stop_visits}, seed {seed}: "
+            "expected restart above 0 and at most 1, seed of 0 or more, the rest of 1 or more"
         )
     queries = np.asarray(queries, np.int64)
-    weights = np.ones(len(queries)) if weights is None else np.asarray(weights)
+    weights = np.ones(len(queries)) if weights is None else weights
     rng = np.random.default_rng(seed)
     share = budget(graph.degree(queries), weights, steps, scaled_budget, largest_degree)
     # Walkers enough that a step is worth a NumPy call; each walks its query's share in parallel.
     rounds = max(1, round(4 / restart)) if restart < 1 else 1
     if stop_posts is not None:
-        rounds = max(rounds, 16)
-    walkers = -(-share // rounds)
-    home = np.repeat(np.arange(len(queries)), walkers)
+        rounds = max(rounds, min(32, steps // 10_000))
+        seen, often = np.zeros(graph.n, np.min_scalar_type(stop_visits)), 0
+        seen[queries] = stop_visits  # so that they are not counted
+    # A visit is one number, its query's in the last bits: the smaller, the faster it is sorted.
+    bits = max(len(queries) - 1, 0).bit_length()
+    kind = np.uint32 if graph.n << bits <= 1 << 32 else np.uint64
+    visits: list[np.ndarray] = []
+    for home, at in _advance(graph, queries, share, rounds, restart, rng):
+        counted = at >= 0
+        if allowed is not None:
+            counted &= allowed[at]
+        visits.append((at.astype(kind) << kind(bits) | home.astype(kind))[counted])
+        visits[-1].sort()
+        if stop_posts is not None:
+            often += _see(seen, visits[-1] >> kind(bits), stop_visits)
+            if often >= stop_posts:
+                break
+    nodes, scores = _scores(np.concatenate(visits), bits, booster)
+    keep = ~np.isin(nodes, queries)
+    nodes, scores = nodes[keep], scores[keep]
+    # Most nodes are visited once: they are in order already, and only the others need sorting.
+    lowest = scores.min(initial=np.inf)
+    more = np.flatnonzero(scores > lowest)
+    more = more[np.argsort(-scores[more], kind="stable")]
+    order = np.concatenate([more, np.flatnonzero(scores == lowest)])
+    return nodes[order], scores[order]
+
+
+def _advance(graph, queries, share, rounds, restart, rng) -> Iterator[tuple[np.ndarray, ...]]:
+    """All walkers, a step at a time: the number of each one's query, and the node it is at."""
+    whole, part = np.divmod(share, rounds)  # walkers of all rounds; steps left for one of fewer
+    fewer = np.argsort(-part, kind="stable")[: np.count_nonzero(part)]
+    home = np.concatenate([np.repeat(np.arange(len(queries)), whole), fewer])
     at = queries[home]
-    keys: list[np.ndarray] = []
     for done in range(rounds):
+        walking = whole.sum() + np.count_nonzero(part > done)
+        home, at = home[:walking], at[:walking]
         if done and restart < 1:
             back = (at < 0) | (rng.random(len(at)) < restart)
             at = np.where(back, queries[home], at)
         elif done:
             at = queries[home]
-        at = graph.step(at, rng)
-        counted = at >= 0
-        if allowed is not None:
-            counted &= allowed[at]
-        keys.append(home[counted] * graph.n + at[counted])
-        if stop_posts is not None and done % 4 == 3:
-            pairs, visits = np.unique(np.concatenate(keys), return_counts=True)
-            nodes, total = _sum_by(pairs % graph.n, visits)
-            if (total >= stop_visits).sum() >= stop_posts:
-                break
-    pairs, visits = np.unique(np.concatenate(keys), return_counts=True)
-    values = np.sqrt(visits) if booster else visits
-    nodes, scores = _sum_by(pairs % graph.n, values)
-    scores = scores**2 if booster else scores
-    keep = ~np.isin(nodes, queries)
-    nodes, scores = nodes[keep], scores[keep]
-    order = np.argsort(-scores, kind="stable")
-    return nodes[order], scores[order]
+        yield home, (at := graph.step(at, rng))
 
 
-def _sum_by(nodes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unique nodes ascending and the sum of their values."""
-    order = np.argsort(nodes, kind="stable")
-    nodes, values = nodes[order], values[order].astype(np.float64)
-    first = np.flatnonzero(np.append(True, nodes[1:] != nodes[:-1])) if len(nodes) else []
-    return nodes[first], (np.add.reduceat(values, first) if len(nodes) else values)
+def _see(seen: np.ndarray, nodes: np.ndarray, enough: int) -> int:
+    """Add visits (nodes, ascending) to counts that stay at `enough`; how many come to be there."""
+    first = run_starts(nodes)
+    nodes, more = nodes[first], np.diff(first, append=len(nodes))
+    before = seen[nodes]
+    seen[nodes] = after = np.minimum(before + more, enough)
+    return np.count_nonzero(after == enough) - np.count_nonzero(before == enough)
+
+
+def _scores(visits: np.ndarray, bits: int, booster: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Visited nodes (int64), ascending, and their scores."""
+    visits = np.sort(visits, kind="stable")  # merges the rounds, which are sorted
+    first = run_starts(visits)
+    counts = np.diff(first, append=len(visits)).astype(np.float64)
+    nodes = (visits[first] >> visits.dtype.type(bits)).astype(np.int64)
+    first = run_starts(nodes)
+    if not len(first):
+        return nodes, counts
+    scores = np.add.reduceat(np.sqrt(counts) if booster else counts, first)
+    return nodes[first], scores**2 if booster else scores
 
 
 def prune(graph: Bipartite, affinity: np.ndarray, delta: float) -> Bipartite:
@@ -243,27 +273,15 @@ def prune(graph: Bipartite, affinity: np.ndarray, delta: float) -> Bipartite:
     place = np.arange(len(row)) - offsets[row]  # rank within the row, best first
     kept = np.sort(order[place < np.ceil(lengths**delta)[row]])
     return bipartite(row[kept], graph.boards_of.values[kept], graph.n, len(graph.posts_on),
-                     graph.board_weights, graph.post_bias)  # fmt: skip
+                     board_weights=graph.board_weights, post_bias=graph.post_bias)  # fmt: skip
 
 
 def bipartite(
-    posts: np.ndarray,
-    boards: np.ndarray,
-    n_posts: int,
-    n_boards: int,
-    board_weights: np.ndarray | None = None,
-    post_bias: np.ndarray | None = None,
+    posts: np.ndarray, boards: np.ndarray, n_posts: int, n_boards: int, **biases: np.ndarray | None
 ) -> Bipartite:
-    """A graph of edges (posts[i], boards[i])."""
-
-    def ragged(keys: np.ndarray, values: np.ndarray, rows: int) -> Ragged:
-        order = np.argsort(keys, kind="stable")
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=rows))])
-        return Ragged(offsets, np.asarray(values)[order])
-
-    return Bipartite(
-        ragged(posts, boards, n_posts), ragged(boards, posts, n_boards), board_weights, post_bias
-    )
+    """A graph of edges (posts[i], boards[i]); `board_weights` and `post_bias` as in `Bipartite`."""
+    boards_of = Ragged.group(posts, boards, n_posts)
+    return Bipartite(boards_of, Ragged.group(boards, posts, n_boards), **biases)
 
 
 def with_boards(graph: Bipartite, members: list[np.ndarray], weight: float = 1.0) -> Bipartite:
@@ -276,4 +294,5 @@ def with_boards(graph: Bipartite, members: list[np.ndarray], weight: float = 1.0
     weights = graph.board_weights
     if weights is not None:
         weights = np.concatenate([weights, np.full(len(members), weight * weights.max(initial=0))])
-    return bipartite(posts, boards, graph.n, first + len(members), weights, graph.post_bias)
+    return bipartite(posts, boards, graph.n, first + len(members),
+                     board_weights=weights, post_bias=graph.post_bias)  # fmt: skip

@@ -1,8 +1,11 @@
 """The walk against exact probabilities, hand-worked budgets and a checkerboard."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from e6graph.errors import BadInput
 from e6graph.pixie import (
     CachedNeighbors,
     NeighborTable,
@@ -25,6 +28,33 @@ def graph_of(boards_of, n_boards, **options):
 def toy():
     """Post 0 on boards 0, 1; 1 on 0; 2 on 1, 2; 3 on 2; 4 on none."""
     return graph_of([[0, 1], [0], [1, 2], [2], []], 3)
+
+
+class Watched:
+    """A graph that keeps what each step reached."""
+
+    def __init__(self, graph):
+        self.graph, self.n, self.degree, self.log = graph, graph.n, graph.degree, []
+
+    def step(self, nodes, rng):
+        self.log.append(self.graph.step(nodes, rng))
+        return self.log[-1]
+
+    @property
+    def steps(self):
+        return sum(len(reached) for reached in self.log)
+
+    def often(self, rounds, visits, but, allowed):
+        """How many nodes have so many visits after some rounds, counted in the slow way."""
+        seen = Counter(np.concatenate(self.log[:rounds]).tolist()) if rounds else {}
+        return sum(n >= visits and allowed[v] and v not in but for v, n in seen.items())
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    """3,000 posts on 8 of 200 boards each, the first boards the fullest."""
+    rng = np.random.default_rng(0)
+    return graph_of([np.unique((200 * rng.random(8) ** 2).astype(int)) for _ in range(3000)], 200)
 
 
 def test_one_step_has_the_exact_probabilities(toy):
@@ -84,11 +114,77 @@ def test_allowed_counts_only_what_may_be_shown_and_scores_descend(toy):
     assert (np.diff(scores) <= 0).all()
 
 
-def test_early_stop_walks_less(toy):
-    _, all_of_it = walk(toy, [0], steps=32_000, booster=False)
-    _, stopped = walk(toy, [0], steps=32_000, booster=False, stop_posts=2, stop_visits=4)
-    assert (stopped >= 4).sum() >= 2
-    assert stopped.sum() < all_of_it.sum() / 2
+@pytest.mark.parametrize("restart", [1.0, 0.5])
+@pytest.mark.parametrize("n_p, n_v", [(30, 4), (300, 4), (700, 3), (2, 260)])
+def test_early_stop_is_at_the_first_look_that_finds_enough(crowd, restart, n_p, n_v):
+    queries, allowed = [1, 20, 300], np.arange(3000) % 3 > 0
+    watched = Watched(crowd)
+    options = {"steps": 300_000, "restart": restart, "booster": False, "allowed": allowed}
+    nodes, visits = walk(watched, queries, stop_posts=n_p, stop_visits=n_v, seed=2, **options)
+    rounds = len(watched.log)
+    assert watched.steps <= 240_000
+    assert watched.steps == pytest.approx(rounds * 10_000, rel=0.01)
+    assert watched.often(rounds, n_v, queries, allowed) == (visits >= n_v).sum() >= n_p
+    assert watched.often(rounds - 1, n_v, queries, allowed) < n_p
+    assert not np.isin(queries, nodes).any() and allowed[nodes].all()
+
+
+def test_a_stop_that_never_comes_changes_nothing(crowd):
+    options = {"steps": 30_000, "restart": 0.2, "seed": 3}  # as many rounds with it as without
+    whole = walk(crowd, [5, 9], **options)
+    never = walk(crowd, [5, 9], stop_posts=10**9, **options)
+    assert np.array_equal(whole[0], never[0]) and np.array_equal(whole[1], never[1])
+    once = walk(crowd, [5, 9], stop_posts=200, stop_visits=9, steps=300_000, seed=3)
+    again = walk(crowd, [5, 9], stop_posts=200, stop_visits=9, steps=300_000, seed=3)
+    other = walk(crowd, [5, 9], stop_posts=200, stop_visits=9, steps=300_000, seed=4)
+    assert np.array_equal(once[0], again[0]) and np.array_equal(once[1], again[1])
+    assert not np.array_equal(once[1], other[1])
+
+
+@pytest.mark.parametrize("stop", [{}, {"stop_posts": 10**9}])
+@pytest.mark.parametrize("steps, restart", [(1003, 1.0), (1003, 0.3), (7, 0.5), (100_003, 1.0)])
+def test_no_step_more_and_none_less_than_the_budget(crowd, steps, restart, stop):
+    queries, weights = np.arange(7) * 11, np.array([1, 2, 3, 0, 1, 9, 0.5])
+    watched = Watched(crowd)
+    walk(watched, queries, weights, steps=steps, restart=restart, **stop)
+    assert watched.steps == budget(np.ones(7), weights, steps, False).sum() <= steps + 6
+
+
+@pytest.mark.parametrize("booster", [True, False])
+def test_scores_and_their_order_against_a_slow_count(crowd, booster):
+    queries = np.array([3, 40, 41])
+    watched = Watched(crowd)
+    nodes, scores = walk(watched, queries, steps=6000, booster=booster, seed=1)
+    seen = Counter(zip(watched.log[0].tolist(), np.repeat(queries, 2000).tolist(), strict=True))
+    slow = dict.fromkeys((node for node, _ in seen if node not in queries), 0.0)
+    for (node, _), visits in seen.items():
+        if node in slow:
+            slow[node] += np.sqrt(visits) if booster else visits
+    slow = {node: score**2 if booster else score for node, score in slow.items()}
+    assert dict(zip(nodes.tolist(), scores.tolist(), strict=True)) == pytest.approx(slow)
+    assert np.array_equal(np.lexsort((nodes, -scores)), np.arange(len(nodes)))
+
+
+def test_nodes_of_a_graph_too_large_for_32_bits():
+    class Huge:
+        n = 1 << 40
+
+        def degree(self, nodes):
+            return np.ones(len(nodes))
+
+        def step(self, nodes, rng):
+            return nodes + (1 << 36)
+
+    nodes, visits = walk(Huge(), [0, 5, 1 << 39], steps=30, booster=False)
+    assert nodes.tolist() == [1 << 36, (1 << 36) + 5, (1 << 39) + (1 << 36)]
+    assert visits.tolist() == [10, 10, 10]
+
+
+def test_what_cannot_be_asked_of_a_walk_is_said(toy):
+    for given in ({"steps": 0}, {"restart": 0}, {"restart": 1.5}, {"seed": -1}, {"stop_posts": 0},
+                  {"stop_posts": 5, "stop_visits": 0}):  # fmt: skip
+        with pytest.raises(BadInput, match="expected restart above 0"):
+            walk(toy, [0], **given)
 
 
 def test_budget_by_hand():
@@ -136,6 +232,13 @@ def test_neighbor_tables_and_their_cache_walk_alike():
     assert sorted(asked) == [0, 1, 2, 3]  # each once
 
 
+def test_every_neighbor_of_a_short_row_is_as_likely():
+    table = np.array([[1, 2, 3, -1, -1, -1, -1], [-1] * 7, [0] * 7, [0] * 7], np.int32)
+    reached = NeighborTable(table).step(np.zeros(60_000, int), np.random.default_rng(0))
+    assert np.bincount(reached, minlength=4) / 60_000 == pytest.approx([0, *[1 / 3] * 3], abs=0.01)
+    assert NeighborTable(table).step(np.array([1, 2]), np.random.default_rng(0)).tolist() == [-1, 0]
+
+
 def test_checkerboard_stays_in_its_color():
     rng = np.random.default_rng(0)
     boards = [rng.choice(np.arange(20) * 2 + post % 2, 5, replace=False) for post in range(100)]
@@ -151,3 +254,17 @@ def test_choose_of_empty_and_weightless_rows_is_minus_one():
     assert rows.choose(np.array([0, 0]), rng).tolist() == [-1, -1]
     assert rows.choose(np.array([0, 1]), rng, np.zeros(2)).tolist() == [-1, -1]
     assert set(rows.choose(np.ones(50, int), rng, np.array([0.0, 2.0])).tolist()) == {1}
+    weights = np.array([0.0, 2.0])
+    assert rows.choose(np.array([1, -1, 0, 1]), rng).tolist()[1:3] == [-1, -1]
+    assert rows.choose(np.array([1, -1, 0, 1]), rng, weights).tolist() == [1, -1, -1, 1]
+    assert rows.choose(np.zeros(0, int), rng, weights).tolist() == []
+
+
+def test_choose_draws_in_proportion_from_few_rows_and_from_many():
+    rows = Ragged(np.array([0, 3, 5]), np.array([0, 1, 2, 1, 3]))
+    weights = np.array([1.0, 2.0, 0.0, 6.0])
+    for asked in (np.repeat([0, 1], 50_000), np.tile([0, 1], 50_000)):
+        drawn = rows.choose(asked, np.random.default_rng(1), weights)
+        for row, shares in ((0, [1 / 3, 2 / 3, 0, 0]), (1, [0, 1 / 4, 0, 3 / 4])):
+            got = np.bincount(drawn[asked == row], minlength=4) / 50_000
+            assert got == pytest.approx(shares, abs=0.01)

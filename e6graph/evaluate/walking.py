@@ -5,11 +5,13 @@ The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this bo
 
 from __future__ import annotations
 
+import itertools
 import time
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,11 +23,14 @@ from .plotting import lines
 from .protocol import HEADER, Answer, PoolQuery, judge_answers, pool_queries, split_pools, summarise
 from .report import Figure, Table
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 STEPS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 RESTARTS = (1.0, 0.5, 0.2)
 LONG, DEPTH = 1_000_000, 1000  # steps of the long walk, and how many of its posts count
 BUDGET = 200_000  # steps of a walk that may stop early
-STOP_POSTS, STOP_VISITS = (500, 1000, 2000, 5000), (2, 4, 8)  # n_p, n_v
+STOP_POSTS, STOP_VISITS = (250, 500, 1000, 2000, 4000), (2, 4, 8)  # n_p, n_v
 EQUALS = "Posts of the same tags are equals: chance alone tells which of them come first."
 SHARE = (0, 1)  # of an axis that shows a share
 DELTAS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
@@ -42,11 +47,30 @@ def walked(graph: PostGraph, seed: int = 0, **options) -> Answer:
 
     def answer(rows: np.ndarray, turn: int) -> np.ndarray:
         own = (seed << 20) + turn
-        found, visits = pixie.walk(over, rows, allowed=graph.allowed, seed=own, **options)
-        chance = np.random.default_rng(own).random(len(found))
-        return found[np.lexsort((chance, -visits))]
+        return mixed(*pixie.walk(over, rows, allowed=graph.allowed, seed=own, **options), own)
 
     return answer
+
+
+def mixed(found: np.ndarray, visits: np.ndarray, seed: int) -> np.ndarray:
+    """Posts by visits (descending, as given), those of equal visits in random order.
+
+    >>> mixed(np.array([4, 7, 9]), np.array([3.0, 2.0, 1.0]), seed=0)
+    array([4, 7, 9])
+    """
+    place = np.cumsum(np.append(0, visits[1:] != visits[:-1])[: len(visits)])
+    return found[np.argsort(place + np.random.default_rng(seed).random(len(visits)))]
+
+
+class Counted:
+    """A graph that counts the steps taken on it."""
+
+    def __init__(self, graph: pixie.Graph) -> None:
+        self.n, self.degree, self._step, self.steps = graph.n, graph.degree, graph.step, 0
+
+    def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        self.steps += len(nodes)
+        return self._step(nodes, rng)
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
@@ -124,31 +148,44 @@ def stopping(
     graph: PostGraph, queries: Sequence[PoolQuery], steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
     """Overlap with the first 1,000 of a walk of a million steps, against time."""
+    ways = {("no early stop", n): {"steps": n} for n in (*steps, LONG)}
+    for n_v, n_p in itertools.product(STOP_VISITS, STOP_POSTS):
+        stop = {"stop_posts": n_p, "stop_visits": n_v}
+        ways[f"{n_v} visits each", n_p] = {"steps": BUDGET, **stop}
+    measured = np.zeros((len(ways), 3))  # steps, ms, overlap
     long = walked(graph, seed + 1, steps=LONG)
-    truth = [long(rows, turn) for turn, (rows, _) in enumerate(queries)]
-
-    def measure(**given) -> tuple[float, float]:
-        answer = walked(graph, seed, **given)
-        answer(queries[0][0], 0)  # the first walk may have to read pages
-        start = time.perf_counter()
-        found = [answer(rows, turn) for turn, (rows, _) in enumerate(queries)]
-        ms = (time.perf_counter() - start) / len(queries) * 1000
-        return ms, float(np.mean([overlap(f, t, DEPTH) for f, t in zip(found, truth, strict=True)]))
-
-    rows = [(f"all of {n:,} steps", *measure(steps=n)) for n in steps]
-    series = {"no early stop": tuple(zip(*(row[1:] for row in rows), strict=True))}
-    for n_v in STOP_VISITS:
-        points = [measure(steps=BUDGET, stop_posts=n, stop_visits=n_v) for n in STOP_POSTS]
-        rows += [(f"n_p {n:,}, n_v {n_v}", *p) for n, p in zip(STOP_POSTS, points, strict=True)]
-        series[f"stopped, {n_v} visits"] = tuple(zip(*sorted(points), strict=True))
+    for turn, (rows, _) in enumerate(queries):
+        truth = long(rows, turn)
+        walked(graph, seed)(rows, turn)  # the first walk after a long one has memory to ask for
+        for row, given in zip(measured, ways.values(), strict=True):  # in turns: noise hits all
+            own, over = (seed << 20) + turn, Counted(graph.ranking.graph)
+            start = time.process_time()
+            found = pixie.walk(over, rows, allowed=graph.allowed, seed=own, **given)
+            ms = (time.process_time() - start) * 1000
+            row += over.steps, ms, overlap(mixed(*found, own), truth, DEPTH)
+    measured /= len(queries)
+    table, series = [], {}
+    for (name, n), (taken, ms, shared) in zip(ways, measured.tolist(), strict=True):
+        whole = name == "no early stop"
+        says = f"all of {n:,} steps" if whole else f"n_p {n:,}, n_v {name.partition(' ')[0]}"
+        table.append((says, round(taken), ms, shared))
+        xs, ys = series.setdefault(name, ([], []))
+        xs.append(ms)
+        ys.append(shared)
     title = f"Overlap with the first {DEPTH:,} of {LONG:,} steps, {len(queries)} queries"
-    note = (f"n_p posts of n_v visits stop a walk of at most {BUDGET:,} steps, which looks whether "
-            "to stop at each quarter.")  # fmt: skip
-    draw = partial(lines, series=series, x="ms a query", y="overlap with the long walk", log="x",
-                   limits=SHARE, legend="lower right")  # fmt: skip
+    note = (f"n_p posts of n_v visits each stop a walk of at most {BUDGET:,} steps. Steps: those "
+            "walked; ms: of the processor.")  # fmt: skip
+
+    def draw(axes: Axes) -> None:
+        notes = {"4 visits each": [f"{n:,}" for n in STOP_POSTS]}
+        lines(axes, series, "ms a query", "overlap with the long walk", log="x", limits=SHARE,
+              legend="lower right", notes=notes)  # fmt: skip
+        axes.set_xticks([1, 2, 5, 10, 20, 50, 100, 200])
+        axes.minorticks_off()
+
     return [
-        Table(title, ("walk", "ms", "overlap"), rows, [note, EQUALS]),
-        Figure("walk_stopping", "The walk: overlap with a million steps", draw),
+        Table(title, ("walk", "steps", "ms", "overlap"), table, [note, EQUALS]),
+        Figure("walk_stopping", "The walk, stopped when n_p posts have enough visits", draw),
     ]
 
 
