@@ -25,7 +25,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python construct_index.py --index $(DEMO)/index
 	$(BIN)/python solve_recognizer.py --index $(DEMO)/index --previews $(DEMO) --no-fetch
 	rm -f $(DEMO)/profiles.sqlite*
-	printf '%s\n' '/enjoy fox night' '/walk' '/like' '/walk' '/like' '/walk' '/dislike' '/more' '/taste' '/quit' \
+	printf '%s\n' '/enjoy fox night' '/walk' '/like' '/like' '/dislike' '/stop' '/more' '/taste' '/quit' \
 	  | $(BIN)/python bot.py --index $(DEMO)/index --previews $(DEMO) \
 	    --profiles $(DEMO)/profiles.sqlite --sheet $(DEMO)/recommendations.png
 

@@ -1,19 +1,24 @@
-"""A talk with the recommender, in the terminal or from a pipe.
+"""A talk with the recommender: in the terminal, from a pipe, in a browser or on Telegram.
 
-Reads index/ and previews/; keeps what you enjoy, avoid, like and saw in profiles.sqlite, until you
-tell it to /forget. /help lists the commands.
+Reads index/ and previews/; keeps what each user enjoys, avoids, likes and saw in profiles.sqlite,
+until they tell it to /forget. /help lists the commands.
 
     python bot.py
     printf '/enjoy fox night\\n/walk\\n/quit\\n' | python bot.py --sheet shown.png
+    python bot.py --web
+    BOT_TOKEN=... python bot.py --telegram
 """
 
 import io
+import os
 import sys
 from pathlib import Path
 
 from e6graph import cli
+from e6graph.chat import telegram, web
 from e6graph.chat.contact_sheet import contact_sheet
 from e6graph.chat.conversation import Conversation
+from e6graph.chat.sessions import Sessions
 from e6graph.chat.terminal import talk
 from e6graph.errors import E6GraphError
 from e6graph.profiles import Profiles
@@ -39,15 +44,31 @@ def main(argv=None):
     add = parser.add_argument
     add("--ratings", default="s", help="ratings to show: s, or s with q and e, as sq or sqe")
     add("--blacklist", default="default", metavar="FILE", help="filters: default, none or a file")
+    add("--previews", default="previews", metavar="DIR", help="thumbnails of the posts")
     add("--profiles", default="profiles.sqlite", metavar="FILE", help="what is kept of users")
-    add("--previews", default="previews", metavar="DIR", help="previews, for --sheet")
-    add("--user", default="terminal", help="whose profile to use")
+    add("--max-users", type=cli.positive, metavar="N", help="keep no more users than this")
+    add("--keep-days", type=cli.positive, metavar="N", help="forget who was away for longer")
+    add("--user", default="terminal", help="whose profile to use, in the terminal")
     add("--sheet", default=None, metavar="PNG", help="write a contact sheet of the posts shown")
+    front = parser.add_mutually_exclusive_group()
+    front.add_argument("--web", action="store_true", help="serve a page to the browser")
+    front.add_argument("--telegram", action="store_true", help="serve Telegram; needs BOT_TOKEN")
+    add("--host", default="127.0.0.1", help="where --web listens; others can reach only what is "
+        "not a loopback address")  # fmt: skip
+    add("--port", type=cli.between(0, 65535), default=7860, help="of --web")
+    add("--api-base", metavar="URL", help="a Bot API server of your own, for --telegram")
     args = parser.parse_args(argv)
 
     blacklist = {"default": "default", "none": None}.get(args.blacklist, Path(args.blacklist))
     graph = PostGraph.open(index=args.index, ratings=args.ratings, blacklist=blacklist)
-    with Profiles(args.profiles) as profiles:
+    with Profiles(args.profiles, args.max_users, args.keep_days) as profiles:
+        if args.web or args.telegram:
+            sessions = Sessions(graph, profiles, args.previews)
+            if args.web:
+                web.serve(sessions, args.host, args.port)
+            else:
+                telegram.serve(sessions, os.environ.get("BOT_TOKEN"), args.api_base)
+            return
         shown = talk(Conversation(graph, profiles, args.user, args.previews))
     if args.sheet and shown:
         write_sheet(args.sheet, shown)

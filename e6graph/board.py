@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import copy
+import fnmatch
 import os
 import re
+import threading
 import warnings
+from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from .blacklist import DEFAULT, Blacklist
 from .errors import BadInput, UnknownPost, UnknownTag
+from .interactions import RATING_TAGS
 from .posts import Posts
 from .speller import nearest_names
 from .store import Store
 from .tags import CATEGORIES
 
 CHUNK = 200_000  # posts counted at a time
+VIEWS = 32  # narrowed boards kept
 
 
 @dataclass(frozen=True)
@@ -46,19 +54,55 @@ class Board:
 
     Attributes
     ----------
-    posts : all that is indexed. allowed : bool (n,), what may be shown; by row.
+    posts : all that is indexed. allowed : bool (n,), what may be shown; by row. ratings : letters.
     """
+
+    _OF_ALLOWED: tuple[str, ...] = ("shown",)  # cached properties that depend on `allowed`
 
     def __init__(self, store: Store, ratings: str, blacklist: str | Path | None) -> None:
         if not ratings or set(ratings) - set("sqe"):
             raise BadInput(f"ratings {ratings!r}: expected some of the letters s, q, e")
-        self.posts = Posts.open(store)
+        self.posts, self.ratings = Posts.open(store), "".join(r for r in "sqe" if r in ratings)
         rating = self.posts.column("rating")
         self.allowed = np.isin(rating, list(ratings))
         if blacklist is not None:
             self.allowed &= ~Blacklist.parse(_blacklist_text(blacklist)).mask(self.posts)
         if set(ratings) != {"s"}:  # whatever the options say; safe posts are not under the rule
             self.allowed &= ~self.posts.forbidden()
+
+        self._narrowed: OrderedDict[tuple[str, str], Self] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def narrowed(self, ratings: str, blacklist: str = "") -> Self:
+        """The same board for someone who wants to see less of it; never more.
+
+        Parameters
+        ----------
+        ratings : letters; those the board does not show stay hidden.
+        blacklist : further lines in the site's language.
+
+        Returns
+        -------
+        A board that shares everything but the mask, n bytes; the latest `VIEWS` are kept.
+        """
+        key = ("".join(r for r in self.ratings if r in ratings), blacklist)
+        if key == (self.ratings, ""):
+            return self
+        if not key[0]:
+            raise BadInput(f"ratings {ratings!r}: this board shows {self.ratings}")
+        with self._lock:
+            if key not in self._narrowed:
+                made = copy.copy(self)
+                for name in self._OF_ALLOWED:
+                    made.__dict__.pop(name, None)
+                rating = np.isin(self.posts.column("rating"), list(key[0]))
+                made.allowed = self.allowed & rating & ~Blacklist.parse(blacklist).mask(self.posts)
+                made.ratings, made._narrowed = key[0], OrderedDict()
+                self._narrowed[key] = made
+            self._narrowed.move_to_end(key)
+            while len(self._narrowed) > VIEWS:
+                self._narrowed.popitem(last=False)
+            return self._narrowed[key]
 
     def resolve_tags(self, names: str | Iterable[str]) -> tuple[list[str], list[str]]:
         """(canonical names of the known ones, the unknown ones), in order, each once."""
@@ -78,6 +122,35 @@ class Board:
         """Names and aliases spelled like one, of tags that a visible post holds."""
         names = [known for known, tag_id in self.posts.tag_ids.items() if self.shown[tag_id]]
         return nearest_names(name.replace(" ", "_"), names, n)
+
+    def complete(self, prefix: str, n: int = 8) -> list[tuple[str, str, int]]:
+        """Tags that begin with `prefix` (with `*` in it: that match it), the most used first.
+
+        Returns
+        -------
+        (name, category, visible posts that hold it); aliases stand for their tags.
+        """
+        prefix = prefix.strip().lower().replace(" ", "_")
+        if "*" in prefix:
+            named = re.compile(fnmatch.translate(re.sub(r"([?[])", r"[\1]", prefix)))
+            found = [name for name in self._sorted_names if named.match(name)]
+        else:
+            start = bisect_left(self._sorted_names, prefix)
+            end = bisect_left(self._sorted_names, prefix + "\U0010ffff")
+            found = self._sorted_names[start:end] if prefix else []
+        ids = np.unique([self.posts.tag_ids[name] for name in found]).astype(np.int64)
+        ids = ids[(self.shown[ids] > 0) & ~np.isin(ids, self._silent)]
+        best = ids[np.argsort(-self.shown[ids], kind="stable")][:n].tolist()
+        kinds = self.posts.categories
+        return [(self.posts.names[i], CATEGORIES[kinds[i]], int(self.shown[i])) for i in best]
+
+    @cached_property
+    def _sorted_names(self) -> list[str]:
+        return sorted(self.posts.tag_ids)
+
+    @cached_property
+    def _silent(self) -> list[int]:
+        return [self.posts.tag_ids[t] for t in RATING_TAGS if t in self.posts.tag_ids]
 
     @cached_property
     def shown(self) -> np.ndarray:

@@ -22,7 +22,7 @@ What each is worth differs from board to board, so it is learned from the board'
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -39,6 +39,15 @@ K1, B = 1.2, 0.75  # of BM25
 KINDS = ("artist", "copyright", "character", "species")
 WEIGHTS = dict(likeness=5.0, bm25=3.0, walk=1.2, size=0.9, artist=0.3, copyright=0.1,
                character=0.1, species=0.1)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A post, its score, and why: tags it shares, then the query post it is most like."""
+
+    post_id: int
+    score: float
+    because: list[str | int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -209,6 +218,19 @@ class Ranking:
         return sp.csr_matrix(
             (np.ones(kept.sum()), columns[kept], indptr), (len(rows), len(tag_ids))
         )
+
+    def explained(
+        self, rows: np.ndarray, scores: np.ndarray, queries: Sequence[Query]
+    ) -> list[Recommendation]:
+        """Some rows as recommendations, with `reasons`."""
+        reasons, nearest = self.reasons(rows, queries)
+        made = []
+        for row, score, said, query in zip(rows, scores, reasons, nearest, strict=True):
+            because: list[str | int] = [self.posts.names[tag_id] for tag_id in said]
+            if said and queries[query].row is not None:
+                because.append(int(self.posts.ids[queries[query].row]))
+            made.append(Recommendation(int(self.posts.ids[row]), float(score), because))
+        return made
 
     def reasons(
         self, rows: np.ndarray, queries: Sequence[Query], n: int = 3

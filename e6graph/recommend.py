@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
+from . import personal
 from .board import Board, PostInfo
 from .completion import Completion
 from .embedding import Dictionary, unit_rows
 from .errors import BadArtifact, BadInput, UnknownTag
 from .neighbors import PATTERN, Neighbors, check_vector
-from .pixie import CachedNeighbors, Graph, NeighborTable, walk, with_boards
-from .ranking import Query
+from .pixie import walk
+from .profiles import Profile
+from .ranking import Query, Recommendation
+from .recognizer import Recognizer
 from .store import Store
 from .tagfiles import load_implications
+from .walks import Walks
 from .weighting import open_ranking
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
@@ -26,17 +29,10 @@ AVOIDED = 0.5  # of what a post scores with the avoided ones is taken from its s
 SEEN_TAGS = 24  # tags of a picture that take part, by confidence
 
 
-@dataclass(frozen=True)
-class Recommendation:
-    """A post, its score (see `ranking`), and why: tags it shares, the query it is most like."""
-
-    post_id: int
-    score: float
-    because: list[str | int] = field(default_factory=list)
-
-
 class PostGraph(Board):
     """An opened index. Calls may come from several threads; nothing in it changes."""
+
+    _OF_ALLOWED = ("shown", "_completion")
 
     def __init__(self, store: Store, ratings: str, blacklist: str | Path | None) -> None:
         for name in ("posts.parquet", "dictionary.npz", "attenuator.npz", PATTERN):
@@ -58,6 +54,10 @@ class PostGraph(Board):
                 f"{self._near.dim}: run the scripts again from solve_attenuator.py on"
             )
         self.ranking = open_ranking(store, self.posts)
+        self._walks = Walks(store, self.posts, self._near, self.ranking.graph)
+        # Made when first asked for, and shared by the narrowed boards.
+        self._recognizer = cache(lambda: Recognizer.open(store))
+        self._implications = cache(lambda: load_implications(store.root)[0])
         self._column = {name: i for i, name in enumerate(self.dictionary.tags)}
 
     @classmethod
@@ -97,19 +97,13 @@ class PostGraph(Board):
         vector = unit_rows(mean @ self.operator.T)[0]
         return vector if vector.any() else None
 
-    @cached_property
-    def _recognizer(self):
-        from .recognizer import Recognizer
-
-        return Recognizer.open(self._store)
-
     def embed_image(self, image) -> np.ndarray:
         """The vector of a picture (path, bytes or PIL image), float32 (d,), of length 1."""
-        return self._recognizer.embed(image)
+        return self._recognizer().embed(image)
 
     def recognize(self, image, n: int = 8) -> list[tuple[str, float]]:
         """What a picture seems to show: (tag, confidence 0..1), best first."""
-        return self._recognizer.tags(image, n)
+        return self._recognizer().tags(image, n)
 
     def neighbors(self, query: int | np.ndarray, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """The nearest posts of a post or of a vector (d,), without the post itself.
@@ -151,36 +145,8 @@ class PostGraph(Board):
         ids : int64, visited posts, best first. visits : float64.
         """
         rows = np.array([self.row(post) for post in posts], np.int64)
-        found, visits = walk(self._graph(over), rows, allowed=self.allowed, **options)
+        found, visits = walk(self._walks.over(over), rows, allowed=self.allowed, **options)
         return self.posts.ids[found], visits
-
-    def _graph(self, over: str) -> Graph:
-        graphs = {"tags": lambda: self.ranking.graph, "pools": lambda: self._with_pools,
-                  "neighbors": lambda: self._near_graph}  # fmt: skip
-        if over not in graphs:
-            raise BadInput(f"over {over!r}: expected one of {', '.join(graphs)}")
-        return graphs[over]()
-
-    @cached_property
-    def _with_pools(self) -> Graph:
-        members = self.posts.pools["post_ids"].to_pylist()
-        rows = [np.flatnonzero(np.isin(self.posts.ids, pool)) for pool in members]
-        return with_boards(self.ranking.graph, rows)
-
-    @cached_property
-    def _near_graph(self) -> Graph:
-        if self._store.find("neighbors.npy"):
-            table = np.load(self._store.check("neighbors.npy"), "r", allow_pickle=False)
-            return NeighborTable(table)
-        width = 16
-
-        def ask(row: int) -> np.ndarray:
-            own = int(self.posts.ids[row])
-            ids, _ = self._near.query(self._near.vector(own), width + 1)
-            rows = self.posts.rows(ids[ids != own])
-            return rows[rows >= 0]
-
-        return CachedNeighbors(len(self.posts), width, ask)
 
     # -- recommending ----------------------------------------------------------------------------
     def recommend(
@@ -239,14 +205,26 @@ class PostGraph(Board):
             score = score - AVOIDED * self.ranking.score(rows, disliked)
         chance = np.random.default_rng(seed).random(len(rows))  # ids say nothing, ties included
         best = np.lexsort((chance, -score))[:n]
-        reasons, nearest = self.ranking.reasons(rows[best], queries)
-        made = []
-        for i, said, query in zip(best.tolist(), reasons, nearest.tolist(), strict=True):
-            because: list[str | int] = [self.posts.names[tag_id] for tag_id in said]
-            if (row := queries[query].row) is not None:
-                because.append(int(self.posts.ids[row]))
-            made.append(Recommendation(int(self.posts.ids[rows[i]]), float(score[i]), because))
-        return made
+        return self.ranking.explained(rows[best], score[best], queries)
+
+    def personal(
+        self, profile: Profile, n: int = 1, seed: int = 0, explore: bool = False
+    ) -> list[Recommendation]:
+        """The next posts for one user, from all they said so far; see `preference`.
+
+        Parameters
+        ----------
+        profile : what is kept of them; nothing they avoid or saw is shown.
+        seed : of the draws; another for every answer.
+        explore : go where the taste is least known.
+        """
+        return personal.next_posts(self, profile, n, seed, explore)
+
+    def learned_tags(
+        self, profile: Profile, n: int = 8
+    ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
+        """(tag, weight) that a user's judgments speak for, and against, strongest first."""
+        return personal.learned_tags(self, profile, n)
 
     def _narrow(self, avoid: Iterable[str | int]) -> tuple[np.ndarray, list[Query]]:
         """What may be returned, and the avoided posts as queries."""
@@ -282,6 +260,15 @@ class PostGraph(Board):
             raise BadInput("give at least one tag")
         return self._completion.suggest(ids, n)
 
+    def telling_tags(self, tags: Sequence[str], n: int = 6) -> list[str]:
+        """Of the tags that belong with these, those that say most: by their score times idf."""
+        try:
+            found = self.suggest_tags(tags, 4 * n)
+        except UnknownTag:  # too rare to have a vector
+            return []
+        worth = {tag: score * self.ranking.idf[self.posts.tag_ids[tag]] for tag, score in found}
+        return sorted(worth, key=worth.get, reverse=True)[:n]
+
     def doubtful_tags(self, tags: Sequence[str]) -> list[tuple[str, float]]:
         """Tags that look wrong here: (tag, support by the others 0..1), the least first."""
         return self._completion.doubt(np.unique(self.known_tag_ids(tags)))
@@ -289,10 +276,7 @@ class PostGraph(Board):
     def redundant_tags(self, tags: Sequence[str]) -> list[str]:
         """Those of some tags that the others imply, the most used first."""
         ids = np.unique(self.known_tag_ids(tags)).tolist()
-        implied = set().union(*(self._implications.get(tag_id, ()) for tag_id in ids))
-        return [self.posts.names[tag_id] for tag_id in ids if tag_id in implied]
-
-    @cached_property
-    def _implications(self) -> dict[int, list[int]]:
         self._store.check("implications.json.gz")
-        return load_implications(self._store.root)[0]
+        implications = self._implications()
+        implied = set().union(*(implications.get(tag_id, ()) for tag_id in ids))
+        return [self.posts.names[tag_id] for tag_id in ids if tag_id in implied]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
 
 from e6graph.board import PostInfo
 from e6graph.errors import BadInput, UnknownPost, UnknownTag
@@ -30,16 +34,40 @@ ALIASES = {"vixen": "fox"}
 class FakeGraph:
     """Scores by counting shared tags; remembers how `recommend` was last called."""
 
-    def __init__(self, ratings: str = "s") -> None:
-        self.ratings = ratings
+    def __init__(self, ratings: str = "s", hidden: tuple[str, ...] = ()) -> None:
+        self.ratings, self.hidden = ratings, hidden
         self.called: dict = {}
+        self.posts = SimpleNamespace(site="https://e621.net")
         self.vocabulary = sorted({tag for post_id in BOARD for tag in self._tags(post_id)})
 
     def _tags(self, post_id: int) -> list[str]:
         return [tag for names in BOARD[post_id][1].values() for tag in names]
 
     def visible(self, post_id: int) -> bool:
-        return post_id in BOARD and BOARD[post_id][0] in self.ratings
+        shown = post_id in BOARD and BOARD[post_id][0] in self.ratings
+        return shown and not any(line in self._tags(post_id) for line in self.hidden)
+
+    @property
+    def allowed(self) -> np.ndarray:
+        return np.array([self.visible(post_id) for post_id in BOARD])
+
+    def narrowed(self, ratings: str, blacklist: str = "") -> FakeGraph:
+        """Of the site's language it knows lines of one tag."""
+        if (ratings, blacklist) == (self.ratings, "\n".join(self.hidden)):
+            return self
+        made = FakeGraph(ratings, tuple(blacklist.split("\n")) if blacklist else ())
+        made.called = self.called
+        return made
+
+    def complete(self, prefix: str, n: int = 8):
+        counts = Counter(tag for post_id in BOARD if self.visible(post_id)
+                         for tag in self._tags(post_id))  # fmt: skip
+        found = [
+            tag for tag in counts if fnmatch.fnmatch(tag, prefix if "*" in prefix else f"{prefix}*")
+        ]
+        return [(tag, "general", counts[tag]) for tag in sorted(found, key=lambda t: -counts[t])][
+            :n
+        ]
 
     def describe(self, post_id: int) -> PostInfo:
         if not self.visible(post_id):
@@ -70,7 +98,8 @@ class FakeGraph:
     def recommend(
         self, posts=(), tags=(), images=(), avoid=(), n=20, seed=0, exclude=()
     ) -> list[Recommendation]:
-        self.called = dict(posts=posts, tags=tags, avoid=avoid, n=n, seed=seed, exclude=exclude)
+        self.called.clear()
+        self.called |= dict(posts=posts, tags=tags, avoid=avoid, n=n, seed=seed, exclude=exclude)
         if unknown := self.resolve_tags([*tags, *(a for a in avoid if isinstance(a, str))])[1]:
             raise UnknownTag(f"no tag {unknown}")
         for post_id in [*posts, *(a for a in avoid if not isinstance(a, str))]:
@@ -85,3 +114,27 @@ class FakeGraph:
             if self.visible(post_id) and because and not (has & set(map(str, avoid))):
                 found.append(Recommendation(post_id, len(because) - len(away) / 2, because))
         return sorted(found, key=lambda one: (-one.score, one.post_id))[:n]
+
+    def personal(self, profile, n: int = 1, seed: int = 0, explore: bool = False):
+        if explore:
+            unseen = (p for p in BOARD if self.visible(p) and p not in profile.seen)
+            return [Recommendation(p, 0.0, []) for p in unseen][:n]
+        disliked = [p for p in profile.disliked if self.visible(p)]
+        avoids = self.resolve_tags(profile.avoids)[0]
+        return self.recommend(
+            [p for p in profile.liked if self.visible(p)],
+            self.resolve_tags(profile.enjoys)[0],
+            avoid=[*avoids, *disliked],
+            n=n,
+            seed=seed,
+            exclude=profile.seen,
+        )
+
+    def learned_tags(self, profile, n: int = 8):
+        def tags(post_ids):
+            return [(t, 1.0) for p in post_ids if self.visible(p) for t in self._tags(p)][:n]
+
+        return tags(profile.liked), [(tag, -weight) for tag, weight in tags(profile.disliked)]
+
+    def telling_tags(self, tags, n: int = 6):
+        return [tag for tag, _ in self.suggest_tags(tags, n)]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import json
 import re
 import sys
 import types
@@ -14,11 +15,23 @@ from PIL import Image
 
 from e6graph import cli
 from e6graph.chat import contact_sheet as sheets
+from e6graph.chat.blocks import blocks
 from e6graph.chat.contact_sheet import contact_sheet
-from e6graph.chat.conversation import MESSAGE_LIMIT, PICTURE_LIMIT, Conversation
-from e6graph.chat.messages import COMMANDS, Picture, Reply, card, clean, post_id_in, reasons
-from e6graph.chat.terminal import read_picture, talk
-from e6graph.errors import BadInput, MissingArtifact
+from e6graph.chat.conversation import Conversation
+from e6graph.chat.messages import (
+    COMMANDS,
+    MESSAGE_LIMIT,
+    PICTURE_LIMIT,
+    Picture,
+    Reply,
+    card,
+    clean,
+    post_id_in,
+    reasons,
+)
+from e6graph.chat.terminal import completions, read_picture, talk
+from e6graph.errors import BadArtifact, BadInput, MissingArtifact
+from e6graph.previews import preview_path
 from e6graph.profiles import Profile, Profiles
 
 PICTURE = b"PICTURE of a fox"
@@ -96,35 +109,53 @@ def test_a_walk_shows_the_post_and_why(bot):
     assert reply.picture == Path(f"previews/data/preview/00/00/{10:032x}.jpg")
     assert say(bot, "/why") == (
         "#10: you enjoy fox, night.\n"
-        "Sought from 2 tags you enjoy and 0 posts you liked, away from 0 tags and 0 posts; "
+        "Sought from 2 tags you enjoy, 0 posts you liked and 0 posts you did not, without 0 tags; "
         "left out 0 posts seen before. Score 2."
     )
 
 
-def test_feedback_counts_at_once(bot, kept):
+def test_feedback_counts_at_once_and_a_tour_goes_on(bot, kept):
     assert "do not know your taste" in say(bot, "/walk")
+    say(bot, "/stop")
     assert say(bot, "/like 14") == "You like #14: owl by inkwash."
     assert shown(bot.reply("/walk")) == [10]
-    assert bot._graph.called == dict(
+    assert bot._person.board.called == dict(
         posts=[14], tags=[], avoid=[], n=1, seed=1, exclude=[14]
     )  # the post liked has been seen
-    assert say(bot, "/dislike") == "You dislike #10: fox by inkwash."
+    replies = bot.reply("/dislike")
+    assert replies[0].text == "You dislike #10: fox by inkwash."
+    assert len(shown(replies)) == 1
+    assert bot._person.board.called["avoid"] == [10]
     bot.reply("/avoid spider")
-    bot.reply("/walk")
-    assert bot._graph.called["avoid"] == ["spider", 10]
-    assert bot._graph.called["seed"] == 2
-    say(bot, "/like 10")
+    replies = bot.reply("/skip")
+    assert replies[0].text.startswith("Skipped #") and len(shown(replies)) == 1
+    assert bot._person.board.called["avoid"] == ["spider", 10]
+    assert bot._person.board.called["seed"] == 3
+    assert shown(bot.reply("/like 10")) == []  # an older card: the tour stays where it is
     assert kept.load("ann").liked == [14, 10] and kept.load("ann").disliked == []
+    assert say(bot, "/stop") == "The tour is over: 3 shown, 0 liked."
+    assert shown(bot.reply("/like")) == []
+    assert say(bot, "/stop").startswith("There is no tour")
+
+
+def test_more_like_one_post_and_a_surprise(bot, kept):
+    assert shown(bot.reply("/more 15")) == [12, 13, 19, 20]  # papercut, day or river
+    assert bot._person.board.called["posts"] == [15]
+    assert "Sought from posts like #15" in say(bot, "/why")
+    assert shown(bot.reply("/surprise")) == [10]
+    assert say(bot, "/why 19").startswith("#19: ")
+    assert "is not remembered" in say(bot, "/why 16")
+    assert "may not be shown" in say(bot, "/more 21") or "hidden" in say(bot, "/more 21")
 
 
 def test_posts_do_not_come_back_even_in_the_next_run(bot, kept):
     say(bot, "/enjoy night")
-    first = shown(bot.reply("/walk")) + shown(bot.reply("/skip")) + shown(bot.reply("/more"))
+    first = shown(bot.reply("/walk")) + shown(bot.reply("/skip")) + shown(bot.reply("/skip"))
     again = Conversation(FakeGraph(), kept, "ann")
-    rest = shown(again.reply("/more")) + shown(again.reply("/more"))
+    rest = [post_id for _ in range(9) for post_id in shown(again.reply("/skip" if _ else "/walk"))]
     night = [p for p, (rating, tags) in BOARD.items() if "night" in tags["general"]]
     assert sorted(first + rest) == [p for p in night if BOARD[p][0] == "s"]
-    assert len(first) == 7
+    assert len(first) == 3
     assert say(again, "/walk").startswith("Nothing new is left")
     assert shown(Conversation(FakeGraph(), kept, "bob").reply("night")) == []
     assert shown(Conversation(FakeGraph(), kept, "bob").reply("/walk")) == [10]  # others' own
@@ -138,20 +169,6 @@ def test_a_scripted_talk_is_reproducible(tmp_path):
             bot = Conversation(FakeGraph(), kept, "ann")
             talks.append([say(bot, message) for message in script])
     assert talks[0] == talks[1]
-
-
-def test_only_the_latest_dislikes_count(bot, kept):
-    for post_id in (10, 11, 12):
-        kept.dislike("ann", post_id)
-    kept.enjoy("ann", ["owl"])
-    bot._graph.visible = lambda post_id: True
-    for post_id in range(100, 125):
-        kept.dislike("ann", post_id)
-    asked = []
-    bot._graph.recommend = lambda **query: asked.append(query) or []
-    bot.reply("/walk")
-    assert asked[0]["avoid"] == list(range(105, 125))
-    assert len(asked[0]["exclude"]) == 28
 
 
 def test_what_may_not_be_shown_is_refused_in_one_line(bot, kept):
@@ -170,8 +187,8 @@ def test_a_profile_made_under_other_settings_still_works(kept):
     kept.dislike("ann", 4000)
     narrow = Conversation(FakeGraph("s"), kept, "ann")
     assert shown(narrow.reply("/walk")) == [10]
-    assert narrow._graph.called["posts"] == []
-    assert narrow._graph.called["avoid"] == [12]
+    assert narrow._person.board.called["posts"] == []
+    assert narrow._person.board.called["avoid"] == [12]
     assert "3 of these are not on this board" in say(narrow, "/taste")
 
 
@@ -187,9 +204,9 @@ def test_a_picture_is_read_followed_and_not_kept(bot, kept, tmp_path):
     assert replies[0].choices == ["/enjoy fox", "/enjoy snow"]
     assert shown(replies) == [11, 10, 12]
     assert replies[1].why == "like your picture; it has fox, snow"
-    assert shown(bot.reply("/more")) == [14, 16, 18, 20]  # more like the picture
+    assert shown(bot.reply("/skip")) == [14]  # more like the picture
     assert "Sought from your picture" in say(bot, "/why")
-    assert kept.load("ann") == Profile(seen=[11, 10, 12, 14, 16, 18, 20])
+    assert kept.load("ann") == Profile(seen=[11, 10, 12, 14])
     say(bot, "/enjoy owl")
     assert shown(bot.reply("/walk")) == [13]  # the taste again
     assert b"PICTURE" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
@@ -205,8 +222,20 @@ def test_pictures_that_cannot_be_used(bot, monkeypatch):
     def missing(*_, **__):
         raise MissingArtifact("index/recognizer.npz is missing: run solve_recognizer.py first")
 
-    monkeypatch.setattr(bot._graph, "recognize", missing)
-    assert "run solve_recognizer.py first" in say(bot, Picture(PICTURE))
+    monkeypatch.setattr(bot._person.board, "recognize", missing)
+    assert "solve_recognizer.py was not run" in say(bot, Picture(PICTURE))
+
+
+def test_what_only_the_operator_can_mend_is_no_answer_but_a_line_in_the_terminal(bot, monkeypatch):
+    def damaged(*_, **__):
+        raise BadArtifact("posts.arrow is damaged: run construct_index.py again")
+
+    monkeypatch.setattr(bot._person.board, "personal", damaged)
+    say(bot, "/enjoy fox")
+    with pytest.raises(BadArtifact):
+        bot.reply("/walk")
+    _, text = transcript(bot, "/walk\n/quit\n")
+    assert "run construct_index.py again" in text and text.endswith("Goodbye.\n")
 
 
 # -- what is kept ----------------------------------------------------------------------------------
@@ -214,16 +243,81 @@ def test_taste_lists_what_is_kept(bot, kept):
     assert say(bot, "/taste") == "Nothing is kept of you."
     say(bot, "/enjoy fox night", "/avoid web", "/like 12", "/dislike 13", "/walk")
     assert say(bot, "/taste") == (
-        "Kept of 'ann', the latest last:\n"
+        "Kept of you, the latest last:\n"
         "enjoys     fox, night\n"
         "avoids     web\n"
         "liked      #12\n"
         "disliked   #13\n"
-        "seen       3 posts"
+        "learned    fox +1.00, papercut +1.00, day +1.00, meadow +1.00, owl -1.00, papercut -1.00, "
+        "night -1.00, forest -1.00\n"
+        "seen       3 posts\n"
+        "/drop TAG or /drop #12 takes one back."
     )
+    taste = bot.taste()
+    assert (taste.enjoys, taste.avoids, taste.liked, taste.disliked, taste.seen) == (
+        ["fox", "night"], ["web"], [12], [13], 3
+    )  # fmt: skip
+    assert taste.up[0] == ("fox", 1.0) and taste.ratings == "s"
     for post_id in range(100, 130):
         kept.like("ann", post_id)
     assert "liked      (11 earlier), #110, #111" in say(bot, "/taste")
+
+
+def test_what_was_said_can_be_taken_back(bot, kept):
+    say(bot, "/enjoy fox night", "/avoid web", "/like 12")
+    assert say(bot, "/drop vixen, web #12 snow") == "Taken back: #12, fox, web."
+    assert kept.load("ann") == Profile(enjoys=["night"], seen=[12])
+    assert say(bot, "/drop fox") == "You had said nothing of it."
+    assert say(bot, "/drop").startswith("Expected what to take back")
+
+
+def test_a_user_hides_posts_from_themselves_and_shows_them_again(bot, kept):
+    assert say(bot, "/blacklist").startswith("You hide nothing")
+    say(bot, "/enjoy fox")
+    assert say(bot, "/blacklist add inkwash") == "Hidden from now on: inkwash. 7 posts are left."
+    assert "  1  inkwash" in say(bot, "/blacklist")
+    assert shown(bot.reply("/walk")) == [12]
+    assert "hidden" in say(bot, "/like 10")
+    assert "hidden     inkwash" in say(bot, "/taste")
+    assert say(bot, "/blacklist remove 1") == "No longer hidden by you: inkwash"
+    assert shown(bot.reply("/walk")) == [10]
+    for wrong in ("/blacklist inkwash", "/blacklist add", "/blacklist remove 4"):
+        assert re.match("expected /blacklist|no line", say(bot, wrong))
+    assert "would hide every post" in say(bot, "/blacklist add -")
+    assert "500 characters" in say(bot, "/blacklist add " + "x" * 501)
+
+
+def test_a_user_narrows_the_ratings_and_never_widens_them(kept):
+    wide = Conversation(FakeGraph("sq"), kept, "ann")
+    assert say(wide, "/rating") == "You see rating s q, of s q that this bot may show."
+    say(wide, "/like 21")
+    assert say(wide, "/rating s") == "You see rating s now."
+    assert "hidden" in say(wide, "/like 21")
+    assert "expected" in say(wide, "/rating sqe")
+    narrow = Conversation(FakeGraph("s"), kept, "ann")
+    assert "expected" in say(narrow, "/rating q") and "expected" in say(narrow, "/rating x")
+    kept.rate("ann", "q")  # of a time when the operator allowed it
+    assert say(narrow, "/rating").startswith("You see rating s, of s")
+    assert "hidden" in say(narrow, "/like 21")
+
+
+def test_export_holds_everything_as_json(bot, kept):
+    say(bot, "/enjoy fox", "/like 12", "/blacklist add web")
+    (reply,) = bot.reply("/export")
+    name, data = reply.document
+    assert name.endswith(".json") and json.loads(data) == kept.export("ann")
+
+
+def test_welcome_and_about_say_what_this_is(bot):
+    assert bot.reply("/welcome")[0].text == bot.reply("/start")[0].text
+    assert "11 posts of rating s, from https://e621.net" in say(bot, "/about")
+
+
+def test_wildcards_are_answered_with_tags(bot, kept):
+    reply = bot.reply("/enjoy sn*")[0]
+    assert reply.text == "No tag 'sn*': did you mean snow?"
+    assert reply.choices == ["/enjoy snow"]
+    assert kept.load("ann") == Profile()
 
 
 @pytest.mark.parametrize("answer", ["no", "y", "yes please", "", "/yes", "fox"])
@@ -304,14 +398,15 @@ def test_clean_and_reasons_and_numbers():
     assert clean("名前 ❤️‍🔥") == "名前 ❤️‍🔥"  # joiners of emoji stay
     assert Reply("a\x1b[2Jb", choices=["\x07x"]).choices == ["x"]
     assert reasons([]) == ""
-    assert reasons(["snow", 4, "fox", 5], ["fox"]) == "you enjoy fox; you liked #4, #5; it has snow"
+    said = "you enjoy fox; you liked #4, #5; it has snow"
+    assert reasons(["snow", 4, "fox", 5], ["fox"], [4, 5]) == said
     assert post_id_in("https://e926.net/post/show/77/fox") == 77
     assert post_id_in("e621.net/posts/77#notes") == 77
     assert post_id_in("https://e621.net/pools/77") is None
 
 
 def test_a_card_puts_the_reasons_first_and_counts_what_it_leaves_out(bot):
-    post = bot._graph.describe(19)
+    post = bot._person.board.describe(19)
     tags = {"general": ["rating_safe", *(f"t{k:02}" for k in range(14))]}  # by use
     post = replace(post, tags=tags)
     lines = card(post, ["t00"], "because").split("\n")
@@ -349,9 +444,10 @@ def test_a_pipe_reads_as_a_talk(bot, monkeypatch):
         "\n"
         "> /why\n"
         "#10: you enjoy fox, night.\n"
-        "Sought from 2 tags you enjoy and 0 posts\n"
-        "you liked, away from 0 tags and 0 posts;\n"
-        "left out 0 posts seen before. Score 2.\n"
+        "Sought from 2 tags you enjoy, 0 posts\n"
+        "you liked and 0 posts you did not,\n"
+        "without 0 tags; left out 0 posts seen\n"
+        "before. Score 2.\n"
         "> /quit\n"
         "Goodbye.\n"
     )
@@ -376,8 +472,93 @@ def test_at_a_keyboard_lines_are_not_echoed_and_ctrl_d_ends(bot, monkeypatch, ca
     keyboard.isatty = lambda: True
     monkeypatch.setattr("sys.stdin", keyboard)
     monkeypatch.setattr("builtins.input", ask)
+    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)  # as where it is not installed
     assert shown(talk(bot)) == [10]
     assert "> " not in capsys.readouterr().out
+
+
+def test_a_line_is_completed_with_commands_and_tags(bot):
+    def names(text):
+        return [name for name, _ in completions(bot, text)]
+
+    assert names("/wa") == ["/walk"]
+    assert names("/WHY") == ["/why"]
+    assert (
+        names("/enjoy sn") == names("sn") == names("/avoid fox,sn") == names("fox sn") == ["snow"]
+    )
+    assert next(iter(completions(bot, "fo"))) == ("fox", "general, 5 posts")
+    for text in ("", "f", "/like fo", "/walk fo", "/nosuch fo", "/drop "):
+        assert names(text) == []
+
+
+def test_prompt_toolkit_offers_the_completions(bot, monkeypatch):
+    prompt_toolkit = pytest.importorskip("prompt_toolkit")
+    from prompt_toolkit.completion import CompleteEvent
+    from prompt_toolkit.document import Document
+
+    made = {}
+
+    class Session:
+        def __init__(self, prompt, completer, **_):
+            made["completer"] = completer
+
+        def prompt(self):
+            raise EOFError
+
+    monkeypatch.setattr(prompt_toolkit, "PromptSession", Session)
+    keyboard = io.StringIO()
+    keyboard.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", keyboard)
+    assert talk(bot, stdout=io.StringIO()) == []
+    offered = made["completer"].get_completions(Document("/enjoy sn"), CompleteEvent())
+    assert [(one.text, one.start_position) for one in offered] == [("snow", -2)]
+
+
+class Screen(io.StringIO):
+    """A terminal to print on."""
+
+    def isatty(self):
+        return True
+
+
+def test_rich_shows_posts_beside_their_thumbnails(kept, monkeypatch, tmp_path):
+    pytest.importorskip("rich")
+    path = preview_path(tmp_path, f"{10:032x}")
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (40, 40), (1, 2, 3)).save(path, "JPEG")
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    bot = Conversation(FakeGraph(), kept, "ann", tmp_path)
+    for colors, drawn in (("truecolor", True), ("", False)):
+        monkeypatch.setenv("COLORTERM", colors)
+        screen = Screen()
+        talk(bot, io.StringIO("/enjoy [b]fox[/b] fox\n/more\n"), screen)
+        text = screen.getvalue()
+        assert ("▀" in text) == drawn
+        assert "No tag '[b]fox[/b]'" in text  # nothing typed is taken for markup
+        plain = clean(text)
+        assert "inkwash" in plain and all(len(line) <= 70 for line in plain.split("\n"))
+
+
+def test_a_thumbnail_is_two_pixels_a_cell(tmp_path):
+    image = Image.new("RGBA", (2, 3), (9, 8, 7, 255))
+    image.putpixel((1, 1), (1, 2, 3, 255))
+    image.save(tmp_path / "a.png")
+    above, below = "38;2;9;8;7", "48;2;9;8;7"
+    assert blocks(tmp_path / "a.png") == [
+        f"\x1b[{above};{below}m▀\x1b[{above};48;2;1;2;3m▀\x1b[0m",
+        f"\x1b[{above};48;2;21;47;86m▀" * 2 + "\x1b[0m",
+    ]
+    (tmp_path / "b.png").write_bytes(b"<html>")
+    assert blocks(tmp_path / "b.png") == blocks(tmp_path / "none.png") == []
+
+
+def test_an_export_is_written_beside_the_user_and_over_nothing(bot, kept, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    _, text = transcript(bot, "/enjoy fox\n/export\n/export\n")
+    assert "Written to e6graph-taste.json." in text and "Written to e6graph-taste-2.json." in text
+    for name in ("e6graph-taste.json", "e6graph-taste-2.json"):
+        assert json.loads((tmp_path / name).read_bytes()) == kept.export("ann")
 
 
 def test_the_end_of_input_and_stray_bytes_end_well(bot):

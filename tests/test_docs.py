@@ -81,7 +81,8 @@ def test_every_script_is_in_the_table_and_every_file_named_is_there():
 
 def test_the_readme_is_short_and_finished():
     assert len(README.splitlines()) < 250
-    assert not re.findall(r"\b[A-Z]{3,}_[A-Z_]{3,}\b(?<!E6GRAPH_CONTACT)", README)
+    left_open = set(re.findall(r"\b[A-Z]{3,}_[A-Z_]{3,}\b", README))
+    assert left_open <= {"E6GRAPH_CONTACT", "BOT_TOKEN"}
 
 
 def test_scripts_and_modules_stay_small():

@@ -8,6 +8,7 @@ import pytest
 
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost, UnknownTag
+from e6graph.tags import CATEGORIES
 
 
 @pytest.fixture(scope="module")
@@ -277,6 +278,65 @@ def test_on_tate_recommend_finds_the_hidden_pool_member(tate_index):
     got = evaluate.judge_recommend(graph, queries)
     assert got[0] >= 0.50 and got[1] >= 0.78  # .56 and .84 of 1,000 queries; 300 vary by .03
     assert got[1] > tfidf[1] > popular[1]
+
+
+# -- the board of someone who wants to see less ----------------------------------------------------
+def test_a_narrowed_board_is_the_board_opened_so(built_index, everything, graph, recommender):
+    from e6graph.blacklist import DEFAULT
+
+    narrow = everything.narrowed("s", DEFAULT)
+    assert np.array_equal(narrow.allowed, graph.allowed)
+    assert np.array_equal(narrow.shown, graph.shown)
+    posts = graph.posts.ids[graph.allowed][[3, 40]].tolist()
+    assert recommender(narrow, posts, 15) == recommender(graph, posts, 15)
+    assert narrow.suggest_tags(["fox"]) == graph.suggest_tags(["fox"])
+    assert everything.allowed.sum() > narrow.allowed.sum()  # and the wide one is as it was
+
+
+def test_narrowing_never_widens(graph, everything):
+    assert graph.narrowed("sqe") is graph
+    assert graph.narrowed("s", "") is graph
+    with pytest.raises(BadInput, match="this board shows s"):
+        graph.narrowed("qe")
+    hidden = everything.narrowed("sqe", "fox").narrowed("sqe", "night")
+    names = {name for name, count in zip(hidden.posts.names, hidden.shown, strict=True) if count}
+    assert not names & {"fox", "night"}
+    assert everything.narrowed("sqe", "night").shown[everything.posts.tag_ids["fox"]] > 0
+
+
+def test_narrowed_boards_are_kept_and_not_without_end(everything):
+    assert everything.narrowed("sq") is everything.narrowed("qs")
+    first = everything.narrowed("s", "id:0")
+    for k in range(1, 40):
+        everything.narrowed("s", f"id:{k}")
+    assert everything.narrowed("s", "id:0") is not first
+    assert len(everything._narrowed) == 32
+
+
+# -- names while they are typed --------------------------------------------------------------------
+def test_completions_are_visible_tags_by_use(graph):
+    found = graph.complete("f", n=50)
+    assert found and all(name.startswith("f") or "f" in name for name, _, _ in found)
+    assert [n for _, _, n in found] == sorted((n for _, _, n in found), reverse=True)
+    for name, category, posts in found:
+        rows = graph.posts.rows_tagged(name)
+        assert posts == graph.allowed[rows].sum() > 0
+        assert CATEGORIES[graph.posts.categories[graph.posts.tag_ids[name]]] == category
+    assert graph.complete("fox", 1)[0][0] == "fox"
+    assert graph.complete("FO X"[:2], 1) == graph.complete("fo", 1)
+    assert [name for name, *_ in graph.complete("*antern")] == ["lantern"]
+    for nothing in ("", "  ", "zzzz", "rating_"):
+        assert graph.complete(nothing) == []
+
+
+def test_telling_tags_belong_and_are_not_what_everything_has(graph):
+    found = graph.telling_tags(["fox"], 4)
+    assert len(found) == 4 and "fox" not in found
+    likely = [name for name, _ in graph.suggest_tags(["fox"], 16)]
+    assert set(found) <= set(likely)
+    worth = dict(graph.suggest_tags(["fox"], 16))
+    idf = {name: graph.ranking.idf[graph.posts.tag_ids[name]] for name in likely}
+    assert worth[found[0]] * idf[found[0]] == max(worth[name] * idf[name] for name in likely)
 
 
 def test_no_warning_in_ordinary_use(graph):

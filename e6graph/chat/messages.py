@@ -13,19 +13,29 @@ from ..interactions import RATING_TAGS
 if TYPE_CHECKING:
     from ..recommend import PostInfo
 
+MESSAGE_LIMIT = 2000  # characters
+PICTURE_LIMIT = 20 * 1024**2  # bytes
 MORE = 5  # posts at once
 COMMANDS = {  # name: (what follows it, what it does)
-    "walk": ("", "the next post for you, and why"),
-    "more": ("", f"{MORE} more of the same kind at once"),
+    "walk": ("", "a tour: one post at a time, the next after each 👍 or 👎"),
     "like": ("[ID or URL]", "more like that post, or like the last one shown"),
     "dislike": ("[ID or URL]", "fewer like it"),
     "skip": ("", "no opinion; the next one"),
-    "why": ("", "how the last post was found"),
+    "stop": ("", "end the tour"),
+    "why": ("[ID]", "how that post, or the last one, was found"),
+    "more": ("[ID]", f"{MORE} posts like that one, or like the last one"),
+    "surprise": ("", "a post from where I know your taste least"),
     "enjoy": ("TAGS", "tags you like to see, with spaces or commas between"),
-    "avoid": ("TAGS", "tags you do not like to see"),
-    "picture": ("PATH", "what is in a picture, and posts like it"),
-    "taste": ("", "what is kept of you"),
+    "avoid": ("TAGS", "tags you do not want to see"),
+    "picture": ("PATH", "what is in a picture, and posts like it; or just send one"),
+    "taste": ("", "what is kept of you, and what I have learned"),
+    "drop": ("TAGS or #ID", "take back what you said of tags or of a post"),
+    "blacklist": ("[add|remove LINE]", "lines of your own that hide posts, as on the site"),
+    "rating": ("[LETTERS]", "which ratings you see, of those allowed here"),
+    "export": ("", "all that is kept of you, as a file"),
     "forget": ("", "delete all of it"),
+    "about": ("", "what this is"),
+    "start": ("", "the welcome"),
     "help": ("", "this list"),
     "quit": ("", "end the talk"),
 }
@@ -68,6 +78,8 @@ class Reply:
     text : clean lines; a label is set apart from its values by two spaces or more.
     post, why, picture : the post shown, the reason in short, and where its preview would be.
     choices : what the user may well type next.
+    document : a file for the user, its name and its bytes.
+    ended : whether the talk ends here.
     """
 
     text: str
@@ -75,10 +87,61 @@ class Reply:
     why: str = ""
     picture: Path | None = None
     choices: list[str] = field(default_factory=list)
+    document: tuple[str, bytes] | None = None
+    ended: bool = False
 
     def __post_init__(self) -> None:
         self.text, self.why = clean(self.text), clean(self.why)
         self.choices = [clean(choice) for choice in self.choices]
+
+
+@dataclass
+class Taste:
+    """What is known of a user.
+
+    Attributes
+    ----------
+    enjoys, avoids : tags they named, the latest last. liked, disliked : post ids.
+    seen : how many posts. up, down : tags that their judgments speak for and against, with weights,
+        the strongest first. blacklist : their own lines. ratings : what they let themselves see.
+    """
+
+    enjoys: list[str] = field(default_factory=list)
+    avoids: list[str] = field(default_factory=list)
+    liked: list[int] = field(default_factory=list)
+    disliked: list[int] = field(default_factory=list)
+    seen: int = 0
+    up: list[tuple[str, float]] = field(default_factory=list)
+    down: list[tuple[str, float]] = field(default_factory=list)
+    blacklist: list[str] = field(default_factory=list)
+    ratings: str = "s"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A tag that what was typed may become: its category, and how many posts shown hold it."""
+
+    name: str
+    category: str
+    posts: int
+
+
+BUTTONS = {"/like": "👍", "/dislike": "👎", "/skip": "⏭", "/stop": "🛑", "/why": "Why?",
+           "/more": "More like this", "/walk": "Walk", "/surprise": "Surprise me",
+           "/help": "Help", "/taste": "Taste", "/export": "Export", "/forget": "Forget me",
+           "/blacklist": "Blacklist", "yes": "Yes, delete it", "no": "No"}  # fmt: skip
+
+
+def button(choice: str) -> str:
+    """What stands on the button of a choice.
+
+    >>> button("/like 12"), button("/enjoy fox")
+    ('👍', 'Enjoy fox')
+    """
+    name, _, rest = choice.partition(" ")
+    if name in ("/enjoy", "/avoid", "/rating") and rest:
+        return choice[1:].capitalize()
+    return BUTTONS.get(name, choice)
 
 
 def labelled(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
@@ -161,16 +224,20 @@ def _telling(post: PostInfo, category: str) -> list[str]:
     return [name for name in reversed(by_use) if name not in RATING_TAGS]
 
 
-def reasons(because: Sequence[str | int], enjoys: Sequence[str] = ()) -> str:
+def reasons(
+    because: Sequence[str | int], enjoys: Sequence[str] = (), liked: Sequence[int] = ()
+) -> str:
     """Why a post came: tags enjoyed, posts liked, tags that led there; "" where nothing is known.
 
-    >>> reasons(["fox", "snow", 7], enjoys=["fox"])
-    'you enjoy fox; you liked #7; it has snow'
+    >>> reasons(["fox", "snow", 7, 8], enjoys=["fox"], liked=[7])
+    'you enjoy fox; you liked #7; it is like #8; it has snow'
     """
     tags = [reason for reason in because if isinstance(reason, str)]
+    posts = [reason for reason in because if not isinstance(reason, str)]
     parts = {
         "you enjoy": [tag for tag in tags if tag in enjoys],
-        "you liked": [f"#{reason}" for reason in because if not isinstance(reason, str)],
+        "you liked": [f"#{post}" for post in posts if post in liked],
+        "it is like": [f"#{post}" for post in posts if post not in liked],
         "it has": [tag for tag in tags if tag not in enjoys],
     }
     return "; ".join(f"{words} {', '.join(values)}" for words, values in parts.items() if values)

@@ -1,4 +1,8 @@
-"""The talk in a terminal, or from a pipe."""
+"""The talk in a terminal, or from a pipe.
+
+At a keyboard prompt_toolkit edits the line and completes commands and tags, and rich colors the
+posts; without them the talk is plain. Thumbnails are drawn where the terminal shows 24-bit color.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,21 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from .conversation import MESSAGE_LIMIT, PICTURE_LIMIT, Conversation
-from .messages import Picture, Reply, clean
+from ..errors import E6GraphError
+from .blocks import blocks, shows_color
+from .conversation import Conversation
+from .messages import COMMANDS, MESSAGE_LIMIT, PICTURE_LIMIT, Picture, Reply, clean
 
 PROMPT = "> "
+COLORS = {  # the site's, by category
+    "artist": "#f2ac08", "copyright": "#dd00dd", "character": "#00aa00", "species": "#ed5d1f",
+    "general": "#b4c7d9", "lore": "#228822", "why": "italic",
+}  # fmt: skip
 
 
 def talk(
@@ -33,18 +43,27 @@ def talk(
     for stream in (stdin, stdout):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a stray byte or an ASCII terminal ends no talk
-    width = min(shutil.get_terminal_size().columns, 100)
+    show = _printer(stdout)
     shown = []
     print("Tell me tags you like, or /help.", file=stdout)
-    for line in _lines(stdin, stdout):
-        for reply in conversation.reply(_message(line)):
-            print(_wrapped(reply.text, width), file=stdout, flush=True)
+    for line in _lines(stdin, stdout, conversation):
+        for reply in _replies(conversation, _message(line)):
+            show(reply)
+            if reply.document is not None:
+                print(_saved(*reply.document), file=stdout)
             if reply.post is not None:
                 shown.append(reply)
-                print(file=stdout)
+                print(file=stdout, flush=True)
         if conversation.ended:
             break
     return shown
+
+
+def _replies(conversation: Conversation, message: str | Picture) -> list[Reply]:
+    try:
+        return conversation.reply(message)
+    except E6GraphError as error:  # at a terminal the user is the operator
+        return [Reply(str(error))]
 
 
 def read_picture(path: str) -> Picture:
@@ -68,16 +87,31 @@ def _message(line: str) -> str | Picture:
     return read_picture(path[1:-1] if path[0] in "'\"" and path[-1] == path[0] else path)
 
 
-def _lines(stdin: TextIO, stdout: TextIO) -> Iterator[str]:
+def _saved(name: str, data: bytes) -> str:
+    """Write a document where the user is, never over another; says where."""
+    stem, dot, suffix = name.rpartition(".")
+    for k in range(1, 100):
+        place = Path(name if k == 1 else f"{stem}-{k}{dot}{suffix}")
+        try:
+            with open(place, "xb") as file:
+                file.write(data)
+            return f"Written to {place}."
+        except FileExistsError:
+            continue
+        except OSError as error:
+            return f"Cannot write {place}: {error.strerror}."
+    return f"Not written: there are a hundred files {name} here."
+
+
+# -- input -----------------------------------------------------------------------------------------
+def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
     """Lines until the end of the input or Ctrl-C."""
     typed = stdin.isatty() and stdin is sys.stdin
-    if typed:
-        with suppress(ImportError):
-            import readline  # noqa: F401 (gives input() arrow keys and a history)
+    ask = _asker(conversation) if typed else None
     try:
         while True:
-            # input() has line editing; readline() has a limit
-            line = input(PROMPT) + "\n" if typed else stdin.readline(MESSAGE_LIMIT * 4)
+            # a prompt has line editing; readline() has a limit
+            line = ask() + "\n" if ask else stdin.readline(MESSAGE_LIMIT * 4)
             if not line:
                 break
             end = line
@@ -88,6 +122,77 @@ def _lines(stdin: TextIO, stdout: TextIO) -> Iterator[str]:
             yield line
     except (EOFError, KeyboardInterrupt):
         print(file=stdout)
+
+
+def _asker(conversation: Conversation) -> Callable[[], str]:
+    """What asks for a line: prompt_toolkit with completion, or input()."""
+    try:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import Completer, Completion
+    except ImportError:
+        with suppress(ImportError):
+            import readline  # noqa: F401 (gives input() arrow keys and a history)
+        return lambda: input(PROMPT)
+
+    class Words(Completer):
+        def get_completions(self, document, complete_event) -> Iterator[Completion]:
+            word = document.get_word_before_cursor(WORD=True)
+            for name, said in completions(conversation, document.text_before_cursor):
+                yield Completion(name, -len(word), display_meta=said)
+
+    session = PromptSession(PROMPT, completer=Words(), complete_in_thread=True)
+    return session.prompt
+
+
+def completions(conversation: Conversation, text: str) -> Iterable[tuple[str, str]]:
+    """What the last word of a line may become, and a word on each: commands first, else tags.
+
+    A tag wants two letters, and has none to follow after a command that takes no tags.
+    """
+    *before, word = re.split(r"[ ,]+", text)
+    if not before and word.startswith("/"):
+        return [(f"/{name}", said) for name, (_, said) in COMMANDS.items()
+                if name.startswith(word[1:].lower())]  # fmt: skip
+    takes = "TAGS" in COMMANDS.get(before[0][1:], ("",))[0] if before else True
+    if len(word) < 2 or not (takes or not before[0].startswith("/")):
+        return []
+    return [(found.name, f"{found.category}, {found.posts:,} posts")
+            for found in conversation.complete(word)]  # fmt: skip
+
+
+# -- output ----------------------------------------------------------------------------------------
+def _printer(stdout: TextIO) -> Callable[[Reply], None]:
+    width = min(shutil.get_terminal_size().columns, 100)
+    if stdout.isatty():
+        with suppress(ImportError):
+            return _rich_printer(stdout, width)
+    return lambda reply: print(_wrapped(reply.text, width), file=stdout, flush=True)
+
+
+def _rich_printer(stdout: TextIO, width: int) -> Callable[[Reply], None]:
+    """Posts in the site's colors, a thumbnail beside each where the terminal can."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console, drawn = Console(file=stdout, width=width, highlight=False), shows_color(stdout)
+
+    def show(reply: Reply) -> None:
+        if reply.post is None:
+            console.print(Text(_wrapped(reply.text, width)))
+            return
+        lines = blocks(reply.picture) if drawn and reply.picture else []
+        beside = Text.from_ansi("\n".join(lines))
+        room = width - (beside.cell_len and max(map(len, beside.plain.split("\n"))) + 2)
+        text = Text()
+        for n, line in enumerate(_wrapped(reply.text, room).split("\n")):
+            label = line.partition("  ")[0]
+            text.append(f"{line}\n", "bold" if n == 0 else COLORS.get(label, ""))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_row(*([beside, text] if lines else [text]))
+        console.print(table)
+
+    return show
 
 
 def _wrapped(text: str, width: int) -> str:

@@ -1,0 +1,300 @@
+"""The talk in a browser: one static page and a small JSON API, on this machine unless told so.
+
+Starlette and uvicorn (7 packages, 5 MB installed), not Gradio 6.31 (54 packages, 341 MB): its page
+of 64 files has 5 inline scripts, which a strict Content-Security-Policy forbids, names two outside
+hosts, and has neither a box that completes tags nor keys for the ratings.
+
+Who may ask: browsers that call the server by an allowed name (against DNS rebinding) and, but for
+opening the page, from the page itself (Fetch Metadata; Origin where a browser does not send it).
+A user is a random cookie; the profiles know only its SHA-256.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import ipaddress
+import json
+import re
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..errors import E6GraphError
+from ..extras import load
+from ..interactions import RATING_TAGS
+from .messages import CATEGORIES, COMMANDS, PICTURE_LIMIT, Picture, Reply, button, clean, title
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from ..board import PostInfo
+    from .sessions import Sessions
+
+PAGE, NO_PREVIEW = Path(__file__).with_name("page"), "no-preview.svg"
+FILES = {"index.html": "text/html", "page.css": "text/css", "page.js": "text/javascript",
+         "icon.svg": "image/svg+xml"}  # fmt: skip
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
+UNLISTED = ("picture", "start", "quit")  # commands that a page has its own ways for
+PREFIX = 100  # characters of a word to complete
+BODY_SECONDS = 60  # for a body to arrive
+LATEST = 24  # thumbnails of liked and of disliked posts
+AT_ONCE, UPLOADS = 512, 8  # connections, more get a 503; pictures in memory, more wait
+YEAR = 365 * 24 * 3600  # seconds
+_COOKIE = re.compile(r"(?:^|; )e6graph=([0-9a-f]{32})(?=;|$)")
+_SIGNATURES = {"image/jpeg": rb"\xff\xd8\xff", "image/png": rb"\x89PNG\r\n\x1a\n",
+               "image/gif": rb"GIF8[79]a", "image/webp": rb"(?s:RIFF.{4}WEBP)"}  # fmt: skip
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; img-src 'self' blob: data:; "
+    "style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff", "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin", "cross-origin-opener-policy": "same-origin",
+}  # fmt: skip
+
+
+def serve(sessions: Sessions, host: str = "127.0.0.1", port: int = 7860) -> None:
+    """Serve the page until Ctrl-C; port 0 takes a free one.
+
+    Raises
+    ------
+    E6GraphError : nothing can listen there, or Starlette or uvicorn is missing.
+    """
+    server = _server(app(sessions, [host]))
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+        listening = socket.create_server((place[0], port), family=family)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise E6GraphError(
+            f"cannot listen on {host}, port {port} ({error}): expected a free port of this machine"
+        ) from None
+    with listening:
+        shown = f"[{host}]" if ":" in host else host
+        print(f"http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
+        if host not in LOOPBACK:
+            print("Whoever reaches this address may use it, and nothing is encrypted.", flush=True)
+        with suppress(KeyboardInterrupt):  # uvicorn hands it on once it has closed everything
+            server.run(sockets=[listening])
+
+
+def _server(application: Starlette) -> Any:
+    """A uvicorn server: HTTP only, no access log, no word about itself."""
+    uvicorn = load("uvicorn")
+    options = dict(log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+                   ws="none", lifespan="off", timeout_graceful_shutdown=3)  # fmt: skip
+    return uvicorn.Server(uvicorn.Config(application, limit_concurrency=AT_ONCE, **options))
+
+
+def app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
+    """The page and its API over `sessions`.
+
+    Parameters
+    ----------
+    hosts : names besides the loopback's by which browsers may call this server; 0.0.0.0 and ::
+        allow every literal address (which cannot be pointed elsewhere, as a name can).
+    """
+    starlette, route = load("starlette.applications"), load("starlette.routing").Route
+    site = _Site(sessions)
+    return starlette.Starlette(
+        routes=[
+            *(route("/" if name == "index.html" else f"/{name}", site.file) for name in FILES),
+            route("/preview/{post_id}", site.preview),
+            route("/api/message", site.message, methods=["POST"]),
+            route("/api/picture", site.picture, methods=["POST"]),
+            route("/api/taste", site.taste),
+            route("/api/complete", site.complete),
+            route("/api/export", site.export),
+        ],
+        middleware=[load("starlette.middleware").Middleware(_Guard, hosts=hosts)],
+        exception_handlers={load("starlette.exceptions").HTTPException: site.refused},
+    )
+
+
+class _Guard:
+    """ASGI middleware: refuses foreign names and pages, knows the user, adds the headers."""
+
+    def __init__(self, app: Callable, hosts: Iterable[str]) -> None:
+        self.app, self.hosts = app, {*LOOPBACK, *(host.lower() for host in hosts)}
+
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1")
+                   for name, value in scope["headers"]}  # fmt: skip
+        known = _COOKIE.search(headers.get("cookie", ""))
+        token = known[1] if known else secrets.token_hex(16)
+        user = hashlib.sha256(token.encode()).hexdigest()
+        scope.setdefault("state", {})["user"] = f"web:{user}"
+        added = dict(_HEADERS)
+        if scope["path"].startswith("/api/"):
+            added["cache-control"] = "no-store"
+
+        async def answer(message: dict) -> None:
+            if message["type"] == "http.response.start":
+                new = [(name.encode(), value.encode()) for name, value in added.items()]
+                message = {**message, "headers": [*message["headers"], *new]}
+            await send(message)
+
+        if problem := self._problem(scope, headers):
+            refuse = load("starlette.responses").PlainTextResponse(f"{problem}\n", 403)
+            return await refuse(scope, receive, answer)
+        if not known and scope["method"] == "POST":
+            # not on GET: a link from elsewhere comes without the (strict) cookie that may be there
+            kept = f"HttpOnly; SameSite=Strict; Path=/; Max-Age={YEAR}"
+            added["set-cookie"] = f"e6graph={token}; {kept}"
+        return await self.app(scope, receive, answer)
+
+    def _problem(self, scope: dict, headers: dict[str, str]) -> str:
+        """Why a request is refused, "" where it is not."""
+        host, site = headers.get("host", ""), headers.get("sec-fetch-site")
+        if not self._allowed(host):
+            return "this server does not go by that name"
+        if scope["path"] == "/" or site in ("same-origin", "none"):
+            return ""
+        asked_by_page = headers.get("origin") == f"{scope['scheme']}://{host}"
+        if site is None and (scope["method"] != "POST" or asked_by_page):
+            return ""
+        return "expected to be asked by the page itself"
+
+    def _allowed(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+            if name in self.hosts:
+                return True
+            ipaddress.ip_address(name)
+        except ValueError:  # neither an allowed name nor an address
+            return False
+        return not self.hosts.isdisjoint({"0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
+
+
+class _Site:
+    """What is served."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions, self._uploads = sessions, asyncio.Semaphore(UPLOADS)
+        self._respond = load("starlette.responses").Response
+        self._refuse = load("starlette.exceptions").HTTPException
+        self._gone = load("starlette.requests").ClientDisconnect
+        self._in_thread = load("starlette.concurrency").run_in_threadpool
+        self._files = {name: (PAGE / name).read_bytes() for name in (*FILES, NO_PREVIEW)}
+
+    async def file(self, request: Request) -> Response:
+        name = request.url.path[1:] or "index.html"
+        return self._respond(self._files[name], 200, {"cache-control": "no-cache"}, FILES[name])
+
+    async def message(self, request: Request) -> Response:
+        body = await self._body(request, "application/json", MESSAGE_BYTES)
+        text = None
+        with suppress(ValueError, TypeError, KeyError, RecursionError):
+            text = json.loads(body)["text"]
+        if not isinstance(text, str):
+            raise self._refuse(400, 'expected JSON such as {"text": "/help"}')
+        return await self._talk(request, text)
+
+    async def picture(self, request: Request) -> Response:
+        async with self._uploads:
+            data = await self._body(request, "image/", PICTURE_LIMIT)
+            return await self._talk(request, Picture(data))
+
+    async def taste(self, request: Request) -> Response:
+        told = dataclasses.asdict(await self._ask(self._sessions.taste, request.state.user))
+        for feeling in ("liked", "disliked"):
+            latest = told[feeling][: -LATEST - 1 : -1]
+            posts = await self._ask(lambda ids: [*map(self._sessions.visible, ids)], latest)
+            told[feeling] = {"count": len(told[feeling]), "latest": [_card(p) for p in posts if p]}
+        return self._json(told)
+
+    async def complete(self, request: Request) -> Response:
+        """[name, category, how many posts or what the command does], the best first."""
+        prefix, found = request.query_params.get("q", "").strip()[:PREFIX], []
+        if prefix.startswith("/"):
+            found = [(f"/{name}", "command", what) for name, (_, what) in COMMANDS.items()
+                     if name.startswith(prefix[1:].lower()) and name not in UNLISTED]  # fmt: skip
+        elif prefix:
+            tags = await self._ask(self._sessions.complete, prefix)
+            found = [(tag.name, tag.category, f"{tag.posts:,}") for tag in tags]
+        return self._json(found)
+
+    async def export(self, request: Request) -> Response:
+        replies = await self._ask(self._sessions.reply, request.state.user, "/export")
+        for name, data in (reply.document for reply in replies if reply.document):
+            name = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+            headers = {"content-disposition": f'attachment; filename="{name}"'}
+            return self._respond(data, 200, headers, "application/octet-stream")
+        raise self._refuse(404, " ".join(reply.text for reply in replies) or "nothing to export")
+
+    async def preview(self, request: Request) -> Response:
+        number = re.fullmatch("[0-9]{1,18}", request.path_params["post_id"])
+        post = await self._ask(self._sessions.visible, int(number[0])) if number else None
+        if post is None:
+            raise self._refuse(404, "no such post, or it may not be shown here")
+        data = await self._ask(self._sessions.thumbnail, post) or b""
+        kinds = [kind for kind, signature in _SIGNATURES.items() if re.match(signature, data)]
+        if not kinds:
+            data, kinds = self._files[NO_PREVIEW], ["image/svg+xml"]
+        return self._respond(data, 200, {"cache-control": "private, max-age=600"}, kinds[0])
+
+    async def refused(self, request: Request, error: Any) -> Response:
+        return self._json({"error": error.detail}, error.status_code)
+
+    async def _talk(self, request: Request, message: str | Picture) -> Response:
+        replies = await self._ask(self._sessions.reply, request.state.user, message)
+        return self._json({"replies": [_told(reply) for reply in replies]})
+
+    async def _ask(self, call: Callable, *arguments: object) -> Any:
+        """Call what blocks in a thread; what only the operator can mend is theirs to read."""
+        try:
+            return await self._in_thread(call, *arguments)
+        except E6GraphError as error:
+            print(f"web: {' '.join(clean(str(error)).split())}", file=sys.stderr, flush=True)
+            raise self._refuse(503, "Something is wrong here: try again later.") from None
+
+    async def _body(self, request: Request, kind: str, limit: int) -> bytes:
+        """The body, read no further than the limit."""
+        given = request.headers.get("content-type", "").lower()
+        if not (given.startswith(kind) if kind.endswith("/") else given.split(";")[0] == kind):
+            raise self._refuse(415, f"got content of type {given!r}, expected {kind}")
+        body, size = bytearray(), int(request.headers.get("content-length", 0))
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                pieces = request.stream()
+                while size <= limit and (piece := await anext(pieces, b"")):
+                    body += piece
+                    size = max(size, len(body))
+        except (TimeoutError, self._gone):
+            raise self._refuse(408, "the rest did not arrive: try again") from None
+        if size > limit:
+            raise self._refuse(413, f"too large: expected {limit / 2**20:.3g} MB at most")
+        return bytes(body)
+
+    def _json(self, value: object, status: int = 200) -> Response:
+        return self._respond(json.dumps(value), status, media_type="application/json")
+
+
+def _told(reply: Reply) -> dict[str, object]:
+    """A reply as the page takes it."""
+    return {
+        "text": reply.text,
+        "why": reply.why,
+        "post": _card(reply.post) if reply.post is not None else None,
+        "choices": [(choice, button(choice)) for choice in reply.choices],
+        "document": reply.document[0] if reply.document else None,
+        "ended": reply.ended,
+    }
+
+
+def _card(post: PostInfo) -> dict[str, object]:
+    """A post with its telling tags: of each category the rarest."""
+    tags = []
+    for category, most in CATEGORIES.items():
+        names = [name for name in post.tags.get(category, []) if name not in RATING_TAGS]
+        tags += [(category, name) for name in names[::-1][:most]]
+    url = post.url if re.match("https?://", post.url) else ""
+    return {"id": int(post.post_id), "url": url, "title": title(post), "tags": tags}

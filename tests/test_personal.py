@@ -1,0 +1,118 @@
+"""The next posts for a profile: what may be shown, never twice, and after what was said."""
+
+import time
+
+import numpy as np
+import pytest
+
+from e6graph import PostGraph
+from e6graph.profiles import Profile
+
+
+@pytest.fixture(scope="module")
+def graph(built_index):
+    return PostGraph.open(built_index)
+
+
+@pytest.fixture(scope="module")
+def everything(built_index):
+    return PostGraph.open(built_index, "sqe", None)
+
+
+def holding(graph, tag):
+    rows = graph.posts.rows_tagged(tag)
+    return graph.posts.ids[rows[graph.allowed[rows]]].tolist()
+
+
+def profile(graph, likes=(), dislikes=(), **more):
+    now = int(time.time())
+    judged = [*likes, *dislikes]
+    return Profile(liked=list(likes), disliked=list(dislikes), seen=judged,
+                   at=dict.fromkeys(judged, now), **more)  # fmt: skip
+
+
+def ids(found):
+    return [one.post_id for one in found]
+
+
+def test_each_comes_once_unseen_and_visible_until_none_is_left(graph):
+    kept = profile(graph, holding(graph, "fox")[:3])
+    found = ids(graph.personal(kept, n=10_000))
+    assert len(found) == len(set(found)) == graph.allowed.sum() - 3
+    assert not set(found) & set(kept.seen)
+    assert all(graph.visible(post_id) for post_id in found)
+    assert found[:4] == ids(graph.personal(kept, n=4))
+
+
+def test_likes_are_followed_and_a_dislike_counts_at_once(graph):
+    fox, owl = holding(graph, "fox"), holding(graph, "owl")
+    found = ids(graph.personal(profile(graph, fox[:4]), n=20))
+    assert len(set(found) & set(fox)) >= 15
+    both = profile(graph, [*fox[:3], *owl[:3]])
+    without = profile(graph, [*fox[:3], *owl[:3]], owl[3:6])
+    before, after = (
+        len(set(ids(graph.personal(kept, n=20))) & set(owl)) for kept in (both, without)
+    )
+    assert after < before
+
+
+def test_enjoyed_tags_are_enough_and_avoided_ones_never_come(graph):
+    found = graph.personal(Profile(enjoys=["fox"], avoids=["lantern"]), n=20)
+    fox = set(holding(graph, "fox"))
+    assert len(set(ids(found)) & fox) >= 15
+    assert not set(ids(found)) & set(holding(graph, "lantern"))
+    assert all("fox" in one.because for one in found if one.post_id in fox)
+
+
+def test_reasons_name_liked_posts_and_a_surprise_needs_none(graph):
+    fox = holding(graph, "fox")
+    found = graph.personal(profile(graph, fox[:2]), n=5)
+    assert all(one.because[-1] in fox[:2] for one in found if one.post_id in fox)
+    (surprise,) = graph.personal(Profile(), explore=True)
+    assert surprise.because == [] and graph.visible(surprise.post_id)
+
+
+def test_a_seed_is_one_answer_and_seeds_explore(graph):
+    kept = profile(graph, holding(graph, "fox")[:2])
+    assert graph.personal(kept, 5, seed=1) == graph.personal(kept, 5, seed=1)
+    calm = {ids(graph.personal(kept, seed=seed))[0] for seed in range(15)}
+    wild = {ids(graph.personal(kept, seed=seed, explore=True))[0] for seed in range(15)}
+    assert len(wild) > len(calm)
+
+
+def test_what_went_or_is_hidden_says_nothing(graph, everything):
+    hidden = next(int(i) for i in everything.posts.ids if not graph.visible(int(i)))
+    kept = profile(graph, holding(graph, "fox")[:2])
+    stale = profile(graph, [*kept.liked, hidden, 10**9], [10**9 + 1], enjoys=["no_such_tag"])
+    stale.seen.extend([])
+    assert ids(graph.personal(stale, 10, seed=3)) == ids(graph.personal(kept, 10, seed=3))
+    assert graph.learned_tags(stale) == graph.learned_tags(kept)
+
+
+def test_learned_tags_are_those_of_the_judged_posts(graph):
+    fox, owl = holding(graph, "fox"), holding(graph, "owl")
+    up, down = graph.learned_tags(profile(graph, fox[:5], owl[:5]), 8)
+    assert "fox" in dict(up) and "owl" in dict(down) and len(up) <= 8
+    assert not set(dict(up)) & set(dict(down))
+    assert all(weight > 0 for _, weight in up) and all(weight < 0 for _, weight in down)
+    assert graph.learned_tags(Profile(enjoys=["fox"])) == ([], [])
+
+
+def test_old_judgments_count_less(graph):
+    fox, owl = holding(graph, "fox")[:6], holding(graph, "owl")[:6]
+    kept = profile(graph, [*fox, *owl])
+    weights = {}
+    for name, old in (("fox", owl), ("owl", fox)):
+        kept.at |= {p: int(time.time()) for p in [*fox, *owl]}
+        kept.at |= {p: int(time.time()) - 400 * 86400 for p in old}
+        weights[name] = dict(graph.learned_tags(kept, 50)[0])
+    assert weights["fox"]["fox"] > weights["owl"].get("fox", 0)
+    assert weights["owl"]["owl"] > weights["fox"].get("owl", 0)
+
+
+def test_on_a_wider_board_only_the_narrow_part_comes(everything, graph):
+    narrow = everything.narrowed("s", "fox")
+    kept = profile(graph, holding(graph, "night")[:3], enjoys=["night"])
+    found = ids(narrow.personal(kept, n=10_000))
+    rows = narrow.posts.rows(np.array(found))
+    assert narrow.allowed[rows].all() and not set(found) & set(holding(everything, "fox"))

@@ -1,0 +1,605 @@
+"""Telegram: the whole talk, who is answered, and what the server and the network do to it."""
+
+import asyncio
+import contextlib
+import io
+import json
+import logging
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fake_graph import FakeGraph
+from fake_telegram import BOT, GROUP, HTML, TOKEN, Fault, flood, refusal, serving
+from PIL import Image
+
+from e6graph.chat import telegram as front
+from e6graph.chat.messages import COMMANDS, PICTURE_LIMIT, Picture, Reply
+from e6graph.chat.sessions import Sessions
+from e6graph.errors import BadInput, E6GraphError
+from e6graph.previews import preview_path
+from e6graph.profiles import Profile, Profiles
+
+ptb = pytest.importorskip("telegram")
+pytestmark = pytest.mark.filterwarnings("ignore:Deprecated since version v22.2")
+SECRET = TOKEN.partition(":")[2]
+ANN, BEN, CAT = 7, 8, 9
+
+
+class Script:
+    """Sessions whose answers a test writes; `heard` are the messages, in the order they came."""
+
+    def __init__(self, answer=None):
+        self.heard, self._answer = [], answer
+
+    def reply(self, user, message):
+        self.heard.append((user, message))
+        made = self._answer(user, message) if self._answer else f"heard {message}"
+        return made if isinstance(made, list) else [Reply(made)]
+
+    def thumbnail(self, post):
+        return post
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Seconds become hundredths."""
+    for name in ("GAP", "GROUP_GAP", "BACKOFF"):
+        monkeypatch.setattr(front, name, getattr(front, name) / 50)
+
+
+@pytest.fixture
+def logs_as_before():
+    factory, names = logging.getLogRecordFactory(), ("httpx", "httpcore", "telegram")
+    levels = {name: logging.getLogger(name).level for name in names}
+    yield
+    logging.setLogRecordFactory(factory)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@contextlib.contextmanager
+def running(server, sessions):
+    """The bot in a thread of its own; what ends it early is raised at the end."""
+    held, raised = {}, []
+
+    async def main():
+        held["loop"], held["task"] = asyncio.get_running_loop(), asyncio.current_task()
+        await front.Front(sessions, TOKEN, server.url).run()
+
+    def target():
+        try:
+            asyncio.run(main())
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=target)
+    thread.start()
+    try:
+        server.until(lambda: server.polls or raised)
+        yield
+    finally:
+        with contextlib.suppress(RuntimeError):  # it has ended
+            held["loop"].call_soon_threadsafe(held["task"].cancel)
+        thread.join(10)
+    assert not thread.is_alive()
+    if raised:
+        raise raised[0]
+
+
+def jpeg(color="orange"):
+    made = io.BytesIO()
+    Image.new("RGB", (60, 40), color).save(made, "JPEG")
+    return made.getvalue()
+
+
+def texts(calls):
+    return [call.text for call in calls]
+
+
+# -- the talk --------------------------------------------------------------------------------------
+def test_the_whole_talk(server, quick, tmp_path):
+    graph = FakeGraph()
+    for post_id in (10, 11):
+        path = preview_path(tmp_path, graph.describe(post_id).md5)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg())
+    with (
+        Profiles(tmp_path / "profiles.sqlite") as profiles,
+        running(server, Sessions(graph, profiles, tmp_path)),
+    ):
+        server.say(ANN, "/start from_a_link")
+        (welcome,) = server.wait(1)
+        assert welcome.text.startswith("I show you posts") and "/surprise" in welcome.buttons
+        server.say(ANN, "/enjoy fox night")
+        enjoyed = server.wait(2)[-1]
+        assert enjoyed.text.startswith("You enjoy fox, night.")
+        assert profiles.load(f"telegram:{ANN}").enjoys == ["fox", "night"]
+
+        server.press(ANN, enjoyed, "/walk")
+        card = server.wait(3)[-1]
+        assert card.method == "sendPhoto" and card.files["photo"] == jpeg()
+        assert card.text.split("\n")[0] == "#10: fox by inkwash"
+        assert "\nspecies: fox\n" in card.text and "  " not in card.text
+        assert list(card.buttons)[:4] == ["/like 10", "/dislike 10", "/skip", "/stop"]
+        assert list(card.buttons.values())[:4] == ["👍", "👎", "⏭", "🛑"]
+
+        server.press(ANN, card, "/like 10")
+        second = server.wait(4)[-1]
+        assert second.text.startswith("#11: ")
+        server.until(lambda: len(server.called("answerCallbackQuery")) == 2)
+        toast = server.called("answerCallbackQuery")[-1]
+        assert toast.params["text"] == "You like #10: fox by inkwash."  # no message of its own
+        server.press(ANN, second, "/dislike 11")
+        third = server.wait(5)[-1]
+        assert third.method == "sendMessage" and third.text.startswith("#")  # has no preview
+        assert profiles.load(f"telegram:{ANN}").disliked == [11]
+        server.press(ANN, card, "/why 10")  # an old one's
+        assert server.wait(6)[-1].text.startswith("#10: ")
+        server.press(ANN, card, "/dislike 10")
+        assert server.wait(7)[-1].text == "You dislike #10: fox by inkwash."
+        assert profiles.load(f"telegram:{ANN}").disliked == [11, 10]
+        server.press(ANN, third, "/stop")
+        assert server.wait(8)[-1].text.startswith("The tour is over: 3 shown, 1 liked.")
+        assert profiles.load(f"telegram:{ANN}").enjoys == ["fox", "night"]
+
+        server.say(ANN, "/taste")
+        assert "\nenjoys: fox, night\n" in server.wait(9)[-1].text
+        server.photo(ANN, b"small", b"PICTURE, larger")
+        server.until(lambda: any("I think I see: fox 90%" in call.text for call in server.sent()))
+        assert [call.params["file_id"] for call in server.called("getFile")] == [
+            name for name, data in server.files.items() if data == b"PICTURE, larger"
+        ]
+        number = len(server.wait(13))  # what it sees, and three posts like it
+        server.say(ANN, "/export")
+        export = server.wait(number + 1)[-1]
+        assert export.method == "sendDocument" and export.text.startswith("All that is kept")
+        assert export.params["document_name"].endswith(".json")
+        assert "fox" in json.dumps(json.loads(export.files["document"]))
+
+        server.say(ANN, "/stop")  # asks, and does not only end the tour
+        asks = server.wait(number + 2)[-1]
+        assert set(asks.buttons) == {"yes", "no"}
+        assert profiles.load(f"telegram:{ANN}") != Profile()
+        server.press(ANN, asks, "yes")
+        assert server.wait(number + 3)[-1].text == "Everything kept of you was deleted."
+        assert profiles.load(f"telegram:{ANN}") == Profile()
+    assert not server.updates  # all were confirmed at the end
+    for call in server.sent():
+        assert "parse_mode" not in call.params and "caption_entities" not in call.params
+        if call.method == "sendMessage":
+            assert call.params["link_preview_options"] == {"is_disabled": True}
+
+
+def test_the_menu_lists_the_commands(server, quick):
+    with running(server, Script()):
+        (call,) = server.called("setMyCommands")
+    menu = {told["command"]: told["description"] for told in call.params["commands"]}
+    assert set(menu) == set(COMMANDS) - set(front.UNLISTED)
+    assert menu["enjoy"] == ": ".join(COMMANDS["enjoy"])
+    assert menu["walk"] == COMMANDS["walk"][1]
+    assert "delete what is kept" in menu["stop"]
+    assert len(server.called("deleteWebhook")) == 1
+
+
+def test_users_are_answered_at_once_and_each_in_order(server, quick):
+    gate = threading.Event()
+
+    def answer(user, message):
+        if message == "slow":
+            assert gate.wait(8)
+        return f"{user} {message}"
+
+    sessions = Script(answer)
+    with running(server, sessions):
+        for text in ("slow", "second", "third"):
+            server.say(ANN, text)
+        for text in ("one", "two"):
+            server.say(BEN, text)
+        assert texts(server.wait(2)) == ["telegram:8 one", "telegram:8 two"]  # Ann's waits
+        gate.set()
+        server.wait(5)
+        assert texts(server.sent(ANN)) == [
+            "telegram:7 slow", "telegram:7 second", "telegram:7 third"
+        ]  # fmt: skip
+
+
+def test_more_than_a_few_waiting_messages_are_dropped(server, quick, monkeypatch, caplog):
+    monkeypatch.setattr(front, "WAITING", 3)
+    gate, caplog_level = threading.Event(), logging.INFO
+    caplog.set_level(caplog_level)
+    sessions = Script(lambda user, message: [] if gate.wait(8) else "late")
+    with running(server, sessions):
+        for number in range(6):
+            server.say(ANN, f"m{number}")
+        server.until(lambda: not server.updates)
+        gate.set()
+        server.say(BEN, "done")
+        server.until(
+            lambda: (f"telegram:{BEN}", "done") in sessions.heard or server.changed.wait(1)
+        )
+    assert [message for user, message in sessions.heard if user == f"telegram:{ANN}"] == [
+        "m0", "m1", "m2"
+    ]  # fmt: skip
+    dropped = re.findall(r"(\d+) sent too fast", caplog.text)
+    assert sum(map(int, dropped)) == 3
+
+
+# -- who is answered -------------------------------------------------------------------------------
+def from_bot(text="Earlier"):
+    return {"message_id": 1, "date": 1, "from": BOT, "chat": {"id": GROUP, "type": "supergroup"},
+            "text": text}  # fmt: skip
+
+
+def from_user():
+    return from_bot() | {"from": {"id": BEN, "is_bot": False, "first_name": "Ben"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "heard"),
+    [
+        ("/walk@demo_fox_bot", {}, "/walk"),
+        ("/enjoy@Demo_Fox_Bot fox, night", {}, "/enjoy fox, night"),
+        ("@demo_fox_bot fox night", {}, "fox night"),
+        ("fox night @demo_fox_bot", {}, "fox night"),
+        ("@demo_fox_bot", {}, "/start"),
+        ("/stop@demo_fox_bot", {}, "/forget"),
+        ("fox night", {"reply_to_message": from_bot()}, "fox night"),
+        ("/walk", {"reply_to_message": from_bot()}, "/walk"),
+        ("/walk", {}, None),
+        ("fox night", {}, None),
+        ("fox night", {"reply_to_message": from_user()}, None),
+        ("/walk@other_bot", {}, None),
+        ("/walk@other_bot", {"reply_to_message": from_bot()}, None),
+        ("@demo_fox_bot_2 fox", {}, None),
+    ],
+)
+def test_groups_are_ignored_unless_addressed(text, more, heard):
+    """Without a server: the same updates, parsed by the library."""
+    with serving() as server:
+        server.say(ANN, text, chat=GROUP, **more)
+        one = front.Front(Script(), TOKEN)
+        one._bot._bot_user = ptb.User(**BOT)
+        update = ptb.Update.de_json(server.updates[0], one._bot)
+    meant = one._meant(update)
+    assert (meant is None) == (heard is None)
+    if heard:
+        assert asyncio.run(one._said(update.message, meant)) == heard
+
+
+def test_in_a_group_the_person_has_the_profile_and_files_stay_out(server, quick):
+    sessions = Script(lambda user, message: [
+        Reply("All of it.", document=("taste.json", b"{}"), choices=["/walk"])
+    ])  # fmt: skip
+    with running(server, sessions):
+        asked = server.say(ANN, "/export@demo_fox_bot", chat=GROUP)
+        (told,) = server.wait(1)
+        assert told.method == "sendMessage" and told.chat == GROUP
+        assert "in a private talk" in told.text and "taste.json" not in told.text
+        assert told.params["reply_parameters"]["message_id"] == asked["message_id"]
+        server.press(BEN, told, "/walk")
+        server.wait(2)
+    assert [user for user, _ in sessions.heard] == [f"telegram:{ANN}", f"telegram:{BEN}"]
+
+
+def test_what_is_not_a_message_of_a_person_is_ignored(server, quick, caplog):
+    caplog.set_level(logging.INFO)
+    channel = {"id": -1009, "type": "channel", "title": "News"}
+    sessions = Script()
+    with running(server, sessions):
+        server.message(ANN, kind="edited_message", text="/walk")
+        server.put({"channel_post": {"message_id": 1, "date": int(time.time()), "chat": channel,
+                                     "text": "/walk"}})  # fmt: skip
+        server.message(ANN, text="/walk", **{"from": BOT | {"id": 5, "username": "other_bot"}})
+        server.message(ANN, GROUP, text="@demo_fox_bot hi", sender_chat=channel)
+        server.message(ANN, GROUP, new_chat_members=[BOT])
+        server.message(ANN, GROUP, pinned_message=from_bot("@demo_fox_bot"))
+        server.put({"callback_query": {"id": "1", "from": {"id": ANN, "is_bot": False,
+                    "first_name": "A"}, "inline_message_id": "2", "chat_instance": "1",
+                    "data": "/walk"}})  # fmt: skip
+        server.message(ANN, text="old", date=int(time.time()) - 2 * 3600)
+        server.message(ANN, text="not so old", date=int(time.time()) - 1800)
+        assert texts(server.wait(1)) == ["heard not so old"]
+    assert sessions.heard == [(f"telegram:{ANN}", "not so old")]
+    assert "dropped 1 messages older than an hour" in caplog.text
+
+
+# -- what goes out ---------------------------------------------------------------------------------
+def test_long_texts_are_split_and_long_choices_are_left_out(server, quick):
+    lines = [f"line {number} {'🦊' * 20}" for number in range(150)]
+    long = "/enjoy " + "é" * 29  # 65 bytes
+    sessions = Script(lambda user, message: [
+        Reply("\n".join(lines), post=message == "card" and jpeg(),
+              choices=["/like 12", long, "/walk", "/enjoy " + "x" * 57])
+    ])  # fmt: skip
+    with running(server, sessions):
+        server.say(ANN, "text")
+        calls = server.wait(2)
+        assert "\n".join(texts(calls)).split("\n") == lines  # nothing is lost, no line is broken
+        assert list(calls[0].buttons) == ["/like 12", "/walk", "/enjoy " + "x" * 57]
+        assert calls[1].buttons == {}
+        server.say(ANN, "card")
+        calls = server.wait(5)[2:]
+        assert [call.method for call in calls] == ["sendPhoto", "sendMessage", "sendMessage"]
+        assert len(calls[0].text.encode("utf-16-le")) <= 2 * front.CAPTION
+        assert "\n".join(texts(calls)).split("\n") == lines
+
+
+@pytest.mark.parametrize("limit", [1, 7, 16, 40])
+def test_split_loses_no_character_but_those_it_cuts_at(limit, monkeypatch):
+    monkeypatch.setattr(front, "TEXT", 16)
+    text = "a fox 🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊 at\nnight, " + "x" * 50
+    pieces = front.split(text, max(limit, 2))
+    sizes = [len(piece.encode("utf-16-le")) // 2 for piece in pieces]
+    assert sizes[0] <= max(limit, 2) and max(sizes[1:]) <= 16
+    assert re.sub(r"\s", "", "".join(pieces)) == re.sub(r"\s", "", text)
+
+
+def test_a_preview_that_the_server_refuses_leaves_the_text(server, quick, caplog):
+    sessions = Script(
+        lambda user, message: [Reply("#12  fox", post=b"no picture", choices=["yes"])]
+    )
+    with running(server, sessions):
+        server.say(ANN, "/walk")
+        (card,) = server.wait(1)
+    assert (card.method, card.text, list(card.buttons)) == ("sendMessage", "#12: fox", ["yes"])
+    assert caplog.text.count("sent without its picture") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [E6GraphError("the index\nis gone"), ZeroDivisionError("a defect")]
+)
+def test_what_only_the_operator_can_mend_is_logged_and_ends_nothing(server, quick, caplog, error):
+    def answer(user, message):
+        if message == "/walk":
+            raise error
+        return "fine"
+
+    with running(server, Script(answer)):
+        server.say(ANN, "/walk")
+        server.say(ANN, "again")
+        assert texts(server.wait(2)) == [front.SORRY, "fine"]
+    (record,) = [one for one in caplog.records if "was not answered" in one.getMessage()]
+    assert "\n" not in record.getMessage()
+    assert bool(record.exc_info) == isinstance(error, ZeroDivisionError)
+
+
+def test_a_line_that_is_too_long_to_flash_is_a_message(server, quick):
+    sessions = Script(lambda user, message: [
+        Reply("Which?", choices=["/walk"]) if message == "hi" else Reply("long " * 50),
+        Reply("and more"),
+    ])  # fmt: skip
+    with running(server, sessions):
+        server.say(ANN, "hi")
+        asked = server.wait(2)[0]
+        server.press(ANN, asked, "/walk")
+        assert texts(server.wait(4)[2:]) == ["long " * 50, "and more"]
+        server.faults["answerCallbackQuery"].append(refusal(400, "Bad Request: query is too old"))
+        server.press(ANN, asked, "/walk")
+        assert texts(server.wait(6)[4:]) == ["long " * 50, "and more"]
+
+
+# -- pictures --------------------------------------------------------------------------------------
+def test_pictures_are_fetched_only_within_the_limit(server, quick):
+    sessions = Script(lambda user, message: message.problem or f"{len(message.data)} bytes")
+    large = {"file_size": PICTURE_LIMIT + 1}
+    with running(server, sessions):
+        server.photo(ANN, b"12345", b"1234567")
+        server.document(ANN, b"123456789", "image/png")
+        server.document(ANN, b"123", "image/png", **large)
+        server.document(ANN, b"%PDF", "application/pdf")
+        still = {"type": "regular", "is_animated": False, "is_video": False}
+        server.message(ANN, sticker={**server.keep(b"s"), "width": 9, "height": 9, **still})
+        server.message(ANN, photo=[
+            {**server.keep(b"1"), "width": 9, "height": 6},
+            {**server.keep(b"12") | large, "width": 90, "height": 60},
+        ])  # fmt: skip
+        server.say(ANN, "/picture of a fox")
+        calls = server.wait(7)
+    refused = front.NO_PICTURE
+    assert texts(calls) == ["7 bytes", "9 bytes", refused, refused, refused, "1 bytes", refused]
+    assert len(server.called("getFile")) == 3
+    assert all(isinstance(message, Picture) for _, message in sessions.heard)
+    assert str(PICTURE_LIMIT // 1024**2) in refused
+
+
+def test_a_picture_that_cannot_be_fetched(server, quick, caplog):
+    sessions = Script(lambda user, message: f"{message.data.decode()}")
+    with running(server, sessions):
+        server.faults["file"].extend([HTML, Fault()])  # comes on the third try
+        server.photo(ANN, b"fox")
+        assert texts(server.wait(1)) == ["fox"]
+        server.faults["getFile"].append(refusal(400, "Bad Request: wrong file_id"))
+        server.photo(ANN, b"owl")
+        assert texts(server.wait(2))[1:] == [front.SORRY]
+    assert "rong file_id" in caplog.text
+
+
+# -- what the server and the network do ------------------------------------------------------------
+def test_floods_are_waited_out_and_a_chat_gets_one_message_a_second(server):
+    sessions = Script(lambda user, message: [Reply("one"), Reply("two")])
+    with running(server, sessions):
+        server.faults["sendMessage"].append(flood(1))
+        server.say(ANN, "hi")
+        calls = server.wait(2)
+    first, again, second = server.called("sendMessage")
+    assert (first.text, again.text, second.text) == ("one", "one", "two")
+    assert first.sent is None and calls == [again, second]
+    assert again.when - first.when >= 1.0
+    assert second.when - again.when >= front.GAP - 0.01
+
+
+def test_a_flood_wait_of_hours_gives_up_at_once(server, quick, caplog):
+    with running(server, Script()):
+        server.faults["sendMessage"].append(flood(9000))
+        server.say(ANN, "a")
+        server.say(ANN, "b")
+        assert texts(server.wait(1)) == ["heard b"]
+    assert "could not be sent" in caplog.text
+
+
+def test_faults_of_the_network_are_survived_and_nothing_is_answered_twice(server, quick, caplog):
+    caplog.set_level(logging.INFO)
+    sessions = Script()
+    server.faults["getMe"].append(HTML)
+    server.faults["setMyCommands"].append(Fault())
+    server.faults["getUpdates"].extend([HTML, Fault(), flood(1), refusal(409, "Conflict: other"),
+                                        Fault(200, b"<html>not JSON</html>")])  # fmt: skip
+    server.faults["sendMessage"].extend([HTML, Fault(), refusal(500, "Internal Server Error")])
+    with running(server, sessions):
+        server.say(ANN, "a")
+        assert texts(server.wait(1)) == ["heard a"]
+        server.until(lambda: not server.updates)
+        server.repeat = 5  # the server has forgotten that it was told
+        server.say(ANN, "b")
+        server.say(ANN, "c")
+        assert texts(server.wait(3)) == ["heard a", "heard b", "heard c"]
+        server.faults["sendMessage"].append(Fault(handled=True))  # arrives, and nobody knows
+        server.say(ANN, "d")
+        assert texts(server.wait(5))[3:] == ["heard d", "heard d"]
+    assert [message for _, message in sessions.heard] == ["a", "b", "c", "d"]
+    assert server.repeat == 0 and not server.updates
+    assert caplog.text.count("no messages from the server") == 5
+
+
+def test_a_faulty_send_gives_up_after_some_tries(server, quick, caplog):
+    with running(server, Script()):
+        server.faults["sendMessage"].extend([HTML] * front.TRIES)
+        server.say(ANN, "a")
+        server.say(ANN, "b")
+        assert texts(server.wait(1)) == ["heard b"]
+    assert len(server.called("sendMessage")) == front.TRIES + 1
+    assert caplog.text.count("could not be sent") == 1
+
+
+def test_a_user_who_blocked_the_bot_stops_nothing(server, quick, caplog):
+    server.blocked.add(ANN)
+    with running(server, Script()):
+        server.say(ANN, "a")
+        server.say(BEN, "b")
+        server.wait(1, BEN)
+        server.until(lambda: server.called("sendMessage"))
+        server.blocked.clear()
+        server.say(ANN, "c")
+        assert texts(server.wait(1, ANN)) == ["heard c"]
+    assert len([call for call in server.called("sendMessage") if call.chat == ANN]) == 2  # no retry
+    assert "blocked by the user" in caplog.text
+
+
+# -- start, end, the token -------------------------------------------------------------------------
+@pytest.mark.parametrize(("token", "said"), [
+    (None, "BOT_TOKEN is not set: expected the token that BotFather gave"),
+    ("  ", "BOT_TOKEN is not set: expected the token that BotFather gave"),
+    ("../getMe", "BOT_TOKEN is not a token: expected the token that BotFather gave"),
+])  # fmt: skip
+def test_no_token(token, said):
+    with pytest.raises(BadInput) as raised:
+        front.serve(Script(), token)
+    assert str(raised.value) == said
+
+
+def test_without_the_package_one_line_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "telegram", None)
+    with pytest.raises(E6GraphError, match="pip install python-telegram-bot") as raised:
+        front.serve(Script(), TOKEN)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("wrong", ["123456789:not_the_planted_secret", TOKEN])
+def test_a_token_that_is_refused_or_revoked(server, quick, wrong, caplog, capfd, logs_as_before):
+    caplog.set_level(logging.DEBUG)
+    server.faults["getUpdates"].append(refusal(401, "Unauthorized"))
+    with pytest.raises(BadInput) as raised:
+        front.serve(Script(), wrong, server.url)
+    said = "BOT_TOKEN was refused by the server: expected the token that BotFather gave"
+    assert str(raised.value) == said
+    assert raised.value.__cause__ is None and raised.value.__suppress_context__
+    everything = caplog.text + "".join(capfd.readouterr()) + repr(server.faults)
+    assert wrong.partition(":")[2] not in everything
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "nowhere", "http://[half"])
+def test_a_server_that_is_not_there(quick, address, caplog, logs_as_before):
+    with pytest.raises(E6GraphError, match="does not answer as a Bot API server") as raised:
+        front.serve(Script(), TOKEN, address)
+    assert "\n" not in str(raised.value) and SECRET not in str(raised.value) + caplog.text
+
+
+def test_no_log_holds_the_token(server, quick, caplog, capfd, logs_as_before):
+    """Each library at its most talkative, and a server that sends our own address back."""
+    caplog.set_level(logging.DEBUG)
+    raised, page = [], f"<html>/bot{TOKEN}/sendMessage: bad gateway</html>".encode()
+
+    def target():
+        try:
+            front.serve(Script(lambda user, message: 1 / 0), TOKEN, server.url)
+        except E6GraphError as error:
+            raised.append(str(error))
+
+    server.faults["getUpdates"].extend([Fault(502, page), Fault(200, page)])
+    server.faults["sendMessage"].extend([Fault(502, page), Fault(), refusal(400, page.decode())])
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    server.until(lambda: server.polls)
+    for name in ("httpx", "httpcore", "telegram"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    server.say(ANN, "a")
+    server.until(lambda: len(server.called("sendMessage")) == 3)
+    server.faults["getUpdates"].append(refusal(401, "Unauthorized"))
+    server.say(BEN, "b")
+    thread.join(10)
+    out = "".join(capfd.readouterr())
+    assert "ZeroDivisionError" in caplog.text and "<BOT_TOKEN>" in caplog.text
+    assert "/sendMessage" in caplog.text  # the addresses were logged
+    assert SECRET not in caplog.text + out + "".join(raised)
+    assert SECRET not in "".join(str(vars(record)) for record in caplog.records)
+    assert len(raised) == 1
+
+
+PROGRAM = """
+import os, sys, time
+from e6graph.chat import telegram
+from e6graph.chat.messages import Reply
+
+class Slow:
+    def reply(self, user, message):
+        time.sleep(0.5)
+        return [Reply(f"heard {message}")]
+
+telegram.serve(Slow(), os.environ["BOT_TOKEN"], sys.argv[1])
+print("ended")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_the_last_answer(server, number):
+    """As a process: nothing but one line on the way, status 0, the answer under way goes out."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, server.url], cwd=Path(__file__).parents[1], text=True,
+        env={"BOT_TOKEN": TOKEN, "NO_PROXY": "127.0.0.1", "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        server.until(lambda: server.polls, 20)
+        server.say(ANN, "hi")
+        server.until(lambda: server.polls > 1)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (0, "ended\n")
+    assert texts(server.sent()) == ["heard hi"] and not server.updates
+    assert len(err.splitlines()) == 1 and "@demo_fox_bot answers in Telegram" in err
+    assert SECRET not in err

@@ -1,0 +1,709 @@
+"""The page: its API over a real uvicorn on the loopback, then the page itself in a real browser."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from fake_graph import BOARD, FakeGraph
+from PIL import Image
+
+from e6graph.board import PostInfo
+from e6graph.chat import messages, web
+from e6graph.chat.messages import Completion, Reply, Taste
+from e6graph.chat.sessions import Sessions
+from e6graph.errors import BadArtifact, E6GraphError
+from e6graph.previews import preview_path
+from e6graph.profiles import Profiles
+
+ASKED_BY_PAGE = {"Sec-Fetch-Site": "same-origin"}
+JSON = {**ASKED_BY_PAGE, "Content-Type": "application/json"}
+PNG = b"\x89PNG\r\n\x1a\n rest"
+
+
+def post(post_id, url="https://e621.net/posts/12", tags=None):
+    tags = tags or {"species": ["mammal", "fox"], "general": ["night", "rating_safe"]}
+    return PostInfo(post_id, url, "s", 5, 3, f"{post_id:032x}", "png", tags)
+
+
+class FakeSessions:
+    """Answers at once and remembers what it was asked; posts 1 to 40 may be shown."""
+
+    def __init__(self):
+        self.asked, self.pictures, self.users = [], {}, set()
+        self.answer = lambda user, message: [Reply(f"{user} said {message}")]
+        self.known = Taste()
+
+    def reply(self, user, message):
+        self.asked.append((user, message))
+        return self.answer(user, message)
+
+    def taste(self, user):
+        return self.known
+
+    def complete(self, prefix, n=8):
+        self.asked.append(prefix)
+        return [Completion("fox", "species", 1234)]
+
+    def visible(self, post_id):
+        return post(post_id) if 1 <= post_id <= 40 else None
+
+    def thumbnail(self, shown):
+        return self.pictures.get(shown.post_id)
+
+
+@contextmanager
+def serving(sessions, hosts=()):
+    """The address of a server of its own, gone at the end."""
+    server = web._server(web.app(sessions, hosts))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def talks():
+    return FakeSessions()
+
+
+@pytest.fixture
+def site(talks):
+    with serving(talks) as address:
+        yield address
+
+
+def say(site, text, client=requests, **headers):
+    return client.post(f"{site}/api/message", json.dumps({"text": text}), headers=JSON | headers)
+
+
+# -- the files -------------------------------------------------------------------------------------
+def test_every_answer_carries_a_strict_policy(site):
+    for path, kind in [("/", "text/html"), ("/page.css", "text/css"), ("/icon.svg", "image/svg"),
+                       ("/page.js", "text/javascript"), ("/api/taste", "application/json"),
+                       ("/preview/3", "image/svg"), ("/preview/99", "application/json"),
+                       ("/nothing", "application/json")]:  # fmt: skip
+        answer = requests.get(site + path)
+        assert answer.headers["content-type"].startswith(kind), path
+        assert answer.headers["content-security-policy"] == (
+            "default-src 'none'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; "
+            "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        )
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "server" not in answer.headers and "set-cookie" not in answer.headers
+        if path.startswith("/api/"):
+            assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_page_has_nothing_inline_and_asks_no_other_host():
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            names = {name for name, _ in attributes}
+            assert tag != "style" and "style" not in names, tag
+            assert not any(name.startswith("on") for name in names), tag
+            assert tag != "script" or "src" in names
+
+    Parser().feed((web.PAGE / "index.html").read_text("utf-8"))
+    assert {path.name for path in web.PAGE.iterdir()} == {*web.FILES, web.NO_PREVIEW}
+    for path in web.PAGE.iterdir():
+        text = path.read_text("utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")
+        assert not re.search(r"https?:|//[\w-]+\.\w|@import|\burl\(", text), path.name
+        assert "innerHTML" not in text and "insertAdjacent" not in text
+
+
+def test_what_the_page_knows_is_what_the_server_knows():
+    script = (web.PAGE / "page.js").read_text("utf-8")
+    limit = re.search(r"PICTURE_LIMIT = ([\d* ]+);", script)[1]
+    product = 1
+    for factor in limit.split("*"):
+        product *= int(factor)
+    assert product == web.PICTURE_LIMIT
+    actions = re.findall(r'^  "(/\w+)": \[', script, re.MULTILINE)
+    assert set(actions) == {"/like", "/dislike", "/skip", "/stop", "/why", "/more"}
+    assert set(actions) <= set(messages.BUTTONS)
+    box = re.search(r'id="box"[^>]*maxlength="(\d+)"', (web.PAGE / "index.html").read_text("utf-8"))
+    assert int(box[1]) == messages.MESSAGE_LIMIT
+
+
+def luminance(color):
+    """Relative luminance (WCAG 2.2) of #rrggbb."""
+    parts = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_can_be_read_in_light_and_dark():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # WebAIM's example
+    css = (web.PAGE / "page.css").read_text("utf-8")
+    pair = r"light-dark\((#\w{6}), (#\w{6})\)"
+    colors = {name: values for name, *values in re.findall(rf"--(\w[\w-]*): {pair}", css)}
+    tags = re.findall(rf"^\.(\w+) {{ --mark: (#\w+); --tag: {pair}", css, re.MULTILINE)
+    site = {"general": "#b4c7d9", "artist": "#f2ac08", "copyright": "#dd00dd", "lore": "#228822",
+            "character": "#00aa00", "species": "#ed5d1f", "invalid": "#ff3d3d",
+            "meta": "#ffffff"}  # fmt: skip
+    assert {name: mark for name, mark, *_ in tags} == site
+    assert colors["ground"][1] == "#152f56"
+    grounds = ("ground", "surface", "sunk", "raised")
+    for theme in (0, 1):
+        for text in ("text", "faint"):
+            for ground in grounds:
+                assert contrast(colors[text][theme], colors[ground][theme]) >= 4.5, (text, ground)
+        for text, ground in [("link", "surface"), ("danger", "raised"), ("danger", "surface"),
+                             ("on-strong", "strong")]:  # fmt: skip
+            assert contrast(colors[text][theme], colors[ground][theme]) >= 4.5, (text, ground)
+        assert contrast("#ffffff", colors["mine"][theme]) >= 4.5
+        for name, _, *values in tags:
+            for ground in ("sunk", "surface"):
+                assert contrast(values[theme], colors[ground][theme]) >= 4.5, (name, ground)
+        for mark in ("up", "down", "focus"):  # not text: 3:1 is asked for
+            for ground in grounds:
+                assert contrast(colors[mark][theme], colors[ground][theme]) >= 3, (mark, ground)
+
+
+# -- the API ---------------------------------------------------------------------------------------
+def test_a_message_comes_back_as_replies(site, talks):
+    shown = post(12)
+    talks.answer = lambda user, text: [
+        Reply("<b>\u202e&amp; hello", choices=["/enjoy fox", "yes"], document=("a.json", b"{}")),
+        Reply("card", shown, "you enjoy fox", None, ["/like 12", "/skip"]),
+        Reply("Goodbye.", ended=True),
+    ]
+    first, second, third = say(site, "hi \U0001f98a \ud800").json()["replies"]
+    assert talks.asked[0][1] == "hi \U0001f98a \ud800"
+    assert first == {"text": "<b>&amp; hello", "why": "", "post": None, "document": "a.json",
+                     "choices": [["/enjoy fox", "Enjoy fox"], ["yes", "Yes, delete it"]],
+                     "ended": False}  # fmt: skip
+    assert second["why"] == "you enjoy fox"
+    assert second["choices"] == [["/like 12", "👍"], ["/skip", "⏭"]]
+    assert second["post"] == {
+        "id": 12, "url": "https://e621.net/posts/12", "title": messages.title(shown),
+        "tags": [["species", "fox"], ["species", "mammal"], ["general", "night"]],
+    }  # fmt: skip
+    assert third["ended"]
+
+
+def test_an_address_that_is_no_web_address_is_left_out(site, talks):
+    talks.answer = lambda user, text: [Reply("", post(1, url="javascript:alert(1)"))]
+    assert say(site, "x").json()["replies"][0]["post"]["url"] == ""
+
+
+def test_a_user_is_a_cookie_whose_digest_is_the_key(site, talks):
+    client = requests.Session()
+    answer = say(site, "one", client)
+    cookie = answer.headers["set-cookie"]
+    token = re.fullmatch(
+        r"e6graph=([0-9a-f]{32}); HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000", cookie
+    )[1]
+    assert "set-cookie" not in say(site, "two", client).headers
+    user = "web:" + hashlib.sha256(token.encode()).hexdigest()
+    assert talks.asked == [(user, "one"), (user, "two")]
+    for given in ["", "e6graph=short", f"e6graph={token}0", f"xe6graph={token}", "e6graph=../etc"]:
+        assert "set-cookie" in say(site, "three", Cookie=given).headers
+        assert talks.asked[-1][0] != user
+    assert "set-cookie" not in say(site, "four", Cookie=f"a=b; e6graph={token}; c=d").headers
+    assert talks.asked[-1][0] == user
+
+
+def test_two_users_at_once_do_not_mix(site, talks):
+    def answer(user, text):
+        time.sleep(0.01)
+        return [Reply(f"{user} said {text}")]
+
+    talks.answer = answer
+    said = {}
+
+    def talk(name):
+        client = requests.Session()
+        said[name] = [
+            say(site, f"{name} {k}", client).json()["replies"][0]["text"] for k in range(10)
+        ]
+
+    threads = [threading.Thread(target=talk, args=(name,)) for name in ("ann", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    users = {}
+    for name, texts in said.items():
+        (users[name],) = {text.split(" ")[0] for text in texts}
+        assert [text.partition(" said ")[2] for text in texts] == [f"{name} {k}" for k in range(10)]
+    assert users["ann"] != users["bob"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1:7860", 200), ("localhost", 200), ("LOCALHOST:1", 200), ("[::1]:7860", 200),
+     ("my.board", 200), ("evil.example", 403), ("127.0.0.1.evil.example", 403), ("", 403),
+     ("localhost.evil.example", 403), ("192.168.1.5", 403), ("[::1", 403),
+     ("a@localhost@evil", 403)],
+)  # fmt: skip
+def test_only_its_own_names_are_answered(talks, host, status):
+    with serving(talks, ["My.Board"]) as site:
+        for path in ("/", "/api/taste"):
+            assert requests.get(site + path, headers={"Host": host}).status_code == status
+        origin = {"Host": host, "Origin": f"http://{host}"}
+        answer = requests.post(
+            f"{site}/api/message",
+            '{"text": "x"}',
+            headers=origin | {"Content-Type": JSON["Content-Type"]},
+        )
+        assert answer.status_code == status
+        assert len(talks.asked) == (status == 200)
+
+
+def test_listening_everywhere_allows_addresses_but_no_names(talks):
+    with serving(talks, ["0.0.0.0"]) as site:
+        for host, status in [("192.168.1.5:7860", 200), ("[fe80::1]", 200), ("evil.example", 403)]:
+            assert requests.get(site, headers={"Host": host}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 403), ({"Sec-Fetch-Site": "same-origin"}, 200), ({"Sec-Fetch-Site": "none"}, 200),
+     ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
+     ({"Origin": "SITE"}, 200), ({"Origin": "null"}, 403), ({"Origin": "http://evil.example"}, 403),
+     ({"Origin": "SITE", "Sec-Fetch-Site": "cross-site"}, 403),
+     ({"Origin": "https://127.0.0.1"}, 403), ({"Origin": "http://localhost"}, 403)],
+)  # fmt: skip
+def test_only_the_page_may_post(site, talks, headers, status):
+    headers = {name: value.replace("SITE", site) for name, value in headers.items()}
+    kind = {"Content-Type": "application/json"}
+    answer = requests.post(f"{site}/api/message", '{"text": "x"}', headers=headers | kind)
+    assert answer.status_code == status
+    assert len(talks.asked) == (status == 200)
+    assert ("set-cookie" in answer.headers) == (status == 200)
+
+
+def test_another_site_may_open_the_page_and_embed_nothing(site):
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    assert requests.get(site, headers=elsewhere).status_code == 200
+    for path in ("/api/taste", "/api/export", "/preview/3", "/page.js"):
+        assert requests.get(site + path, headers=elsewhere).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [(b"", "application/json", 400), (b"[]", "application/json", 400),
+     (b'{"text": 1}', "application/json", 400), (b'{"message": "x"}', "application/json", 400),
+     (b"\xff", "application/json", 400), (b"[" * 30_000, "application/json", 400),
+     (b'{"text": "x"}', "text/plain", 415), (b'{"text": "x"}', "", 415),
+     (b'{"text": "x"}', "application/jsonp", 415),
+     (b'{"text": "x"}', "application/json; charset=utf-8", 200),
+     (b'{"text": "%s"}' % (b"\\ud83e\\udd8a" * 2000), "application/json", 200),
+     (b'{"text": "%s"}' % (b"x" * 40_000), "application/json", 413)],
+)  # fmt: skip
+def test_messages_that_are_none(site, talks, body, kind, status):
+    headers = {**ASKED_BY_PAGE, "Content-Type": kind}
+    answer = requests.post(f"{site}/api/message", body, headers=headers)
+    assert answer.status_code == status
+    assert ("error" in answer.json()) == (status != 200)
+    assert len(talks.asked) == (status == 200)
+
+
+def test_a_picture_arrives_whole(site, talks):
+    data = os.urandom(300_000)
+    headers = {**ASKED_BY_PAGE, "Content-Type": "image/png"}
+    talks.answer = lambda user, picture: [Reply(f"{len(picture.data)} {picture.data == data}")]
+    for body in (data, (data[k : k + 1000] for k in range(0, len(data), 1000))):  # then chunked
+        answer = requests.post(f"{site}/api/picture", body, headers=headers)
+        assert answer.json()["replies"][0]["text"] == "300000 True"
+    wrong = requests.post(f"{site}/api/picture", data, headers=ASKED_BY_PAGE)
+    assert wrong.status_code == 415
+
+
+def raw(site, head, body=b""):
+    """What comes back for a request sent as bytes."""
+    place = urlsplit(site)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        lines = [head, f"Host: {place.netloc}", "Sec-Fetch-Site: same-origin",
+                 "Content-Type: image/png", "Connection: close", "", ""]  # fmt: skip
+        connection.sendall("\r\n".join(lines).encode() + body)
+        with suppress(ConnectionError):
+            return connection.makefile("rb").read()
+
+
+def test_a_picture_that_is_too_large_is_refused_before_it_is_read(site, talks, monkeypatch):
+    over = f"POST /api/picture HTTP/1.1\r\nContent-Length: {web.PICTURE_LIMIT + 1}"
+    answer = raw(site, over)  # no byte of it was sent
+    assert answer.startswith(b"HTTP/1.1 413") and b"20 MB at most" in answer
+    monkeypatch.setattr(web, "PICTURE_LIMIT", 1000)
+    answer = raw(site, "POST /api/picture HTTP/1.1\r\nTransfer-Encoding: chunked",
+                 b"3e9\r\n" + b"x" * 1001 + b"\r\n")  # fmt: skip  # and no end in sight
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert not talks.asked
+
+
+def test_a_body_that_does_not_come_or_breaks_off(site, talks, monkeypatch, capfd):
+    monkeypatch.setattr(web, "BODY_SECONDS", 0.1)
+    part = "POST /api/picture HTTP/1.1\r\nContent-Length: 100"
+    assert raw(site, part, b"only this").startswith(b"HTTP/1.1 408")
+    monkeypatch.setattr(web, "BODY_SECONDS", 60)
+    place = urlsplit(site)
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        head = f"{part}\r\nHost: {place.netloc}\r\nSec-Fetch-Site: none\r\nContent-Type: image/png"
+        connection.sendall(f"{head}\r\n\r\nonly this".encode())
+        time.sleep(0.1)
+    assert say(site, "still there?").status_code == 200
+    assert [message for _, message in talks.asked] == ["still there?"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [(b"\xff\xd8\xff rest", "image/jpeg"), (PNG, "image/png"), (b"GIF89a rest", "image/gif"),
+     (b"RIFF\n\0\0\0WEBPVP8 ", "image/webp"), (None, "image/svg+xml"), (b"", "image/svg+xml"),
+     (b"<html><script>", "image/svg+xml"), (b"<svg onload=alert(1)>", "image/svg+xml")],
+)  # fmt: skip
+def test_previews_are_pictures_whatever_the_cache_holds(site, talks, data, kind):
+    talks.pictures[12] = data
+    answer = requests.get(f"{site}/preview/12")
+    assert answer.headers["content-type"].split(";")[0] == kind
+    drawn = (web.PAGE / "no-preview.svg").read_bytes()
+    assert answer.content == (drawn if kind == "image/svg+xml" else data)
+
+
+@pytest.mark.parametrize("number", ["41", "0", "-1", "x", "1.0", "9" * 18, "9" * 5000, "%2e%2e"])
+def test_a_post_that_may_not_be_shown_has_no_preview(site, talks, number):
+    talks.pictures[41] = PNG
+    answer = requests.get(f"{site}/preview/{number}")
+    assert answer.status_code == 404 and PNG not in answer.content
+
+
+def test_the_taste_names_posts_that_may_be_shown(site, talks):
+    talks.known = Taste(["fox"], ["rain"], [*range(1, 31), 99], [41], 31, [("fox", 0.5)])
+    told = requests.get(f"{site}/api/taste").json()
+    assert (told["enjoys"], told["avoids"], told["up"]) == (["fox"], ["rain"], [["fox", 0.5]])
+    assert told["seen"] == 31 and told["ratings"] == "s"
+    assert told["liked"]["count"] == 31
+    ids = [shown["id"] for shown in told["liked"]["latest"]]
+    assert ids == list(range(30, 30 - web.LATEST + 1, -1))  # the latest first, 99 left out
+    assert told["disliked"] == {"count": 1, "latest": []}
+
+
+def test_completions_of_tags_and_commands(site, talks):
+    def complete(prefix):
+        return requests.get(f"{site}/api/complete", params={"q": prefix}).json()
+
+    assert complete("fo") == [["fox", "species", "1,234"]]
+    assert complete("  ") == [] and requests.get(f"{site}/api/complete").json() == []
+    assert complete("/WA") == [["/walk", "command", messages.COMMANDS["walk"][1]]]
+    assert {name for name, *_ in complete("/")} == {
+        f"/{name}" for name in messages.COMMANDS
+    } - {"/picture", "/start", "/quit"}  # fmt: skip
+    complete("x" * 5000)
+    assert talks.asked == ["fo", "x" * web.PREFIX]
+
+
+def test_the_export_is_a_download(site, talks):
+    talks.answer = lambda user, text: [Reply(text, document=('a/b"\r\nX: y é.json', b"{1}"))]
+    answer = requests.get(f"{site}/api/export")
+    assert answer.content == b"{1}"
+    assert answer.headers["content-disposition"] == 'attachment; filename="a_b___X__y__.json"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert talks.asked[0][1] == "/export"
+    talks.answer = lambda user, text: [Reply("Nothing is kept of you.")]
+    answer = requests.get(f"{site}/api/export")
+    assert (answer.status_code, answer.json()) == (404, {"error": "Nothing is kept of you."})
+
+
+def test_what_only_the_operator_can_mend_is_logged_and_survived(site, talks, capfd):
+    def broken(user, text):
+        raise BadArtifact("tags.parquet is\ndamaged \x1b[2J")
+
+    works, talks.answer = talks.answer, broken
+    answer = say(site, "secret words")
+    assert answer.status_code == 503
+    assert answer.json() == {"error": "Something is wrong here: try again later."}
+    assert capfd.readouterr().err == "web: tags.parquet is damaged\n"
+    talks.answer = works
+    assert say(site, "again").status_code == 200
+
+
+# -- the process -----------------------------------------------------------------------------------
+def test_serve_says_where_and_ends_cleanly(tmp_path):
+    program = "\n".join([
+        "import sys; sys.path[:0] = sys.argv[1:]",
+        "from test_web import FakeSessions, web",
+        "web.serve(FakeSessions(), port=0)",
+        "print('after')",
+    ])  # fmt: skip
+    here = Path(__file__).resolve().parent
+    command = [sys.executable, "-c", program, str(here), str(here.parent)]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process:
+        line = process.stdout.readline()
+        address = re.fullmatch(r"(http://127\.0\.0\.1:\d+)/  \(Ctrl-C ends it\)\n", line)[1]
+        assert requests.get(address).status_code == 200
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "after\n", "")
+
+
+def test_a_port_or_address_that_cannot_be_had_is_one_line(talks):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(E6GraphError, match=rf"cannot listen on 127\.0\.0\.1, port {port} \("):
+            web.serve(talks, port=port)
+    for host, port in [("no.such.host.invalid", 0), ("127.0.0.1", 70_000), ("", -1)]:
+        with pytest.raises(E6GraphError, match="expected a free port of this machine"):
+            web.serve(talks, host, port)
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn"])
+def test_a_missing_package_is_one_line(talks, monkeypatch, package):
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(E6GraphError, match=rf"^{package} cannot be imported .*pip install"):
+        web.serve(talks)
+
+
+# -- the page in a browser -------------------------------------------------------------------------
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update",
+         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def board(tmp_path):
+    """The address of a page over the twelve posts, half of which have a preview."""
+    for post_id in list(BOARD)[::2]:
+        path = preview_path(tmp_path, f"{post_id:032x}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = io.BytesIO()
+        Image.new("RGB", (64, 48), "orange").save(picture, "JPEG")
+        path.write_bytes(picture.getvalue())
+    with (
+        Profiles(tmp_path / "profiles.sqlite") as profiles,
+        serving(Sessions(FakeGraph(), profiles, tmp_path)) as address,
+    ):
+        yield address
+
+
+@contextmanager
+def opened(browser, address, **options):
+    """The page; at the end it must have asked nobody else and reported no error."""
+    asked, errors = set(), []
+    context = browser.new_context(reduced_motion="reduce", **options)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("request", lambda request: asked.add(urlsplit(request.url)[:2]))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and errors.append(line.text))
+    page.goto(address)
+    rest(page)
+    yield page
+    context.close()
+    assert asked - {("blob", "")} == {tuple(urlsplit(address)[:2])}
+    assert errors == []
+
+
+def rest(page):
+    page.wait_for_selector("body:not(.busy)")
+
+
+def send(page, text):
+    page.fill("#box", text)
+    page.press("#box", "Enter")
+    rest(page)
+
+
+def press(page, key):
+    page.locator("#box").blur()
+    page.keyboard.press(key)
+    rest(page)
+
+
+def chips(page, kind):
+    return page.locator(f".chip.{kind} span").all_inner_texts()
+
+
+def test_enjoy_tour_like_taste_forget(browser, board):
+    with opened(browser, board) as page:
+        assert "learn what you like" in page.inner_text(".message")
+        page.locator("#box").press_sequentially("fo")
+        page.wait_for_selector("#options li")
+        assert page.get_attribute("#box", "aria-expanded") == "true"
+        page.press("#box", "ArrowUp")  # round to the last
+        page.press("#box", "ArrowDown")
+        first = page.locator("#options li").first
+        assert first.get_attribute("aria-selected") == "true"
+        assert page.get_attribute("#box", "aria-activedescendant") == first.get_attribute("id")
+        page.press("#box", "Enter")
+        assert page.input_value("#box") == "fox "
+        page.press("#box", "Enter")
+        rest(page)
+        assert chips(page, "up") == ["fox"]
+        page.get_by_role("button", name="Walk", exact=True).last.click()
+        rest(page)
+        card = page.locator(".card").last
+        number = card.get_attribute("data-post")
+        assert number in ("10", "11", "12", "16", "18")
+        assert "you enjoy fox" in card.inner_text().lower()
+        image = card.locator("img")
+        assert image.get_attribute("alt") == card.locator("h3").inner_text()
+        assert image.evaluate("image => image.complete && image.naturalWidth") in (64, 256)
+        link = card.locator("h3 a")
+        assert link.get_attribute("href") == f"https://e621.net/posts/{number}"
+        assert link.get_attribute("rel") == "noopener noreferrer"
+        press(page, "l")
+        assert page.locator(".card").count() == 2  # the tour goes on
+        assert page.locator(f".card.liked[data-post='{number}']").count() == 1
+        assert page.locator("#kept .thumbnails li").count() == 1
+        assert "Learned: more of" in page.inner_text("#kept")
+        press(page, "d")
+        assert "Disliked (1)" in page.inner_text("#kept")
+        press(page, "w")
+        assert "left out" in page.locator(".message").last.inner_text()
+        press(page, "s")
+        assert page.locator(".card").count() == 4
+        page.reload()
+        rest(page)
+        assert chips(page, "up") == ["fox"]  # the cookie is the user
+        page.get_by_label("Remove fox").first.click()
+        rest(page)
+        assert chips(page, "up") == []
+        page.get_by_role("button", name="Forget me").click()
+        rest(page)
+        page.get_by_role("button", name=messages.button("yes"), exact=True).click()
+        rest(page)
+        assert "was deleted" in page.locator(".message").last.inner_text()
+        assert page.locator("#kept .thumbnails").count() == 0
+        assert "0 posts seen" in page.inner_text("#kept")
+
+
+def test_keys_do_nothing_while_typing_and_text_stays_text(browser, board):
+    with opened(browser, board) as page:
+        send(page, "/enjoy fox")
+        send(page, "/walk")
+        cards = page.locator(".card").count()
+        page.locator("#box").press_sequentially("lds/?")
+        assert page.input_value("#box") == "lds/?"
+        assert page.locator(".card").count() == cards == 1
+        send(page, "<img src=x onerror=alert(1)><b>bold</b>")
+        assert "<b>bold</b>" in page.locator(".mine").last.inner_text()
+        assert page.locator("#log b, .mine img").count() == 0
+        press(page, "?")
+        assert page.locator("#keys").is_visible()
+        page.keyboard.press("Escape")
+        press(page, "/")
+        assert page.evaluate("document.activeElement.id") == "box"
+        send(page, "/walk")
+        press(page, "m")
+        assert page.locator(".gallery .card").count() >= 2
+        send(page, "/export")
+        with page.expect_download() as download:
+            page.locator(".message a[download]").click()
+        assert download.value.suggested_filename == "e6graph-taste.json"
+        assert json.loads(Path(download.value.path()).read_text("utf-8"))
+        send(page, "/blacklist add spider")
+        assert "spider" in page.inner_text("#kept")
+
+
+DROP = """([name, kind]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File(["PICTURE"], name, { type: kind }));
+  document.dispatchEvent(new DragEvent("dragover", { dataTransfer, cancelable: true }));
+  const covered = document.body.classList.contains("dropping");
+  document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
+  return covered;
+}"""
+
+
+def test_a_picture_by_drop_and_by_choice(browser, board):
+    with opened(browser, board) as page:
+        assert page.evaluate(DROP, ["fox.png", "image/png"])
+        rest(page)
+        assert "I think I see: fox 90%" in page.inner_text("#log")
+        assert page.locator(".gallery .card").count() == 3
+        page.evaluate(DROP, ["fox.txt", "text/plain"])
+        assert page.locator(".error").last.inner_text() == "fox.txt is not a picture."
+        picture = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
+        page.set_input_files("#file", picture)
+        rest(page)
+        assert "not a picture" in page.locator(".message").last.inner_text()
+
+
+def test_two_browsers_are_two_users(browser, board):
+    with opened(browser, board) as one, opened(browser, board) as two:
+        send(one, "/enjoy fox")
+        send(two, "/enjoy owl")
+        assert (chips(one, "up"), chips(two, "up")) == (["fox"], ["owl"])
+        one.reload()
+        rest(one)
+        assert chips(one, "up") == ["fox"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_scrolls_only_down(browser, board, theme):
+    phone = {"width": 390, "height": 844}
+    with opened(browser, board, viewport=phone, color_scheme=theme, has_touch=True) as page:
+        send(page, "/enjoy fox night")
+        send(page, "/walk")
+        send(page, "/more")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.evaluate("document.getElementById('log').scrollWidth") == 390
+        assert page.locator("#taste").is_hidden()
+        page.click("#show-taste")
+        assert page.locator("#taste").is_visible()
+        assert page.evaluate("document.activeElement.id") == "hide-taste"
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.id") == "show-taste"
+        ground = "getComputedStyle(document.documentElement).backgroundColor"
+        before = page.evaluate(ground)
+        assert (before == "rgb(21, 47, 86)") == (theme == "dark")
+        page.click("#theme")
+        assert page.evaluate(ground) != before
+        page.reload()
+        rest(page)
+        assert page.evaluate(ground) != before  # it is remembered
+
+
+def test_a_server_that_went_is_said(browser, tmp_path):
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        context = browser.new_context()
+        page = context.new_page()
+        with serving(Sessions(FakeGraph(), profiles)) as address:
+            page.goto(address)
+            rest(page)
+        send(page, "/walk")
+        assert "does not answer" in page.locator(".error").inner_text()
+        context.close()
