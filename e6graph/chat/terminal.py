@@ -184,10 +184,11 @@ def _rich_printer(stdout: TextIO, width: int) -> Callable[[Reply], None]:
         lines = blocks(reply.picture) if drawn and reply.picture else []
         beside = Text.from_ansi("\n".join(lines))
         room = width - (beside.cell_len and max(map(len, beside.plain.split("\n"))) + 2)
-        text = Text()
+        text, style = Text(), "bold"
         for n, line in enumerate(_wrapped(reply.text, room).split("\n")):
-            label = line.partition("  ")[0]
-            text.append(f"{line}\n", "bold" if n == 0 else COLORS.get(label, ""))
+            if n and not line.startswith(" "):  # a line that goes on keeps its color
+                style = COLORS.get(line.partition("  ")[0], "")
+            text.append("\n" * (n > 0) + line, style)
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_row(*([beside, text] if lines else [text]))
         console.print(table)
