@@ -282,7 +282,7 @@ def tables(built_index):
     }
 
 
-def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables):
+def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables, graph):
     main, ablation, one, twenty = tables["recommending"]
     for table in (main, one, twenty):
         got, popular = table["PostGraph.recommend"], table["popularity"]
