@@ -4,8 +4,8 @@ Bayesian linear regression (Rasmussen and Williams 2006, section 2.1). How much 
 
     f(p) = BASE + level + w · x(p),        judged as y = f(p) + noise,
 
-with x(p) its unit TF-IDF vector and a weight w for each tag. A priori w = √TAGS · e + √MEANING · V z,
-with e and z standard normal and V the tags' vectors: every tag has a taste of its own, and tags of
+with x(p) its unit TF-IDF vector and a weight w for each tag. A priori
+w = √TAGS · e + √MEANING · V z, with e and z standard normal and V the tags' vectors: every tag has a taste of its own, and tags of
 like meaning have like tastes. That is a Gaussian process over posts, so with n judgments an answer
 costs an n × n system whatever the size of the board. Nothing is kept but the judgments.
 
@@ -31,10 +31,10 @@ from .ranking import Ranking
 
 BASE = -0.5  # what is expected of a post that nothing is known of: most are not liked
 TAGS, MEANING, LEVEL = 0.5, 0.2, 0.3  # prior variance of f by tags, by their vectors, as a whole
-NOISE = 0.5  # variance of a judgment made today
+NOISE, PASSED_NOISE = 0.5, 2.0  # variance of a judgment made today; passed over, f is BASE or so
 NAMED, NAMED_NOISE = 3.0, 0.3  # w · x of what an enjoyed tag stands for
 STANDS_FOR = 100  # posts that tell what goes with an enjoyed tag
-HALF_LIFE = 30.0  # days
+HALF_LIFE, FADED = 30.0, 16.0  # days in which the noise doubles, and how often over at most
 LATEST = 300  # judgments that count
 EXPLORE, SURPRISE = 0.1, 0.5  # standard deviations of a draw over the posterior's
 READ, BEST_TAGS, SIZE, STRAY = 1000, 50, 1000, 200  # see `candidates`
@@ -42,7 +42,12 @@ READ, BEST_TAGS, SIZE, STRAY = 1000, 50, 1000, 200  # see `candidates`
 
 @dataclass(frozen=True)
 class Judgment:
-    """What was said of a post: its row, a value (1 liked, -1 disliked), and days since then."""
+    """What was said of a post: its row, a value (1 liked, -1 disliked, 0 passed over), its age.
+
+    Attributes
+    ----------
+    age : days since then.
+    """
 
     row: int
     value: float
@@ -77,9 +82,12 @@ class Preference:
         named = _stand_for(ranking, self._enjoys, allowed)
         self._x = sp.vstack([self._judged, named], "csr", np.float32)  # (n, T + 1)
         self._v = self._x[:, dictionary.tag_ids] @ dictionary.vecs  # (n, d)
-        old = np.exp2(np.array([max(j.age, 0.0) for j in judgments]) / half_life)
-        self._noise = np.concatenate([NOISE * old, np.full(len(enjoys), NAMED_NOISE)])
-        told = np.array([j.value - BASE for j in judgments])
+        values = np.array([judgment.value for judgment in judgments])
+        ages = np.array([max(judgment.age, 0.0) for judgment in judgments])
+        faded = np.minimum(np.exp2(ages / half_life), FADED)
+        noise = np.where(values == 0, PASSED_NOISE, NOISE) * faded
+        self._noise = np.concatenate([noise, np.full(len(enjoys), NAMED_NOISE)])
+        told = np.where(values == 0, 0, values - BASE)
         self._target = np.concatenate([told, np.full(len(enjoys), NAMED)])
         self._prior = np.full(self._x.shape[1], TAGS, np.float32)
         self._prior[-1] = LEVEL
@@ -87,7 +95,9 @@ class Preference:
                                 self._x.indptr), self._x.shape)  # fmt: skip
         kernel = (scaled @ self._x.T).toarray().astype(np.float64)
         kernel += MEANING * (self._v @ self._v.T)
-        self._factor = cho_factor(kernel + np.diag(self._noise), lower=True) if len(kernel) else None
+        self._factor = (
+            cho_factor(kernel + np.diag(self._noise), lower=True) if len(kernel) else None
+        )
 
     def weights(self, rng: np.random.Generator | None = None, explore: float = 1.0) -> np.ndarray:
         """Weight of every tag, then the level, float32 (T + 1,): the mean, or with `rng` a draw.

@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         help=f"to judge by; unset: {QUERIES:,}, or {QUICK_QUERIES} with --quick")  # fmt: skip
     add("--ratings", default="s", help="ratings that take part")
     add("--half", choices=("all", "even", "odd"), default="odd",
-        help="pools to judge by: the ranking's weights are learned from the even ones, and the peers "
-        "are tuned on those not judged")  # fmt: skip
+        help="pools to judge by: the ranking's weights are learned from the even ones, and the "
+        "peers are tuned on those not judged")  # fmt: skip
     add("--seed", type=cli.natural, default=0, help="of everything drawn at random")
     args = parser.parse_args(argv)
     args.queries = args.queries or (QUICK_QUERIES if args.quick else QUERIES)
