@@ -5,9 +5,10 @@ Bayesian linear regression (Rasmussen and Williams 2006, section 2.1). How much 
     f(p) = BASE + level + w · x(p),        judged as y = f(p) + noise,
 
 with x(p) its unit TF-IDF vector and a weight w for each tag. A priori
-w = √TAGS · e + √MEANING · V z, with e and z standard normal and V the tags' vectors: every tag has a taste of its own, and tags of
-like meaning have like tastes. That is a Gaussian process over posts, so with n judgments an answer
-costs an n × n system whatever the size of the board. Nothing is kept but the judgments.
+w = √TAGS · e + √MEANING · V z, with e and z standard normal and V the tags' vectors: every tag has
+a taste of its own, and tags of like meaning have like tastes. That is a Gaussian process over
+posts, so with n judgments an answer costs an n × n system whatever the size of the board. Nothing
+is kept but the judgments.
 
 Choosing is Thompson sampling: draw one w from the posterior, show the post that is best by it. The
 draw is exact and costs as little (Matheron's rule; Wilson et al. 2020, eq. 9). Draws are held
