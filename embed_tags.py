@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from e6graph import als, cli, extras
 from e6graph.completion import save_companions
-from e6graph.embedding import cooccurrence, embed_vocabulary
+from e6graph.counts import cooccurrence, tallied
+from e6graph.embedding import embed_vocabulary
 from e6graph.errors import BadInput
 from e6graph.interactions import iter_posts_by_tags, load_vocabulary
 from e6graph.store import Store
@@ -63,7 +64,8 @@ def pmi_svd(args, store, parameters):
     blocks = tqdm(iter_posts_by_tags(store, vocabulary), "co-occurrence", disable=None)
     if not vocabulary.names:
         raise BadInput(f"no tag is used {args.min_count:,} times or more: lower --min-count")
-    counts = cooccurrence(block for _, block in blocks)
+    held = np.zeros(len(vocabulary.names), np.int64)
+    counts = cooccurrence(tallied((block for _, block in blocks), held))
     if not counts.nnz:
         raise BadInput("no two tags of the vocabulary meet on a post: nothing to embed")
     made = embed_vocabulary(vocabulary, counts, args.dim, args.smoothing, args.eig_power, args.seed)
@@ -71,9 +73,8 @@ def pmi_svd(args, store, parameters):
         arrays = ("tags", "vecs", "frqs", "tag_ids", "singular_values")
         stage.save_npz("dictionary.npz", **{name: getattr(made, name) for name in arrays})
         rows = np.isin(vocabulary.tag_ids, made.tag_ids)
-        save_companions(stage, counts if rows.all() else counts[rows][:, rows])
-    left_out = len(vocabulary.names) - len(made.tags)
-    print(f"{left_out:,} of {len(vocabulary.names):,} tags never meet another: left out")
+        save_companions(stage, counts if rows.all() else counts[rows][:, rows], held[rows])
+    print(f"{(~rows).sum():,} of {len(rows):,} tags never meet another: left out")
     return made, "dictionary.npz"
 
 

@@ -56,6 +56,17 @@ def cooccurrence(blocks: Iterable[sp.csr_matrix], frequent: int = FREQUENT) -> s
     return _joined(dense, _add(upper, waiting, bounds), bounds)
 
 
+def tallied(blocks: Iterable[sp.csr_matrix], held: np.ndarray) -> Iterator[sp.csr_matrix]:
+    """The same blocks; how many posts hold each tag is added to `held`, int64 (V,), on the way.
+
+    That is the diagonal of XᵀX. The frequencies of `tags.txt.gz` may fall short of it: on exports
+    whose posts lack tags that theirs imply.
+    """
+    for block in blocks:
+        held += block.getnnz(0)
+        yield block
+
+
 def _chunks(blocks: Iterable[sp.csr_matrix]) -> Iterator[sp.csr_matrix]:
     for block in blocks:
         for start in range(0, max(block.shape[0], 1), CHUNK):

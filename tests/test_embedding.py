@@ -194,3 +194,10 @@ def test_dictionary_keeps_the_contract_formats(built_index):
     assert tags.dtype.kind == "U" and vecs.dtype == np.float32 and frqs.dtype == np.int64
     assert len(tags) == len(vecs) == len(frqs)
     assert (np.diff(frqs) <= 0).all()
+
+
+def test_blocks_pass_unchanged_while_their_posts_are_tallied():
+    blocks = [sp.csr_matrix(np.array(rows, np.float32)) for rows in ([[1, 1], [0, 1]], [[0, 1]])]
+    held = np.zeros(2, np.int64)
+    assert all(a is b for a, b in zip(counts.tallied(iter(blocks), held), blocks, strict=True))
+    assert held.tolist() == [1, 3]

@@ -325,7 +325,7 @@ def test_a_smuggled_picture_query_gives_nothing_else(forged, monkeypatch):
         def embed(self, image):
             return graph.dictionary.vecs[0]
 
-    monkeypatch.setitem(graph.__dict__, "_recognizer", Seer())
+    monkeypatch.setitem(graph.__dict__, "_recognizer", Seer)
     made = graph.recommend(images=["picture"], n=1000)
     assert len(made) == graph.allowed.sum() and not {r.post_id for r in made} & smuggled
 
