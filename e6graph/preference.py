@@ -77,8 +77,7 @@ class Preference:
     ) -> None:
         self._ranking, self._dictionary = ranking, dictionary
         judgments = judgments[-LATEST:]
-        rows = np.array([j.row for j in judgments], np.int64)
-        self._judged = features(ranking, rows)
+        self._judged = features(ranking, np.array([j.row for j in judgments], np.int64))
         self._enjoys = np.array(enjoys, np.int64)
         named = _stand_for(ranking, self._enjoys, allowed)
         self._x = sp.vstack([self._judged, named], "csr", np.float32)  # (n, T + 1)
@@ -92,13 +91,11 @@ class Preference:
         self._target = np.concatenate([told, np.full(len(enjoys), NAMED)])
         self._prior = np.full(self._x.shape[1], TAGS, np.float32)
         self._prior[-1] = LEVEL
-        scaled = sp.csr_matrix((self._x.data * self._prior[self._x.indices], self._x.indices,
-                                self._x.indptr), self._x.shape)  # fmt: skip
+        scaled = self._x.copy()
+        scaled.data *= self._prior[scaled.indices]
         kernel = (scaled @ self._x.T).toarray().astype(np.float64)
-        kernel += MEANING * (self._v @ self._v.T)
-        self._factor = (
-            cho_factor(kernel + np.diag(self._noise), lower=True) if len(kernel) else None
-        )
+        kernel += MEANING * (self._v @ self._v.T) + np.diag(self._noise)
+        self._factor = cho_factor(kernel, lower=True) if len(kernel) else None
 
     def weights(self, rng: np.random.Generator | None = None, explore: float = 1.0) -> np.ndarray:
         """Weight of every tag, then the level, float32 (T + 1,): the mean, or with `rng` a draw.
@@ -135,10 +132,17 @@ class Preference:
         """f of some rows by given `weights`, float64 (m,)."""
         return BASE + features(self._ranking, rows) @ weights.astype(np.float64)
 
+    def reasons(self, row: int, n: int = 3) -> list[tuple[int, float]]:
+        """The tags of a post that speak most for it: (tag id, its part of f), largest first."""
+        x = features(self._ranking, np.array([row]))
+        parts = x.data[:-1] * self.weights()[x.indices[:-1]]
+        order = np.argsort(-parts, kind="stable")[:n]
+        return [(int(x.indices[i]), float(parts[i])) for i in order if parts[i] > 0]
+
     def tags(self) -> tuple[np.ndarray, np.ndarray]:
         """Tags of the judged posts and the enjoyed ones: ids int64 (k,), mean weights (k,)."""
-        said = np.unique(np.concatenate([self._judged.indices, self._enjoys]))
-        said = said[said < len(self._prior) - 1].astype(np.int64)
+        said = np.union1d(self._judged.indices, self._enjoys).astype(np.int64)
+        said = said[said < len(self._prior) - 1]  # the last is the level
         return said, self.weights()[said]
 
     def telling(self, n: int = 10) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
@@ -146,17 +150,16 @@ class Preference:
 
         Returns
         -------
-        up, down : (tag id, weight); ordered by weight times how much the judged posts hold of it,
-            so that a tag met once does not come before one met often.
+        up, down : (tag id, weight), in the order of weight × what the judged posts hold of it, so
+            that a tag met once does not come before one met often.
         """
         tag_ids, weights = self.tags()
         held = np.asarray(self._x.sum(0)).ravel()[tag_ids] * weights
         order = np.argsort(-held, kind="stable")
-
-        def listed(which: np.ndarray) -> list[tuple[int, float]]:
-            return [(int(tag_ids[i]), float(weights[i])) for i in which[:n]]
-
-        return listed(order[held[order] > 0]), listed(order[::-1][held[order[::-1]] < 0])
+        up, down = order[held[order] > 0], order[held[order] < 0][::-1]
+        return tuple(
+            [(int(tag_ids[i]), float(weights[i])) for i in some[:n]] for some in (up, down)
+        )
 
 
 def features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:

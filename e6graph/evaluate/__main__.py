@@ -15,7 +15,16 @@ from collections.abc import Callable, Sequence
 from .. import cli
 from ..errors import BadInput
 from ..recommend import PostGraph
-from . import attenuating, completing, picturing, plotting, recommending, searching, walking
+from . import (
+    attenuating,
+    completing,
+    learning,
+    picturing,
+    plotting,
+    recommending,
+    searching,
+    walking,
+)
 from .report import Figure, Table
 
 Section = Callable[[PostGraph, Namespace], list[Table | Figure]]
@@ -24,6 +33,7 @@ SECTIONS: list[tuple[str, Section]] = [  # what --sections chooses from; one lin
     ("walk", walking.section),
     ("completion", completing.section),
     ("attenuator", attenuating.section),
+    ("learning", learning.section),
     ("pictures", picturing.section),
     ("index", searching.section),
 ]
