@@ -39,6 +39,19 @@ def built_index(planted, tmp_path_factory):
     return index
 
 
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """demo/ as `make demo` leaves it, but for a board of 180 posts: its index is in it."""
+    import solve_recognizer
+    from e6graph.demo import make_board
+
+    demo = tmp_path_factory.mktemp("board") / "demo"
+    make_board(demo, 180, progress=False)
+    build(demo / "index", demo, dim=32)
+    solve_recognizer.main(["--index", f"{demo}/index", "--previews", str(demo), "--no-fetch"])
+    return demo
+
+
 def _shared(name):
     shared = Path(os.environ.get("E6GRAPH_SHARED") or ROOT.parent / "shared")
     path = shared / "data" / name

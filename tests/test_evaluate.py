@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -292,6 +293,29 @@ def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables, grap
     assert {"BM25", "P³", "TF-IDF cosine", "item-kNN on other pools", "walk by itself"} < set(main)
     assert set(ablation) == {"all parts", *(f"without {part}" for part in graph.ranking.parts)}
     assert any(name == f"RP³β, β {beta}" for name in main for beta in BETAS)
+
+
+def test_on_the_demo_everything_is_above_what_it_is_to_be_above(demo, capsys):
+    sections = ["recommending", "completion", "attenuator", "learning", "pictures"]
+    out = command(
+        demo / "index", capsys, "--json", "--previews", str(demo), "--sections", *sections
+    )
+    made = json.loads(out)["sections"]
+    assert list(made) == sections
+
+    def value(section, method, column, table=0):
+        found = made[section]["tables"][table]
+        (row,) = (row for row in found["rows"] if row[0] == method)
+        return row[found["header"].index(column)]
+
+    recommending = partial(value, "recommending", column="MRR")
+    assert recommending("PostGraph.recommend") > 2 * recommending("popularity")
+    assert recommending("PostGraph.recommend") > recommending("raw mean, exact cosine")
+    assert recommending("TF-IDF cosine") > recommending("popularity")
+    attenuator = partial(value, "attenuator", "all")
+    assert attenuator("attenuated, log") > attenuator("raw mean")
+    learning = partial(value, "learning", column="first 30")
+    assert learning("learned") > 1.5 * learning("random")
 
 
 def test_attenuated_is_above_raw(tables):
