@@ -13,8 +13,10 @@ from boards import post, write_export
 from conftest import build
 
 from e6graph import PostGraph
+from e6graph.chat.sessions import Sessions
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost
 from e6graph.importdb import import_export
+from e6graph.profiles import Profile, Profiles
 from e6graph.safety import NEVER_TAGS, never_shown, read_rule
 from e6graph.store import Store
 
@@ -269,6 +271,11 @@ def answers(graph):
         made = graph.recommend(**asked, n=len(ids))
         found |= {r.post_id for r in made}
         found |= {reason for r in made for reason in r.because if isinstance(reason, int)}
+    for kept in (Profile(), Profile(liked=some), Profile(liked=list(hidden), enjoys=named[:3])):
+        for explore in (False, True):
+            made = graph.personal(kept, n=len(ids), explore=explore)
+            found |= {r.post_id for r in made}
+            found |= {reason for r in made for reason in r.because if isinstance(reason, int)}
     return found
 
 
@@ -312,6 +319,31 @@ def test_smuggled_posts_are_no_answer(forged, ratings, blacklist):
     if ratings == "sqe" and blacklist is None:
         found = answers(graph)
         assert not found & smuggled and len(found) == graph.allowed.sum()
+
+
+def test_no_talk_shows_a_smuggled_post_whatever_is_kept(forged, tmp_path):
+    index, smuggled = forged
+    graph = PostGraph.open(index, "sqe", None)
+    with Profiles(tmp_path / "profiles.sqlite") as kept:
+        for post_id in smuggled:  # of a time before the rule, say
+            kept.like("ann", post_id)
+        sessions = Sessions(graph, kept, clock=iter(range(0, 10**9, 100)).__next__)
+        asked = [f"/{verb} {i}" for i in smuggled for verb in ("like", "dislike", "more", "why")]
+        asked += [
+            "/rating q",
+            "/rating sqe",
+            "/walk",
+            *["/skip"] * 40,
+            *["/surprise"] * 40,
+            "/more",
+        ]
+        replies = [reply for message in asked for reply in sessions.reply("ann", message)]
+        shown = {reply.post.post_id for reply in replies if reply.post}
+        assert len(shown) > 60 and not shown & smuggled
+        assert not set(sessions.taste("ann").liked) & smuggled
+        assert not any(sessions.visible(i) for i in smuggled)
+        written = [word for reply in replies for word in reply.why.replace(";", " ").split()]
+        assert not {f"#{i}" for i in smuggled} & set(written)
 
 
 def test_a_smuggled_picture_query_gives_nothing_else(forged, monkeypatch):
