@@ -169,12 +169,16 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
             rewards.setdefault(name, []).append(made)
             spent[name] = spent.get(name, 0) + time.perf_counter() - start
         if i % 2 == 0:  # half of the people change
-            new = person(graph, rng, kept=someone.themes[rng.integers(THEMES)])
             before, rest = made[: steps // 2], steps - steps // 2
-            for name, half_life in (("decay", HALF_LIFE), ("no decay", np.inf)):
-                after = half.fork().go_on(new.chance, rest, EXPLORE, half_life)
-                drifted.setdefault(f"taste changes, {name}", []).append(before + after)
-            drifted.setdefault("taste stays, decay", []).append(made)
+            kept = someone.themes[rng.integers(THEMES)]
+            for change, new in (
+                ("one theme stays", person(graph, rng, kept)),
+                ("all is new", person(graph, rng)),
+            ):
+                for name, half_life in (("decay", HALF_LIFE), ("no decay", np.inf)):
+                    after = half.fork().go_on(new.chance, rest, EXPLORE, half_life)
+                    drifted.setdefault(f"{change}, {name}", []).append(before + after)
+            drifted.setdefault("no change, decay", []).append(made)
     found = {name: np.array(lists) for name, lists in rewards.items()}
     changed = {name: np.array(lists) for name, lists in drifted.items()}
     title = f"{n} simulated people among {graph.allowed.sum():,} posts, told one tag each"
@@ -218,8 +222,8 @@ def drift_table(changed: dict[str, np.ndarray]) -> Table:
         rows.append((name, float(rewards[:, :half].mean()), *after,
                      float(rewards[:, late:].mean())))  # fmt: skip
     note = (
-        f"After {half} days two of three themes and what is disliked are new; the tag told at the "
-        f"start is not taken back. Decay: a judgment's noise doubles in {HALF_LIFE:g} days."
+        f"After {half} days two or all of the three themes are new, and what is disliked; the tag "
+        f"told at first is not taken back. Decay: a judgment's noise doubles in {HALF_LIFE:g} days."
     )
     return Table(f"{len(rewards)} of them, half of the time another taste", header, rows, [note])
 
