@@ -21,9 +21,9 @@ from e6graph.chat.conversation import Conversation
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.terminal import talk
 from e6graph.errors import E6GraphError
+from e6graph.files import write_atomic
 from e6graph.profiles import Profiles
 from e6graph.recommend import PostGraph
-from e6graph.store import write_atomic
 
 
 def write_sheet(path, shown):
@@ -63,6 +63,7 @@ def main(argv=None):
     graph = PostGraph.open(index=args.index, ratings=args.ratings, blacklist=blacklist)
     with Profiles(args.profiles, args.max_users, args.keep_days) as profiles:
         if args.web or args.telegram:
+            graph.warm()
             sessions = Sessions(graph, profiles, args.previews)
             if args.web:
                 web.serve(sessions, args.host, args.port)

@@ -93,7 +93,7 @@ class Companions:
         return cls(inverse, *lists)
 
     @classmethod
-    def open(cls, store: Store) -> Companions:
+    def open(cls, store: Store, dictionary: Dictionary) -> Companions:
         """Map `companions.arrow`. Raises MissingArtifact, BadArtifact."""
         table = store.map_table(COMPANIONS)
         if table.column_names != ["inverse", "columns", "counts"]:
@@ -101,7 +101,13 @@ class Companions:
         inverse = Ragged.of(table["inverse"]).values
         together = math.isqrt(len(inverse))
         lists = (Ragged.of(table[name]) for name in ("columns", "counts"))
-        return cls(inverse.reshape(together, together), *lists)
+        made = cls(inverse.reshape(together, together), *lists)
+        if len(made) != len(dictionary.tags):
+            raise BadArtifact(
+                f"{COMPANIONS} has {len(made)} tags, the dictionary {len(dictionary.tags)}: "
+                "run embed_tags.py again"
+            )
+        return made
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -160,7 +166,12 @@ def invert(matrix: np.ndarray) -> None:
 
 
 class Completion:
-    """Scores every tag of the dictionary for a set of given ones."""
+    """Scores every tag of the dictionary for a set of given ones.
+
+    Parameters
+    ----------
+    allowed : bool (n,), posts that may be shown. shown : int64 (T,), how many hold each tag.
+    """
 
     def __init__(
         self,
@@ -184,33 +195,6 @@ class Completion:
         self._chance = self._frequencies / posts
         self._usual = USUAL * len(ranking.posts.tags_of.values) / posts
         self._diagonal = companions.inverse.diagonal().astype(np.float64)
-
-    @classmethod
-    def open(
-        cls,
-        store: Store,
-        dictionary: Dictionary,
-        ranking: Ranking,
-        allowed: np.ndarray,
-        shown: np.ndarray,
-    ) -> Completion:
-        """Map `companions.arrow`.
-
-        Parameters
-        ----------
-        allowed : bool (n,), posts that may be shown. shown : int64 (T,), how many hold each tag.
-
-        Raises
-        ------
-        MissingArtifact, BadArtifact
-        """
-        companions = Companions.open(store)
-        if len(companions) != len(dictionary.tags):
-            raise BadArtifact(
-                f"{COMPANIONS} has {len(companions)} tags, the dictionary {len(dictionary.tags)}: "
-                "run embed_tags.py again"
-            )
-        return cls(companions, dictionary, ranking, allowed, shown)
 
     def suggest(self, tag_ids: np.ndarray, n: int) -> list[tuple[str, float]]:
         """The n tags of highest score, best first, without the given ones."""

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from .errors import DownloadError
 from .fetch import Broken, Client, number
-from .store import sha256_file, write_atomic
+from .files import sha256_file, write_atomic
 
 
 class Mismatch(DownloadError):

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from .download import Mismatch, check_disk, download, part_path
 from .errors import BadInput, DownloadError
 from .fetch import Client, Page, make_user_agent
-from .store import sha256_file, write_atomic
+from .files import sha256_file, write_atomic
 
 NAMES = ("posts", "tags", "tag_aliases", "tag_implications", "pools")
 STATE = "exports.json"

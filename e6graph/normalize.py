@@ -23,8 +23,8 @@ from pathlib import Path
 from . import cli
 from .captions import Cleaned, Cleaner
 from .errors import BadInput, E6GraphError
+from .files import write_atomic
 from .normalize_config import NAME, Config, find_config, load_config
-from .store import write_atomic
 from .tags import CATEGORIES
 
 TOP = 100  # of -k and -j

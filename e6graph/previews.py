@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from .errors import BadInput, DownloadError
 from .fetch import Client, Pace, make_user_agent
-from .store import write_atomic
+from .files import write_atomic
 
 CONNECTIONS = 2  # the site's limit, as are two requests a second
 MISSING = "missing.txt"  # under the root: md5s the site answered 404 for, one a line

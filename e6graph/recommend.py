@@ -10,7 +10,7 @@ import numpy as np
 
 from . import personal
 from .board import Board, PostInfo
-from .completion import Completion
+from .completion import Companions, Completion
 from .embedding import Dictionary, unit_rows
 from .errors import BadArtifact, BadInput, UnknownTag
 from .neighbors import PATTERN, Neighbors, check_vector
@@ -57,7 +57,8 @@ class PostGraph(Board):
         self._walks = Walks(store, self.posts, self._near, self.ranking.graph)
         # Made when first asked for, and shared by the narrowed boards.
         self._recognizer = cache(lambda: Recognizer.open(store))
-        self._implications = cache(lambda: load_implications(store.root)[0])
+        self._implications = cache(self._read_implications)
+        self._companions = cache(lambda: Companions.open(store, self.dictionary))
         self._column = {name: i for i, name in enumerate(self.dictionary.tags)}
 
     @classmethod
@@ -74,7 +75,24 @@ class PostGraph(Board):
         MissingArtifact : naming the script to run. BadArtifact : the parts do not belong together.
         BadInput : the ratings or the blacklist cannot be read.
         """
-        return cls(Store(index), ratings, blacklist)
+        store = Store(index)
+        return store.whole(lambda: cls(store, ratings, blacklist))
+
+    def warm(self) -> None:
+        """Read now what is otherwise read when first asked for.
+
+        From then on nothing is read from the index but the maps, whatever a stage replaces there.
+        """
+        if self._store.find("companions.arrow"):
+            _ = self._completion
+        if self._store.find("recognizer.npz"):
+            self._recognizer()
+        self._implications()
+        _ = self.posts.pools, self.posts.tag_ids
+
+    def _read_implications(self) -> dict[int, list[int]]:
+        self._store.check("implications.json.gz")
+        return load_implications(self._store.root)[0]
 
     # -- vectors ---------------------------------------------------------------------------------
     def embed_tags(self, tags: Iterable[str]) -> np.ndarray:
@@ -251,7 +269,8 @@ class PostGraph(Board):
 
     @cached_property
     def _completion(self) -> Completion:
-        return Completion.open(self._store, self.dictionary, self.ranking, self.allowed, self.shown)
+        about = self.dictionary, self.ranking, self.allowed, self.shown
+        return Completion(self._companions(), *about)
 
     def suggest_tags(self, tags: Sequence[str], n: int = 8) -> list[tuple[str, float]]:
         """Tags that belong with these: (tag, score 0..1), best first; see `completion`."""
@@ -276,7 +295,6 @@ class PostGraph(Board):
     def redundant_tags(self, tags: Sequence[str]) -> list[str]:
         """Those of some tags that the others imply, the most used first."""
         ids = np.unique(self.known_tag_ids(tags)).tolist()
-        self._store.check("implications.json.gz")
         implications = self._implications()
         implied = set().union(*(implications.get(tag_id, ()) for tag_id in ids))
         return [self.posts.names[tag_id] for tag_id in ids if tag_id in implied]

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from .errors import BadArtifact, E6GraphError, MissingArtifact
+from .files import JOURNAL, TEMPORARY, carry_out, sha256_file, stat_of, write_atomic
 
 FORMAT = 1  # raised when an artifact of an older version can no longer be read
 
@@ -42,28 +42,9 @@ MAKERS = {  # artifact -> the script that makes it; what a missing one names
     }.items()
     for name in names.split()
 }
-JOURNAL, LOCK, TEMPORARY = ".journal.json", ".lock", ".new"
+LOCK = ".lock"
 _DAMAGED = (ValueError, KeyError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile)
-
-
-def sha256_file(path: str | Path) -> str:
-    """Hex SHA-256 of a file, read in blocks (about 1 GB/s)."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomic(path: str | Path, data: bytes) -> None:
-    """Write `data` beside `path` and rename it there, so that a reader sees all of it or none."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+T = TypeVar("T")
 
 
 class Store:
@@ -72,6 +53,7 @@ class Store:
     def __init__(self, root: str | Path = "index") -> None:
         self.root = Path(root)
         self._digests: dict[str, tuple[list[int], str]] = {}  # as they were when last asked for
+        self._opened: dict[str, list[int]] | None = None  # see `whole`
         self._recover()
 
     # -- reading ---------------------------------------------------------------------------------
@@ -100,6 +82,9 @@ class Store:
         """What an artifact records of itself, {} for one that came without (E6DB's own files)."""
         path = self.path(name)
         beside = path.with_name(path.name + ".json")
+        now = self._generation() if self._opened else {}
+        if self._opened and now.get(beside.name) != self._opened.get(beside.name):
+            raise BadArtifact(f"{path} was replaced since the index was opened: open it again")
         if not beside.is_file():
             return {}
         try:
@@ -118,7 +103,7 @@ class Store:
         was written (git's index does the same); otherwise the file is read whole.
         """
         path, record = self.path(name), self.sidecar(name)
-        stat = _stat(path)
+        stat = stat_of(path)
         if record.get("stat") == stat:
             self._digests[name] = stat, record["sha256"]
         elif name not in self._digests or self._digests[name][0] != stat:
@@ -162,6 +147,34 @@ class Store:
         except _DAMAGED as error:
             raise BadArtifact(f"{path} cannot be mapped ({error}): {_run(name)} again") from None
 
+    def whole(self, read: Callable[[], T]) -> T:
+        """What `read` makes of this index, all of one time.
+
+        If a stage replaces artifacts meanwhile it is called again; what it reads later, through
+        this store, is refused once it has been replaced.
+        """
+        while True:
+            before = self._generation()
+            try:
+                made, failed = read(), None
+            except (MissingArtifact, BadArtifact, FileNotFoundError) as error:
+                failed = error
+            self._recover()  # waits for renames that have begun
+            if self._generation() == before:
+                break
+        if failed:
+            raise failed
+        self._opened = before
+        return made
+
+    def _generation(self) -> dict[str, list[int]]:
+        """The sidecars as they are; a stage renames each after its artifact."""
+        found = {}
+        for path in self.root.glob("[!.]*.json"):
+            with contextlib.suppress(FileNotFoundError):
+                found[path.name] = stat_of(path)
+        return found
+
     # -- writing ---------------------------------------------------------------------------------
     @contextlib.contextmanager
     def stage(
@@ -198,7 +211,7 @@ class Store:
             lock.flush()
             stage = Stage(self.root)
             try:
-                _carry_out(self.root)
+                carry_out(self.root)
                 stage.clean()
                 for name in set(inputs) - set(self._digests):
                     self.digest(name)
@@ -225,7 +238,7 @@ class Store:
             try:
                 with open(self.root / LOCK, "a+") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    _carry_out(self.root)
+                    carry_out(self.root)
             except BlockingIOError:
                 time.sleep(0.01)
             except OSError as error:
@@ -255,45 +268,24 @@ class Stage:
             os.chmod(temporary, 0o644)  # annoy makes its file for the owner alone
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
-            digest, stat = sha256_file(temporary), _stat(temporary)  # a rename keeps all of it
+            digest, stat = sha256_file(temporary), stat_of(temporary)  # a rename keeps all of it
             record = {"format": FORMAT, "made_by": made_by, "parameters": dict(parameters),
                       "inputs": inputs, "sha256": digest, "stat": stat}  # fmt: skip
             sidecar = self._root / f".{name}.json{TEMPORARY}"
             write_atomic(sidecar, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
-            plan["rename"] += [[sidecar.name, f"{name}.json"], [temporary.name, name]]
+            plan["rename"] += [[temporary.name, name], [sidecar.name, f"{name}.json"]]
         for pattern in replaces:
             for old in sorted(self._root.glob(pattern)):
                 if old.name not in self._pending:
                     plan["remove"] += [old.name, f"{old.name}.json"]
         write_atomic(self._root / JOURNAL, json.dumps(plan).encode())
-        _carry_out(self._root)
+        carry_out(self._root)
 
     def clean(self) -> None:
         """Remove temporaries, unless a journal still needs them."""
         for temporary in self._root.glob(f".*{TEMPORARY}"):
             if not (self._root / JOURNAL).exists():
                 temporary.unlink(missing_ok=True)
-
-
-def _carry_out(root: Path) -> None:
-    """Do the renames and removals of the journal, if there is one; safe to repeat."""
-    try:
-        plan = json.loads((root / JOURNAL).read_text("utf-8"))
-    except FileNotFoundError:
-        return
-    except ValueError as error:
-        raise BadArtifact(f"{root / JOURNAL} cannot be read ({error}): remove it") from None
-    for source, target in plan["rename"]:
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(root / source, root / target)
-    for name in plan["remove"]:
-        (root / name).unlink(missing_ok=True)
-    (root / JOURNAL).unlink(missing_ok=True)
-
-
-def _stat(path: Path) -> list[int]:
-    status = os.stat(path)
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def _run(name: str) -> str:

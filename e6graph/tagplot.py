@@ -15,7 +15,7 @@ import numpy as np
 
 from . import extras, labels
 from .errors import BadInput
-from .store import write_atomic
+from .files import write_atomic
 from .tagquery import Near, TagSpace
 from .tags import BACKGROUND, CATEGORIES, COLORS
 

@@ -96,14 +96,15 @@ def test_saved_companions_are_those_of_the_counts(graph, tmp_path, monkeypatch):
     assert np.array_equal(kept.inverse, made.inverse) and len(kept) == x.shape[1]
     store = Store(tmp_path)
     few = graph.dictionary.frqs[:12]
+    words = replace(graph.dictionary, tags=graph.dictionary.tags[:12])
     monkeypatch.setattr(Companions.of.__func__, "__defaults__", (8, 3))  # 8 exact, 3 of the others
     with store.stage("embed_tags.py") as stage:
         stage.save_npz("dictionary.npz", frqs=few)
         save_companions(stage, counts_of(x[:, :12]))
-    back, made = Companions.open(store), Companions.of(counts_of(x[:, :12]), few)
+    back, made = Companions.open(store, words), Companions.of(counts_of(x[:, :12]), few)
     with store.stage("embed_tags.py") as stage:  # the same, said outright
         save_companions(stage, counts_of(x[:, :12]), few)
-    assert np.array_equal(Companions.open(store).inverse, made.inverse)
+    assert np.array_equal(Companions.open(store, words).inverse, made.inverse)
     assert back.inverse.shape == (8, 8) and np.array_equal(back.inverse, made.inverse)
     for rows, expected in ((back.columns, made.columns), (back.counts, made.counts)):
         assert [rows[i].tolist() for i in range(12)] == [expected[i].tolist() for i in range(12)]
@@ -112,13 +113,12 @@ def test_saved_companions_are_those_of_the_counts(graph, tmp_path, monkeypatch):
 
 def test_companions_of_another_dictionary_or_version_are_refused(graph, built_index, monkeypatch):
     fewer = replace(graph.dictionary, tags=graph.dictionary.tags[1:])
-    args = graph.ranking, graph.allowed, graph.shown
     with pytest.raises(BadArtifact, match="run embed_tags"):
-        Completion.open(Store(built_index), fewer, *args)
+        Companions.open(Store(built_index), fewer)
     older = pa.table({"columns": [[1]], "counts": [[2]]})
     monkeypatch.setattr(Store, "map_table", lambda self, name: older)
     with pytest.raises(BadArtifact, match="older version: run embed_tags"):
-        Completion.open(Store(built_index), graph.dictionary, *args)
+        Companions.open(Store(built_index), graph.dictionary)
 
 
 # -- the parts -------------------------------------------------------------------------------------

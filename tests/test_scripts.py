@@ -362,6 +362,28 @@ def test_parts_that_do_not_belong_together_name_the_script_to_run(planted, built
         PostGraph.open(index)
 
 
+def test_what_is_opened_stays_of_one_index_whatever_replaces_it(built_index, tmp_path):
+    """A warm graph answers as before; a cold one says so rather than mix two indexes."""
+    import construct_index
+    import embed_tags
+    import solve_attenuator
+
+    index = tmp_path / "index"
+    shutil.copytree(built_index, index)
+    warm, cold = PostGraph.open(index), PostGraph.open(index)
+    warm.warm()
+    tags = [name for name, _ in warm.posts.tags(0) if name in warm.posts.tag_ids][:3]
+    expected = PostGraph.open(built_index).suggest_tags(tags)
+    where = ["--index", str(index)]
+    embed_tags.main([*where, "--dim", "16", "--seed", "5"])
+    solve_attenuator.main(where)
+    construct_index.main(where)
+    assert warm.suggest_tags(tags) == expected and warm.redundant_tags(tags) is not None
+    with pytest.raises(BadArtifact, match="replaced since the index was opened"):
+        cold.suggest_tags(tags)
+    assert cold.recommend(tags=tags, n=5) == warm.recommend(tags=tags, n=5)
+
+
 # -- killed --------------------------------------------------------------------------------------
 def arguments(script, index, planted):
     more = {"hydrate_data.py": ["--from", planted.directory],

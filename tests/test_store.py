@@ -16,7 +16,8 @@ import pytest
 
 from e6graph import store as module
 from e6graph.errors import BadArtifact, E6GraphError, MissingArtifact
-from e6graph.store import FORMAT, JOURNAL, LOCK, Store, sha256_file, write_atomic
+from e6graph.files import JOURNAL, sha256_file, write_atomic
+from e6graph.store import FORMAT, LOCK, Store
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -196,6 +197,68 @@ def test_files_without_a_sidecar_are_read_as_they_are(store):
     assert store.check("posts.parquet").read_text() == "E6DB's own"
     assert store.sidecar("posts.parquet") == {}
     assert store.digest("posts.parquet") == hashlib.sha256(b"E6DB's own").hexdigest()
+
+
+# -- read while it is replaced -------------------------------------------------------------------
+def read_two(store):
+    return [store.check(name).read_text() for name in ("posts.parquet", "pools.parquet")]
+
+
+def test_what_is_replaced_while_it_is_read_is_read_again(store):
+    write(store, posts_parquet="old", pools_parquet="old")
+    writer, calls = Store(store.root), []
+
+    def read():
+        first = store.check("posts.parquet").read_text()
+        if not calls:
+            write(writer, posts_parquet="new", pools_parquet="new")
+        calls.append(first)
+        return [first, store.check("pools.parquet").read_text()]
+
+    assert store.whole(read) == ["new", "new"]
+    assert calls == ["old", "new"]
+
+
+def test_a_failure_amid_a_stage_s_renames_is_none(store, monkeypatch):
+    """The reader meets the first file of a new set beside the second of the old one."""
+    write(store, posts_parquet="old", pools_parquet="old")
+    writer, calls, real = Store(store.root), [], os.replace
+
+    def replace(source, target):
+        real(source, target)
+        if Path(target).name == "pools.parquet":
+            with pytest.raises(BadArtifact, match="not what was written"):
+                read_two(store)
+            calls.append("met")
+
+    def read():
+        if not calls:
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "replace", replace)
+                write(writer, posts_parquet="new", pools_parquet="new")
+            raise BadArtifact("as was seen above")
+        return read_two(store)
+
+    assert store.whole(read) == ["new", "new"] and calls == ["met"]
+
+
+def test_a_failure_that_stays_is_one(store):
+    write(store, posts_parquet="old", pools_parquet="old")
+    (store.root / "pools.parquet").write_text("bad")
+    with pytest.raises(BadArtifact, match="not what was written"):
+        store.whole(lambda: read_two(store))
+    with pytest.raises(MissingArtifact):
+        store.whole(lambda: store.check("dictionary.npz"))
+
+
+def test_after_a_replacement_nothing_of_the_new_set_is_mixed_with_the_old(store):
+    write(store, posts_parquet="old", pools_parquet="old")
+    assert store.whole(lambda: store.check("posts.parquet").read_text()) == "old"
+    assert store.check("pools.parquet").read_text() == "old"
+    write(Store(store.root), pools_parquet="new")
+    assert store.check("posts.parquet").read_text() == "old"
+    with pytest.raises(BadArtifact, match="replaced since the index was opened: open it again"):
+        store.check("pools.parquet")
 
 
 # -- killed while committing ---------------------------------------------------------------------

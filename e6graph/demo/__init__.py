@@ -11,8 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import BadInput
+from ..files import write_atomic
 from ..previews import preview_path
-from ..store import write_atomic
 from .draw import render
 from .stories import plan
 from .tables import Post, export, post_rows
