@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from .errors import BadArtifact
-from .interactions import RATING_TAGS, load_names
+from .interactions import RATING_TAGS, load_names, tag_lists
+from .parallel import in_order
 from .ragged import Ragged
-from .safety import forbidden, never_shown, read_rule
+from .safety import forbidden, read_rule
 from .store import Stage, Store
 from .tagfiles import load_tags
 
@@ -36,24 +37,22 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
 
     Returns
     -------
-    How many posts were written.
+    How many posts were written. All are in memory at once, about 430 bytes each.
     """
-    never = never_shown(store)
-    n_tags = len(load_names(store))
+    rule, n_tags = read_rule(store), len(load_names(store))
     file = pq.ParquetFile(store.check("posts.parquet"))
-    tables, at = [], 0
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group)
-        ids = table["id"].to_numpy()
-        keep = take(ids) & ~never[at : at + len(ids)]
-        at += len(ids)
+
+    def kept(table: pa.Table) -> pa.Table:
+        keep = take(table["id"].to_numpy()) & ~forbidden(table, *rule)
         table = table.filter(pa.array(keep))
         if "other_tags" not in table.column_names:  # E6DB's own has none
             none = pa.array([[]] * len(table), pa.list_(pa.string()))
             table = table.append_column("other_tags", none)
         tags = _merge(*(table[name].combine_chunks() for name in LISTS[:2]), n_tags)
-        tables.append(table.drop_columns(["implied_tags"]).append_column("tags", tags))
-    posts = pa.concat_tables(tables).combine_chunks()
+        return table.drop_columns(["implied_tags"]).append_column("tags", tags)
+
+    groups = (file.read_row_group(group) for group in range(file.num_row_groups))
+    posts = pa.concat_tables(in_order(kept, groups)).combine_chunks()
     tags = Ragged.of(posts["tags"])
     there = np.ones(len(tags.values), np.int8)
     turned = sp.csr_matrix((there, tags.values, tags.offsets), (len(posts), n_tags)).tocsc()
@@ -64,24 +63,16 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
 
 
 def _merge(stripped: pa.ListArray, implied: pa.ListArray, n_tags: int) -> pa.ListArray:
-    """Both lists of each post as one, ascending."""
-    length = len(stripped)
-    rows, values = [], []
+    """Both lists of each post as one, ascending, each tag once."""
+    column = np.arange(n_tags + 1, dtype=np.int32)
+    column[-1] = -1
     for lists in (stripped, implied):
-        offsets = lists.offsets.to_numpy().astype(np.int64)
-        rows.append(np.repeat(np.arange(length), np.diff(offsets)))
-        values.append(lists.values.to_numpy()[offsets[0] : offsets[-1]])
-    tags = np.concatenate(values)
-    if len(tags) and not 0 <= tags.min() <= tags.max() < n_tags:
-        found = f"tag ids {tags.min()} to {tags.max()}, expected 0 to {n_tags - 1}"
-        raise BadArtifact(f"posts.parquet: {found}: run hydrate_data.py again")
-    key = np.sort(np.concatenate(rows) << 32 | tags)
-    key = key[np.diff(key, prepend=-1) > 0]  # np.unique hashes, ten times as slow here
-    counts = np.bincount(key >> 32, minlength=length)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    return pa.ListArray.from_arrays(
-        pa.array(offsets), pa.array((key & 0xFFFFFFFF).astype(np.int32))
-    )
+        tags = lists.flatten().to_numpy()
+        if len(tags) and not 0 <= tags.min() <= tags.max() < n_tags:
+            found = f"tag ids {tags.min()} to {tags.max()}, expected 0 to {n_tags - 1}"
+            raise BadArtifact(f"posts.parquet: {found}: run hydrate_data.py again")
+    tags = tag_lists(stripped, column, n_tags) + tag_lists(implied, column, n_tags)
+    return pa.ListArray.from_arrays(pa.array(tags.indptr), pa.array(tags.indices))
 
 
 def _write(path, table: pa.Table) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from .parallel import in_order
 from .store import Store
 from .tagfiles import load_implications, load_tags
 from .taggraph import Aliases, Implications
@@ -65,7 +66,8 @@ def never_shown(store: Store) -> np.ndarray:
     wanted = {"rating", "stripped_tags", "implied_tags", "other_tags"}
     columns = [name for name in file.schema_arrow.names if name in wanted]
     groups = (file.read_row_group(i, columns) for i in range(file.num_row_groups))
-    return np.concatenate([np.zeros(0, bool), *(forbidden(table, *rule) for table in groups)])
+    found = in_order(lambda table: forbidden(table, *rule), groups)
+    return np.concatenate([np.zeros(0, bool), *found])
 
 
 def forbidden(posts: pa.Table, ids: set[int], names: set[str]) -> np.ndarray:

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from .errors import BadArtifact, E6GraphError, MissingArtifact
 from .files import JOURNAL, TEMPORARY, carry_out, sha256_file, stat_of, write_atomic
+from .parallel import in_order
 
 FORMAT = 1  # raised when an artifact of an older version can no longer be read
 
@@ -264,13 +265,12 @@ class Stage:
     def commit(self, made_by: str, parameters: Mapping, inputs: dict, replaces: Sequence) -> None:
         """Write the sidecars and the journal, then do what it says."""
         plan: dict[str, list] = {"rename": [], "remove": []}
-        for name, temporary in sorted(self._pending.items()):
-            os.chmod(temporary, 0o644)  # annoy makes its file for the owner alone
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
-            digest, stat = sha256_file(temporary), stat_of(temporary)  # a rename keeps all of it
+        pending = sorted(self._pending.items())
+        for (name, temporary), digest in zip(
+            pending, in_order(_finish, [path for _, path in pending]), strict=True
+        ):
             record = {"format": FORMAT, "made_by": made_by, "parameters": dict(parameters),
-                      "inputs": inputs, "sha256": digest, "stat": stat}  # fmt: skip
+                      "inputs": inputs, "sha256": digest, "stat": stat_of(temporary)}  # fmt: skip
             sidecar = self._root / f".{name}.json{TEMPORARY}"
             write_atomic(sidecar, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
             plan["rename"] += [[temporary.name, name], [sidecar.name, f"{name}.json"]]
@@ -286,6 +286,14 @@ class Stage:
         for temporary in self._root.glob(f".*{TEMPORARY}"):
             if not (self._root / JOURNAL).exists():
                 temporary.unlink(missing_ok=True)
+
+
+def _finish(path: Path) -> str:
+    """Put a file on the disk, readable for all; its SHA-256."""
+    os.chmod(path, 0o644)  # annoy makes its file for the owner alone
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+    return sha256_file(path)
 
 
 def _run(name: str) -> str:
