@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,17 @@ from tqdm import tqdm
 
 from .csvtables import read_batches
 from .errors import BadInput
+from .parallel import in_order
 from .safety import never_names
 from .taggraph import Aliases, Implications
 
+SAFE = 0  # of the ratings, in this order
 RATING_TAGS = {"s": "rating_safe", "q": "rating_questionable", "e": "rating_explicit"}
 CHUNK = 200_000  # posts a row group
 LAST_ID = 2**31 - 1  # annoy counts in 32 bits
+READ, DELETED = "posts read", "posts deleted, left out"
+OTHER_TYPE = "posts of another file type, left out"
+NEVER = "posts under the never-shown rule, left out"
 
 _POSTS = {
     "id": pa.int64(),
@@ -49,6 +54,20 @@ class KeptPosts:
     names: list[str]
 
 
+@dataclass
+class _Batch:
+    """Rows of the file: `ids` of all, and of those to keep their place `at` in the file, `rows`,
+    and their tags as words: those of row i are `words[which[offsets[i]:offsets[i + 1]]]`."""
+
+    ids: np.ndarray
+    at: np.ndarray
+    rows: pa.RecordBatch
+    words: list[str]
+    which: np.ndarray
+    offsets: np.ndarray
+    counts: dict[str, int]
+
+
 def read_posts(
     path: Path,
     aliases: Aliases,
@@ -59,7 +78,7 @@ def read_posts(
 ) -> KeptPosts:
     never = never_names(aliases, implications)
     name_ids: dict[str, int] = {}  # canonical name -> provisional id
-    seen: dict[str, int] = {}  # any name -> provisional id
+    seen: dict[str, int] = {"": -1}  # any name -> provisional id
     forbidden: list[bool] = []  # by provisional id
 
     def provisional(name: str) -> int:
@@ -69,64 +88,74 @@ def read_posts(
             forbidden.append(name.lower() in never)
         return name_ids[name]
 
-    rating_ids = {rating: provisional(name) for rating, name in RATING_TAGS.items()}
-    tables, matrices, read, at = [], [], [], []
-    counts |= {
-        "posts read": 0,
-        "posts deleted, left out": 0,
-        "posts of another file type, left out": 0,
-    }
-    counts["posts under the never-shown rule, left out"] = 0
+    rating_ids = np.array([provisional(name) for name in RATING_TAGS.values()])
+    counts |= dict.fromkeys((READ, DELETED, OTHER_TYPE, NEVER), 0)
     columns = _POSTS | {"tag_string": pa.string(), "is_deleted": pa.bool_()}
+    tables, matrices, read, at = [], [], [], []
     bar = tqdm(desc="posts", unit=" posts", unit_scale=True, disable=None if progress else True)
-    for batch in read_batches(path, columns):
-        bar.update(len(batch))
-        first = counts["posts read"]
-        counts["posts read"] += len(batch)
-        keep = ~pc.fill_null(batch["is_deleted"], False).to_numpy(zero_copy_only=False)
-        _check_values(batch, keep, first + 2, path)  # the header is row 1
-        counts["posts deleted, left out"] += int((~keep).sum())
-        if file_types is not None:
-            fits = pc.is_in(batch["file_ext"], pa.array(list(file_types), pa.string()))
-            fits = fits.to_numpy(zero_copy_only=False)
-            counts["posts of another file type, left out"] += int((keep & ~fits).sum())
-            keep &= fits
-        read.append(batch["id"].to_numpy())
-        batch = batch.filter(pa.array(keep))
-        if not len(batch):
-            continue
-        rating = batch["rating"].dictionary_encode()
-        rating_tag = np.array([rating_ids[r] for r in rating.dictionary.to_pylist()])
-        rating_tag = rating_tag[rating.indices.to_numpy()]
 
-        words = pc.ascii_split_whitespace(batch["tag_string"])
-        tokens = words.flatten().dictionary_encode()
-        unique = tokens.dictionary.to_pylist()
-        for name in unique:
-            if name and name not in seen:
+    def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
+        first = 0
+        for batch in read_batches(path, columns):
+            yield first, batch
+            first += len(batch)
+
+    for found in in_order(lambda item: _split(*item, path, file_types), numbered()):
+        bar.update(len(found.ids))
+        for name, count in found.counts.items():
+            counts[name] += count
+        read.append(found.ids)
+        for name in found.words:
+            if name not in seen:
                 seen[name] = provisional(name)
-        ids = np.array([seen.get(name, -1) for name in unique], np.int32)
-        ids = ids[tokens.indices.to_numpy()]
-        row = np.repeat(np.arange(len(batch)), np.diff(words.offsets.to_numpy()))
-        row, ids = row[ids >= 0], ids[ids >= 0]  # spaces at an end make an empty one
-        row = np.concatenate([row, np.arange(len(batch))])
-        ids = np.concatenate([ids, rating_tag.astype(np.int32)])
-        shape = (len(batch), len(name_ids))
-        tags = sp.csr_matrix((np.ones(len(ids), bool), (row, ids)), shape)  # duplicates: once
-
-        is_never = tags @ np.array(forbidden)
-        is_never &= rating_tag != rating_ids["s"]
-        counts["posts under the never-shown rule, left out"] += int(is_never.sum())
-        matrices.append(tags[~is_never])
-        tables.append(batch.select(list(_POSTS)).filter(pa.array(~is_never)))
-        at.append(first + np.flatnonzero(keep)[~is_never])
+        rating = pc.index_in(found.rows["rating"], pa.array(list(RATING_TAGS))).to_numpy()
+        ids = np.array([*map(seen.__getitem__, found.words)], np.int32)[found.which]
+        ids = np.insert(ids, found.offsets[1:], rating_ids[rating])
+        indptr = found.offsets + np.arange(len(found.offsets))
+        if (ids < 0).any():  # spaces at an end make an empty word
+            indptr = np.concatenate([[0], np.cumsum(ids >= 0)])[indptr]
+            ids = ids[ids >= 0]
+        shape = (len(rating), len(name_ids))
+        tags = sp.csr_matrix((np.ones(len(ids), bool), ids, indptr), shape)
+        tags.sum_duplicates()  # once
+        is_never = (tags @ np.array(forbidden)) & (rating != SAFE)
+        counts[NEVER] += int(is_never.sum())
+        matrices.append(tags[~is_never] if is_never.any() else tags)
+        tables.append(found.rows.filter(pa.array(~is_never)))
+        at.append(found.at[~is_never])
     bar.close()
     if not sum(map(len, tables)):
-        raise BadInput(f"{path}: no post to keep among {counts['posts read']:,}: nothing to index")
+        raise BadInput(f"{path}: no post to keep among {counts[READ]:,}: nothing to index")
     for tags in matrices:
         tags.resize(tags.shape[0], len(name_ids))
     posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), list(name_ids))
     return _ascending(posts, np.concatenate(at), np.concatenate(read), counts)
+
+
+def _split(
+    first: int, batch: pa.RecordBatch, path: Path, file_types: Collection[str] | None
+) -> _Batch:
+    """The rows to keep of those from `first` on, and their tag strings as words."""
+    keep = ~pc.fill_null(batch["is_deleted"], False).to_numpy(zero_copy_only=False)
+    _check_values(batch, keep, first + 2, path)  # the header is row 1
+    counts = {READ: len(batch), DELETED: int((~keep).sum())}
+    if file_types is not None:
+        fits = pc.is_in(batch["file_ext"], pa.array(list(file_types), pa.string()))
+        fits = fits.to_numpy(zero_copy_only=False)
+        counts[OTHER_TYPE] = int((keep & ~fits).sum())
+        keep &= fits
+    rows = batch.filter(pa.array(keep))
+    words = pc.ascii_split_whitespace(rows["tag_string"])
+    coded = words.flatten().dictionary_encode()
+    return _Batch(
+        batch["id"].to_numpy(),
+        first + np.flatnonzero(keep),
+        rows.select(list(_POSTS)),
+        coded.dictionary.to_pylist(),
+        coded.indices.to_numpy(),
+        words.offsets.to_numpy() - words.offsets[0].as_py(),
+        counts,
+    )
 
 
 def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
@@ -181,32 +210,37 @@ def write_posts(
     # bool, for sums of implications by many tags would turn a byte over
     shape = (len(names), max(len(tag_ids), 1))
     closure = sp.csr_matrix((np.ones(len(rows), bool), (rows, cols)), shape)
-    pairs, writer = 0, None
-    starts = range(0, posts.table.num_rows, CHUNK)
-    for start in tqdm(starts, "write", unit=" chunks", disable=None if progress else True):
+
+    def chunk(start: int) -> tuple[pa.Table, int]:
         tags = posts.tags[start : start + CHUNK]
         implied = tags @ closure
-        row = np.repeat(np.arange(tags.shape[0]), np.diff(tags.indptr))
         ids = to_id[tags.indices]
         has_id = ids >= 0
-        ones = np.ones(int(has_id.sum()), bool)
-        known = sp.csr_matrix((ones, (row[has_id], ids[has_id])), implied.shape)
+        indptr = np.concatenate([[0], np.cumsum(has_id)])[tags.indptr]
+        there = np.ones(indptr[-1], bool)
+        known = sp.csr_matrix((there, ids[has_id], indptr), implied.shape)
+        known.sort_indices()
         stripped = known > implied
-        lengths = np.bincount(row[~has_id], minlength=tags.shape[0])
         other = names.take(pa.array(tags.indices[~has_id]))
         table = posts.table.slice(start, CHUNK)
         columns = {
             "tag_count": pa.array(np.diff(tags.indptr).astype(np.int16) - 1),  # less the rating
             "stripped_tags": _lists(stripped),
             "implied_tags": _lists(implied),
-            "other_tags": pa.ListArray.from_arrays(offsets(lengths), other),
+            "other_tags": pa.ListArray.from_arrays(pa.array(tags.indptr - indptr), other),
         }
         for name, column in columns.items():
             table = table.append_column(name, column)
+        return table, stripped.nnz + implied.nnz
+
+    pairs, writer = 0, None
+    starts = range(0, posts.table.num_rows, CHUNK)
+    shown = tqdm(starts, "write", unit=" chunks", disable=None if progress else True)
+    for table, written in in_order(chunk, shown):
         if writer is None:
             writer = pq.ParquetWriter(path, table.schema, compression="zstd")
         writer.write_table(table, row_group_size=CHUNK)
-        pairs += stripped.nnz + implied.nnz
+        pairs += written
     writer.close()
     return pairs
 

@@ -30,12 +30,14 @@ import scipy.sparse as sp
 
 from . import pixie
 from .interactions import RATING_TAGS
+from .parallel import in_order
 from .posts import Posts
 from .sizes import Sizes
 from .tags import CATEGORIES
 
 POWER = 0.5  # a tag of f posts is drawn in proportion to f^-POWER: a mild penalty on common tags
 K1, B = 1.2, 0.75  # of BM25
+BLOCK = 100_000  # posts at a time
 KINDS = ("artist", "copyright", "character", "species")
 WEIGHTS = dict(likeness=5.0, bm25=3.0, walk=1.2, size=0.9, artist=0.3, copyright=0.1,
                character=0.1, species=0.1)  # fmt: skip
@@ -87,15 +89,33 @@ class Ranking:
     @cached_property
     def _norms(self) -> np.ndarray:
         """Length of every post's TF-IDF vector, float32 (n,); 4 bytes a post."""
-        tags = self.posts.tags_of
-        squares = np.concatenate([[0.0], np.cumsum((self.idf**2)[tags.values])])
-        offsets = np.asarray(tags.offsets)
-        return np.sqrt(squares[offsets[1:]] - squares[offsets[:-1]]).astype(np.float32)
+        tags, squares = self.posts.tags_of, self.idf**2
+
+        def lengths(start: int) -> np.ndarray:
+            offsets = tags.offsets[start : start + BLOCK + 1]
+            ends = np.cumsum(squares[tags.values[offsets[0] : offsets[-1]]])
+            return np.sqrt(np.diff(np.concatenate([[0.0], ends])[offsets - offsets[0]]))
+
+        made = np.empty(len(self.posts), np.float32)
+        starts = range(0, len(made), BLOCK)  # all at once would take 24 bytes a post-tag pair
+        for start, found in zip(starts, in_order(lengths, starts), strict=True):
+            made[start : start + BLOCK] = found
+        return made
 
     @cached_property
     def _lengths(self) -> np.ndarray:
         """Tags of every post, float32 (n,)."""
         return np.diff(np.asarray(self.posts.tags_of.offsets)).astype(np.float32)
+
+    @cached_property
+    def _mean_length(self) -> float:
+        return float(self._lengths.mean())
+
+    @cached_property
+    def _of_kind(self) -> dict[str, np.ndarray]:
+        """For each kind the idf of its tags, float64 (T,), 0 for all others."""
+        categories = self.posts.categories
+        return {kind: self.idf * (categories == CATEGORIES.index(kind)) for kind in KINDS}
 
     def query_of(self, row: int) -> Query:
         """A post of the board as a query."""
@@ -191,20 +211,19 @@ class Ranking:
         def lower_half(scores: np.ndarray) -> np.ndarray:
             return np.sort(scores, axis=1)[:, :lower].mean(1)
 
-        cosines = (shared @ tfidf) / np.maximum(self._norms[rows], 1e-12)[:, None]
-        longer = self._lengths[rows] / self._lengths.mean()
-        bm25 = lower_half(shared @ (held * self.bm25[tag_ids][:, None]))
+        kinds = [held * self._of_kind[kind][tag_ids][:, None] for kind in KINDS]
+        columns = np.concatenate([tfidf, held * self.bm25[tag_ids][:, None], walk, *kinds], 1)
+        cosines, bm25, walked, *kinds = np.split(shared @ columns, 3 + len(KINDS), axis=1)
+        cosines = cosines / np.maximum(self._norms[rows], 1e-12)[:, None]
+        longer = self._lengths[rows] / self._mean_length
         told = [self.sizes.information(q.row, rows) for q in queries if q.row is not None]
         found = {
             "likeness": lower_half(cosines),
-            "bm25": _scaled(bm25 / (1 + K1 * (1 - B + B * longer))),
-            "walk": _scaled(np.sqrt(shared @ walk).sum(1)),
+            "bm25": _scaled(lower_half(bm25) / (1 + K1 * (1 - B + B * longer))),
+            "walk": _scaled(np.sqrt(walked).sum(1)),
             "size": np.sum(told, 0) / len(queries) if told else np.zeros(len(rows)),
         }
-        for kind in KINDS:
-            of_kind = self.posts.categories[tag_ids] == CATEGORIES.index(kind)
-            worth = held[of_kind] * self.idf[tag_ids[of_kind]][:, None]
-            found[kind] = (shared[:, of_kind] @ worth).max(1)
+        found |= {kind: shares.max(1) for kind, shares in zip(KINDS, kinds, strict=True)}
         return found
 
     def matches(self, rows: np.ndarray, tag_ids: np.ndarray) -> sp.csr_matrix:

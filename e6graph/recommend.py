@@ -26,6 +26,7 @@ from .weighting import open_ranking
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
 AVOIDED = 0.5  # of what a post scores with the avoided ones is taken from its score
+NEAR, NEAR_ALONE = 50, 200  # nearest as candidates: beside posts, from which the walk goes, or not
 SEEN_TAGS = 24  # tags of a picture that take part, by confidence
 
 
@@ -214,7 +215,9 @@ class PostGraph(Board):
 
         size = max(2000, 2 * n)
         rows = self.ranking.candidates(queries, allowed, size, seed)
-        near = self._near_rows([v for v in vectors if v is not None], max(200, n))
+        near = self._near_rows(
+            [v for v in vectors if v is not None], NEAR if len(posts) else NEAR_ALONE
+        )
         rows = np.union1d(rows, near[allowed[near]])
         if len(rows) < n:
             rows = np.flatnonzero(allowed)

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from .errors import BadArtifact
 from .posts import Posts
+from .ragged import Ragged
 from .ranking import WEIGHTS, Ranking
 from .store import Stage, Store
 
@@ -28,9 +29,10 @@ PoolQuery = tuple[np.ndarray, int]  # rows of the query posts, row of the hidden
 
 def pool_rows(posts: Posts) -> list[np.ndarray]:
     """Rows of the indexed members of each pool of three or more, in the order of the pools."""
-    members = [pool for pool in posts.pools["post_ids"].to_pylist() if len(pool) >= 3]
-    rows = [posts.rows(np.array(pool, np.int64)) for pool in members]
-    return [pool[pool >= 0] for pool in rows]
+    lists = posts.pools["post_ids"].combine_chunks()
+    pools = Ragged(lists.offsets.to_numpy(), posts.rows(lists.values.to_numpy()))
+    lengths = np.diff(pools.offsets)
+    return [pool[pool >= 0] for pool in (pools[i] for i in np.flatnonzero(lengths >= 3))]
 
 
 def pool_queries(
