@@ -102,17 +102,15 @@ class Blacklist:
             rest = [token for token in line if not token.optional]
             optional = [token for token in line if token.optional]
             first = next((t for t in rest if t.name in ("tag", "pool") and not t.inverted), None)
+            rows: np.ndarray | slice = slice(None)  # all
             if first:  # few posts hold it: ask the rest of them alone
                 rest.remove(first)
                 rows = _rows(first, posts)
-            else:
-                rows = np.arange(len(posts))
-            for token in rest:
-                rows = rows[_passes(token, rows, posts, column)]
+            passes = [_passes(token, rows, posts, column) for token in rest]
             if optional:
-                passes = [_passes(token, rows, posts, column) for token in optional]
-                rows = rows[np.logical_or.reduce(passes)]
-            hidden[rows] = True
+                some = [_passes(token, rows, posts, column) for token in optional]
+                passes.append(np.logical_or.reduce(some))
+            hidden[rows] |= np.logical_and.reduce(passes) if passes else True
         return hidden
 
 
@@ -196,9 +194,9 @@ def _number(text: str) -> Fraction:
 
 
 def _passes(
-    token: Token, rows: np.ndarray, posts: Posts, column: Callable[[str], np.ndarray]
-) -> np.ndarray:
-    """Which of some rows (int64) pass one token: bool, as long as `rows`."""
+    token: Token, rows: np.ndarray | slice, posts: Posts, column: Callable[[str], np.ndarray]
+) -> np.ndarray | np.bool_:
+    """Which of some rows (int64, or a slice) pass one token: bool, as long as `rows`, or one."""
     if token.name in ("tag", "pool"):
         passes = np.zeros(len(posts), bool)
         passes[_rows(token, posts)] = True
@@ -210,10 +208,10 @@ def _passes(
     elif token.name == "status":
         passes = _has_status(str(token.value), rows, column)
     elif token.value is None:
-        passes = np.zeros(len(rows), bool)
+        passes = np.False_
     else:
         low, high = token.value
-        values = column(_NUMERIC[token.name])[rows].astype(np.int64)
+        values = column(_NUMERIC[token.name])[rows]
         passes = (values >= low) & (values <= high)
     return ~passes if token.inverted else passes
 
@@ -226,9 +224,11 @@ def _rows(token: Token, posts: Posts) -> np.ndarray:
     return posts.rows_in_pool(int(value) if re.fullmatch("[0-9]{1,18}", value) else value)
 
 
-def _has_status(status: str, rows: np.ndarray, column: Callable[[str], np.ndarray]) -> np.ndarray:
+def _has_status(
+    status: str, rows: np.ndarray | slice, column: Callable[[str], np.ndarray]
+) -> np.ndarray | np.bool_:
     """Deleted posts are not in the index, so `deleted` passes none and `any` all."""
     if status in ("deleted", "any"):
-        return np.full(len(rows), status == "any")
+        return np.bool_(status == "any")
     pending, flagged = column("is_pending")[rows], column("is_flagged")[rows]
     return {"pending": pending, "flagged": flagged, "active": ~(pending | flagged)}[status]
