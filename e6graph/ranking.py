@@ -157,22 +157,31 @@ class Ranking:
         allowed : bool (n,), what may be returned.
         """
         starts = np.array([q.row for q in queries if q.row is not None], np.int64)
-        found = [self._from_postings(queries, allowed, size)]
+        found = [self._from_postings(queries, allowed, size, seed)]
         if len(starts):
             walked, _ = pixie.walk(self.graph, starts, steps=10 * size, allowed=allowed, seed=seed)
             found.append(walked[:size])
         return np.unique(np.concatenate(found))
 
     def _from_postings(
-        self, queries: Sequence[Query], allowed: np.ndarray, size: int
+        self, queries: Sequence[Query], allowed: np.ndarray, size: int, seed: int
     ) -> np.ndarray:
-        """The best rows by the rarest tags and sizes alone, read until 25 × `size` postings."""
+        """The best rows by the rarest tags and sizes alone, read until 25 × `size` postings.
+
+        Of a rarest tag with more, a sample: every so-manieth, from another place for another seed.
+        """
         tag_ids, walk, _ = self.weights(queries)
         order = np.argsort(self.counts[tag_ids], kind="stable")
         total = np.cumsum(self.counts[tag_ids][order])
         order = order[: max(1, int(np.searchsorted(total, 25 * size, side="right")))]
-        rows, offsets = self.posts.rows_with.take(tag_ids[order])
-        worth = np.repeat(walk[order].sum(1), np.diff(offsets))
+        if len(order) and total[0] > 25 * size:
+            step = int(total[0] // (25 * size)) + 1
+            rows = self.posts.rows_with[tag_ids[order[0]]][seed % step :: step]
+            lengths = [len(rows)]
+        else:
+            rows, offsets = self.posts.rows_with.take(tag_ids[order])
+            lengths = np.diff(offsets)
+        worth = np.repeat(walk[order].sum(1), lengths)
         for query in queries:
             same = self.sizes.same(query.row) if query.row is not None else ()
             if 1 < len(same) <= 5 * size:  # a size is one more tag of its posts

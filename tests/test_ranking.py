@@ -122,3 +122,16 @@ def test_a_query_without_known_tags_scores_nothing(ranking):
     silent = Query(np.array([ranking.posts.tag_ids["rating_safe"]]), np.ones(1))
     assert not ranking.score(np.arange(5), [silent]).any()
     assert len(ranking.candidates([silent], np.ones(len(ranking.posts), bool), 10)) == 0
+
+
+def test_of_a_tag_on_many_posts_a_sample_is_read(ranking):
+    """25 postings for each row asked for; another sample for another seed, all of them in turn."""
+    tag_id = int(np.argmax(np.where(ranking.idf > 0, ranking.counts, 0)))
+    holds = ranking.posts.rows_with[tag_id]
+    size = len(holds) // 60  # a third of the postings, or a little less
+    step = len(holds) // (25 * size) + 1
+    query, allowed = [Query(np.array([tag_id]), np.ones(1))], np.zeros(len(ranking.posts), bool)
+    allowed[holds[: size // 2]] = True  # few enough that none is left out for want of room
+    found = [ranking.candidates(query, allowed, size, seed) for seed in range(step)]
+    assert step > 2 and all(len(rows) < len(holds) / 60 / 2 for rows in found)
+    assert np.array_equal(np.sort(np.concatenate(found)), np.flatnonzero(allowed))
