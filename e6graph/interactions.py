@@ -99,7 +99,11 @@ def _bad(path: Path, wrong: str) -> BadArtifact:
 
 
 def iter_posts_by_tags(
-    store: Store, vocabulary: Vocabulary, which: str = "all", min_direct: int = 0
+    store: Store,
+    vocabulary: Vocabulary,
+    which: str = "all",
+    min_direct: int = 0,
+    groups: range | None = None,
 ) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
     """Blocks of the posts × tags matrix in ascending post id.
 
@@ -107,6 +111,7 @@ def iter_posts_by_tags(
     ----------
     which : "all" tags of a post, or "stripped" of those that its other tags imply.
     min_direct : leave out posts with fewer stripped tags, in the vocabulary or not.
+    groups : row groups of `posts.parquet` to read, a block each; None: all.
 
     Yields
     ------
@@ -123,7 +128,7 @@ def iter_posts_by_tags(
     column[vocabulary.tag_ids] = np.arange(len(vocabulary.tag_ids), dtype=np.int32)
     path = store.check("posts.parquet")
     file, last = _open(path, "id", *_LISTS[which]), 0
-    for group in range(file.num_row_groups):
+    for group in range(file.num_row_groups) if groups is None else groups:
         table = file.read_row_group(group, columns=["id", *_LISTS[which]])
         ids = table["id"].to_numpy()
         if (np.diff(ids, prepend=last) <= 0).any():

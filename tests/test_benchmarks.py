@@ -7,9 +7,10 @@ import shutil
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import export, floors, measure, pipeline, serve, soak
+from benchmarks import export, floors, handover, measure, pipeline, serve, soak
 from e6graph.importdb import import_export
 from e6graph.interactions import load_vocabulary, posts_by_tags
 from e6graph.store import Store
@@ -127,3 +128,25 @@ def test_a_soak_notices_another_answer(built_index):
     soaking.stop = Twenty()
     soaking.ask(0)
     assert soaking.wrong and "in another way" in soaking.wrong[0]
+
+
+def test_parts_handed_over_make_the_whole(built_index, tmp_path):
+    """What workers do, without workers: three shares of the row groups."""
+    index = shutil.copytree(built_index, tmp_path / "index")
+    table = pq.read_table(index / "posts.parquet")
+    pq.write_table(table, index / "posts.parquet", row_group_size=50)
+    for beside in index.glob("*.json"):  # that of other bytes
+        beside.unlink()
+    groups = pq.read_metadata(index / "posts.parquet").num_row_groups
+    runs = handover.shares(groups, 3)
+    assert groups > 3 and len(runs) == 3 and [i for run in runs for i in run] == [*range(groups)]
+    whole = handover.counts_of(str(index), range(groups), 100)
+    assert (
+        whole.nnz
+        and (sum(handover.counts_of(str(index), run, 100) for run in runs) != whole).nnz == 0
+    )
+    made = [np.load(handover.vectors_of(str(index), run, str(tmp_path))) for run in runs]
+    assert np.array_equal(
+        np.concatenate(made), np.load(handover.vectors_of(str(index), range(groups), str(tmp_path)))
+    )
+    assert handover.shares(2, 5) == [range(1), range(1, 2)]
