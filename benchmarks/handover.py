@@ -1,4 +1,4 @@
-"""Co-occurrence and post vectors by Dask's workers: what handing them over costs, and what it gives.
+"""Co-occurrence and post vectors by Dask's workers: what handing them over costs and gives.
 
     pip install "dask[distributed]>=2025.1"
     python -m benchmarks.handover --index DIR --workers 2
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def vectors_of(root: str, groups: range, out: str) -> str:
 def shares(groups: int, tasks: int) -> list[range]:
     """Row groups in runs of about the same length, none empty."""
     ends = np.unique(np.linspace(0, groups, min(tasks, groups) + 1).astype(int)).tolist()
-    return [range(low, high) for low, high in zip(ends, ends[1:], strict=False)]
+    return [range(low, high) for low, high in pairwise(ends)]
 
 
 def timed(work: Callable[[], object]) -> tuple[object, float]:
