@@ -51,6 +51,10 @@ def vectors_of(root: str, groups: range, out: str) -> str:
     return str(path)
 
 
+def vectors(path: str) -> np.ndarray:
+    return np.load(path, allow_pickle=False)
+
+
 def shares(groups: int, tasks: int) -> list[range]:
     """Row groups in runs of about the same length, none empty."""
     ends = np.unique(np.linspace(0, groups, min(tasks, groups) + 1).astype(int)).tolist()
@@ -87,9 +91,9 @@ def main(argv=None) -> None:
         ours, alone = timed(lambda: counts_of(root, range(groups), args.vocab))
         theirs, together = timed(lambda: sum(spread(counts_of, args.vocab)))
         rows = [("co-occurrence", f"{alone:.1f}", f"{together:.1f}", (ours != theirs).nnz == 0)]
-        one, alone = timed(lambda: np.load(vectors_of(root, range(groups), out)))
+        one, alone = timed(lambda: vectors(vectors_of(root, range(groups), out)))
         parts, together = timed(lambda: spread(vectors_of, out))
-        same = np.array_equal(one, np.concatenate([np.load(part) for part in parts]))
+        same = np.array_equal(one, np.concatenate([vectors(part) for part in parts]))
         rows.append(("post vectors", f"{alone:.1f}", f"{together:.1f}", same))
     print(cli.table(rows, ("stage", "one process s", f"{args.workers} workers s", "the same")))
     if not all(row[-1] for row in rows):

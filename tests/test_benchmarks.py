@@ -145,8 +145,9 @@ def test_parts_handed_over_make_the_whole(built_index, tmp_path):
         whole.nnz
         and (sum(handover.counts_of(str(index), run, 100) for run in runs) != whole).nnz == 0
     )
-    made = [np.load(handover.vectors_of(str(index), run, str(tmp_path))) for run in runs]
+    made = [handover.vectors(handover.vectors_of(str(index), run, str(tmp_path))) for run in runs]
     assert np.array_equal(
-        np.concatenate(made), np.load(handover.vectors_of(str(index), range(groups), str(tmp_path)))
+        np.concatenate(made),
+        handover.vectors(handover.vectors_of(str(index), range(groups), str(tmp_path))),
     )
     assert handover.shares(2, 5) == [range(1), range(1, 2)]
