@@ -257,10 +257,30 @@ def test_taste_lists_what_is_kept(bot, kept):
     assert (taste.enjoys, taste.avoids, taste.liked, taste.disliked, taste.seen) == (
         ["fox", "night"], ["web"], [12], [13], 3
     )  # fmt: skip
-    assert taste.up[0] == ("fox", 1.0) and taste.ratings == "s"
+    assert taste.up[0] == ("fox", "species", 1.0) and taste.ratings == "s"
     for post_id in range(100, 130):
         kept.like("ann", post_id)
     assert "liked      (11 earlier), #110, #111" in say(bot, "/taste")
+
+
+def test_only_a_post_of_a_tour_that_is_skipped_counts_as_skipped(bot, kept):
+    say(bot, "/enjoy fox night")
+    first, second = shown(bot.reply("/walk")) + shown(bot.reply("/skip"))
+    assert kept.load("ann").skipped == [first]  # the second was only shown
+    say(bot, "/like", "/skip")  # the like brought the third, which is skipped
+    third = kept.load("ann").skipped[-1]
+    assert third not in (first, second) and kept.load("ann").liked == [second]
+    say(bot, "/more", "/skip")  # five at once: it speaks of none of them
+    assert kept.load("ann").skipped == [first, third]
+    assert bot.taste().skipped == 2
+    assert re.search(r"\nseen +\d+ posts, 2 skipped\n", say(bot, "/taste"))
+    export = json.loads(bot.reply("/export")[0].document[1])
+    assert export["feelings"]["2"] == "skipped"
+    assert [p["post_id"] for p in export["posts"] if p["feeling"] == 2] == [first, third]
+    assert say(bot, f"/drop #{first}") == f"Taken back: #{first}."
+    assert kept.load("ann").skipped == [third]
+    say(bot, "/forget", "yes")
+    assert kept.load("ann") == Profile()
 
 
 def test_what_was_said_can_be_taken_back(bot, kept):

@@ -20,7 +20,7 @@ COMMANDS = {  # name: (what follows it, what it does)
     "walk": ("", "a tour: one post at a time, the next after each 👍 or 👎"),
     "like": ("[ID or URL]", "more like that post, or like the last one shown"),
     "dislike": ("[ID or URL]", "fewer like it"),
-    "skip": ("", "no opinion; the next one"),
+    "skip": ("", "the next one; counts against this one, but little"),
     "stop": ("", "end the tour"),
     "why": ("[ID]", "how that post, or the last one, was found"),
     "more": ("[ID]", f"{MORE} posts like that one, or like the last one"),
@@ -102,8 +102,8 @@ class Taste:
     Attributes
     ----------
     enjoys, avoids : tags they named, the latest last. liked, disliked : post ids.
-    seen : how many posts. up, down : tags that their judgments speak for and against, with weights,
-        the strongest first. blacklist : their own lines. ratings : what they let themselves see.
+    seen, skipped : how many posts. up, down : tags that their judgments speak for and against, with
+        category and weight, the strongest first. blacklist : their own lines. ratings : what they let themselves see.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -111,8 +111,9 @@ class Taste:
     liked: list[int] = field(default_factory=list)
     disliked: list[int] = field(default_factory=list)
     seen: int = 0
-    up: list[tuple[str, float]] = field(default_factory=list)
-    down: list[tuple[str, float]] = field(default_factory=list)
+    skipped: int = 0
+    up: list[tuple[str, str, float]] = field(default_factory=list)
+    down: list[tuple[str, str, float]] = field(default_factory=list)
     blacklist: list[str] = field(default_factory=list)
     ratings: str = "s"
 
