@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +80,7 @@ class Reply:
     choices : what the user may well type next.
     document : a file for the user, its name and its bytes.
     ended : whether the talk ends here.
+    coming : whether the preview is being fetched; for a front end to set.
     """
 
     text: str
@@ -89,6 +90,7 @@ class Reply:
     choices: list[str] = field(default_factory=list)
     document: tuple[str, bytes] | None = None
     ended: bool = False
+    coming: bool = False
 
     def __post_init__(self) -> None:
         self.text, self.why = clean(self.text), clean(self.why)
@@ -103,7 +105,8 @@ class Taste:
     ----------
     enjoys, avoids : tags they named, the latest last. liked, disliked : post ids.
     seen, skipped : how many posts. up, down : tags that their judgments speak for and against, with
-        category and weight, the strongest first. blacklist : their own lines. ratings : what they let themselves see.
+        category and weight, the strongest first. blacklist : their own lines. ratings : what they
+        let themselves see.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -190,9 +193,9 @@ def did_you_mean(unknown: Sequence[str], near: Callable[[str], Sequence[str]]) -
     return lines
 
 
-def help_text() -> str:
+def help_text(commands: Mapping[str, tuple[str, str]]) -> str:
     """What each command does, aligned."""
-    usage = {f"/{name} {argument}": text for name, (argument, text) in COMMANDS.items()}
+    usage = {f"/{name} {argument}": text for name, (argument, text) in commands.items()}
     width = max(map(len, usage)) + 2
     lines = [f"{command:<{width}}{text}" for command, text in usage.items()]
     return "\n".join([*lines, "Tags without a command count as /enjoy."])
