@@ -20,7 +20,6 @@ from e6graph.chat import telegram, web
 from e6graph.chat.contact_sheet import contact_sheet
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.fetching import Fetcher
-from e6graph.chat.messages import COMMANDS
 from e6graph.chat.renewal import Watch
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.terminal import talk
@@ -83,7 +82,7 @@ def main(argv=None):
     with Profiles(args.profiles, args.max_users, args.keep_days) as profiles, fetcher as fetching:
         fetch = fetching and fetching.want
         if args.web or args.telegram:
-            told = telegram.TOLD if args.telegram else COMMANDS
+            told = (telegram if args.telegram else web).TOLD
             sessions = Sessions(graph, profiles, args.previews, commands=told, fetch=fetch)
             del graph  # it goes when the sessions have a newer one
             watch.start(opened, sessions.renew)

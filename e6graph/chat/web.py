@@ -36,7 +36,8 @@ PAGE, NO_PREVIEW = Path(__file__).with_name("page"), "no-preview.svg"
 FILES = {"index.html": "text/html", "page.css": "text/css", "page.js": "text/javascript",
          "icon.svg": "image/svg+xml"}  # fmt: skip
 MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
-UNLISTED = ("picture", "start", "quit")  # commands that a page has its own ways for
+TOLD = {name: words for name, words in COMMANDS.items() if name not in ("picture", "start", "quit")}
+"""What /help and the completion tell of; for the others a page has its own ways."""
 PREFIX = 100  # characters of a word to complete
 BODY_SECONDS = 60  # for a body to arrive
 LATEST = 24  # thumbnails of liked and of disliked posts
@@ -143,8 +144,8 @@ class _Site:
         """[name, category, how many posts or what the command does], the best first."""
         prefix, found = request.query_params.get("q", "").strip()[:PREFIX], []
         if prefix.startswith("/"):
-            found = [(f"/{name}", "command", what) for name, (_, what) in COMMANDS.items()
-                     if name.startswith(prefix[1:].lower()) and name not in UNLISTED]  # fmt: skip
+            found = [(f"/{name}", "command", what) for name, (_, what) in TOLD.items()
+                     if name.startswith(prefix[1:].lower())]  # fmt: skip
         elif prefix:
             tags = await self._ask(self._sessions.complete, prefix)
             found = [(tag.name, tag.category, f"{tag.posts:,}") for tag in tags]
