@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -53,6 +54,7 @@ class Watch:
                 try:
                     if self.changed():
                         take(opened())
+                        gc.collect()  # the one before holds itself, and its files, in a cycle
                         log.info("the index was replaced: its new posts are shown from now on")
                 except Exception as error:  # whatever it is, the talks go on with the old one
                     said = " ".join(str(error).split()) or type(error).__name__
