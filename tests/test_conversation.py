@@ -272,6 +272,8 @@ def test_only_a_post_of_a_tour_that_is_skipped_counts_as_skipped(bot, kept):
     assert third not in (first, second) and kept.load("ann").liked == [second]
     say(bot, "/more", "/skip")  # five at once: it speaks of none of them
     assert kept.load("ann").skipped == [first, third]
+    say(bot, "/surprise", "/stop", "/skip")  # nor of the last of a tour that was stopped
+    assert kept.load("ann").skipped == [first, third]
     assert bot.taste().skipped == 2
     assert re.search(r"\nseen +\d+ posts, 2 skipped\n", say(bot, "/taste"))
     export = json.loads(bot.reply("/export")[0].document[1])
