@@ -12,16 +12,20 @@ until they tell it to /forget. /help lists the commands.
 import io
 import os
 import sys
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from e6graph import cli
 from e6graph.chat import telegram, web
 from e6graph.chat.contact_sheet import contact_sheet
 from e6graph.chat.conversation import Conversation
+from e6graph.chat.fetching import Fetcher
+from e6graph.chat.renewal import Watch
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.terminal import talk
 from e6graph.errors import E6GraphError
 from e6graph.files import write_atomic
+from e6graph.previews import static_host
 from e6graph.profiles import Profiles
 from e6graph.recommend import PostGraph
 
@@ -45,6 +49,9 @@ def main(argv=None):
     add("--ratings", default="s", help="ratings to show: s, or s with q and e, as sq or sqe")
     add("--blacklist", default="default", metavar="FILE", help="filters: default, none or a file")
     add("--previews", default="previews", metavar="DIR", help="thumbnails of the posts")
+    add("--fetch-previews", action="store_true", help="fetch thumbnails that are shown and missing")
+    add("--static-url", help="host of the previews; unset: static1. before that of the board")
+    add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
     add("--profiles", default="profiles.sqlite", metavar="FILE", help="what is kept of users")
     add("--max-users", type=cli.positive, metavar="N", help="keep no more users than this")
     add("--keep-days", type=cli.positive, metavar="N", help="forget who was away for longer")
@@ -60,17 +67,31 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     blacklist = {"default": "default", "none": None}.get(args.blacklist, Path(args.blacklist))
-    graph = PostGraph.open(index=args.index, ratings=args.ratings, blacklist=blacklist)
-    with Profiles(args.profiles, args.max_users, args.keep_days) as profiles:
+
+    def opened():
+        graph = PostGraph.open(index=args.index, ratings=args.ratings, blacklist=blacklist)
         if args.web or args.telegram:
             graph.warm()
-            sessions = Sessions(graph, profiles, args.previews)
+        return graph
+
+    watch, fetcher = Watch(args.index), nullcontext()
+    graph = opened()
+    if args.fetch_previews:
+        site = args.static_url or static_host(graph.posts.site)
+        fetcher = closing(Fetcher(args.previews, site, args.user_agent))
+    with Profiles(args.profiles, args.max_users, args.keep_days) as profiles, fetcher as fetching:
+        fetch = fetching and fetching.want
+        if args.web or args.telegram:
+            told = (telegram if args.telegram else web).TOLD
+            sessions = Sessions(graph, profiles, args.previews, commands=told, fetch=fetch)
+            del graph  # it goes when the sessions have a newer one
+            watch.start(opened, sessions.renew)
             if args.web:
                 web.serve(sessions, args.host, args.port)
             else:
                 telegram.serve(sessions, os.environ.get("BOT_TOKEN"), args.api_base)
             return
-        shown = talk(Conversation(graph, profiles, args.user, args.previews))
+        shown = talk(Conversation(graph, profiles, args.user, args.previews), fetch=fetch)
     if args.sheet and shown:
         write_sheet(args.sheet, shown)
         print(args.sheet)

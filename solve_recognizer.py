@@ -10,7 +10,7 @@ import sys
 from e6graph import cli
 from e6graph.errors import BadInput
 from e6graph.examples import Candidates, read_examples
-from e6graph.previews import fetch_previews
+from e6graph.previews import fetch_previews, static_host
 from e6graph.recognizer import judge, train
 from e6graph.store import Store
 
@@ -62,7 +62,7 @@ def main(argv=None):
 def fetch(args, store, wanted, here):
     """Fetch what is missing; without a site, or a contact, make do with what is `here`."""
     site = store.sidecar("posts.parquet").get("parameters", {}).get("site", "")
-    static_url = args.static_url or site.replace("://", "://static1.", 1)
+    static_url = args.static_url or static_host(site)
     missing = f"{len(wanted) - len(here):,} of {len(wanted):,} previews are missing"
     if not static_url:
         print(f"{missing}; this board has no site to fetch them from (see --static-url)")

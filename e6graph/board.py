@@ -162,6 +162,11 @@ class Board:
             counts += np.bincount(tags.take(rows)[0], minlength=len(counts))
         return counts
 
+    def category(self, name: str) -> str:
+        """The category of a tag; UnknownTag where it is none."""
+        kind = self.posts.categories[self.known_tag_ids(name)[0]]
+        return CATEGORIES[kind] if kind < len(CATEGORIES) else "general"
+
     def visible(self, post_id: int) -> bool:
         """Whether a post is indexed and may be shown under these settings."""
         row = self.posts.row(post_id)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .recommend import PostGraph
 
 SHOWN_LIKES = 50  # the latest likes that a reason may name
+ENJOYED = 30  # the latest enjoyed tags that take part: each costs as much as a judgment
+SKIPPED = 100  # the latest skipped posts that do, so that they crowd out no opinion
 DAY = 86400  # seconds
 
 
@@ -32,7 +34,7 @@ def next_posts(
     rows = choose(taste, graph.ranking, allowed, n, seed, strength)
     liked = [graph.posts.row(post_id) for post_id in profile.liked if graph.visible(post_id)]
     queries = [graph.ranking.query_of(row) for row in liked[-SHOWN_LIKES:]]
-    queries += [Query(np.array([i]), np.ones(1)) for i in _tag_ids(graph, profile.enjoys)]
+    queries += [Query(np.array([i]), np.ones(1)) for i in _enjoyed(graph, profile)]
     scores = taste.mean(rows)
     if not queries:  # a surprise before anything is known
         return [Recommendation(int(graph.posts.ids[row]), float(score))
@@ -57,6 +59,7 @@ def _preference(graph: PostGraph, profile: Profile) -> Preference:
     for post_id, value in (
         *((p, 1.0) for p in profile.liked),
         *((p, -1.0) for p in profile.disliked),
+        *((p, 0.0) for p in profile.skipped[-SKIPPED:]),
     ):
         if graph.visible(post_id):
             age = max(0, int((now - profile.at.get(post_id, now)) // DAY))
@@ -65,8 +68,12 @@ def _preference(graph: PostGraph, profile: Profile) -> Preference:
             )
     judgments.sort(key=lambda pair: pair[0])
     latest = [judgment for _, judgment in judgments]
-    return Preference(graph.ranking, graph.dictionary, latest, _tag_ids(graph, profile.enjoys),
+    return Preference(graph.ranking, graph.dictionary, latest, _enjoyed(graph, profile),
                       graph.allowed)  # fmt: skip
+
+
+def _enjoyed(graph: PostGraph, profile: Profile) -> list[int]:
+    return _tag_ids(graph, profile.enjoys)[-ENJOYED:]
 
 
 def _tag_ids(graph: PostGraph, names: list[str]) -> list[int]:

@@ -47,6 +47,21 @@ def preview_url(static: str, md5: str) -> str:
     return f"{static.rstrip('/')}/{_scheme(md5)}"
 
 
+def static_host(site: str) -> str:
+    """The host of a site's pictures, as e621 has it.
+
+    >>> static_host("https://e621.net"), static_host("")
+    ('https://static1.e621.net', '')
+    """
+    return site.replace("://", "://static1.", 1)
+
+
+def check_address(static_url: str) -> None:
+    """Refuse what is no web address."""
+    if not re.match(r"https?://[^/\s]", static_url):
+        raise BadInput(f"got {static_url!r}, expected a web address such as https://host")
+
+
 def _scheme(md5: str) -> str:
     if not isinstance(md5, str) or not re.fullmatch("[0-9a-f]{32}", md5):
         raise BadInput(f"md5: got {md5!r}, expected 32 lower-case hex digits")
@@ -87,12 +102,11 @@ def fetch_previews(
     """
     if connections not in range(1, CONNECTIONS + 1):
         raise BadInput(f"connections: got {connections}, expected 1 to {CONNECTIONS}")
-    if not re.match(r"https?://[^/\s]", static_url):
-        raise BadInput(f"got {static_url!r}, expected a web address such as https://host")
+    check_address(static_url)
     agent = make_user_agent(user_agent)
     root = Path(root)
     counts = PreviewCounts()
-    known_missing = _read_missing(root)
+    known_missing = read_missing(root)
     wanted = []
     for md5 in dict.fromkeys(md5s):
         if preview_path(root, md5).is_file():
@@ -111,7 +125,7 @@ def fetch_previews(
     with tqdm(
         desc="previews", total=len(wanted), unit="", disable=None if progress else True
     ) as bar:
-        run = _Run(root, static_url, counts, wanted, deadline, bar)
+        run = Run(root, static_url, counts, wanted, deadline, bar)
         try:
             with ThreadPoolExecutor(len(clients)) as threads:
                 futures = [threads.submit(run.work, client) for client in clients]
@@ -127,15 +141,18 @@ def fetch_previews(
     return counts
 
 
-class _Run:
-    """What the threads of one fetch share."""
+class Run:
+    """What the threads of one fetch share; `work` is what each does, until `stop` is set.
+
+    `wanted` may wait for the next md5; 404s are written down once something came after them.
+    """
 
     def __init__(
         self,
         root: Path,
         static_url: str,
         counts: PreviewCounts,
-        wanted: list[str],
+        wanted: Iterable[str],
         deadline: float | None,
         bar: tqdm,
     ) -> None:
@@ -211,7 +228,7 @@ class _Run:
             self._unproven.clear()
 
 
-def _read_missing(root: Path) -> set[str]:
+def read_missing(root: Path) -> set[str]:
     """A line cut short by a kill is no md5 and never looked up; one glued to it is asked again."""
     try:
         return set((root / MISSING).read_text("ascii", "replace").split())

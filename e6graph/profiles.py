@@ -1,4 +1,4 @@
-"""What each user enjoys, avoids, liked, disliked, saw and hides, in one SQLite file.
+"""What each user enjoys, avoids, liked, disliked, skipped, saw and hides, in one SQLite file.
 
 Each operation is one transaction. `forget` removes every row of a user and then the bytes (see
 `SqliteFile.erase`).
@@ -7,7 +7,8 @@ Each operation is one transaction. `forget` removes every row of a user and then
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,13 +38,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE lines (n INTEGER PRIMARY KEY, user INTEGER NOT NULL "
         "REFERENCES users ON DELETE CASCADE, line TEXT NOT NULL, UNIQUE (user, line))",
     ),
+    (),  # only a new value of `feeling`, `SKIPPED`, which an older program takes for a dislike
 )
-LIKE, NEUTRAL, DISLIKE = 1, 0, -1
+LIKE, NEUTRAL, DISLIKE, SKIPPED = 1, 0, -1, 2
+FEELINGS = {LIKE: "like", NEUTRAL: "seen", DISLIKE: "dislike", SKIPPED: "skipped"}
+
+HOUR, DAY = 3600, 86400  # seconds
 
 # `?1` is the user's number
 _TAG = "INSERT OR REPLACE INTO tags (user, tag, feeling, at) VALUES (?1, ?2, ?3, ?4)"
 _POST = "INSERT OR REPLACE INTO posts (user, post_id, feeling, at) VALUES (?1, ?2, ?3, ?4)"
 _SEEN = _POST.replace("OR REPLACE", "OR IGNORE")
+_SKIP = (
+    _POST.replace(" OR REPLACE", "")
+    + " ON CONFLICT DO UPDATE SET feeling = ?3, at = ?4 WHERE feeling = 0"
+)
 _KEPT = {
     "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
     "posts": "SELECT post_id, feeling, at FROM posts WHERE user = ?1 ORDER BY n",
@@ -59,13 +68,14 @@ class Profile:
     Attributes
     ----------
     blacklist : lines in the site's language. ratings : what they let themselves see, "" for all
-        that the board shows. at : post id → Unix seconds of its judgment, for the judged ones.
+        that the board shows. at : post id → Unix seconds of what was said of it, skipping included.
     """
 
     enjoys: list[str] = field(default_factory=list)
     avoids: list[str] = field(default_factory=list)
     liked: list[int] = field(default_factory=list)
     disliked: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
     seen: list[int] = field(default_factory=list)
     blacklist: list[str] = field(default_factory=list)
     ratings: str = ""
@@ -78,7 +88,8 @@ class Profiles:
     Parameters
     ----------
     path : the SQLite file. max_users : no more are met. keep_days : who was away for longer is
-        forgotten, when the file is opened. clock : Unix seconds.
+        forgotten, when the file is opened and then with what is written, once an hour at most.
+    clock : Unix seconds.
 
     Raises
     ------
@@ -92,15 +103,12 @@ class Profiles:
         keep_days: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._max_users, self._clock = max_users, clock
+        self._max_users, self._keep_days, self._clock = max_users, keep_days, clock
+        self._next, self._traces = 0.0, False  # who is away is looked for; bytes of them are left
         self._file = SqliteFile(Path(path), APPLICATION_ID, MIGRATIONS)
         self.path = self._file.path
-        if keep_days is not None:
-            with self._file.transaction() as execute:
-                since = int(clock() - keep_days * 86400)
-                gone = execute("DELETE FROM users WHERE at < ?", (since,)).rowcount
-            if gone:
-                self._file.erase()
+        with self._writing():
+            pass
 
     def close(self) -> None:
         """Let go of the file; safe to repeat."""
@@ -121,7 +129,8 @@ class Profiles:
         for post_id, feeling, at in kept["posts"]:
             profile.seen.append(post_id)
             if feeling != NEUTRAL:
-                (profile.liked if feeling == LIKE else profile.disliked).append(post_id)
+                said = {LIKE: profile.liked, DISLIKE: profile.disliked, SKIPPED: profile.skipped}
+                said[feeling].append(post_id)
                 profile.at[post_id] = at
         profile.blacklist = [line for (line,) in kept["lines"]]
         profile.ratings = "".join(letters for (letters,) in kept["ratings"])
@@ -137,7 +146,8 @@ class Profiles:
         }
         made["blacklist"] = [line for (line,) in kept["lines"]]
         made["ratings"] = "".join(letters for (letters,) in kept["ratings"])
-        return {"user": user, "feelings": {"1": "like", "0": "seen", "-1": "dislike"}, **made}
+        feelings = {str(feeling): name for feeling, name in FEELINGS.items()}
+        return {"user": user, "feelings": feelings, **made}
 
     def _rows(self, user: str) -> dict[str, list[tuple]]:
         with self._file.transaction() as execute:
@@ -161,14 +171,18 @@ class Profiles:
         """Remember a post as disliked (and seen), whatever was thought of it before."""
         self._keep(_POST, user, [post_id], DISLIKE)
 
+    def skip(self, user: str, post_id: int) -> None:
+        """Remember a post as passed over, unless something was said of it."""
+        self._keep(_SKIP, user, [post_id], SKIPPED)
+
     def saw(self, user: str, post_ids: Iterable[int]) -> None:
         """Remember posts as shown; what is known of them already stays."""
         self._keep(_SEEN, user, post_ids, NEUTRAL)
 
     def drop(self, user: str, tags: Iterable[str] = (), posts: Iterable[int] = ()) -> None:
         """Take back what was said of tags and posts; posts stay seen."""
-        with self._file.transaction() as execute:
-            number = _number(execute, user)
+        with self._writing() as execute:
+            number = self._back(execute, user)
             for tag in tags:
                 execute("DELETE FROM tags WHERE user = ? AND tag = ?", (number, tag))
             for post in posts:
@@ -178,19 +192,19 @@ class Profiles:
 
     def hide(self, user: str, line: str) -> None:
         """Add a line to the user's blacklist."""
-        with self._file.transaction() as execute:
+        with self._writing() as execute:
             number = self._meet(execute, user)
             execute("INSERT OR IGNORE INTO lines (user, line) VALUES (?, ?)", (number, line))
 
     def unhide(self, user: str, line: str) -> None:
         """Remove a line of the user's blacklist."""
-        with self._file.transaction() as execute:
-            number = _number(execute, user)
+        with self._writing() as execute:
+            number = self._back(execute, user)
             execute("DELETE FROM lines WHERE user = ? AND line = ?", (number, line))
 
     def rate(self, user: str, ratings: str) -> None:
         """Keep which ratings the user lets themselves see."""
-        with self._file.transaction() as execute:
+        with self._writing() as execute:
             number = self._meet(execute, user)
             execute("UPDATE users SET ratings = ? WHERE id = ?", (ratings, number))
 
@@ -207,7 +221,7 @@ class Profiles:
         return self._file.erase()
 
     def _keep(self, insert: str, user: str, values: Iterable[str | int], feeling: int) -> None:
-        with self._file.transaction() as execute:
+        with self._writing() as execute:
             number = self._meet(execute, user)
             for value in values:
                 execute(insert, (number, value, feeling, int(self._clock())))
@@ -219,8 +233,25 @@ class Profiles:
         users = execute("SELECT COUNT(*) FROM users").fetchone()[0]
         if met and self._max_users is not None and users > self._max_users:
             raise BadInput(f"this bot keeps {self._max_users} users and has no place for another")
-        execute("UPDATE users SET at = ? WHERE name = ?", (now, user))
+        return self._back(execute, user)
+
+    def _back(self, execute: Execute, user: str) -> int | None:
+        """The user's number; they are not away now."""
+        execute("UPDATE users SET at = ? WHERE name = ?", (int(self._clock()), user))
         return _number(execute, user)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Execute]:
+        """A transaction; the hour's first also forgets those who were away for too long."""
+        gone, now = 0, self._clock()
+        with self._file.transaction() as execute:
+            yield execute
+            if due := self._keep_days is not None and now >= self._next:
+                since = int(now - self._keep_days * DAY)
+                gone = execute("DELETE FROM users WHERE at < ?", (since,)).rowcount
+                self._next = now + HOUR
+        if gone or (due and self._traces):
+            self._traces = not self._file.erase()
 
 
 def _number(execute: Execute, user: str) -> int | None:

@@ -43,6 +43,9 @@ class FakeGraph:
     def _tags(self, post_id: int) -> list[str]:
         return [tag for names in BOARD[post_id][1].values() for tag in names]
 
+    def category(self, name: str) -> str:
+        return next(c for _, tags in BOARD.values() for c, names in tags.items() if name in names)
+
     def visible(self, post_id: int) -> bool:
         shown = post_id in BOARD and BOARD[post_id][0] in self.ratings
         return shown and not any(line in self._tags(post_id) for line in self.hidden)

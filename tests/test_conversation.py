@@ -257,10 +257,32 @@ def test_taste_lists_what_is_kept(bot, kept):
     assert (taste.enjoys, taste.avoids, taste.liked, taste.disliked, taste.seen) == (
         ["fox", "night"], ["web"], [12], [13], 3
     )  # fmt: skip
-    assert taste.up[0] == ("fox", 1.0) and taste.ratings == "s"
+    assert taste.up[0] == ("fox", "species", 1.0) and taste.ratings == "s"
     for post_id in range(100, 130):
         kept.like("ann", post_id)
     assert "liked      (11 earlier), #110, #111" in say(bot, "/taste")
+
+
+def test_only_a_post_of_a_tour_that_is_skipped_counts_as_skipped(bot, kept):
+    say(bot, "/enjoy fox night")
+    first, second = shown(bot.reply("/walk")) + shown(bot.reply("/skip"))
+    assert kept.load("ann").skipped == [first]  # the second was only shown
+    say(bot, "/like", "/skip")  # the like brought the third, which is skipped
+    third = kept.load("ann").skipped[-1]
+    assert third not in (first, second) and kept.load("ann").liked == [second]
+    say(bot, "/more", "/skip")  # five at once: it speaks of none of them
+    assert kept.load("ann").skipped == [first, third]
+    say(bot, "/surprise", "/stop", "/skip")  # nor of the last of a tour that was stopped
+    assert kept.load("ann").skipped == [first, third]
+    assert bot.taste().skipped == 2
+    assert re.search(r"\nseen +\d+ posts, 2 skipped\n", say(bot, "/taste"))
+    export = json.loads(bot.reply("/export")[0].document[1])
+    assert export["feelings"]["2"] == "skipped"
+    assert [p["post_id"] for p in export["posts"] if p["feeling"] == 2] == [first, third]
+    assert say(bot, f"/drop #{first}") == f"Taken back: #{first}."
+    assert kept.load("ann").skipped == [third]
+    say(bot, "/forget", "yes")
+    assert kept.load("ann") == Profile()
 
 
 def test_what_was_said_can_be_taken_back(bot, kept):
@@ -547,7 +569,7 @@ def test_a_thumbnail_is_two_pixels_a_cell(tmp_path):
     above, below = "38;2;9;8;7", "48;2;9;8;7"
     assert blocks(tmp_path / "a.png") == [
         f"\x1b[{above};{below}m▀\x1b[{above};48;2;1;2;3m▀\x1b[0m",
-        f"\x1b[{above};48;2;21;47;86m▀" * 2 + "\x1b[0m",
+        f"\x1b[{above}m▀" * 2 + "\x1b[0m",  # under it is the terminal's own color
     ]
     (tmp_path / "b.png").write_bytes(b"<html>")
     assert blocks(tmp_path / "b.png") == blocks(tmp_path / "none.png") == []

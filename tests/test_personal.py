@@ -1,12 +1,15 @@
 """The next posts for a profile: what may be shown, never twice, and after what was said."""
 
 import time
+from itertools import cycle, islice
 
 import numpy as np
 import pytest
 
-from e6graph import PostGraph
+from e6graph import PostGraph, personal
 from e6graph.profiles import Profile
+
+NOW = int(time.time())
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +99,43 @@ def test_learned_tags_are_those_of_the_judged_posts(graph):
     assert not set(dict(up)) & set(dict(down))
     assert all(weight > 0 for _, weight in up) and all(weight < 0 for _, weight in down)
     assert graph.learned_tags(Profile(enjoys=["fox"])) == ([], [])
+
+
+def test_skipping_a_theme_lowers_its_posts_less_than_disliking_it(graph):
+    """Somebody who enjoys nights: of owls among them some are passed over, or disliked."""
+    owl = holding(graph, "owl")
+    told = {"enjoys": ["night"]}
+    plain, shown = Profile(**told), Profile(seen=owl[:4], **told)
+    skipped = Profile(skipped=owl[:4], seen=owl[:4], at=dict.fromkeys(owl[:4], NOW), **told)
+    disliked = profile(graph, [], owl[:4], **told)
+    rows = graph.posts.rows(np.array(owl[4:]))
+    means = [personal._preference(graph, one).mean(rows) for one in
+             (plain, shown, skipped, disliked)]  # fmt: skip
+    assert np.array_equal(means[0], means[1])  # to be shown says nothing
+    assert (means[2] < means[1]).all() and (means[3] < means[2]).all()
+
+
+def test_skips_crowd_out_no_opinion(graph, monkeypatch):
+    monkeypatch.setattr(personal, "SKIPPED", 2)
+    fox, owl = holding(graph, "fox"), holding(graph, "owl")
+    few, many = (
+        Profile(liked=fox[:2], skipped=skips, at=dict.fromkeys([*fox[:2], *skips], NOW))
+        for skips in (owl[3:5], owl[:5])
+    )
+    assert graph.learned_tags(few) == graph.learned_tags(many)
+
+
+def test_the_latest_enjoyed_tags_take_part_and_hundreds_cost_little(graph):
+    tags = [graph.posts.names[i] for i in np.flatnonzero(graph.shown)]
+    assert len(tags) > 2 * personal.ENJOYED
+    tags = list(islice(cycle(tags), 500))
+    many, latest = Profile(enjoys=tags), Profile(enjoys=tags[-personal.ENJOYED :])
+    graph.personal(latest)
+    start = time.perf_counter()
+    found = graph.personal(many, n=5)
+    assert time.perf_counter() - start < 0.3
+    assert found == graph.personal(latest, n=5)
+    assert found != graph.personal(Profile(enjoys=tags[: personal.ENJOYED]), n=5)
 
 
 def test_old_judgments_count_less(graph):

@@ -176,7 +176,7 @@ def test_migrates_forward_and_refuses_what_is_newer(path, monkeypatch):
         ("ann", "en")
     ]
     monkeypatch.setattr(module, "MIGRATIONS", old)
-    with pytest.raises(BadArtifact, match="version 3, expected at most 2"):
+    with pytest.raises(BadArtifact, match="version 4, expected at most 3"):
         Profiles(path)
     monkeypatch.setattr(module, "MIGRATIONS", (*old, (column,), ("CREATE TABLE x (", "x")))
     before = path.read_bytes()
@@ -200,6 +200,41 @@ def test_a_file_of_the_first_release_is_carried_over(path, monkeypatch):
     assert abs(profile.at[12] - now) < 60
 
 
+def test_a_file_without_skips_is_carried_over_and_then_closed_to_older_programs(path, monkeypatch):
+    now = module.MIGRATIONS
+    monkeypatch.setattr(module, "MIGRATIONS", now[:2])
+    with Profiles(path, clock=lambda: 1000) as kept:
+        kept.saw("ann", [11, 12, 13])
+        kept.dislike("ann", 13)
+    monkeypatch.setattr(module, "MIGRATIONS", now)
+    with Profiles(path, clock=lambda: 2000) as kept:
+        assert kept.load("ann") == Profile(disliked=[13], seen=[11, 12, 13])
+        kept.skip("ann", 12)
+        assert kept.load("ann").skipped == [12]
+    monkeypatch.setattr(module, "MIGRATIONS", now[:2])
+    with pytest.raises(BadArtifact, match="version 3, expected at most 2"):
+        Profiles(path)  # which would take the skip for a dislike
+
+
+def test_a_skip_is_kept_apart_and_never_over_an_opinion(path):
+    with Profiles(path, clock=lambda: 1000) as kept:
+        kept.saw("ann", [1, 2, 3])
+        kept.like("ann", 1)
+        for post_id in (1, 2, 4, 4):
+            kept.skip("ann", post_id)
+        kept.saw("ann", [2])  # shown again: the skip stays
+        profile = kept.load("ann")
+        assert profile == Profile(liked=[1], skipped=[2, 4], seen=[2, 3, 1, 4])
+        assert sorted(profile.seen) == [1, 2, 3, 4] and profile.at == {1: 1000, 2: 1000, 4: 1000}
+        told = {post["post_id"]: post["feeling"] for post in kept.export("ann")["posts"]}
+        assert told == {1: 1, 2: 2, 3: 0, 4: 2}
+        kept.dislike("ann", 2)  # a second thought
+        kept.drop("ann", posts=[4])
+        assert kept.load("ann").skipped == [] and kept.load("ann").disliked == [2]
+        kept.forget("ann")
+        assert kept.load("ann") == Profile()
+
+
 def test_what_was_said_can_be_taken_back_and_taken_away(path):
     with Profiles(path, clock=lambda: 1000) as kept:
         kept.enjoy("ann", ["fox", "night"])
@@ -212,7 +247,7 @@ def test_what_was_said_can_be_taken_back_and_taken_away(path):
         kept.enjoy("bob", ["fox"])
         assert json.loads(json.dumps(kept.export("ann"))) == {
             "user": "ann",
-            "feelings": {"1": "like", "0": "seen", "-1": "dislike"},
+            "feelings": {"1": "like", "0": "seen", "-1": "dislike", "2": "skipped"},
             "tags": [
                 {"tag": "fox", "feeling": 1, "at": 1000},
                 {"tag": "night", "feeling": 1, "at": 1000},
@@ -258,6 +293,55 @@ def test_who_was_away_too_long_is_forgotten_to_the_last_byte(path):
     with Profiles(path, keep_days=30, clock=lambda: 31 * day) as kept:
         assert kept.load("long_gone") == Profile()
         assert kept.load("came_back").enjoys == ["fox"]
+        assert b"oldfox" not in on_disk(path)
+
+
+def test_who_is_away_too_long_is_forgotten_while_the_file_is_open(path):
+    day, now = 86400, [0.0]
+    with Profiles(path, keep_days=30, clock=lambda: now[0]) as kept:
+        kept.enjoy("long_gone", ["oldfox"])
+        kept.enjoy("came_back", ["fox"])
+        kept.enjoy("there", ["owl", "snow"])
+        now[0] = 29 * day
+        kept.drop("there", ["owl"])  # to take something back is to be there
+        now[0] = 31 * day
+        assert kept.load("long_gone").enjoys == ["oldfox"]  # nothing was written
+        kept.like("came_back", 3)
+        assert kept.load("long_gone") == Profile() and b"oldfox" not in on_disk(path)
+        assert kept.load("came_back") == Profile(enjoys=["fox"], liked=[3], seen=[3])
+        assert kept.load("there").enjoys == ["snow"]
+        now[0] = 62 * day
+        kept.saw("new", [1])
+        assert kept.load("came_back") == kept.load("there") == Profile()
+
+
+def test_who_is_away_is_looked_for_once_an_hour_at_most(path):
+    asked, now = [], [0.0]
+    with Profiles(path, keep_days=1, clock=lambda: now[0]) as kept:
+        kept._file._connection.set_trace_callback(
+            lambda line: line.startswith("DELETE FROM users") and asked.append(now[0])
+        )
+        for minutes in range(0, 200, 10):
+            now[0] = 60.0 * minutes
+            kept.saw("ann", [minutes])
+            kept.load("ann")
+    assert asked == [3600, 7200, 10800]
+
+
+def test_bytes_that_another_program_held_are_overwritten_later(path):
+    now = [0.0]
+    with Profiles(path, keep_days=1, clock=lambda: now[0]) as kept:
+        kept.enjoy("long_gone", ["oldfox"])
+        kept._file._connection.execute("PRAGMA busy_timeout = 50")
+        other = sqlite3.connect(path)
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM tags").fetchall()
+        now[0] = 3 * 86400
+        kept.saw("ann", [1])
+        assert b"oldfox" in on_disk(path) and kept.load("long_gone") == Profile()
+        other.close()
+        now[0] += 3600
+        kept.saw("ann", [2])
         assert b"oldfox" not in on_disk(path)
 
 

@@ -43,7 +43,7 @@ class Script:
         return made if isinstance(made, list) else [Reply(made)]
 
     def thumbnail(self, post):
-        return post
+        return post() if callable(post) else post
 
 
 @pytest.fixture
@@ -192,6 +192,49 @@ def test_the_menu_lists_the_commands(server, quick):
     assert menu["walk"] == COMMANDS["walk"][1]
     assert "delete what is kept" in menu["stop"]
     assert len(server.called("deleteWebhook")) == 1
+
+
+def test_help_says_of_stop_what_a_typed_stop_does(server, quick, tmp_path):
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        sessions = Sessions(FakeGraph(), profiles, commands=front.TOLD)
+        with running(server, sessions):
+            server.say(ANN, "/help")
+            (told,) = server.wait(1)
+            server.say(ANN, "/enjoy fox")
+            server.say(ANN, "/stop")
+            asks = server.wait(3)[-1]
+        (menu,) = server.called("setMyCommands")
+    (line,) = [line for line in told.text.split("\n") if line.startswith("/stop")]
+    assert "delete what is kept of you (asks first)" in line and "🛑 only ends the tour" in line
+    described = {one["command"]: one["description"] for one in menu.params["commands"]}
+    assert line == f"/stop: {described['stop']}"
+    assert asks.text.startswith("Delete 1 tag") and set(asks.buttons) == {"yes", "no"}
+    assert not re.search(r"(?m)^/(picture|quit|start)\b", told.text)
+
+
+def test_a_preview_that_is_coming_is_waited_for_a_moment(server, quick, monkeypatch):
+    monkeypatch.setattr(front, "THUMBNAIL", 0.4)
+    looks = []
+
+    def late():  # is there at the third look
+        looks.append(time.monotonic())
+        return jpeg() if len(looks) == 3 else None
+
+    def never():
+        looks.append(time.monotonic())
+
+    sent = {"late": Reply("late", late, coming=True), "never": Reply("never", never, coming=True),
+            "none": Reply("none", never)}  # fmt: skip
+    with running(server, Script(lambda user, message: [sent[message]])):
+        counts = []
+        for number, name in enumerate(sent, 1):
+            looks.clear()
+            server.say(ANN, name)
+            server.wait(number)
+            counts.append((len(looks), looks[-1] - looks[0]))
+        methods = [(call.method, call.text) for call in server.wait(3)]
+    assert methods == [("sendPhoto", "late"), ("sendMessage", "never"), ("sendMessage", "none")]
+    assert counts[0][0] == 3 and 0.3 < counts[1][1] < 1 and counts[2][0] == 1
 
 
 def test_users_are_answered_at_once_and_each_in_order(server, quick):

@@ -197,6 +197,7 @@ def test_a_message_comes_back_as_replies(site, talks):
     first, second, third = say(site, "hi \U0001f98a \ud800").json()["replies"]
     assert talks.asked[0][1] == "hi \U0001f98a \ud800"
     assert first == {"text": "<b>&amp; hello", "why": "", "post": None, "document": "a.json",
+                     "coming": False,
                      "choices": [["/enjoy fox", "Enjoy fox"], ["yes", "Yes, delete it"]],
                      "ended": False}  # fmt: skip
     assert second["why"] == "you enjoy fox"
@@ -386,6 +387,8 @@ def test_previews_are_pictures_whatever_the_cache_holds(site, talks, data, kind)
     assert answer.headers["content-type"].split(";")[0] == kind
     drawn = (web.PAGE / "no-preview.svg").read_bytes()
     assert answer.content == (drawn if kind == "image/svg+xml" else data)
+    kept = "no-cache" if kind == "image/svg+xml" else "private, max-age=600"
+    assert answer.headers["cache-control"] == kept
 
 
 @pytest.mark.parametrize("number", ["41", "0", "-1", "x", "1.0", "9" * 18, "9" * 5000, "%2e%2e"])
@@ -396,11 +399,17 @@ def test_a_post_that_may_not_be_shown_has_no_preview(site, talks, number):
 
 
 def test_the_taste_names_posts_that_may_be_shown(site, talks):
-    talks.known = Taste(["fox"], ["rain"], [*range(1, 31), 99], [41], 31, [("fox", 0.5)])
+    talks.known = Taste(
+        ["fox"], ["rain"], [*range(1, 31), 99], [41], 31, 4, [("fox", "species", 0.5)]
+    )
     told = requests.get(f"{site}/api/taste").json()
-    assert (told["enjoys"], told["avoids"], told["up"]) == (["fox"], ["rain"], [["fox", 0.5]])
+    assert (told["enjoys"], told["avoids"], told["up"]) == (
+        ["fox"],
+        ["rain"],
+        [["fox", "species", 0.5]],
+    )
     assert told["seen"] == 31 and told["ratings"] == "s"
-    assert told["liked"]["count"] == 31
+    assert told["liked"]["count"] == 31 and told["skipped"] == 4
     ids = [shown["id"] for shown in told["liked"]["latest"]]
     assert ids == list(range(30, 30 - web.LATEST + 1, -1))  # the latest first, 99 left out
     assert told["disliked"] == {"count": 1, "latest": []}
@@ -589,12 +598,18 @@ def test_enjoy_tour_like_taste_forget(browser, board):
         assert page.locator(f".card.liked[data-post='{number}']").count() == 1
         assert page.locator("#kept .thumbnails li").count() == 1
         assert "Learned: more of" in page.inner_text("#kept")
+        learned = page.locator("#kept .tag", has_text=re.compile("^fox$"))
+        assert learned.get_attribute("class") == "tag species"
+        colors = [tag.evaluate("tag => getComputedStyle(tag).color") for tag in
+                  (learned, page.locator(".card .tag.species").last)]  # fmt: skip
+        assert colors[0] == colors[1] != page.evaluate("getComputedStyle(document.body).color")
         press(page, "d")
         assert "Disliked (1)" in page.inner_text("#kept")
         press(page, "w")
         assert "left out" in page.locator(".message").last.inner_text()
         press(page, "s")
         assert page.locator(".card").count() == 4
+        assert "posts seen, 1 skipped" in page.inner_text("#kept")
         page.reload()
         rest(page)
         assert chips(page, "up") == ["fox"]  # the cookie is the user
@@ -608,6 +623,33 @@ def test_enjoy_tour_like_taste_forget(browser, board):
         assert "was deleted" in page.locator(".message").last.inner_text()
         assert page.locator("#kept .thumbnails").count() == 0
         assert "0 posts seen" in page.inner_text("#kept")
+
+
+def test_a_preview_that_comes_later_takes_its_place(browser, tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 48), "orange").save(picture, "JPEG")
+    asked = []
+    with (
+        Profiles(tmp_path / "profiles.sqlite") as profiles,
+        serving(Sessions(FakeGraph(), profiles, tmp_path, fetch=lambda post: not asked.append(post))
+                ) as address,
+        opened(browser, address) as page,
+    ):  # fmt: skip
+        send(page, "/enjoy fox")
+        send(page, "/walk")
+        image = page.locator(".card img")
+        wide = "image => image.complete && image.naturalWidth"
+        while not image.evaluate(wide):
+            page.wait_for_timeout(20)
+        assert image.evaluate(wide) == 150  # drawn
+        path = preview_path(tmp_path, asked[0].md5)
+        path.parent.mkdir(parents=True)
+        path.write_bytes(picture.getvalue())
+        until = time.monotonic() + 10
+        while image.evaluate(wide) != 64 and time.monotonic() < until:
+            page.wait_for_timeout(50)
+        assert image.evaluate(wide) == 64
+    assert len(asked) == 1
 
 
 def test_keys_do_nothing_while_typing_and_text_stays_text(browser, board):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import TextIO
 
@@ -33,14 +34,16 @@ def blocks(path: str | Path, columns: int = COLUMNS, rows: int = ROWS) -> list[s
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return []  # a talk goes on without a thumbnail
     image.thumbnail((columns, rows * 2))
-    under = Image.new("RGBA", (image.width, image.height + image.height % 2), BACKGROUND)
+    under = Image.new("RGBA", image.size, BACKGROUND)
     under.alpha_composite(image)
-    pixels = np.asarray(under.convert("RGB"))
+    pixels = np.asarray(under.convert("RGB")).tolist()
     lines = []
-    for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
+    for row in range(0, image.height, 2):
+        upper, lower = pixels[row], pixels[row + 1 : row + 2]
+        below = [";48;2;{};{};{}".format(*color) for color in lower[0]] if lower else repeat("")
         cells = [
-            "\x1b[38;2;{};{};{};48;2;{};{};{}m▀".format(*above, *below)
-            for above, below in zip(upper.tolist(), lower.tolist(), strict=True)
-        ]
+            "\x1b[38;2;{};{};{}{}m▀".format(*above, beneath)
+            for above, beneath in zip(upper, below, strict=False)
+        ]  # the last row of an odd number has the terminal's own color under it
         lines.append("".join(cells) + "\x1b[0m")
     return lines

@@ -7,7 +7,7 @@ shown last and whether a question is open.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class Conversation:
     profiles : where the user's taste is kept.
     user : the user's key there, unique over all front ends.
     previews : root of the previews, for `Reply.picture`.
+    commands : what /help tells of, where a front end has ways of its own.
 
     Attributes
     ----------
@@ -49,11 +50,16 @@ class Conversation:
     """
 
     def __init__(
-        self, graph: PostGraph, profiles: Profiles, user: str, previews: str | Path | None = None
+        self,
+        graph: PostGraph,
+        profiles: Profiles,
+        user: str,
+        previews: str | Path | None = None,
+        commands: Mapping[str, tuple[str, str]] = COMMANDS,
     ) -> None:
         self._person = Person(graph, profiles, user, previews)
         self._keeping, self._tour = Keeping(self._person), Tour(self._person)
-        self._asked_to_forget = False
+        self._told, self._asked_to_forget = commands, False
         self.ended = False
         tour, keeping = self._tour, self._keeping
         self._commands: dict[str, Callable] = {
@@ -85,6 +91,10 @@ class Conversation:
         except (BadInput, UnknownTag, UnknownPost) as error:
             replies.append(Reply(" ".join(str(error).split())))
         return replies
+
+    def renew(self, graph: PostGraph) -> None:
+        """Go on with another graph, between two messages."""
+        self._person.board = graph
 
     def taste(self) -> Taste:
         """What is known of the user."""
@@ -149,7 +159,7 @@ class Conversation:
         return [Reply("\n".join(lines), choices=["/surprise", "/help"])]
 
     def _help(self) -> list[Reply]:
-        return [Reply(messages.help_text())]
+        return [Reply(messages.help_text(self._told))]
 
     def _about(self) -> list[Reply]:
         board = self._person.board

@@ -75,8 +75,8 @@ class Keeping:
             person.visible(profile.liked, graph),
             person.visible(profile.disliked, graph),
             len(profile.seen),
-            up,
-            down,
+            len(profile.skipped),
+            *([(tag, graph.category(tag), weight) for tag, weight in tags] for tags in (up, down)),
             profile.blacklist,
             graph.ratings,
         )
@@ -85,17 +85,18 @@ class Keeping:
         person, profile = self._person, self._person.profile()
         if profile == Profile():
             return [Reply("Nothing is kept of you.")]
-        taste = self.known()
+        taste, skipped = self.known(), len(profile.skipped)
         hidden = len(person.resolve([*profile.enjoys, *profile.avoids])[1])
-        hidden += len(profile.at) - len(taste.liked) - len(taste.disliked)
+        hidden += len(profile.liked) + len(profile.disliked)
+        hidden -= len(taste.liked) + len(taste.disliked)
         rows = {
             "enjoys": profile.enjoys,
             "avoids": profile.avoids,
             "liked": [f"#{post_id}" for post_id in profile.liked],
             "disliked": [f"#{post_id}" for post_id in profile.disliked],
-            "learned": [f"{tag} {weight:+.2f}" for tag, weight in [*taste.up, *taste.down]],
+            "learned": [f"{tag} {weight:+.2f}" for tag, _, weight in [*taste.up, *taste.down]],
             "hidden": profile.blacklist,
-            "seen": [count(profile.seen, "post")],
+            "seen": [count(profile.seen, "post"), *([f"{skipped:,} skipped"] if skipped else [])],
         }
         for values in rows.values():
             if len(values) > LISTED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ COMMANDS = {  # name: (what follows it, what it does)
     "walk": ("", "a tour: one post at a time, the next after each 👍 or 👎"),
     "like": ("[ID or URL]", "more like that post, or like the last one shown"),
     "dislike": ("[ID or URL]", "fewer like it"),
-    "skip": ("", "no opinion; the next one"),
+    "skip": ("", "the next one; counts against this one, but little"),
     "stop": ("", "end the tour"),
     "why": ("[ID]", "how that post, or the last one, was found"),
     "more": ("[ID]", f"{MORE} posts like that one, or like the last one"),
@@ -80,6 +80,7 @@ class Reply:
     choices : what the user may well type next.
     document : a file for the user, its name and its bytes.
     ended : whether the talk ends here.
+    coming : whether the preview is being fetched; for a front end to set.
     """
 
     text: str
@@ -89,6 +90,7 @@ class Reply:
     choices: list[str] = field(default_factory=list)
     document: tuple[str, bytes] | None = None
     ended: bool = False
+    coming: bool = False
 
     def __post_init__(self) -> None:
         self.text, self.why = clean(self.text), clean(self.why)
@@ -102,8 +104,9 @@ class Taste:
     Attributes
     ----------
     enjoys, avoids : tags they named, the latest last. liked, disliked : post ids.
-    seen : how many posts. up, down : tags that their judgments speak for and against, with weights,
-        the strongest first. blacklist : their own lines. ratings : what they let themselves see.
+    seen, skipped : how many posts. up, down : tags that their judgments speak for and against, with
+        category and weight, the strongest first. blacklist : their own lines. ratings : what they
+        let themselves see.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -111,8 +114,9 @@ class Taste:
     liked: list[int] = field(default_factory=list)
     disliked: list[int] = field(default_factory=list)
     seen: int = 0
-    up: list[tuple[str, float]] = field(default_factory=list)
-    down: list[tuple[str, float]] = field(default_factory=list)
+    skipped: int = 0
+    up: list[tuple[str, str, float]] = field(default_factory=list)
+    down: list[tuple[str, str, float]] = field(default_factory=list)
     blacklist: list[str] = field(default_factory=list)
     ratings: str = "s"
 
@@ -189,9 +193,9 @@ def did_you_mean(unknown: Sequence[str], near: Callable[[str], Sequence[str]]) -
     return lines
 
 
-def help_text() -> str:
+def help_text(commands: Mapping[str, tuple[str, str]]) -> str:
     """What each command does, aligned."""
-    usage = {f"/{name} {argument}": text for name, (argument, text) in COMMANDS.items()}
+    usage = {f"/{name} {argument}": text for name, (argument, text) in commands.items()}
     width = max(map(len, usage)) + 2
     lines = [f"{command:<{width}}{text}" for command, text in usage.items()]
     return "\n".join([*lines, "Tags without a command count as /enjoy."])

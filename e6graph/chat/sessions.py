@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import UnknownPost
 from ..profiles import Profiles
 from .conversation import Conversation
-from .messages import Completion, Picture, Reply, Taste
+from .messages import COMMANDS, Completion, Picture, Reply, Taste
 
 if TYPE_CHECKING:
     from ..board import PostInfo
@@ -35,8 +35,8 @@ class Sessions:
 
     Parameters
     ----------
-    make : user → their `Conversation`.
-    clock : seconds, monotonic.
+    make : user → their `Conversation`. clock : seconds, monotonic. commands : what /help tells of.
+    fetch : has the preview of a shown post fetched, and says whether it is coming.
     """
 
     def __init__(
@@ -46,9 +46,13 @@ class Sessions:
         previews: str | Path | None = None,
         make: Callable[[str], Conversation] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        commands: Mapping[str, tuple[str, str]] = COMMANDS,
+        fetch: Callable[[PostInfo], bool] | None = None,
     ) -> None:
-        self._graph, self._previews, self._clock = graph, previews, clock
-        self._make = make or (lambda user: Conversation(graph, profiles, user, previews))
+        self._graph, self._previews, self._clock, self._fetch = graph, previews, clock, fetch
+        self._make = make or (
+            lambda user: Conversation(self._graph, profiles, user, previews, commands)
+        )
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -61,7 +65,19 @@ class Sessions:
                 wait = WINDOW - (now - talk.times[0])
                 return [Reply(f"That is too fast for me: try again in {wait:.0f} seconds.")]
             talk.times.append(now)
-            return talk.conversation.reply(message)
+            replies = talk.conversation.reply(message)
+        for reply in replies:
+            if self._fetch and reply.post:
+                reply.coming = self._fetch(reply.post)
+        return replies
+
+    def renew(self, graph: PostGraph) -> None:
+        """Go on with another graph; each talk changes over between two of its messages."""
+        with self._lock:
+            self._graph, talks = graph, list(self._talks.values())
+        for talk in talks:
+            with talk.lock:
+                talk.conversation.renew(graph)
 
     def taste(self, user: str) -> Taste:
         """What is known of a user."""

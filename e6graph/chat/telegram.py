@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, E6GraphError
 from ..extras import load
+from .discretion import keep_from_logs
 from .messages import COMMANDS, PICTURE_LIMIT, Picture, Reply, button
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ POLL, POLL_BACKOFF = 30, 30.0  # seconds: a request for updates stays open; betw
 STALE, GRACE = 3600.0, 5.0  # seconds: age of a message; for the last answers before the end
 WAITING = 20  # messages of one user in hand
 UNLISTED = ("start", "quit", "picture")  # commands for which Telegram has its own ways
+TOLD = {name: words for name, words in COMMANDS.items() if name not in UNLISTED} | {
+    "stop": ("", "end here and delete what is kept of you (asks first); 🛑 only ends the tour")
+}  # what /help and the menu tell of
+THUMBNAIL, LOOK = 1.5, 0.1  # seconds: for a preview that is being fetched; between two looks
 SORRY = "Something is wrong here: try again later."
 NO_PICTURE = "Expected a picture of at most 20 MB: a photo, or an image sent as a file."
 log = logging.getLogger(__name__)
@@ -63,7 +68,7 @@ def serve(sessions: Sessions, token: str | None, api_base: str | None = None) ->
         got = "is not a token" if token else "is not set"
         raise BadInput(f"BOT_TOKEN {got}: expected the token that BotFather gave")
     api = load("telegram", "python-telegram-bot")
-    _keep_from_logs(secret := token.partition(":")[2])
+    keep_from_logs(secret := token.partition(":")[2])
     try:
         with suppress(KeyboardInterrupt):  # where event loops know no signals
             asyncio.run(Front(sessions, token, base).run())
@@ -73,22 +78,6 @@ def serve(sessions: Sessions, token: str | None, api_base: str | None = None) ->
     except api.error.TelegramError as error:
         said = f"{base} does not answer as a Bot API server ({_line(error)}): check --api-base"
         raise E6GraphError(said.replace(secret, "<BOT_TOKEN>")) from None
-
-
-def _keep_from_logs(secret: str) -> None:
-    """Let no record hold it, and the libraries, which log addresses with the token, say little."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    for name, level in {"httpx": "WARNING", "httpcore": "WARNING", "telegram": "CRITICAL"}.items():
-        logging.getLogger(name).setLevel(level)  # telegram raises what it logs
-    make = logging.getLogRecordFactory()
-
-    def discreet(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
-        record.msg = logging.Formatter().format(record).replace(secret, "<BOT_TOKEN>")
-        record.args, record.exc_info, record.exc_text, record.stack_info = (), None, None, None
-        return record
-
-    logging.setLogRecordFactory(discreet)  # a filter would miss handlers that come later
 
 
 def _line(error: Exception) -> str:
@@ -150,8 +139,7 @@ class Front:
             await self._bot.shutdown()
 
     async def _poll(self) -> None:
-        told = COMMANDS | {"stop": ("", "end here and delete what is kept of you")}
-        told = {name: ": ".join(told[name]).strip(": ") for name in told if name not in UNLISTED}
+        told = {name: ": ".join(words).strip(": ") for name, words in TOLD.items()}
         await self._call(self._bot.initialize)
         await self._call(self._bot.delete_webhook)  # with one, the server gives no updates
         await self._call(self._bot.set_my_commands, [(c, told[c][:DESCRIPTION]) for c in told])
@@ -268,7 +256,7 @@ class Front:
         elif reply.document:
             send = self._bot.send_document
             media = {"filename": reply.document[0], "document": reply.document[1]}
-        elif reply.post and (data := await asyncio.to_thread(self._sessions.thumbnail, reply.post)):
+        elif reply.post and (data := await self._thumbnail(reply)):
             media = {"photo": data}
         parts = split(text, CAPTION if media else TEXT)
         if media:
@@ -280,6 +268,15 @@ class Front:
         for part in parts:  # Telegram's own preview of an address may show what we would not
             await self._call(self._bot.send_message, text=part, disable_web_page_preview=True, **to)
             to = where
+
+    async def _thumbnail(self, reply: Reply) -> bytes | None:
+        """A post's preview, waited for a moment if it is coming."""
+        until = time.monotonic() + THUMBNAIL * reply.coming
+        while not (data := await asyncio.to_thread(self._sessions.thumbnail, reply.post)):
+            if time.monotonic() >= until:
+                return None
+            await asyncio.sleep(LOOK)
+        return data
 
     async def _call(self, method: Callable, *args: Any, **kwargs: Any) -> Any:
         """A call of the Bot API in its chat's turn, tried again after floods and network faults."""

@@ -11,17 +11,22 @@ import re
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ..errors import E6GraphError
 from .blocks import blocks, shows_color
 from .conversation import Conversation
 from .messages import COMMANDS, MESSAGE_LIMIT, PICTURE_LIMIT, Picture, Reply, clean
 
+if TYPE_CHECKING:
+    from ..board import PostInfo
+
 PROMPT = "> "
+THUMBNAIL, LOOK = 1.5, 0.05  # seconds: for a preview that is being fetched; between two looks
 COLORS = {  # the site's, by category
     "artist": "#f2ac08", "copyright": "#dd00dd", "character": "#00aa00", "species": "#ed5d1f",
     "general": "#b4c7d9", "lore": "#228822", "why": "italic",
@@ -29,10 +34,14 @@ COLORS = {  # the site's, by category
 
 
 def talk(
-    conversation: Conversation, stdin: TextIO | None = None, stdout: TextIO | None = None
+    conversation: Conversation,
+    stdin: TextIO | None = None,
+    stdout: TextIO | None = None,
+    fetch: Callable[[PostInfo], bool] | None = None,
 ) -> list[Reply]:
     """Read messages and print the replies until /quit or the end of the input.
 
+    `fetch` has the preview of a shown post fetched, and says whether it is coming.
     A pipe's lines are echoed after the prompt, so that what is printed reads as the talk.
 
     Returns
@@ -48,6 +57,8 @@ def talk(
     print("Tell me tags you like, or /help.", file=stdout)
     for line in _lines(stdin, stdout, conversation):
         for reply in _replies(conversation, _message(line)):
+            if fetch and reply.post and reply.picture and fetch(reply.post):
+                _await(reply.picture)
             show(reply)
             if reply.document is not None:
                 print(_saved(*reply.document), file=stdout)
@@ -57,6 +68,13 @@ def talk(
         if conversation.ended:
             break
     return shown
+
+
+def _await(picture: Path) -> None:
+    """Give a preview that is coming a moment."""
+    until = time.monotonic() + THUMBNAIL
+    while not picture.is_file() and time.monotonic() < until:
+        time.sleep(LOOK)
 
 
 def _replies(conversation: Conversation, message: str | Picture) -> list[Reply]:

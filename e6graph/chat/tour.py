@@ -35,6 +35,7 @@ class Tour:
         """As at the beginning of a talk."""
         self.touring = False
         self._last: int | None = None  # post id
+        self._alone = False  # nothing came with it, so that /skip speaks of it
         self._stories: OrderedDict[int, str] = OrderedDict()  # by post id
         self._picture: bytes | None = None  # what /skip goes on from, if not the taste
         self._counts = [0, 0]  # shown and liked on this tour
@@ -48,6 +49,8 @@ class Tour:
     def skip(self) -> list[Reply]:
         if self._last is None:
             return [Reply(NOTHING)]
+        if self.touring and self._alone:
+            self._person.profiles.skip(self._person.user, self._last)
         return [Reply(f"Skipped #{self._last}."), *self._next()]
 
     def stop(self) -> list[Reply]:
@@ -143,6 +146,7 @@ class Tour:
         replies = [self._card(post, profile, like) for post in found]
         self._person.profiles.saw(self._person.user, [int(post.post_id) for post in found])
         self._counts[0] += len(found)
+        self._alone = len(found) == 1
         for post, reply in zip(found, replies, strict=True):
             self._last = int(post.post_id)
             self._stories[self._last] = (

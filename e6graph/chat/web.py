@@ -3,32 +3,25 @@
 Starlette and uvicorn (7 packages, 5 MB installed), not Gradio 6.31 (54 packages, 341 MB): its page
 of 64 files has 5 inline scripts, which a strict Content-Security-Policy forbids, names two outside
 hosts, and has neither a box that completes tags nor keys for the ratings.
-
-Who may ask: browsers that call the server by an allowed name (against DNS rebinding) and, but for
-opening the page, from the page itself (Fetch Metadata; Origin where a browser does not send it).
-A user is a random cookie; the profiles know only its SHA-256.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import hashlib
-import ipaddress
 import json
 import re
-import secrets
 import socket
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ..errors import E6GraphError
 from ..extras import load
 from ..interactions import RATING_TAGS
+from .guard import LOOPBACK, Guard
 from .messages import CATEGORIES, COMMANDS, PICTURE_LIMIT, Picture, Reply, button, clean, title
 
 if TYPE_CHECKING:
@@ -42,24 +35,15 @@ if TYPE_CHECKING:
 PAGE, NO_PREVIEW = Path(__file__).with_name("page"), "no-preview.svg"
 FILES = {"index.html": "text/html", "page.css": "text/css", "page.js": "text/javascript",
          "icon.svg": "image/svg+xml"}  # fmt: skip
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
-UNLISTED = ("picture", "start", "quit")  # commands that a page has its own ways for
+TOLD = {name: words for name, words in COMMANDS.items() if name not in ("picture", "start", "quit")}
+"""What /help and the completion tell of; for the others a page has its own ways."""
 PREFIX = 100  # characters of a word to complete
 BODY_SECONDS = 60  # for a body to arrive
 LATEST = 24  # thumbnails of liked and of disliked posts
 AT_ONCE, UPLOADS = 512, 8  # connections, more get a 503; pictures in memory, more wait
-YEAR = 365 * 24 * 3600  # seconds
-_COOKIE = re.compile(r"(?:^|; )e6graph=([0-9a-f]{32})(?=;|$)")
 _SIGNATURES = {"image/jpeg": rb"\xff\xd8\xff", "image/png": rb"\x89PNG\r\n\x1a\n",
                "image/gif": rb"GIF8[79]a", "image/webp": rb"(?s:RIFF.{4}WEBP)"}  # fmt: skip
-_HEADERS = {
-    "content-security-policy": "default-src 'none'; img-src 'self' blob: data:; "
-    "style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff", "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin", "cross-origin-opener-policy": "same-origin",
-}  # fmt: skip
 
 
 def serve(sessions: Sessions, host: str = "127.0.0.1", port: int = 7860) -> None:
@@ -114,64 +98,9 @@ def app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
             route("/api/complete", site.complete),
             route("/api/export", site.export),
         ],
-        middleware=[load("starlette.middleware").Middleware(_Guard, hosts=hosts)],
+        middleware=[load("starlette.middleware").Middleware(Guard, hosts=hosts)],
         exception_handlers={load("starlette.exceptions").HTTPException: site.refused},
     )
-
-
-class _Guard:
-    """ASGI middleware: refuses foreign names and pages, knows the user, adds the headers."""
-
-    def __init__(self, app: Callable, hosts: Iterable[str]) -> None:
-        self.app, self.hosts = app, {*LOOPBACK, *(host.lower() for host in hosts)}
-
-    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1")
-                   for name, value in scope["headers"]}  # fmt: skip
-        known = _COOKIE.search(headers.get("cookie", ""))
-        token = known[1] if known else secrets.token_hex(16)
-        user = hashlib.sha256(token.encode()).hexdigest()
-        scope.setdefault("state", {})["user"] = f"web:{user}"
-        added = dict(_HEADERS)
-        if scope["path"].startswith("/api/"):
-            added["cache-control"] = "no-store"
-
-        async def answer(message: dict) -> None:
-            if message["type"] == "http.response.start":
-                new = [(name.encode(), value.encode()) for name, value in added.items()]
-                message = {**message, "headers": [*message["headers"], *new]}
-            await send(message)
-
-        if problem := self._problem(scope, headers):
-            refuse = load("starlette.responses").PlainTextResponse(f"{problem}\n", 403)
-            return await refuse(scope, receive, answer)
-        if not known and scope["method"] == "POST":
-            # not on GET: a link from elsewhere comes without the (strict) cookie that may be there
-            kept = f"HttpOnly; SameSite=Strict; Path=/; Max-Age={YEAR}"
-            added["set-cookie"] = f"e6graph={token}; {kept}"
-        return await self.app(scope, receive, answer)
-
-    def _problem(self, scope: dict, headers: dict[str, str]) -> str:
-        """Why a request is refused, "" where it is not."""
-        host, site = headers.get("host", ""), headers.get("sec-fetch-site")
-        if not self._allowed(host):
-            return "this server does not go by that name"
-        if scope["path"] == "/" or site in ("same-origin", "none"):
-            return ""
-        asked_by_page = headers.get("origin") == f"{scope['scheme']}://{host}"
-        if site is None and (scope["method"] != "POST" or asked_by_page):
-            return ""
-        return "expected to be asked by the page itself"
-
-    def _allowed(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-            if name in self.hosts:
-                return True
-            ipaddress.ip_address(name)
-        except ValueError:  # neither an allowed name nor an address
-            return False
-        return not self.hosts.isdisjoint({"0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
 
 
 class _Site:
@@ -215,8 +144,8 @@ class _Site:
         """[name, category, how many posts or what the command does], the best first."""
         prefix, found = request.query_params.get("q", "").strip()[:PREFIX], []
         if prefix.startswith("/"):
-            found = [(f"/{name}", "command", what) for name, (_, what) in COMMANDS.items()
-                     if name.startswith(prefix[1:].lower()) and name not in UNLISTED]  # fmt: skip
+            found = [(f"/{name}", "command", what) for name, (_, what) in TOLD.items()
+                     if name.startswith(prefix[1:].lower())]  # fmt: skip
         elif prefix:
             tags = await self._ask(self._sessions.complete, prefix)
             found = [(tag.name, tag.category, f"{tag.posts:,}") for tag in tags]
@@ -237,9 +166,10 @@ class _Site:
             raise self._refuse(404, "no such post, or it may not be shown here")
         data = await self._ask(self._sessions.thumbnail, post) or b""
         kinds = [kind for kind, signature in _SIGNATURES.items() if re.match(signature, data)]
+        kept = {"cache-control": "private, max-age=600" if kinds else "no-cache"}  # it may come yet
         if not kinds:
             data, kinds = self._files[NO_PREVIEW], ["image/svg+xml"]
-        return self._respond(data, 200, {"cache-control": "private, max-age=600"}, kinds[0])
+        return self._respond(data, 200, kept, kinds[0])
 
     async def refused(self, request: Request, error: Any) -> Response:
         return self._json({"error": error.detail}, error.status_code)
@@ -284,6 +214,7 @@ def _told(reply: Reply) -> dict[str, object]:
         "text": reply.text,
         "why": reply.why,
         "post": _card(reply.post) if reply.post is not None else None,
+        "coming": reply.coming,
         "choices": [(choice, button(choice)) for choice in reply.choices],
         "document": reply.document[0] if reply.document else None,
         "ended": reply.ended,

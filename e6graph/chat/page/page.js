@@ -4,6 +4,8 @@
 
 const PICTURE_LIMIT = 20 * 1024 * 1024; // bytes; the server's own limit, told before an upload
 const MESSAGES = 200; // that stay on the page
+const WAITS = [1, 1, 1, 2, 3, 5, 8, 13, 20]; // seconds before each look for a preview
+const DRAWN = "image/svg+xml"; // what stands in for a preview
 const ACTIONS = { // buttons of a post: name, key, sort
   "/like": ["Like", "l", "rating"],
   "/dislike": ["Dislike", "d", "rating"],
@@ -138,19 +140,25 @@ function choiceButton(send, label) {
   return make("button", { "data-send": send, "data-fleeting": true, "data-said": label }, label);
 }
 
-function card({ post, why, choices }) {
+function card({ post, why, choices, coming }) {
   const heading = `title-${post.id}-${log.children.length}`;
-  const tags = post.tags.map(([category, name]) =>
-    make("li", {}, make("button", { class: `tag ${category}`, "data-tag": name,
-      title: `${category}: put it into the message box` }, name)));
+  const image = thumbnail(post);
+  if (coming) arrive(image, post);
+  const tags = post.tags.map(([category, name]) => tagButton(name, category, category));
   const name = make("h3", { id: heading }, linked(post, post.title));
   return make("article", { class: "card", "data-post": post.id, "aria-labelledby": heading },
-    linked(post, thumbnail(post), "thumbnail"),
+    linked(post, image, "thumbnail"),
     make("div", { class: "about" },
       make("div", { class: "title" }, name, make("span", { class: "number" }, `#${post.id}`)),
       why && make("p", { class: "why" }, why),
       make("ul", { class: "tags", "aria-label": "Telling tags" }, ...tags),
       make("div", { class: "actions" }, ...choices.map((choice) => actionButton(choice, post)))));
+}
+
+function tagButton(name, category, what) {
+  const title = `${what}: put it into the message box`;
+  return make("li", {},
+    make("button", { class: `tag ${category}`, "data-tag": name, title }, name));
 }
 
 function actionButton([send, label], post) {
@@ -168,6 +176,19 @@ function thumbnail(post) {
   return make("img", { src: `/preview/${post.id}`, alt: post.title, width: 256, height: 256 });
 }
 
+async function arrive(image, post) { // asks again for a preview that the server is fetching
+  for (const seconds of WAITS) {
+    await new Promise((done) => setTimeout(done, 1000 * seconds));
+    const response = await fetch(`/preview/${post.id}`).catch(() => null);
+    if (!image.isConnected) return;
+    if (!response?.ok || response.headers.get("content-type").startsWith(DRAWN)) continue;
+    const address = URL.createObjectURL(await response.blob());
+    image.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
+    image.src = address;
+    return;
+  }
+}
+
 function linked(post, child, kind) {
   if (!post.url) return kind ? make("div", { class: kind }, child) : child;
   const link = { class: kind, href: post.url, target: "_blank", rel: "noopener noreferrer" };
@@ -181,13 +202,14 @@ function renderTaste(told) {
     section("You avoid", told.avoids.map((tag) => chip(tag, `/drop ${tag}`, "down")), "/avoid "),
     posts("Liked", told.liked),
     posts("Disliked", told.disliked),
-    learned("Learned: more of", told.up, "up"),
-    learned("Learned: less of", told.down, "down"),
+    learned("Learned: more of", told.up),
+    learned("Learned: less of", told.down),
     section("Hidden by you",
       told.blacklist.map((line) => chip(line, `/blacklist remove ${line}`, "")), "/blacklist add "),
   ];
   const number = told.seen === 1 ? "1 post" : `${told.seen} posts`;
-  const seen = `${number} seen · rating ${[...told.ratings].join(" ")}`;
+  const skipped = told.skipped ? `, ${told.skipped} skipped` : "";
+  const seen = `${number} seen${skipped} · rating ${[...told.ratings].join(" ")}`;
   find("kept").replaceChildren(...sections.filter(Boolean), make("p", { class: "seen" }, seen));
   const { enjoys, avoids, liked, disliked } = told;
   find("tally").textContent = enjoys.length + avoids.length + liked.count + disliked.count;
@@ -215,16 +237,11 @@ function chip(text, send, sort) {
     make("button", { "data-send": send, "aria-label": `Remove ${text}`, title: "Remove" }, "×"));
 }
 
-function learned(name, tags, sort) {
+function learned(name, tags) { // the strongest first
   if (!tags.length) return null;
-  const most = Math.max(...tags.map(([, weight]) => Math.abs(weight))) || 1;
-  const rows = tags.map(([tag, weight]) => {
-    const bar = make("span", { class: "bar", title: weight.toFixed(2) }, make("i"));
-    bar.firstChild.style.setProperty("width", `${(100 * Math.abs(weight)) / most}%`);
-    return make("li", {}, make("button", { class: "tag", "data-tag": tag }, tag), bar);
-  });
   return make("section", {}, make("h3", {}, name),
-    make("ul", { class: `learned ${sort}` }, ...rows));
+    make("ul", { class: "tags" }, ...tags.map(([tag, category, weight]) =>
+      tagButton(tag, category, `${category}, weight ${weight.toFixed(2)}`))));
 }
 
 function posts(name, { count, latest }) {

@@ -1,0 +1,139 @@
+"""A bot that goes on while its index is made anew: it takes the new one, or stays with the old."""
+
+import gc
+import logging
+import threading
+import time
+import weakref
+
+import pytest
+from boards import post, write_export
+from conftest import build
+
+from e6graph import PostGraph
+from e6graph.chat.renewal import EVERY, Watch
+from e6graph.chat.sessions import Sessions
+from e6graph.errors import BadArtifact
+from e6graph.profiles import Profiles
+
+
+@pytest.fixture(autouse=True)
+def no_chance():
+    """What is let go of is let go of on purpose, not when the collector happens to run."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def board(place, first, n=24):
+    """An index of the posts `first` to `first + n`."""
+    rows = [post(first + k, f"fox night tag{k % 3}") for k in range(n)]
+    write_export(place / "export", rows)
+    build(place / "index", place / "export", dim=4)
+    return place / "index"
+
+
+@pytest.fixture
+def index(tmp_path):
+    return board(tmp_path, 1)
+
+
+def until(true, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
+def warmed(index):
+    graph = PostGraph.open(index)
+    graph.warm()
+    return graph
+
+
+def test_looking_is_cheap_and_tells_a_rebuilt_index(index, tmp_path):
+    watch = Watch(index)
+    start = time.perf_counter()
+    assert not any(watch.changed() for _ in range(20))
+    assert (time.perf_counter() - start) / 20 < 0.01 and EVERY >= 60
+    board(tmp_path, 101)
+    assert watch.changed() and not watch.changed()
+
+
+def test_talks_go_on_with_the_new_index_and_let_go_of_the_old(index, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        watch = Watch(index)
+        graph = warmed(index)
+        sessions, old = Sessions(graph, profiles, tmp_path), weakref.ref(graph)
+        del graph
+        for message in ("/enjoy fox", "/walk", "/like", "/blacklist add tag2"):
+            before = sessions.reply("ann", message)
+        end = watch.start(lambda: warmed(index), sessions.renew, every=0.02)
+        assert sessions.visible(1) and not sessions.visible(101)
+        board(tmp_path, 101)
+        until(lambda: sessions.visible(101))
+        until(lambda: not watch.changed())
+        (card,) = [reply for reply in sessions.reply("ann", "/walk") if reply.post]
+        assert card.post.post_id > 100
+        assert not sessions.visible(1) and sessions.thumbnail(card.post) is None
+        assert "may not be shown here" in sessions.reply("ann", "/like 1")[0].text
+        assert sessions.taste("ann").enjoys == ["fox"]  # what is kept stays, posts that went too
+        assert len(profiles.load("ann").liked) == 1
+        (card,) = [reply for reply in sessions.reply("bob", "/surprise") if reply.post]
+        assert card.post.post_id > 100
+        del before
+        until(lambda: old() is None)  # and with it the files that were replaced
+        end()
+    assert "new posts are shown" in caplog.text
+
+
+def test_an_index_that_cannot_be_opened_leaves_the_old_one_and_one_line(index, tmp_path, caplog):
+    attempts = []
+
+    def opened():
+        attempts.append(1)
+        return warmed(index)
+
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        watch = Watch(index)
+        sessions = Sessions(warmed(index), profiles)
+        end = watch.start(opened, sessions.renew, every=0.02)
+        sessions.reply("ann", "/enjoy fox")
+        rows = [post(200 + k, f"fox night tag{k % 3}") for k in range(24)]
+        write_export(tmp_path / "export", rows)
+        import hydrate_data
+
+        hydrate_data.main(["--index", str(index), "--from", str(tmp_path / "export")])
+        until(lambda: attempts)
+        time.sleep(0.3)  # it does not try again and again
+        lines = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+        assert 1 <= len(lines) == len(attempts) <= 2  # hydrate's renames may be seen half done
+        assert "one before stays in use" in lines[0] and "embed_tags.py" in lines[-1]
+        assert "\n" not in "".join(lines)
+        assert sessions.reply("ann", "/walk")[0].post.post_id < 100
+        build(index, tmp_path / "export", dim=4)  # each stage is a change; the last makes it whole
+        until(lambda: sessions.visible(201))
+        end()
+
+
+def test_a_defect_ends_no_watch(index, tmp_path, caplog):
+    taken, fail = [], threading.Event()
+    fail.set()
+
+    def opened():
+        if fail.is_set():
+            raise BadArtifact("two\nlines") if not taken else ZeroDivisionError
+        return "a graph"
+
+    watch = Watch(index)
+    end = watch.start(opened, taken.append, every=0.02)
+    (index / "ranking.npz.json").touch()
+    until(lambda: "two lines" in caplog.text)
+    fail.clear()
+    (index / "ranking.npz.json").touch()
+    until(lambda: taken == ["a graph"])
+    fail.set()
+    (index / "ranking.npz.json").touch()
+    until(lambda: "ZeroDivisionError" in caplog.text)
+    end()
