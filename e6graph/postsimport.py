@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,10 @@ from .taggraph import Aliases, Implications
 
 RATING_TAGS = {"s": "rating_safe", "q": "rating_questionable", "e": "rating_explicit"}
 CHUNK = 200_000  # posts a row group
+IMPLIED = 50_000_000  # pairs of a post and what its tags imply that one may take
 LAST_ID = 2**31 - 1  # annoy counts in 32 bits
+MOST_TAGS = 2**15 - 1  # of a post, for E6DB's tag_count has 16 bits
+_NAME = re.compile(r"[^\0\t-\r ]{1,1000}")  # a line of tags.txt.gz; NumPy cuts NULs off
 
 _POSTS = {
     "id": pa.int64(),
@@ -63,8 +68,10 @@ def read_posts(
     forbidden: list[bool] = []  # by provisional id
 
     def provisional(name: str) -> int:
-        name = aliases(name)
         if name not in name_ids:
+            if not _NAME.fullmatch(name):
+                wrong = f"tag or alias {name[:40]!r}, expected 1 to 1,000 characters without spaces"
+                raise BadInput(f"{path}: {wrong} or NUL: mend or remove the row")
             name_ids[name] = len(name_ids)
             forbidden.append(name.lower() in never)
         return name_ids[name]
@@ -104,7 +111,7 @@ def read_posts(
         unique = tokens.dictionary.to_pylist()
         for name in unique:
             if name and name not in seen:
-                seen[name] = provisional(name)
+                seen[name] = provisional(aliases(name))
         ids = np.array([seen.get(name, -1) for name in unique], np.int32)
         ids = ids[tokens.indices.to_numpy()]
         row = np.repeat(np.arange(len(batch)), np.diff(words.offsets.to_numpy()))
@@ -113,20 +120,28 @@ def read_posts(
         ids = np.concatenate([ids, rating_tag.astype(np.int32)])
         shape = (len(batch), len(name_ids))
         tags = sp.csr_matrix((np.ones(len(ids), bool), (row, ids)), shape)  # duplicates: once
+        held = np.diff(tags.indptr) - 1
+        if held.max() > MOST_TAGS:
+            wrong = f"{held.max():,} tags, expected {MOST_TAGS:,} or fewer: mend or remove the row"
+            raise BadInput(f"{path}: post {batch['id'][held.argmax()]} has {wrong}")
 
         is_never = tags @ np.array(forbidden)
-        is_never &= rating_tag != rating_ids["s"]
+        is_never &= pc.not_equal(batch["rating"], "s").to_numpy(zero_copy_only=False)
         counts["posts under the never-shown rule, left out"] += int(is_never.sum())
         matrices.append(tags[~is_never])
         tables.append(batch.select(list(_POSTS)).filter(pa.array(~is_never)))
         at.append(first + np.flatnonzero(keep)[~is_never])
     bar.close()
+    nothing = f"{path}: no post to keep among {counts['posts read']:,}: nothing to index"
     if not sum(map(len, tables)):
-        raise BadInput(f"{path}: no post to keep among {counts['posts read']:,}: nothing to index")
+        raise BadInput(nothing)
     for tags in matrices:
         tags.resize(tags.shape[0], len(name_ids))
     posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), list(name_ids))
-    return _ascending(posts, np.concatenate(at), np.concatenate(read), counts)
+    posts = _ascending(posts, np.concatenate(at), np.concatenate(read), counts)
+    if not posts.table.num_rows:
+        raise BadInput(nothing)
+    return posts
 
 
 def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
@@ -182,9 +197,9 @@ def write_posts(
     shape = (len(names), max(len(tag_ids), 1))
     closure = sp.csr_matrix((np.ones(len(rows), bool), (rows, cols)), shape)
     pairs, writer = 0, None
-    starts = range(0, posts.table.num_rows, CHUNK)
-    for start in tqdm(starts, "write", unit=" chunks", disable=None if progress else True):
-        tags = posts.tags[start : start + CHUNK]
+    chunks = list(_chunks(posts.tags, closure))
+    for start, end in tqdm(chunks, "write", unit=" chunks", disable=None if progress else True):
+        tags = posts.tags[start:end]
         implied = tags @ closure
         row = np.repeat(np.arange(tags.shape[0]), np.diff(tags.indptr))
         ids = to_id[tags.indices]
@@ -194,7 +209,7 @@ def write_posts(
         stripped = known > implied
         lengths = np.bincount(row[~has_id], minlength=tags.shape[0])
         other = names.take(pa.array(tags.indices[~has_id]))
-        table = posts.table.slice(start, CHUNK)
+        table = posts.table.slice(start, end - start)
         columns = {
             "tag_count": pa.array(np.diff(tags.indptr).astype(np.int16) - 1),  # less the rating
             "stripped_tags": _lists(stripped),
@@ -209,6 +224,15 @@ def write_posts(
         pairs += stripped.nnz + implied.nnz
     writer.close()
     return pairs
+
+
+def _chunks(tags: sp.csr_matrix, closure: sp.csr_matrix) -> Iterator[tuple[int, int]]:
+    """Where row groups begin and end: at `CHUNK` posts, or sooner if much is implied."""
+    implied = np.diff(closure.indptr).astype(np.int64)
+    for start in range(0, tags.shape[0], CHUNK):
+        total = np.cumsum(tags[start : start + CHUNK] @ implied)
+        cuts = np.searchsorted(total, np.arange(IMPLIED, total[-1], IMPLIED)) + 1
+        yield from pairwise((start + np.unique([0, *cuts, len(total)])).tolist())
 
 
 def _lists(matrix: sp.csr_matrix) -> pa.ListArray:
