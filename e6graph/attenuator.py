@@ -111,7 +111,7 @@ def tag_weights(contexts: np.ndarray, weighting: str = "log", threshold: int = 2
     if weighting == "threshold":
         enough = contexts >= threshold
         return (enough if enough.any() else contexts > 0).astype(np.float64)
-    if weighting == "log":
+    if weighting == "log" and contexts.max(initial=0) > 1:  # log 1 = 0 for all would fit nothing
         return np.log(np.maximum(contexts, 1))
     return (contexts > 0).astype(np.float64)
 
@@ -133,6 +133,8 @@ def solve(
     gram = (means * weights[:, None]).T @ means
     cross = (means * weights[:, None]).T @ vecs
     level = np.trace(gram) / len(gram)
+    if ridge < np.finfo(float).eps:  # the least solution, where there are many
+        return np.linalg.lstsq(gram, cross, rcond=None)[0].T.astype(np.float32)
     gram[np.diag_indices_from(gram)] += ridge * level if level > 0 else 1.0
     return np.linalg.solve(gram, cross).T.astype(np.float32)
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import re
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pyarrow.csv
 from .errors import BadInput
 
 BLOCK = 16 << 20  # bytes of CSV a batch; a row must fit in one
+EXPANDS = 100  # bytes of CSV a byte of gzip; the site's have about 4, a bomb up to 1,032
+ROOM = 64 << 20  # bytes of CSV that are read whatever they came from
 _TRUE, _FALSE = ["t", "true", "True", "1"], ["f", "false", "False", "0"]
 _BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))
 
@@ -58,14 +61,20 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
     Raises
     ------
     BadInput : a column is missing or a row cannot be read; names the file and the row or byte.
+        A file that expands beyond measure ends at `ROOM`, or `EXPANDS` times its size.
     """
-    missing = [name for name in columns if name not in _header(path)]
+    header = _header(path)
+    missing = [name for name in columns if name not in header]
     if missing:
         raise BadInput(f"{path}: no column {', '.join(missing)}: is this the site's export?")
+    twice = [name for name in columns if header.count(name) > 1]
+    if twice:
+        raise BadInput(f"{path}: column {', '.join(twice)} more than once: is this the site's?")
+    most = max(ROOM, EXPANDS * path.stat().st_size)
     try:
         with _open_arrow(path) as source:
             yield from pa.csv.open_csv(
-                pa.PythonFile(_Quotes(source), "r"),
+                pa.PythonFile(_Checked(source, path, most), "r"),
                 pa.csv.ReadOptions(block_size=BLOCK),
                 pa.csv.ParseOptions(newlines_in_values=True),
                 pa.csv.ConvertOptions(
@@ -82,16 +91,18 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
         raise BadInput(f"{path}: {where or str(error).splitlines()[0]}") from None
 
 
-class _Quotes:
+class _Checked:
     """A stream of CSV that refuses a quote which neither opens nor ends a field (RFC 4180).
 
     Arrow takes it as text, and then a field that is not closed swallows the row after it.
+    After `most` bytes it refuses to go on.
     """
 
     closed = False
 
-    def __init__(self, source: pa.NativeFile) -> None:
+    def __init__(self, source: pa.NativeFile, path: Path, most: int) -> None:
         self._source, self._start = source, -1
+        self._path, self._most = path, most
         self._last, self._inside = b"\n", False  # the last byte, and what was open before it
 
     def read(self, size: int | None = None) -> bytes:
@@ -115,6 +126,11 @@ class _Quotes:
         self._inside ^= bool((len(quotes) - (text[-1] == 34)) % 2)
         self._start += len(block)
         self._last = block[-1:]
+        if self._start >= self._most:
+            raise BadInput(
+                f"{self._path}: a small file expands to more than {self._most >> 20:,} MB: "
+                "no export does; download it again"
+            )
         return block
 
 
@@ -131,20 +147,22 @@ def _header(path: Path) -> list[str]:
         with _open_binary(path) as file:
             line = file.readline(1 << 20)
         return next(csv.reader([line.decode("utf-8-sig")]), [])
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: {error}: download it again") from None
 
 
 def _diagnose(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
     """Find the first row that cannot be read, one at a time: slow, for the error message only."""
     csv.field_size_limit(sys.maxsize)
-    row, line, at = 1, 1, 0
+    row, line, at, start = 1, 1, 0, 0
     try:
         with _open_binary(path) as file:
 
             def lines() -> Iterator[str]:
                 nonlocal at
-                for raw in file:
+                while raw := file.readline(BLOCK + 1):
+                    if at + len(raw) - start > BLOCK:
+                        raise csv.Error(f"longer than {BLOCK >> 20} MB")
                     text = raw.decode("utf-8")
                     at += len(raw)
                     yield text
@@ -152,7 +170,7 @@ def _diagnose(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
             reader = csv.reader(lines(), strict=True)
             header = next(reader)
             types = [columns.get(name) for name in header]
-            line = reader.line_num + 1
+            line, start = reader.line_num + 1, at
             for values in reader:
                 row += 1
                 if values and len(values) != len(header):
@@ -162,13 +180,15 @@ def _diagnose(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
                     if kind is not None and not _fits(kind, value):
                         wrong = f"{name} is {value[:40]!r}, expected {kind}"
                         return f"row {row} (line {line}): {wrong}: mend or remove the row"
-                line = reader.line_num + 1
+                line, start = reader.line_num + 1, at
     except UnicodeDecodeError as error:
         byte = at + error.start
         return f"byte {byte} (row {row + 1}) is not UTF-8: convert the file or download it again"
     except csv.Error as error:
-        return f"row {row + 1} (line {line}): {error}: look for an unbalanced quote"
-    except (OSError, EOFError) as error:
+        return (
+            f"row {row + 1} (line {line}): {error}: look for an unbalanced quote, or remove the row"
+        )
+    except (OSError, EOFError, zlib.error) as error:
         return f"the file breaks off or is damaged at byte {at} ({error}): download it again"
     return None
 
@@ -181,4 +201,4 @@ def _fits(kind: pa.DataType, value: str) -> bool:
     low, high = 0, 1 << kind.bit_width
     if pa.types.is_signed_integer(kind):
         low, high = -(high >> 1), high >> 1
-    return re.fullmatch(r"-?\d+", value) is not None and low <= int(value) < high
+    return re.fullmatch(r"-?[0-9]{1,20}", value) is not None and low <= int(value) < high

@@ -98,7 +98,10 @@ def _read_edges(directory: Path, counts: dict[str, int]) -> tuple[Aliases, Impli
             pairs[table] += zip(*sides, strict=True)
         counts[f"{table} not active, left out"] = inactive
     aliases = resolve_aliases(pairs["tag_aliases"])
-    implications = close_implications(pairs["tag_implications"], aliases)
+    try:
+        implications = close_implications(pairs["tag_implications"], aliases)
+    except BadInput as error:
+        raise BadInput(f"{find_table(directory, 'tag_implications')}: {error}") from None
     counts["tag_aliases active"] = len(pairs["tag_aliases"])
     counts["alias chains followed"] = aliases.chains
     counts["names on an alias cycle, left as they are"] = aliases.cycles
@@ -164,30 +167,36 @@ def _write_pools(path: Path, directory: Path, ids: pa.ChunkedArray, counts: dict
         counts["pools (no such table)"] = 0
         batches = []
     else:
-        batches = list(read_batches(source, _POOLS))
-    pools = pa.Table.from_batches(batches, pa.schema(_POOLS))
-    text = pc.utf8_trim(pools["post_ids"].combine_chunks(), "{} ")
-    words = pc.split_pattern(text, ",")
-    flat = words.flatten()
-    given = pc.not_equal(flat, "")  # an empty pool splits into one empty word
-    pool = np.repeat(np.arange(len(words)), np.diff(words.offsets.to_numpy()))
-    pool = pool[given.to_numpy(zero_copy_only=False)]
-    flat = flat.filter(given)
-    bad = pc.invert(pc.match_substring_regex(flat, r"^\s*\d{1,18}\s*$"))
-    if pc.any(bad).as_py():
-        at = pc.index(bad, True).as_py()
-        wrong = f"post_ids has {flat[at].as_py()[:40]!r}, expected numbers as {{1,2}}"
-        raise BadInput(f"{source}: pool {pools['id'][pool[at]]}: {wrong}: mend or remove the row")
-    flat = pc.cast(pc.utf8_trim_whitespace(flat), pa.int64()).to_numpy()
-    there = np.isin(flat, ids.to_numpy())
-    lengths = np.bincount(pool[there], minlength=len(words))
-    members = pa.ListArray.from_arrays(offsets(lengths), pa.array(flat[there]))
-    pools = pools.set_column(3, "post_ids", members).filter(pa.array(lengths > 0))
+        batches = read_batches(source, _POOLS)
+    kept, read, members, named = [], 0, 0, 0
+    for batch in batches:
+        text = pc.utf8_trim(batch["post_ids"], "{} ")
+        words = pc.split_pattern(text, ",")
+        flat = words.flatten()
+        given = pc.not_equal(flat, "")  # an empty pool splits into one empty word
+        pool = np.repeat(np.arange(len(words)), np.diff(words.offsets.to_numpy()))
+        pool = pool[given.to_numpy(zero_copy_only=False)]
+        flat = flat.filter(given)
+        bad = pc.invert(pc.match_substring_regex(flat, r"^\s*\d{1,18}\s*$"))
+        if pc.any(bad).as_py():
+            at = pc.index(bad, True).as_py()
+            wrong = f"post_ids has {flat[at].as_py()[:40]!r}, expected numbers as {{1,2}}"
+            where = f"{source}: pool {batch['id'][pool[at]]}"
+            raise BadInput(f"{where}: {wrong}: mend or remove the row")
+        flat = pc.cast(pc.utf8_trim_whitespace(flat), pa.int64()).to_numpy()
+        there = np.isin(flat, ids.to_numpy())
+        lengths = np.bincount(pool[there], minlength=len(words))
+        lists = pa.ListArray.from_arrays(offsets(lengths), pa.array(flat[there]))
+        pools = pa.Table.from_batches([batch]).set_column(3, "post_ids", lists)
+        kept.append(pools.filter(pa.array(lengths > 0)))
+        read, members, named = read + len(batch), members + int(there.sum()), named + len(flat)
+    none = pa.schema([*list(pa.schema(_POOLS))[:3], ("post_ids", pa.list_(pa.int64()))])
+    pools = pa.concat_tables([none.empty_table(), *kept])
     pq.write_table(pools, path)
     counts["pools kept"] = len(pools)
-    counts["pools without a kept post, left out"] = len(words) - len(pools)
-    counts["pool members kept"] = int(there.sum())
-    counts["pool members that are no kept post, left out"] = int((~there).sum())
+    counts["pools without a kept post, left out"] = read - len(pools)
+    counts["pool members kept"] = members
+    counts["pool members that are no kept post, left out"] = named - members
 
 
 def _write_gz(path: Path, data: bytes) -> None:

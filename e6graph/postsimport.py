@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,10 @@ from .taggraph import Aliases, Implications
 SAFE = 0  # of the ratings, in this order
 RATING_TAGS = {"s": "rating_safe", "q": "rating_questionable", "e": "rating_explicit"}
 CHUNK = 200_000  # posts a row group
+IMPLIED = 50_000_000  # pairs of a post and what its tags imply that one may take
 LAST_ID = 2**31 - 1  # annoy counts in 32 bits
+MOST_TAGS = 2**15 - 1  # of a post, for E6DB's tag_count has 16 bits
+_NAME = re.compile(r"[^\0\t-\r ]{1,1000}")  # a line of tags.txt.gz; NumPy cuts NULs off
 READ, DELETED = "posts read", "posts deleted, left out"
 OTHER_TYPE = "posts of another file type, left out"
 NEVER = "posts under the never-shown rule, left out"
@@ -82,8 +87,10 @@ def read_posts(
     forbidden: list[bool] = []  # by provisional id
 
     def provisional(name: str) -> int:
-        name = aliases(name)
         if name not in name_ids:
+            if not _NAME.fullmatch(name):
+                wrong = f"tag or alias {name[:40]!r}, expected 1 to 1,000 characters without spaces"
+                raise BadInput(f"{path}: {wrong} or NUL: mend or remove the row")
             name_ids[name] = len(name_ids)
             forbidden.append(name.lower() in never)
         return name_ids[name]
@@ -107,7 +114,7 @@ def read_posts(
         read.append(found.ids)
         for name in found.words:
             if name not in seen:
-                seen[name] = provisional(name)
+                seen[name] = provisional(aliases(name))
         rating = pc.index_in(found.rows["rating"], pa.array(list(RATING_TAGS))).to_numpy()
         ids = np.array([*map(seen.__getitem__, found.words)], np.int32)[found.which]
         ids = np.insert(ids, found.offsets[1:], rating_ids[rating])
@@ -118,18 +125,26 @@ def read_posts(
         shape = (len(rating), len(name_ids))
         tags = sp.csr_matrix((np.ones(len(ids), bool), ids, indptr), shape)
         tags.sum_duplicates()  # once
+        held = np.diff(tags.indptr) - 1
+        if held.max(initial=0) > MOST_TAGS:
+            wrong = f"{held.max():,} tags, expected {MOST_TAGS:,} or fewer: mend or remove the row"
+            raise BadInput(f"{path}: post {found.rows['id'][held.argmax()]} has {wrong}")
         is_never = (tags @ np.array(forbidden)) & (rating != SAFE)
         counts[NEVER] += int(is_never.sum())
         matrices.append(tags[~is_never] if is_never.any() else tags)
         tables.append(found.rows.filter(pa.array(~is_never)))
         at.append(found.at[~is_never])
     bar.close()
+    nothing = f"{path}: no post to keep among {counts[READ]:,}: nothing to index"
     if not sum(map(len, tables)):
-        raise BadInput(f"{path}: no post to keep among {counts[READ]:,}: nothing to index")
+        raise BadInput(nothing)
     for tags in matrices:
         tags.resize(tags.shape[0], len(name_ids))
     posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), list(name_ids))
-    return _ascending(posts, np.concatenate(at), np.concatenate(read), counts)
+    posts = _ascending(posts, np.concatenate(at), np.concatenate(read), counts)
+    if not posts.table.num_rows:
+        raise BadInput(nothing)
+    return posts
 
 
 def _split(
@@ -211,8 +226,9 @@ def write_posts(
     shape = (len(names), max(len(tag_ids), 1))
     closure = sp.csr_matrix((np.ones(len(rows), bool), (rows, cols)), shape)
 
-    def chunk(start: int) -> tuple[pa.Table, int]:
-        tags = posts.tags[start : start + CHUNK]
+    def chunk(span: tuple[int, int]) -> tuple[pa.Table, int]:
+        start, end = span
+        tags = posts.tags[start:end]
         implied = tags @ closure
         ids = to_id[tags.indices]
         has_id = ids >= 0
@@ -222,7 +238,7 @@ def write_posts(
         known.sort_indices()
         stripped = known > implied
         other = names.take(pa.array(tags.indices[~has_id]))
-        table = posts.table.slice(start, CHUNK)
+        table = posts.table.slice(start, end - start)
         columns = {
             "tag_count": pa.array(np.diff(tags.indptr).astype(np.int16) - 1),  # less the rating
             "stripped_tags": _lists(stripped),
@@ -234,8 +250,8 @@ def write_posts(
         return table, stripped.nnz + implied.nnz
 
     pairs, writer = 0, None
-    starts = range(0, posts.table.num_rows, CHUNK)
-    shown = tqdm(starts, "write", unit=" chunks", disable=None if progress else True)
+    chunks = list(_chunks(posts.tags, closure))
+    shown = tqdm(chunks, "write", unit=" chunks", disable=None if progress else True)
     for table, written in in_order(chunk, shown):
         if writer is None:
             writer = pq.ParquetWriter(path, table.schema, compression="zstd")
@@ -243,6 +259,16 @@ def write_posts(
         pairs += written
     writer.close()
     return pairs
+
+
+def _chunks(tags: sp.csr_matrix, closure: sp.csr_matrix) -> Iterator[tuple[int, int]]:
+    """Where row groups begin and end: at `CHUNK` posts, or sooner if much is implied."""
+    implied = np.diff(closure.indptr).astype(np.int64)
+    for start in range(0, tags.shape[0], CHUNK):
+        ends = tags.indptr[start : start + CHUNK + 1]
+        total = np.cumsum(implied[tags.indices[ends[0] : ends[-1]]])[ends[1:] - ends[0] - 1]
+        cuts = np.searchsorted(total, np.arange(IMPLIED, total[-1], IMPLIED)) + 1
+        yield from pairwise((start + np.unique([0, *cuts, len(total)])).tolist())
 
 
 def _lists(matrix: sp.csr_matrix) -> pa.ListArray:

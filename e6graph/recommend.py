@@ -212,7 +212,7 @@ class PostGraph(Board):
         allowed[[q.row for q in queries if q.row is not None]] = False
         rows = [self.posts.row(int(post)) for post in exclude]
         allowed[[row for row in rows if row is not None]] = False
-
+        n = min(n, len(self.posts))
         size = max(2000, 2 * n)
         rows = self.ranking.candidates(queries, allowed, size, seed)
         near = self._near_rows(

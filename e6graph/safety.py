@@ -26,15 +26,19 @@ def never_names(aliases: Aliases, implications: Implications) -> set[str]:
     >>> sorted(never_names(Aliases({"kid": "young"}), Implications({"Tot": {"kid"}})) - NEVER_TAGS)
     ['kid', 'tot']
     """
-    leads = [(name, {target}) for name, target in aliases.target.items()]
-    leads += implications.closure.items()
-    leads = [(name.lower(), {other.lower() for other in others}) for name, others in leads]
-    never = NEVER_TAGS | {aliases(name).lower() for name in NEVER_TAGS}
-    more = never
-    while more:
-        more = {name for name, others in leads if not never.isdisjoint(others)} - never
-        never |= more
-    return set(never)
+    leads = [(name, target) for name, target in aliases.target.items()]
+    leads += [(name, other) for name, others in implications.closure.items() for other in others]
+    to: dict[str, list[str]] = {}
+    for name, other in leads:
+        to.setdefault(other.lower(), []).append(name.lower())
+    never: set[str] = set()
+    ahead = [*NEVER_TAGS, *(aliases(name).lower() for name in NEVER_TAGS)]
+    while ahead:
+        name = ahead.pop()
+        if name not in never:
+            never.add(name)
+            ahead += to.get(name, ())
+    return never
 
 
 def read_rule(store: Store) -> tuple[set[int], set[str]]:

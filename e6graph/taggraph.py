@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .errors import BadInput
+
+MOST_IMPLIED = 2_000_000  # pairs of a closure; one of n names in a chain has n² / 2
+
 
 @dataclass(frozen=True)
 class Aliases:
@@ -33,26 +37,20 @@ def resolve_aliases(pairs: Iterable[tuple[str, str]]) -> Aliases:
     """
     step = {antecedent: name for antecedent, name in pairs if antecedent != name}
     looping: set[str] = set()
-    done: set[str] = set()
+    ends: dict[str, str] = {}
     for start in step:
         trail: dict[str, None] = {}
         name = start
-        while name in step and name not in done and name not in trail:
+        while name in step and name not in ends and name not in trail:
             trail[name] = None
             name = step[name]
         if name in trail:
             steps = list(trail)
             looping.update(steps[steps.index(name) :])
-        done.update(trail)
-    target, chains = {}, 0
-    for start in step:
-        if start in looping:
-            continue
-        name, hops = step[start], 1
-        while name in target or (name in step and name not in looping):
-            name, hops = target.get(name) or step[name], hops + 1
-        target[start] = name
-        chains += hops > 1
+        end = name if name in looping else ends.get(name, name)
+        ends.update(dict.fromkeys(trail, end))
+    target = {name: ends[name] for name in step if name not in looping}
+    chains = sum(end != step[name] for name, end in target.items())
     return Aliases(target, chains, len(looping))
 
 
@@ -76,6 +74,10 @@ class Implications:
 def close_implications(pairs: Iterable[tuple[str, str]], aliases: Aliases) -> Implications:
     """Map both sides through the aliases and close transitively.
 
+    Raises
+    ------
+    BadInput : more than `MOST_IMPLIED` pairs.
+
     >>> made = close_implications([("fox", "canine"), ("canine", "mammal")], Aliases({}))
     >>> sorted(made("fox")), made.cycles
     (['canine', 'mammal'], 0)
@@ -85,7 +87,7 @@ def close_implications(pairs: Iterable[tuple[str, str]], aliases: Aliases) -> Im
         antecedent, consequent = aliases(antecedent), aliases(consequent)
         if antecedent != consequent:
             direct.setdefault(antecedent, set()).add(consequent)
-    closure, cycles = {}, 0
+    closure, cycles, pairs = {}, 0, 0
     for start in direct:
         reached: set[str] = set()
         ahead = list(direct[start])
@@ -93,7 +95,16 @@ def close_implications(pairs: Iterable[tuple[str, str]], aliases: Aliases) -> Im
             name = ahead.pop()
             if name not in reached:
                 reached.add(name)
-                ahead.extend(closure[name] if name in closure else direct.get(name, ()))
+                if name in closure:  # whose own need no second visit
+                    reached |= closure[name]
+                else:
+                    ahead.extend(direct.get(name, ()))
         cycles += start in reached
         closure[start] = frozenset(reached - {start})
+        pairs += len(reached)
+        if pairs > MOST_IMPLIED:
+            raise BadInput(
+                f"by their chains the implications are more than {MOST_IMPLIED:,}: "
+                "is this the site's export?"
+            )
     return Implications(closure, cycles)
