@@ -14,15 +14,14 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from . import parquet
 from .errors import BadArtifact
-from .interactions import RATING_TAGS, load_names
+from .interactions import RATING_TAGS, load_names, read_tags
 from .ragged import Ragged
 from .safety import forbidden, never_shown, read_rule
 from .store import Stage, Store
-from .tagfiles import load_tags
 
 LISTS = ("stripped_tags", "implied_tags", "other_tags")
 
@@ -40,10 +39,8 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
     """
     never = never_shown(store)
     n_tags = len(load_names(store))
-    file = pq.ParquetFile(store.check("posts.parquet"))
     tables, at = [], 0
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group)
+    for table in parquet.tables(store, "posts.parquet", "id", "rating", *LISTS[:2], among=None):
         ids = table["id"].to_numpy()
         keep = take(ids) & ~never[at : at + len(ids)]
         at += len(ids)
@@ -166,9 +163,7 @@ class Posts:
 
     @cached_property
     def _tag_files(self) -> tuple[dict[str, int], list[str], bytes]:
-        for name in ("tag2idx.json.gz", "tags_categories.bin.gz"):
-            self._store.check(name)
-        return load_tags(self._store.root)
+        return read_tags(self._store)
 
     @property
     def tag_ids(self) -> dict[str, int]:
@@ -222,7 +217,7 @@ class Posts:
     @cached_property
     def pools(self) -> pa.Table:
         """id, name, category, post_ids of every pool."""
-        return pq.read_table(self._store.check("pools.parquet"))
+        return parquet.table(self._store, "pools.parquet", "id", "name", "category", "post_ids")
 
     def rows_in_pool(self, pool: int | str) -> np.ndarray:
         """Rows (int64) of the members of a pool, by its id or its name."""

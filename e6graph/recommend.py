@@ -13,13 +13,13 @@ from .board import Board, PostInfo
 from .completion import Companions, Completion
 from .embedding import Dictionary, unit_rows
 from .errors import BadArtifact, BadInput, UnknownTag
+from .interactions import read_implications
 from .neighbors import PATTERN, Neighbors, check_vector
 from .pixie import walk
 from .profiles import Profile
 from .ranking import Query, Recommendation
 from .recognizer import Recognizer
 from .store import Store
-from .tagfiles import load_implications
 from .walks import Walks
 from .weighting import open_ranking
 
@@ -91,8 +91,7 @@ class PostGraph(Board):
         _ = self.posts.pools, self.posts.tag_ids
 
     def _read_implications(self) -> dict[int, list[int]]:
-        self._store.check("implications.json.gz")
-        return load_implications(self._store.root)[0]
+        return read_implications(self._store)[0]
 
     # -- vectors ---------------------------------------------------------------------------------
     def embed_tags(self, tags: Iterable[str]) -> np.ndarray:

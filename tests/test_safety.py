@@ -137,6 +137,8 @@ def rewrite(index, name, table, sidecar):
     if sidecar == "rewritten":
         about = Store(index).sidecar(name)
         with Store(index).stage(about["made_by"], about["parameters"], about["inputs"]) as stage:
+            for other in set(about["together"]) - {name}:
+                shutil.copy(index / other, stage.path(other))
             save(stage.path(name))
     else:
         save(path)
