@@ -53,6 +53,7 @@ class Kills:
     def __init__(self, scratch: Path, posts: int, seed: int) -> None:
         self.scratch, self.rng = scratch, random.Random(seed)  # noqa: S311 (no secret)
         self.index = scratch / "index"
+        self.rounds = 0
         self.outcomes: Counter[tuple[str, str, str]] = Counter()
         self.wrong: list[str] = []
         for name, count in (("old", posts), ("new", posts + 20)):
@@ -197,10 +198,13 @@ class Kills:
     def run(self, rounds: int, tell: Callable[[str], None]) -> None:
         """All rounds."""
         for number in range(rounds):
+            self.rounds = number
             try:
                 (self.bot if number % EVERY == EVERY - 1 else self.stage)()
             except E6GraphError as error:
                 self.wrong.append(str(error))
+            except KeyboardInterrupt:  # what was seen so far is worth a table
+                return
             if number % 20 == 19:
                 tell(f"{number + 1} rounds, {len(self.wrong)} wrong")
 
@@ -254,7 +258,9 @@ def main(argv=None) -> None:
     if kills.wrong:
         raise E6GraphError(f"{len(kills.wrong)} wrong, the first: {kills.wrong[0]}")
     killed = sum(count for _, when, _, count in rows if when != "not in time")
-    print(f"{killed} kills in {args.rounds} rounds; every run after them equals an undisturbed one")
+    print(
+        f"{killed} kills in {kills.rounds + 1} rounds; every run after them equals an undisturbed one"
+    )
 
 
 if __name__ == "__main__":
