@@ -258,9 +258,7 @@ def main(argv=None) -> None:
     if kills.wrong:
         raise E6GraphError(f"{len(kills.wrong)} wrong, the first: {kills.wrong[0]}")
     killed = sum(count for _, when, _, count in rows if when != "not in time")
-    print(
-        f"{killed} kills in {kills.rounds + 1} rounds; every run after them equals an undisturbed one"
-    )
+    print(f"{killed} kills, {kills.rounds + 1} rounds: every run after equals an undisturbed one")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import export, floors, measure, pipeline, serve, soak
+from benchmarks import export, floors, kills, measure, pipeline, serve, soak
 from e6graph.importdb import import_export
 from e6graph.interactions import load_vocabulary, posts_by_tags
+from e6graph.profiles import Profiles
 from e6graph.store import Store
 
 
@@ -127,3 +128,31 @@ def test_a_soak_notices_another_answer(built_index):
     soaking.stop = Twenty()
     soaking.ask(0)
     assert soaking.wrong and "in another way" in soaking.wrong[0]
+
+
+def test_two_rounds_of_kills_find_nothing_wrong(monkeypatch, capsys):
+    monkeypatch.setattr(kills, "EVERY", 2)
+    kills.main(["--rounds", "2", "--posts", "60"])
+    shown = capsys.readouterr().out
+    assert "every run after equals an undisturbed one" in shown and "bot.py" in shown
+
+
+def test_kills_notice_a_difference_and_what_was_lost(tmp_path):
+    said = kills.Said()
+    for line in ("You enjoy fox.\n", "You like #12: a post.\n", "#7  a post\n", "You like #9"):
+        said.hear(line)
+    assert said.kept == [("enjoy", "fox"), ("like", 12), ("seen", 7)]
+    seeing = kills.Kills.__new__(kills.Kills)
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        profiles.like("terminal", 12)
+    assert seeing._lost(tmp_path / "profiles.sqlite", said) == ["enjoy fox", "seen 7"]
+    seeing.index, seeing.wrong = tmp_path / "index", []
+    with Store(seeing.index).stage("embed_tags.py") as stage:
+        stage.path("tags.txt.gz").write_text("new")
+    whole = kills.contents(seeing.index)
+    seeing._compare("embed_tags.py", whole)
+    assert not seeing.wrong
+    (seeing.index / "tags.txt.gz").write_text("old")
+    (seeing.index / ".left.new").write_text("over")
+    seeing._compare("embed_tags.py", whole)
+    assert len(seeing.wrong) == 2

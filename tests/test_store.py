@@ -86,8 +86,8 @@ def test_a_sidecar_says_what_an_artifact_was_made_from(store):
         stage.path("dictionary.npz").write_text("vectors")
         parameters["dim"] = 128  # known only at the end
     record = json.loads((store.root / "dictionary.npz.json").read_text())
-    seal = record.pop("seal")
-    assert seal == hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    seal, sealed = record.pop("seal"), {k: v for k, v in record.items() if k != "stat"}
+    assert seal == hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
     assert record == {
         "format": FORMAT,
         "made_by": "embed_tags.py",
@@ -202,7 +202,7 @@ def test_every_bit_of_a_sidecar_counts(store):
     write(store, posts_parquet="posts", parameters={"never": ["young"], "offset": 14})
     beside = store.root / "posts.parquet.json"
     whole = beside.read_bytes()
-    for at, byte in enumerate(whole.rstrip()):
+    for at, byte in enumerate(whole[: whole.index(b'"stat"')]):  # which is only believed if it fits
         for bit in (0, 2, 5):
             beside.write_bytes(whole[:at] + bytes([byte ^ 1 << bit]) + whole[at + 1 :])
             with pytest.raises(BadArtifact, match=r"run hydrate_data\.py again"):
