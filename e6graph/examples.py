@@ -7,18 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from . import parquet
 from .embedding import Dictionary
 from .errors import BadInput
-from .interactions import RATING_TAGS, iter_posts_by_tags
+from .interactions import RATING_TAGS, iter_posts_by_tags, read_tags
 from .picture_features import features, read_rasters
 from .previews import preview_path
 from .safety import never_shown
 from .store import Store
-from .tagfiles import load_tags
 
 UNSEEN = (6, 7, 8)  # categories no picture shows: invalid, meta, lore
 BROKEN = 0.1  # share of broken pictures that stops a run
@@ -72,8 +71,7 @@ class Candidates:
         """
         if not ratings or set(ratings) - set("sqe"):
             raise BadInput(f"ratings {ratings!r}: expected some of the letters s, q, e")
-        path = store.check("posts.parquet")
-        posts = pq.read_table(path, columns=["id", "md5", "rating", "parent_id"])
+        posts = parquet.table(store, "posts.parquet", "id", "md5", "rating", "parent_id")
         allowed = np.isin(posts["rating"].to_numpy(), list(ratings)) & ~never_shown(store)
         family = families(
             posts["id"].to_numpy(), pc.fill_null(posts["parent_id"], -1).to_numpy().astype(np.int64)
@@ -160,8 +158,7 @@ def read_examples(
         blocks.append(tags[here - at])
         at += len(ids)
     labels = sp.vstack(blocks, "csr")
-    store.check("tags_categories.bin.gz")
-    categories = np.frombuffer(load_tags(store.root)[2], np.uint8)
+    categories = np.frombuffer(read_tags(store)[2], np.uint8)
     names = np.array(words.tags)
     nameable = ~np.isin(categories[words.tag_ids], UNSEEN) & ~np.isin(names, RATING_TAGS)
     made = Examples(features(rasters), labels, candidates.families, words.vecs, names, nameable)

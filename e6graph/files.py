@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from .errors import BadArtifact
 
@@ -48,6 +49,23 @@ def stat_of(path: str | Path) -> list[int]:
     """Size, time of change in ns and inode: what tells a file from one that took its place."""
     status = os.stat(path)
     return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def sealed(record: dict[str, Any]) -> bytes:
+    """A record as JSON that tells when a bit of it changes: with the SHA-256 of the rest of it."""
+    return (json.dumps(record | {"seal": _seal(record)}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def unsealed(record: dict[str, Any]) -> dict[str, Any]:
+    """The record without its seal. Raises KeyError, or ValueError if it is not as it was sealed."""
+    if record.pop("seal") != _seal(record):
+        raise ValueError("it is not what was written there")
+    return record
+
+
+def _seal(record: dict[str, Any]) -> str:
+    kept = {key: value for key, value in record.items() if key != "stat"}  # the same in each run
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def carry_out(root: Path) -> None:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from . import extras
+from . import extras, parquet
 from .errors import BadArtifact, BadInput
 from .store import Store
+from .tagfiles import load_implications, load_tags
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +59,20 @@ def load_names(store: Store) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
+def read_tags(store: Store) -> tuple[dict[str, int], list[str], bytes]:
+    """`tagfiles.load_tags` of an index, each file checked first."""
+    for name in ("tag2idx.json.gz", "tags.txt.gz", "tags_categories.bin.gz"):
+        store.check(name)
+    return load_tags(store.root)
+
+
+def read_implications(store: Store) -> tuple[dict[int, list[int]], dict[str, list[int]]]:
+    """`tagfiles.load_implications` of an index, each file checked first."""
+    for name in ("implications.json.gz", "implications_rej.json.gz"):
+        store.check(name)
+    return load_implications(store.root)
+
+
 def load_vocabulary(
     store: Store, size: int | None = None, min_count: int = 2, rating_tags: bool = False
 ) -> Vocabulary:
@@ -68,8 +82,7 @@ def load_vocabulary(
     on every post, and by default take no part.
     """
     names = load_names(store)
-    table = _open(store.check("tags.parquet"), "freq").read(["freq"])
-    frequencies = table["freq"].to_numpy().astype(np.int64)
+    frequencies = parquet.table(store, "tags.parquet", "freq")["freq"].to_numpy().astype(np.int64)
     if len(frequencies) != len(names):
         raise BadArtifact(
             f"{store.root}: {len(names)} names beside {len(frequencies)} frequencies: "
@@ -80,18 +93,6 @@ def load_vocabulary(
         take &= ~np.isin(np.array(names, object), RATING_TAGS)
     tag_ids = np.flatnonzero(take)[:size].astype(np.int32)
     return Vocabulary([names[i] for i in tag_ids], tag_ids, frequencies[tag_ids])
-
-
-def _open(path: Path, *columns: str) -> pq.ParquetFile:
-    """A Parquet file that has these columns."""
-    try:
-        file = pq.ParquetFile(path)
-    except _DAMAGED as error:
-        raise _bad(path, f"cannot be read ({str(error).partition(chr(10))[0]})") from None
-    for name in columns:
-        if name not in file.schema_arrow.names:
-            raise _bad(path, f"has no column {name}")
-    return file
 
 
 def _bad(path: Path, wrong: str) -> BadArtifact:
@@ -126,10 +127,8 @@ def iter_posts_by_tags(
         raise BadInput(f"column {which!r}: expected {' or '.join(_LISTS)}")
     column = np.full(int(vocabulary.tag_ids.max(initial=-1)) + 2, -1, np.int32)
     column[vocabulary.tag_ids] = np.arange(len(vocabulary.tag_ids), dtype=np.int32)
-    path = store.check("posts.parquet")
-    file, last = _open(path, "id", *_LISTS[which]), 0
-    for group in range(file.num_row_groups) if groups is None else groups:
-        table = file.read_row_group(group, columns=["id", *_LISTS[which]])
+    path, last = store.path("posts.parquet"), 0
+    for table in parquet.tables(store, "posts.parquet", "id", *_LISTS[which], groups=groups):
         ids = table["id"].to_numpy()
         if (np.diff(ids, prepend=last) <= 0).any():
             raise _bad(path, "holds post ids that do not ascend")

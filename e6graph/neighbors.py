@@ -6,6 +6,9 @@ dimension without complaint, and takes zero and NaN vectors; each is refused her
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -88,6 +91,7 @@ class Builder:
             )
         if not len(post_ids):
             return
+        self._room(len(post_ids))
         # annoy makes the room and writes the last; the others go there past Python's lists.
         items = post_ids - self._offset
         self._index.add_item(int(items[-1]), vectors[-1].tolist())
@@ -104,8 +108,18 @@ class Builder:
 
     def build(self, trees: int, jobs: int = 1) -> None:
         """Build; with one job the same vectors and seed give the same bytes."""
+        leaves = 2 * self._count // (self._index.f + 2) + 1  # of a tree, at most; and their splits
+        self._room(2 * trees * leaves)
         self._index.build(trees, n_jobs=jobs)
         self._index.unload()
+
+    def _room(self, nodes: int) -> None:
+        """Raise OSError if the disk has no room: writing to the map would end the process (SIGBUS).
+
+        `nodes` is how many are to be written; a leaf of annoy holds up to d + 2 items.
+        """
+        if shutil.disk_usage(self._path.parent).free < nodes * (12 + 4 * self._index.f):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
 
 class Neighbors:

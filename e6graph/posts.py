@@ -14,16 +14,15 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from . import parquet
 from .errors import BadArtifact
-from .interactions import RATING_TAGS, load_names, tag_lists
+from .interactions import RATING_TAGS, load_names, read_tags, tag_lists
 from .parallel import in_order
 from .ragged import Ragged
 from .safety import forbidden, read_rule
 from .store import Stage, Store
-from .tagfiles import load_tags
 
 LISTS = ("stripped_tags", "implied_tags", "other_tags")
 
@@ -40,7 +39,6 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
     How many posts were written. All are in memory at once, about 430 bytes each.
     """
     rule, n_tags = read_rule(store), len(load_names(store))
-    file = pq.ParquetFile(store.check("posts.parquet"))
 
     def kept(table: pa.Table) -> pa.Table:
         keep = take(table["id"].to_numpy()) & ~forbidden(table, *rule)
@@ -51,7 +49,7 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
         tags = _merge(*(table[name].combine_chunks() for name in LISTS[:2]), n_tags)
         return table.drop_columns(["implied_tags"]).append_column("tags", tags)
 
-    groups = (file.read_row_group(group) for group in range(file.num_row_groups))
+    groups = parquet.tables(store, "posts.parquet", "id", "rating", *LISTS[:2], among=None)
     posts = pa.concat_tables(in_order(kept, groups)).combine_chunks()
     tags = Ragged.of(posts["tags"])
     there = np.ones(len(tags.values), np.int8)
@@ -165,9 +163,7 @@ class Posts:
 
     @cached_property
     def _tag_files(self) -> tuple[dict[str, int], list[str], bytes]:
-        for name in ("tag2idx.json.gz", "tags_categories.bin.gz"):
-            self._store.check(name)
-        return load_tags(self._store.root)
+        return read_tags(self._store)
 
     @property
     def tag_ids(self) -> dict[str, int]:
@@ -221,7 +217,7 @@ class Posts:
     @cached_property
     def pools(self) -> pa.Table:
         """id, name, category, post_ids of every pool."""
-        return pq.read_table(self._store.check("pools.parquet"))
+        return parquet.table(self._store, "pools.parquet", "id", "name", "category", "post_ids")
 
     def rows_in_pool(self, pool: int | str) -> np.ndarray:
         """Rows (int64) of the members of a pool, by its id or its name."""

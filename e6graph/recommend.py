@@ -13,13 +13,13 @@ from .board import Board, PostInfo
 from .completion import Companions, Completion
 from .embedding import Dictionary, unit_rows
 from .errors import BadArtifact, BadInput, UnknownTag
+from .interactions import read_implications
 from .neighbors import PATTERN, Neighbors, check_vector
 from .pixie import walk
 from .profiles import Profile
 from .ranking import Query, Recommendation
 from .recognizer import Recognizer
 from .store import Store
-from .tagfiles import load_implications
 from .walks import Walks
 from .weighting import open_ranking
 
@@ -80,10 +80,7 @@ class PostGraph(Board):
         return store.whole(lambda: cls(store, ratings, blacklist))
 
     def warm(self) -> None:
-        """Read now what is otherwise read when first asked for.
-
-        From then on nothing is read from the index but the maps, whatever a stage replaces there.
-        """
+        """Read what is else read when first asked for: a stage may then replace the index."""
         if self._store.find("companions.arrow"):
             _ = self._completion
         if self._store.find("recognizer.npz"):
@@ -92,8 +89,7 @@ class PostGraph(Board):
         _ = self.posts.pools, self.posts.tag_ids
 
     def _read_implications(self) -> dict[int, list[int]]:
-        self._store.check("implications.json.gz")
-        return load_implications(self._store.root)[0]
+        return read_implications(self._store)[0]
 
     # -- vectors ---------------------------------------------------------------------------------
     def embed_tags(self, tags: Iterable[str]) -> np.ndarray:
@@ -215,9 +211,8 @@ class PostGraph(Board):
         n = min(n, len(self.posts))
         size = max(2000, 2 * n)
         rows = self.ranking.candidates(queries, allowed, size, seed)
-        near = self._near_rows(
-            [v for v in vectors if v is not None], NEAR if len(posts) else NEAR_ALONE
-        )
+        some = [vector for vector in vectors if vector is not None]
+        near = self._near_rows(some, NEAR if len(posts) else NEAR_ALONE)
         rows = np.union1d(rows, near[allowed[near]])
         if len(rows) < n:
             rows = np.flatnonzero(allowed)
@@ -272,8 +267,8 @@ class PostGraph(Board):
 
     @cached_property
     def _completion(self) -> Completion:
-        about = self.dictionary, self.ranking, self.allowed, self.shown
-        return Completion(self._companions(), *about)
+        of = self.dictionary, self.ranking, self.allowed, self.shown
+        return Completion(self._companions(), *of)
 
     def suggest_tags(self, tags: Sequence[str], n: int = 8) -> list[tuple[str, float]]:
         """Tags that belong with these: (tag, score 0..1), best first; see `completion`."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from . import parquet
+from .interactions import read_implications, read_tags
 from .parallel import in_order
 from .store import Store
-from .tagfiles import load_implications, load_tags
 from .taggraph import Aliases, Implications
 
 NEVER_TAGS = frozenset({"young", "loli", "shota", "cub"})
@@ -47,10 +47,8 @@ def read_rule(store: Store) -> tuple[set[int], set[str]]:
     The import leaves its `never_names` in its sidecars. Without them, as beside E6DB's own files,
     aliases and implications of names with an id are known still.
     """
-    for name in ("tag2idx.json.gz", "implications.json.gz", "implications_rej.json.gz"):
-        store.check(name)
-    tag_ids = load_tags(store.root)[0]
-    implied, rejected = load_implications(store.root)
+    tag_ids = read_tags(store)[0]
+    implied, rejected = read_implications(store)
     parameters = store.sidecar("tag2idx.json.gz").get("parameters", {})
     names = NEVER_TAGS | set(parameters.get("never", ()))
     ids = {tag for name, tag in tag_ids.items() if name.lower() in names}
@@ -66,10 +64,8 @@ def never_shown(store: Store) -> np.ndarray:
     The import leaves such posts out already; this asks again of whatever file is there.
     """
     rule = read_rule(store)
-    file = pq.ParquetFile(store.check("posts.parquet"))
-    wanted = {"rating", "stripped_tags", "implied_tags", "other_tags"}
-    columns = [name for name in file.schema_arrow.names if name in wanted]
-    groups = (file.read_row_group(i, columns) for i in range(file.num_row_groups))
+    lists = ("stripped_tags", "implied_tags", "other_tags")
+    groups = parquet.tables(store, "posts.parquet", "rating", among=lists)
     found = in_order(lambda table: forbidden(table, *rule), groups)
     return np.concatenate([np.zeros(0, bool), *found])
 

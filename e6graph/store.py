@@ -23,10 +23,8 @@ import numpy as np
 import pyarrow as pa
 
 from .errors import BadArtifact, E6GraphError, MissingArtifact
-from .files import JOURNAL, TEMPORARY, carry_out, sha256_file, stat_of, write_atomic
-from .parallel import in_order
-
-FORMAT = 1  # raised when an artifact of an older version can no longer be read
+from .files import JOURNAL, carry_out, sha256_file, stat_of, unsealed
+from .stage import FORMAT, Stage
 
 MAKERS = {  # artifact -> the script that makes it; what a missing one names
     name: script
@@ -44,6 +42,7 @@ MAKERS = {  # artifact -> the script that makes it; what a missing one names
     for name in names.split()
 }
 LOCK = ".lock"
+_OURS = (".npz", ".npy", ".arrow", ".ann")  # mapped or trusted, so never read without a sidecar
 _DAMAGED = (ValueError, KeyError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile)
 T = TypeVar("T")
 
@@ -54,6 +53,7 @@ class Store:
     def __init__(self, root: str | Path = "index") -> None:
         self.root = Path(root)
         self._digests: dict[str, tuple[list[int], str]] = {}  # as they were when last asked for
+        self._records: dict[str, tuple[list[int], dict]] = {}  # likewise
         self._opened: dict[str, list[int]] | None = None  # see `whole`
         self._recover()
 
@@ -88,14 +88,18 @@ class Store:
             raise BadArtifact(f"{path} was replaced since the index was opened: open it again")
         if not beside.is_file():
             return {}
+        stat = stat_of(beside)
+        if self._records.get(beside.name, ([],))[0] == stat:
+            return self._records[beside.name][1]
         try:
-            record = json.loads(beside.read_text("utf-8"))
-            found, *_ = [record[key] for key in ("format", "sha256", "inputs")]
+            record = json.loads(beside.read_bytes())
+            if (found := record["format"]) != FORMAT:
+                wrong = f"{path} is of format {found}, expected {FORMAT}: {_run(name)} again"
+                raise BadArtifact(wrong)
+            self._records[beside.name] = stat, unsealed(record)
+            return record
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise BadArtifact(f"{beside} cannot be read ({error}): {_run(name)} again") from None
-        if found != FORMAT:
-            raise BadArtifact(f"{path} is of format {found}, expected {FORMAT}: {_run(name)} again")
-        return record
 
     def digest(self, name: str) -> str:
         """SHA-256 of an artifact as it is on disk.
@@ -120,6 +124,8 @@ class Store:
         """
         path, record = self.path(name), self.sidecar(name)
         if not record:
+            if path.suffix in _OURS:
+                raise BadArtifact(f"{path} has no sidecar {path.name}.json: {_run(name)} again")
             return path
         if self.digest(name) != record["sha256"]:
             raise BadArtifact(f"{path} is not what was written there (SHA-256): {_run(name)} again")
@@ -127,6 +133,10 @@ class Store:
             self.check(source)
             if self.digest(source) != digest:
                 raise BadArtifact(f"{path} was made from another {source}: {_run(name)} again")
+        stage = record["together"]
+        for other in stage:
+            if self.find(other) and self.sidecar(other).get("together", stage) != stage:
+                raise BadArtifact(f"{path} and {other} are of different runs: {_run(name)} again")
         return path
 
     def load_npz(self, name: str, *keys: str) -> dict[str, np.ndarray]:
@@ -243,57 +253,9 @@ class Store:
             except BlockingIOError:
                 time.sleep(0.01)
             except OSError as error:
-                raise E6GraphError(f"cannot write to {self.root}: {error.strerror}") from None
-
-
-class Stage:
-    """Files being written; `path` gives the temporary name of each."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._pending: dict[str, Path] = {}
-
-    def path(self, name: str) -> Path:
-        """Where to write artifact `name` until the stage ends."""
-        return self._pending.setdefault(name, self._root / f".{name}{TEMPORARY}")
-
-    def save_npz(self, name: str, **arrays: np.ndarray) -> None:
-        """Write an uncompressed `.npz`; the same arrays give the same bytes."""
-        with open(self.path(name), "wb") as file:
-            np.savez(file, **arrays)
-
-    def commit(self, made_by: str, parameters: Mapping, inputs: dict, replaces: Sequence) -> None:
-        """Write the sidecars and the journal, then do what it says."""
-        plan: dict[str, list] = {"rename": [], "remove": []}
-        pending = sorted(self._pending.items())
-        for (name, temporary), digest in zip(
-            pending, in_order(_finish, [path for _, path in pending]), strict=True
-        ):
-            record = {"format": FORMAT, "made_by": made_by, "parameters": dict(parameters),
-                      "inputs": inputs, "sha256": digest, "stat": stat_of(temporary)}  # fmt: skip
-            sidecar = self._root / f".{name}.json{TEMPORARY}"
-            write_atomic(sidecar, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
-            plan["rename"] += [[temporary.name, name], [sidecar.name, f"{name}.json"]]
-        for pattern in replaces:
-            for old in sorted(self._root.glob(pattern)):
-                if old.name not in self._pending:
-                    plan["remove"] += [old.name, f"{old.name}.json"]
-        write_atomic(self._root / JOURNAL, json.dumps(plan).encode())
-        carry_out(self._root)
-
-    def clean(self) -> None:
-        """Remove temporaries, unless a journal still needs them."""
-        for temporary in self._root.glob(f".*{TEMPORARY}"):
-            if not (self._root / JOURNAL).exists():
-                temporary.unlink(missing_ok=True)
-
-
-def _finish(path: Path) -> str:
-    """Put a file on the disk, readable for all; its SHA-256."""
-    os.chmod(path, 0o644)  # annoy makes its file for the owner alone
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-    return sha256_file(path)
+                raise E6GraphError(
+                    f"cannot write to {self.root}: {error.strerror} ({error.filename})"
+                ) from None
 
 
 def _run(name: str) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from .cli import table
 from .embedding import Dictionary
 from .errors import BadArtifact, UnknownTag
+from .interactions import read_tags
 from .speller import nearest_names
 from .store import Store
-from .tagfiles import load_tags
 from .tags import CATEGORIES
 
 COLUMNS = 4  # a table has a column of cosines for each query tag, if they are no more
@@ -47,7 +47,7 @@ class TagSpace:
     def __init__(self, store: Store, dictionary: Dictionary) -> None:
         self.tags, self.vecs = dictionary.tags, dictionary.vecs
         self.posts = dictionary.frqs
-        self._ids, self._names, numbers = load_tags(store.root)
+        self._ids, self._names, numbers = read_tags(store)
         last = int(dictionary.tag_ids.max(initial=-1))
         if last >= len(self._names) or [self._names[i] for i in dictionary.tag_ids] != self.tags:
             wrong = "tags and vectors are of two imports: run embed_tags.py again"

@@ -10,9 +10,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import export, floors, handover, measure, pipeline, serve, soak
+import embed_tags
+import solve_attenuator
+from benchmarks import export, floors, handover, kills, measure, pipeline, serve, soak
+from e6graph import postsimport
 from e6graph.importdb import import_export
 from e6graph.interactions import load_vocabulary, posts_by_tags
+from e6graph.profiles import Profiles
 from e6graph.store import Store
 
 
@@ -130,24 +134,48 @@ def test_a_soak_notices_another_answer(built_index):
     assert soaking.wrong and "in another way" in soaking.wrong[0]
 
 
-def test_parts_handed_over_make_the_whole(built_index, tmp_path):
+def test_parts_handed_over_make_the_whole(written, tmp_path, monkeypatch):
     """What workers do, without workers: three shares of the row groups."""
-    index = shutil.copytree(built_index, tmp_path / "index")
-    table = pq.read_table(index / "posts.parquet")
-    pq.write_table(table, index / "posts.parquet", row_group_size=50)
-    for beside in index.glob("*.json"):  # that of other bytes
-        beside.unlink()
-    groups = pq.read_metadata(index / "posts.parquet").num_row_groups
+    monkeypatch.setattr(postsimport, "CHUNK", 150)
+    index = str(tmp_path / "index")
+    import_export(written, Store(index), progress=False)
+    embed_tags.main(["--index", index, "--dim", "16"])
+    solve_attenuator.main(["--index", index])
+    groups = pq.read_metadata(f"{index}/posts.parquet").num_row_groups
     runs = handover.shares(groups, 3)
     assert groups > 3 and len(runs) == 3 and [i for run in runs for i in run] == [*range(groups)]
-    whole = handover.counts_of(str(index), range(groups), 100)
-    assert (
-        whole.nnz
-        and (sum(handover.counts_of(str(index), run, 100) for run in runs) != whole).nnz == 0
-    )
-    made = [handover.vectors(handover.vectors_of(str(index), run, str(tmp_path))) for run in runs]
-    assert np.array_equal(
-        np.concatenate(made),
-        handover.vectors(handover.vectors_of(str(index), range(groups), str(tmp_path))),
-    )
+    whole = handover.counts_of(index, range(groups), 100)
+    parts = [handover.counts_of(index, run, 100) for run in runs]
+    assert whole.nnz and (sum(parts) != whole).nnz == 0
+    made = [handover.vectors(handover.vectors_of(index, run, str(tmp_path))) for run in runs]
+    all_ = handover.vectors(handover.vectors_of(index, range(groups), str(tmp_path)))
+    assert np.array_equal(np.concatenate(made), all_)
     assert handover.shares(2, 5) == [range(1), range(1, 2)]
+
+
+def test_two_rounds_of_kills_find_nothing_wrong(monkeypatch, capsys):
+    monkeypatch.setattr(kills, "EVERY", 2)
+    kills.main(["--rounds", "2", "--posts", "60"])
+    shown = capsys.readouterr().out
+    assert "every run after equals an undisturbed one" in shown and "bot.py" in shown
+
+
+def test_kills_notice_a_difference_and_what_was_lost(tmp_path):
+    said = kills.Said()
+    for line in ("You enjoy fox.\n", "You like #12: a post.\n", "#7  a post\n", "You like #9"):
+        said.hear(line)
+    assert said.kept == [("enjoy", "fox"), ("like", 12), ("seen", 7)]
+    seeing = kills.Kills.__new__(kills.Kills)
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        profiles.like("terminal", 12)
+    assert seeing._lost(tmp_path / "profiles.sqlite", said) == ["enjoy fox", "seen 7"]
+    seeing.index, seeing.wrong = tmp_path / "index", []
+    with Store(seeing.index).stage("embed_tags.py") as stage:
+        stage.path("tags.txt.gz").write_text("new")
+    whole = kills.contents(seeing.index)
+    seeing._compare("embed_tags.py", whole)
+    assert not seeing.wrong
+    (seeing.index / "tags.txt.gz").write_text("old")
+    (seeing.index / ".left.new").write_text("over")
+    seeing._compare("embed_tags.py", whole)
+    assert len(seeing.wrong) == 2

@@ -85,12 +85,16 @@ def test_a_sidecar_says_what_an_artifact_was_made_from(store):
     with store.stage("embed_tags.py", parameters, ["posts.parquet"]) as stage:
         stage.path("dictionary.npz").write_text("vectors")
         parameters["dim"] = 128  # known only at the end
-    assert json.loads((store.root / "dictionary.npz.json").read_text()) == {
+    record = json.loads((store.root / "dictionary.npz.json").read_text())
+    seal, sealed = record.pop("seal"), {k: v for k, v in record.items() if k != "stat"}
+    assert seal == hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
+    assert record == {
         "format": FORMAT,
         "made_by": "embed_tags.py",
         "parameters": {"seed": 3, "dim": 128},
         "inputs": {"posts.parquet": hashlib.sha256(b"posts").hexdigest()},
         "sha256": hashlib.sha256(b"vectors").hexdigest(),
+        "together": {"dictionary.npz": hashlib.sha256(b"vectors").hexdigest()},
         "stat": [
             7,
             (store.root / "dictionary.npz").stat().st_mtime_ns,
@@ -173,7 +177,7 @@ def test_an_input_that_changes_under_a_running_script_is_noticed(store):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "{}", '{"format": 1}'],
+    ["", "{", "[]", "null", "{}", f'{{"format": {FORMAT}}}'],
 )
 def test_a_sidecar_that_cannot_be_read_is_refused(store, text):
     write(store, posts_parquet="posts")
@@ -181,6 +185,43 @@ def test_a_sidecar_that_cannot_be_read_is_refused(store, text):
     for ask in (store.check, store.sidecar, store.digest):
         with pytest.raises(BadArtifact, match=r"cannot be read .* run hydrate_data\.py again"):
             ask("posts.parquet")
+
+
+@pytest.mark.parametrize(
+    "name", ["dictionary.npz", "neighbors.npy", "posts.arrow", "posts.skip1.ann"]
+)
+def test_what_is_mapped_or_trusted_is_not_read_without_a_sidecar(store, name):
+    """E6DB has no such files, so nothing is lost; and only a hash tells whether it is whole."""
+    store.root.mkdir()
+    (store.root / name).write_text("anything")
+    with pytest.raises(BadArtifact, match=r"has no sidecar .*\.json: run .* again"):
+        store.check(name)
+
+
+def test_every_bit_of_a_sidecar_counts(store):
+    write(store, posts_parquet="posts", parameters={"never": ["young"], "offset": 14})
+    beside = store.root / "posts.parquet.json"
+    whole = beside.read_bytes()
+    for at, byte in enumerate(whole[: whole.index(b'"stat"')]):  # which is only believed if it fits
+        for bit in (0, 2, 5):
+            beside.write_bytes(whole[:at] + bytes([byte ^ 1 << bit]) + whole[at + 1 :])
+            with pytest.raises(BadArtifact, match=r"run hydrate_data\.py again"):
+                store.sidecar("posts.parquet")
+    beside.write_bytes(whole)
+    assert store.sidecar("posts.parquet")["parameters"]["offset"] == 14
+
+
+def test_artifacts_of_two_runs_of_one_stage_are_refused(store, tmp_path):
+    write(store, posts_parquet="posts", tags_parquet="tags")
+    other = Store(tmp_path / "other")
+    write(other, posts_parquet="posts", tags_parquet="others")
+    for name in ("tags.parquet", "tags.parquet.json"):
+        (store.root / name).write_bytes((other.root / name).read_bytes())
+    for name in ("posts.parquet", "tags.parquet"):
+        with pytest.raises(BadArtifact, match=r"of different runs: run hydrate_data\.py again"):
+            Store(store.root).check(name)
+    (store.root / "tags.parquet.json").unlink()  # another's own file in its place is let be
+    Store(store.root).check("posts.parquet")
 
 
 def test_another_format_is_refused(store):
@@ -252,7 +293,8 @@ def test_a_failure_that_stays_is_one(store):
 
 
 def test_after_a_replacement_nothing_of_the_new_set_is_mixed_with_the_old(store):
-    write(store, posts_parquet="old", pools_parquet="old")
+    write(store, posts_parquet="old")
+    write(store, pools_parquet="old")
     assert store.whole(lambda: store.check("posts.parquet").read_text()) == "old"
     assert store.check("pools.parquet").read_text() == "old"
     write(Store(store.root), pools_parquet="new")
@@ -505,14 +547,14 @@ def npz_bytes(tmp_path, **arrays):
     return (tmp_path / "made.npz").read_bytes()
 
 
-def test_an_npz_without_a_sidecar_that_is_damaged_is_one_line(store, tmp_path):
-    store.root.mkdir()
+def test_an_npz_that_was_written_damaged_is_one_line(store, tmp_path):
     whole = npz_bytes(tmp_path, vecs=np.ones(1000))
     pickled = npz_bytes(tmp_path, vecs=np.array([{}, None], object))
     flipped = bytearray(whole)
     flipped[500] ^= 1
     for data in (b"", b"garbage", whole[:50], whole[:-30], bytes(flipped), pickled):
-        (store.root / "dictionary.npz").write_bytes(data)
+        with store.stage("embed_tags.py") as stage:
+            stage.path("dictionary.npz").write_bytes(data)
         with pytest.raises(BadArtifact, match=r"dictionary\.npz cannot be read") as caught:
             store.load_npz("dictionary.npz")
         assert "\n" not in str(caught.value)
@@ -528,9 +570,9 @@ def test_a_mapped_table_is_what_was_written(store):
         writer.write_table(table)
     assert store.map_table("posts.arrow").equals(table)
     whole = store.path("posts.arrow").read_bytes()
-    (store.root / "posts.arrow.json").unlink()
     for data in (b"", b"garbage", whole[:-7]):
-        (store.root / "posts.arrow").write_bytes(data)
+        with store.stage("construct_index.py") as stage:
+            stage.path("posts.arrow").write_bytes(data)
         with pytest.raises(BadArtifact, match=r"cannot be mapped .* run construct_index\.py"):
             store.map_table("posts.arrow")
 

@@ -11,8 +11,8 @@ import time
 from argparse import Namespace
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from .. import parquet
 from ..embedding import unit_rows
 from ..examples import Candidates, hold_out, read_examples
 from ..previews import preview_path
@@ -31,7 +31,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table]:
         return [Table(TITLE, (), [], ["--previews DIR is needed: left out"])]
     store = Store(args.index)
     candidates = Candidates.of(store, args.ratings, args.seed).with_previews(args.previews)
-    parents = pq.read_table(store.check("posts.parquet"), columns=["parent_id"])["parent_id"]
+    parents = parquet.table(store, "posts.parquet", "parent_id")["parent_id"]
     alone = parents.is_null().to_numpy()[candidates.rows]
     candidates = candidates.take(alone)
     if not len(candidates):
@@ -44,7 +44,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table]:
     held = hold_out(examples.families, HELD_OUT, np.random.default_rng(args.seed))
     model = train(examples.take(~held), args.seed)
     in_order = candidates.take(np.argsort(candidates.rows))
-    all_rows = pq.read_table(store.check("posts.parquet"), columns=["id"])["id"].to_numpy()
+    all_rows = parquet.table(store, "posts.parquet", "id")["id"].to_numpy()
     ids = all_rows[in_order.rows]
     if len(ids) != len(examples.rows):
         return [naming, Table("Placing", (), [], ["some previews are broken: left out"])]
