@@ -6,6 +6,8 @@ import csv
 import gzip
 import re
 import sys
+import threading
+import weakref
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from .errors import BadInput
+from .errors import BadInput, E6GraphError
 
 BLOCK = 16 << 20  # bytes of CSV a batch; a row must fit in one
 EXPANDS = 100  # bytes of CSV a byte of gzip; the site's have about 4, a bomb up to 1,032
+LET_GO = 5.0  # seconds that Arrow may take for it; a block is read in a tenth
 ROOM = 64 << 20  # bytes of CSV that are read whatever they came from
 _TRUE, _FALSE = ["t", "true", "True", "1"], ["f", "false", "False", "0"]
 _BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))
@@ -71,24 +74,49 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
     if twice:
         raise BadInput(f"{path}: column {', '.join(twice)} more than once: is this the site's?")
     most = max(ROOM, EXPANDS * path.stat().st_size)
+    options = (
+        pa.csv.ReadOptions(block_size=BLOCK),
+        pa.csv.ParseOptions(newlines_in_values=True),
+        pa.csv.ConvertOptions(
+            include_columns=list(columns),
+            column_types=dict(columns),
+            null_values=[""],
+            true_values=_TRUE,
+            false_values=_FALSE,
+            strings_can_be_null=False,
+        ),
+    )
     try:
         with _open_arrow(path) as source:
-            yield from pa.csv.open_csv(
-                pa.PythonFile(_Checked(source, path, most), "r"),
-                pa.csv.ReadOptions(block_size=BLOCK),
-                pa.csv.ParseOptions(newlines_in_values=True),
-                pa.csv.ConvertOptions(
-                    include_columns=list(columns),
-                    column_types=dict(columns),
-                    null_values=[""],
-                    true_values=_TRUE,
-                    false_values=_FALSE,
-                    strings_can_be_null=False,
-                ),
-            )
+            yield from _read(_Checked(source, path, most), options)
     except (ValueError, OSError) as error:
         where = _diagnose(path, columns)
         raise BadInput(f"{path}: {where or str(error).splitlines()[0]}") from None
+
+
+def _read(checked: _Checked, options: tuple) -> Iterator[pa.RecordBatch]:
+    """The batches of a stream. Arrow reads it in a thread of its own, and has let go at the end.
+
+    A thread that wants the interpreter while it shuts down ends the process in C++'s way.
+    """
+    failures, let_go = checked.failures, threading.Event()
+    weakref.finalize(checked, let_go.set)
+    source, reader = pa.PythonFile(checked, "r"), None
+    del checked
+    try:
+        reader = pa.csv.open_csv(source, *options)
+        for batch in reader:
+            if failures:
+                break  # what comes after is cut off
+            yield batch
+    except (ValueError, OSError):
+        if not failures:
+            raise
+    finally:
+        source = reader = batch = None
+        let_go.wait(LET_GO)
+    if failures:
+        raise failures[0]
 
 
 class _Checked:
@@ -104,8 +132,17 @@ class _Checked:
         self._source, self._start = source, -1
         self._path, self._most = path, most
         self._last, self._inside = b"\n", False  # the last byte, and what was open before it
+        self.failures: list[Exception] = []
 
     def read(self, size: int | None = None) -> bytes:
+        """The next block; nothing after a failure, for an exception would keep the stream alive."""
+        try:
+            return b"" if self.failures else self._next(size)
+        except (ValueError, OSError, E6GraphError) as error:
+            self.failures.append(error.with_traceback(None))
+            return b""
+
+    def _next(self, size: int | None) -> bytes:
         block = self._source.read(size)
         text = np.frombuffer(self._last + block, np.uint8)
         if not block:

@@ -18,7 +18,7 @@ from e6graph.attenuator import (
 @pytest.fixture
 def world():
     rng = np.random.default_rng(0)
-    x = sp.random_array((60, 12), density=0.3, rng=rng, dtype=np.float32).tocsr()
+    x = sp.random_array((60, 12), density=0.3, random_state=rng, dtype=np.float32).tocsr()
     x.data[:] = 1
     return sp.csr_matrix(x), rng.standard_normal((12, 5)).astype(np.float32)
 

@@ -100,7 +100,7 @@ def test_ppmi_clips_at_zero_and_leaves_its_input_alone():
 
 def test_svd_agrees_with_the_exact_one():
     rng = np.random.default_rng(0)
-    matrix = sp.random_array((200, 200), density=0.2, rng=rng, dtype=np.float32).tocsr()
+    matrix = sp.random_array((200, 200), density=0.2, random_state=rng, dtype=np.float32).tocsr()
     vectors, values = truncated_svd(matrix, 10)
     left, exact, _ = np.linalg.svd(matrix.toarray())
     assert values == pytest.approx(exact[:10], rel=1e-3)
@@ -119,7 +119,7 @@ def test_a_banded_matrix_is_the_matrix_whatever_is_dense(monkeypatch):
     monkeypatch.setattr(svd, "ROWS", 7)
     monkeypatch.setattr(svd, "TILE", 5)
     rng = np.random.default_rng(0)
-    matrix = sp.random_array((33, 33), density=0.2, rng=rng, dtype=np.float32).tocsr()
+    matrix = sp.random_array((33, 33), density=0.2, random_state=rng, dtype=np.float32).tocsr()
     matrix = matrix.tolil()
     matrix[:9, :9] = 1  # crowded
     matrix = matrix.tocsr()

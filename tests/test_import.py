@@ -8,13 +8,15 @@ import os
 import random
 import struct
 import sys
+import weakref
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from boards import COLUMNS, post, write_export, write_table, write_text
 
-from e6graph import importdb
+from e6graph import csvtables, importdb
 from e6graph.csvtables import find_table, read_batches
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.importdb import IMAGE_TYPES, import_export
@@ -678,3 +680,27 @@ def test_tate_by_another_reading(tate, tate_store):
         assert own | set(row["other_tags"]) == posts[row["id"]]
         assert not set(row["stripped_tags"]) & set(row["implied_tags"])
         assert len(posts[row["id"]]) == row["tag_count"] + 1
+
+
+def test_arrow_has_let_go_of_a_file_when_its_batches_end(tmp_path, monkeypatch):
+    """Whole, left half way, broken off: a thread of Arrow's must not outlive the interpreter."""
+    monkeypatch.setattr(csvtables, "BLOCK", 1 << 12)
+    path, gone = tmp_path / "a.csv", []
+
+    class Watched(csvtables._Checked):
+        def __init__(self, *args):
+            super().__init__(*args)
+            weakref.finalize(self, gone.append, True)
+
+    monkeypatch.setattr(csvtables, "_Checked", Watched)
+    columns = {"id": pa.int64()}
+    path.write_text("id\n" + "".join(f"{i}\n" for i in range(9999)))
+    assert sum(map(len, read_batches(path, columns))) == 9999 and len(gone) == 1
+    batches = read_batches(path, columns)
+    next(batches)
+    batches.close()
+    assert len(gone) == 2
+    path.write_text("id\n" + "1\n" * 9999 + '"2')
+    with pytest.raises(BadInput, match="quote"):
+        list(read_batches(path, columns))
+    assert len(gone) == 3

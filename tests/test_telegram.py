@@ -481,7 +481,7 @@ def test_floods_are_waited_out_and_a_chat_gets_one_message_a_second(server):
     assert (first.text, again.text, second.text) == ("one", "one", "two")
     assert first.sent is None and calls == [again, second]
     assert again.when - first.when >= 1.0
-    assert second.when - again.when >= front.GAP - 0.01
+    assert second.when - again.when >= front.GAP - 0.1  # of arrival, on a busy machine
 
 
 def test_a_flood_wait_of_hours_gives_up_at_once(server, quick, caplog):
