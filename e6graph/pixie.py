@@ -198,10 +198,12 @@ def walk(
     kind = np.uint32 if graph.n << bits <= 1 << 32 else np.uint64
     visits: list[np.ndarray] = []
     for home, at in _advance(graph, queries, share, rounds, restart, rng):
-        counted = at >= 0
-        if allowed is not None:
-            counted &= allowed[at]
-        visits.append((at.astype(kind) << kind(bits) | home.astype(kind))[counted])
+        counted = allowed[at] if allowed is not None else np.ones(len(at), bool)
+        counted &= at >= 0 if at.min(initial=0) < 0 else True  # a post may lead nowhere
+        made = at.astype(kind)  # in place from here: new memory costs as much as the work
+        made <<= kind(bits)
+        made |= home.astype(kind)
+        visits.append(made[counted])
         visits[-1].sort()
         if stop_posts is not None:
             often += _see(seen, visits[-1] >> kind(bits), stop_visits)

@@ -209,7 +209,7 @@ class PostGraph(Board):
         rows = [self.posts.row(int(post)) for post in exclude]
         allowed[[row for row in rows if row is not None]] = False
         n = min(n, len(self.posts))
-        size = max(2000, 2 * n)
+        size = max(1000, 2 * n)
         rows = self.ranking.candidates(queries, allowed, size, seed)
         some = [vector for vector in vectors if vector is not None]
         near = self._near_rows(some, NEAR if len(posts) else NEAR_ALONE)
