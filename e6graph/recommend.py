@@ -87,6 +87,8 @@ class PostGraph(Board):
             self._recognizer()
         self._implications()
         _ = self.posts.pools, self.posts.tag_ids
+        if self.allowed.any():  # what the ranking needs of every post
+            self.recommend(posts=[int(self.posts.ids[self.allowed.argmax()])], n=1)
 
     def _read_implications(self) -> dict[int, list[int]]:
         return read_implications(self._store)[0]
