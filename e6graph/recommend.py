@@ -58,8 +58,9 @@ class PostGraph(Board):
         self._walks = Walks(store, self.posts, self._near, self.ranking.graph)
         # Made when first asked for, and shared by the narrowed boards.
         self._recognizer = cache(lambda: Recognizer.open(store))
-        self._implications = cache(self._read_implications)
-        self._companions = cache(lambda: Companions.open(store, self.dictionary))
+        self._implications = cache(lambda: read_implications(store)[0])
+        words = self.dictionary  # and not self, which would then be let go of late
+        self._companions = cache(lambda: Companions.open(store, words))
         self._column = {name: i for i, name in enumerate(self.dictionary.tags)}
 
     @classmethod
@@ -89,9 +90,6 @@ class PostGraph(Board):
         _ = self.posts.pools, self.posts.tag_ids
         if self.allowed.any():  # what the ranking needs of every post
             self.recommend(posts=[int(self.posts.ids[self.allowed.argmax()])], n=1)
-
-    def _read_implications(self) -> dict[int, list[int]]:
-        return read_implications(self._store)[0]
 
     # -- vectors ---------------------------------------------------------------------------------
     def embed_tags(self, tags: Iterable[str]) -> np.ndarray:

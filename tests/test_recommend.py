@@ -1,7 +1,9 @@
 """One contract for everything that recommends, then what is particular to each."""
 
+import gc
 import shutil
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -344,3 +346,19 @@ def test_no_warning_in_ordinary_use(graph):
         warnings.simplefilter("error")
         graph.recommend(posts=shown(graph), n=5)
         graph.suggest_tags([graph.posts.names[10]])
+
+
+def test_an_index_is_let_go_of_at_once(built_index):
+    """Else what was replaced stays mapped until the collector comes, which counts no arrays."""
+    gc.collect()
+    gc.disable()
+    try:
+        graph = PostGraph.open(built_index)
+        graph.warm()
+        graph.narrowed("s", "fox")
+        graph.walk([int(graph.posts.ids[graph.allowed.argmax()])])
+        gone = weakref.ref(graph)
+        del graph
+        assert gone() is None
+    finally:
+        gc.enable()
