@@ -25,7 +25,7 @@ def wanted():
 
 
 def locked():
-    text = (ROOT / "requirements.lock").read_text().replace("\\\n", " ")
+    text = (ROOT / "requirements-lock.txt").read_text().replace("\\\n", " ")
     return [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
 
 
@@ -42,7 +42,7 @@ def test_every_pin_has_its_hashes_and_none_names_a_place():
     assert len(lines) > 50
     assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", line) for line in lines)
     assert not re.search(
-        r"https?://|--index|--find-links", (ROOT / "requirements.lock").read_text()
+        r"https?://|--index|--find-links", (ROOT / "requirements-lock.txt").read_text()
     )
 
 
