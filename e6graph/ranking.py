@@ -168,7 +168,7 @@ class Ranking:
     ) -> np.ndarray:
         """The best rows by the rarest tags and sizes alone, read until 25 × `size` postings.
 
-        Of a rarest tag with more, a sample: every so-manieth, from another place for another seed.
+        Of a rarest tag with more, a sample: every k-th, beginning elsewhere for another seed.
         """
         tag_ids, walk, _ = self.weights(queries)
         order = np.argsort(self.counts[tag_ids], kind="stable")

@@ -83,7 +83,7 @@ class Store:
         """What an artifact records of itself, {} for one that came without (E6DB's own files)."""
         path = self.path(name)
         beside = path.with_name(path.name + ".json")
-        now = self._generation() if self._opened else {}
+        now = self.generation() if self._opened else {}
         if self._opened and now.get(beside.name) != self._opened.get(beside.name):
             raise BadArtifact(f"{path} was replaced since the index was opened: open it again")
         if not beside.is_file():
@@ -165,20 +165,20 @@ class Store:
         this store, is refused once it has been replaced.
         """
         while True:
-            before = self._generation()
+            before = self.generation()
             try:
                 made, failed = read(), None
             except (MissingArtifact, BadArtifact, FileNotFoundError) as error:
                 failed = error
             self._recover()  # waits for renames that have begun
-            if self._generation() == before:
+            if self.generation() == before:
                 break
         if failed:
             raise failed
         self._opened = before
         return made
 
-    def _generation(self) -> dict[str, list[int]]:
+    def generation(self) -> dict[str, list[int]]:
         """The sidecars as they are; a stage renames each after its artifact."""
         found = {}
         for path in self.root.glob("[!.]*.json"):

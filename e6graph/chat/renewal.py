@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -26,11 +25,11 @@ class Watch:
 
     def __init__(self, index: str | Path) -> None:
         self._index = index
-        self._known = Store(index)._generation()
+        self._known = Store(index).generation()
 
     def changed(self) -> bool:
         """Whether artifacts were replaced since this was last asked; a few `stat` calls."""
-        before, self._known = self._known, Store(self._index)._generation()
+        before, self._known = self._known, Store(self._index).generation()
         return self._known != before
 
     def start(
@@ -54,7 +53,6 @@ class Watch:
                 try:
                     if self.changed():
                         take(opened())
-                        gc.collect()  # the one before holds itself, and its files, in a cycle
                         log.info("the index was replaced: its new posts are shown from now on")
                 except Exception as error:  # whatever it is, the talks go on with the old one
                     said = " ".join(str(error).split()) or type(error).__name__
