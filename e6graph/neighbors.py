@@ -114,12 +114,21 @@ class Builder:
         self._index.unload()
 
     def _room(self, nodes: int) -> None:
-        """Raise OSError if the disk has no room: writing to the map would end the process (SIGBUS).
+        """Raise OSError if there is no room: writing to the map would end the process (SIGBUS).
 
+        What may be in the way is the disk, a quota, or a limit of a file's size (`ulimit -f`).
         `nodes` is how many are to be written; a leaf of annoy holds up to d + 2 items.
         """
-        if shutil.disk_usage(self._path.parent).free < nodes * (12 + 4 * self._index.f):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        needed = nodes * (12 + 4 * self._index.f)
+        if not hasattr(os, "posix_fallocate"):  # macOS
+            if shutil.disk_usage(self._path.parent).free < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+            return
+        with open(self._path, "r+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            os.posix_fallocate(file.fileno(), end, needed)
+            file.truncate(int(1.4 * (end + needed)))  # annoy makes it up to 1.3 times as long
+            file.truncate(end)
 
 
 class Neighbors:

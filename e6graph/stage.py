@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,12 @@ class Stage:
         self._pending: dict[str, Path] = {}
 
     def path(self, name: str) -> Path:
-        """Where to write artifact `name` until the stage ends."""
+        """Where to write artifact `name` until the stage ends.
+
+        Raises IsADirectoryError if that is what has its name: no file could take its place.
+        """
+        if (self._root / name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._root / name)
         return self._pending.setdefault(name, self._root / f".{name}{TEMPORARY}")
 
     def save_npz(self, name: str, **arrays: np.ndarray) -> None:

@@ -207,7 +207,7 @@ class Store:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = open(self.root / LOCK, "a+", encoding="utf-8")  # noqa: SIM115 (held below)
+            lock = open(self.root / LOCK, "ab+", buffering=0)  # noqa: SIM115 (held below)
         except OSError as error:
             raise E6GraphError(f"cannot write to {self.root}: {error.strerror}") from None
         with lock:
@@ -215,13 +215,12 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 lock.seek(0)
-                said = f"is being written by {lock.read().strip() or 'another process'}"
+                said = f"is being written by {lock.read().decode() or 'another process'}"
                 raise E6GraphError(f"{self.root} {said}: wait for it to end") from None
-            lock.truncate(0)
-            lock.write(f"{made_by} (process {os.getpid()})")
-            lock.flush()
             stage = Stage(self.root)
             try:
+                lock.truncate(0)
+                lock.write(f"{made_by} (process {os.getpid()})".encode())
                 carry_out(self.root)
                 stage.clean()
                 for name in set(inputs) - set(self._digests):
@@ -233,9 +232,7 @@ class Store:
             except OSError as error:
                 wrong = f"{error.strerror or error} ({error.filename or self.root})"
                 ended = (self.root / JOURNAL).exists() and "whoever opens it next ends this"
-                raise E6GraphError(
-                    f"{made_by}: {wrong}: {ended or 'nothing was replaced'}"
-                ) from error
+                raise E6GraphError(f"{wrong}: {ended or 'nothing was replaced'}") from error
             finally:
                 stage.clean()
                 lock.truncate(0)

@@ -9,7 +9,9 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from boards import CLUSTERS
+from boards import CLUSTERS, planted_export
+from conftest import build
+from test_faults import damaged
 
 import embed_tags
 from e6graph import als
@@ -252,3 +254,27 @@ def test_counts_are_the_real_ones_where_there_are_any(implicit, index):
     made = als.tags_near(Store(index))
     counts = load_vocabulary(Store(index), rating_tags=True).frequencies
     assert np.array_equal(made.frqs, counts[made.tag_ids])
+
+
+def test_damaged_factors_and_those_of_another_run_are_refused(implicit, index, tmp_path):
+    embed_tags.main(["--index", str(index), *OPTIONS])
+    whole, beside = index / als.TAG_FACTORS, index / f"{als.TAG_FACTORS}.json"
+    data, record = whole.read_bytes(), beside.read_bytes()
+    said = r"run (embed_tags\.py --method als|hydrate_data\.py) again"
+    for bad in damaged(data).values():
+        whole.write_bytes(bad)
+        with pytest.raises(BadArtifact, match=said):
+            als.tags_near(Store(index))
+    other = planted_export(tmp_path / "export", posts=300, seed=9)
+    build(tmp_path / "other", other.directory, dim=12)
+    embed_tags.main(["--index", str(tmp_path / "other"), *OPTIONS])
+    theirs = tmp_path / "other" / als.TAG_FACTORS
+    whole.write_bytes(theirs.read_bytes())
+    with pytest.raises(BadArtifact, match=said):
+        als.tags_near(Store(index))
+    beside.write_bytes(theirs.with_name(beside.name).read_bytes())
+    with pytest.raises(BadArtifact, match=said):
+        als.tags_near(Store(index))
+    whole.write_bytes(data)
+    beside.write_bytes(record)
+    assert len(als.tags_near(Store(index)).tags)

@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 
 import pytest
 from test_scripts import one_line, run
+from test_scripts import start as begin
 
 from e6graph.chat.conversation import Conversation
 from e6graph.errors import E6GraphError
@@ -83,6 +85,31 @@ def test_a_full_disk_keeps_the_old_and_with_room_it_succeeds(demo, disk, script)
     status, _, err = start(script, demo, index)
     assert status == 0, err
     Store(index).check("posts.parquet")
+
+
+LARGEST = {
+    "hydrate_data.py": "posts.parquet", "embed_tags.py": "dictionary.npz",
+    "solve_attenuator.py": "attenuator.npz", "construct_index.py": "posts.skip*.ann",
+    "solve_recognizer.py": "recognizer.npz",
+}  # fmt: skip
+SHARES = [(name, share) for name in LARGEST for share in (0, 0.01, 0.5)]
+SHARES += [("construct_index.py", share) for share in (0.7, 0.9, 1.1)]  # annoy grows by a third
+
+
+@pytest.mark.parametrize("script, share", SHARES)
+def test_a_limit_of_file_sizes_keeps_the_old(demo, tmp_path, script, share):
+    """`ulimit -f`: needs no mount; writing past it to a map would be a SIGBUS."""
+    index = shutil.copytree(demo / "index", tmp_path / "index")
+    limit = int(share * Store(index).path(LARGEST[script]).stat().st_size)
+    before = contents(index)
+    options = [str(demo) if word == "DEMO" else word for word in SCRIPTS[script]]
+    limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))}
+    process = begin(script, "--index", index, *options, **limited)
+    _, err = process.communicate(timeout=120)
+    said = one_line(err)
+    assert process.returncode == 1 and said.startswith(f"{script}: "), (process.returncode, err)
+    assert "File too large" in said and said.endswith("nothing was replaced"), said
+    assert contents(index) == before
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

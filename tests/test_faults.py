@@ -210,6 +210,19 @@ def test_a_recognizer_with_a_fault_is_refused(demo, tmp_path, fault):
             PostGraph.open(index).warm()
 
 
+def test_a_recognizer_of_another_run_is_refused(demo, tmp_path):
+    import construct_index
+    import embed_tags
+    import solve_attenuator
+
+    index = shutil.copytree(demo / "index", tmp_path / "index")
+    embed_tags.main(["--index", str(index), "--seed", "1"])
+    solve_attenuator.main(["--index", str(index)])
+    construct_index.main(["--index", str(index), "--trees", "2"])
+    with pytest.raises(BadArtifact, match=r"run solve_recognizer\.py again"):
+        PostGraph.open(index).warm()
+
+
 @pytest.mark.parametrize("job, name", [(job, name) for job in READS for name in READS[job]])
 def test_each_script_refuses_what_it_reads(worlds, tmp_path, job, name):
     whole, other, _ = worlds

@@ -73,10 +73,22 @@ def test_the_disk_filling_up_is_one_line_and_changes_nothing(store):
     write(store, posts_parquet="old")
     with pytest.raises(E6GraphError) as caught, store.stage("hydrate_data.py"):
         raise OSError(28, "No space left on device", "posts.parquet")
-    assert str(caught.value) == (
-        "hydrate_data.py: No space left on device (posts.parquet): nothing was replaced"
-    )
+    assert str(caught.value) == "No space left on device (posts.parquet): nothing was replaced"
     assert contents(store.root) == {"posts.parquet": "old"}
+
+
+def test_a_directory_in_the_way_is_one_line_before_any_work(store):
+    write(store, posts_parquet="old")
+    (store.root / "tags.parquet").mkdir()
+    with pytest.raises(E6GraphError) as caught, store.stage("hydrate_data.py") as stage:
+        stage.path("posts.parquet").write_text("new")
+        stage.path("tags.parquet").write_text("never reached")
+    path = store.root / "tags.parquet"
+    assert str(caught.value) == f"Is a directory ({path}): nothing was replaced"
+    assert (store.root / "posts.parquet").read_text() == "old"
+    path.rmdir()
+    write(store, tags_parquet="new")
+    assert path.read_text() == "new"
 
 
 def test_a_sidecar_says_what_an_artifact_was_made_from(store):
