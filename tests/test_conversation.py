@@ -148,6 +148,12 @@ def test_more_like_one_post_and_a_surprise(bot, kept):
     assert "may not be shown" in say(bot, "/more 21") or "hidden" in say(bot, "/more 21")
 
 
+def test_a_surprise_before_anything_is_known_is_called_a_guess(bot, kept):
+    (first,) = bot.reply("/surprise")
+    assert first.post is not None and first.why == "a guess: your taste is not known yet"
+    assert first.why in say(bot, "/why")
+
+
 def test_posts_do_not_come_back_even_in_the_next_run(bot, kept):
     say(bot, "/enjoy night")
     first = shown(bot.reply("/walk")) + shown(bot.reply("/skip")) + shown(bot.reply("/skip"))
