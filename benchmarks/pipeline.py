@@ -95,18 +95,21 @@ def report(found: dict[str, tuple[Cost, Cost]], posts: int) -> str:
     return cli.table(rows, HEADER)
 
 
-def growth(sizes: dict[int, dict[str, tuple[Cost, Cost]]]) -> str:
-    """log(cost ratio) / log(size ratio) between one size and the next: wall, CPU, own memory."""
+def growth(sizes: dict[int, dict[str, tuple[Cost, Cost | None]]]) -> str:
+    """log(cost ratio) / log(size ratio) from one size to the next, of the floors too."""
     rows = []
     for small, large in pairwise(sizes):
         for name in sizes[large]:
-            pair = sizes[small][name][0], sizes[large][name][0]
-            row = [f"{small:,} to {large:,}", name]
-            for what in ("wall", "cpu", "own"):
-                one, other = (max(getattr(cost, what), 1e-9) for cost in pair)
-                row.append(f"{np.log(other / one) / np.log(large / small):.2f}")
-            rows.append(row)
-    return cli.table(rows, ("posts", "stage", "wall", "CPU", "own memory"))
+            (cost, floor), (larger, larger_floor) = sizes[small][name], sizes[large][name]
+            pairs = [(cost.wall, larger.wall), (cost.cpu, larger.cpu), (cost.own, larger.own)]
+            if floor is not None and larger_floor is not None:
+                pairs += [(floor.wall, larger_floor.wall), (floor.cpu, larger_floor.cpu)]
+            exponents = [np.log(max(b, 1e-9) / max(a, 1e-9)) / np.log(large / small)
+                         for a, b in pairs]  # fmt: skip
+            row = [f"{small:,} to {large:,}", name, *(f"{each:.2f}" for each in exponents)]
+            rows.append(row + [""] * (7 - len(row)))
+    header = ("posts", "stage", "wall", "CPU", "own memory", "floor's wall", "floor's CPU")
+    return cli.table(rows, header)
 
 
 @contextlib.contextmanager

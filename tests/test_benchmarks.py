@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -80,11 +81,13 @@ def test_a_process_is_measured_with_its_threads_and_files(tmp_path):
 
 
 def test_growth_is_the_slope_between_sizes():
-    def cost(seconds):
-        return {"embed": (measure.Cost(seconds, 2 * seconds, 1, 8, 1, 0, ""), None)}
+    def cost(seconds, floor):
+        made = measure.Cost(seconds, 2 * seconds, 1, 8, 1, 0, "")
+        return {"embed": (made, None), "index": (made, replace(made, wall=floor, cpu=floor))}
 
-    row = pipeline.growth({100: cost(1.0), 400: cost(4.0)}).splitlines()[1]
-    assert row.split()[-3:] == ["1.00", "1.00", "0.00"]
+    _, embed, index = pipeline.growth({100: cost(1.0, 1), 400: cost(4.0, 2)}).splitlines()
+    assert embed.split()[-3:] == ["1.00", "1.00", "0.00"]
+    assert index.split()[-5:] == ["1.00", "1.00", "0.00", "0.50", "0.50"]
 
 
 def test_the_pipeline_prints_every_stage_beside_its_floor(written, tmp_path, capsys):
