@@ -32,7 +32,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tests-installed
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV) $(DEMO)
