@@ -44,7 +44,10 @@ HEADER = ("stage", "wall s", "CPU s", "peak GB", "own GB", "written MB", "posts/
           "floor s", "of floor", "floor CPU s", "of floor CPU")  # fmt: skip
 
 
-def time_stages(export: Path, index: Path, floors: bool = True) -> dict[str, tuple[Cost, Cost]]:
+Costs = dict[str, tuple[Cost, Cost | None]]  # of a stage, and of its floor
+
+
+def time_stages(export: Path, index: Path, floors: bool = True) -> Costs:
     """Run the stages of one export; stage → what it cost, what its floor cost (or None)."""
     found = {}
     for name, command in STAGES.items():
@@ -75,7 +78,7 @@ def _floor(name: str, export: Path, index: Path) -> Cost:
     return Cost(took["wall"], took["cpu"], done.peak, done.own, 0, 0, "")
 
 
-def report(found: dict[str, tuple[Cost, Cost]], posts: int) -> str:
+def report(found: Costs, posts: int) -> str:
     """The costs as a table, with the sum of the stages."""
     rows = []
     for name, (cost, floor) in found.items():
@@ -95,7 +98,7 @@ def report(found: dict[str, tuple[Cost, Cost]], posts: int) -> str:
     return cli.table(rows, HEADER)
 
 
-def growth(sizes: dict[int, dict[str, tuple[Cost, Cost | None]]]) -> str:
+def growth(sizes: dict[int, Costs]) -> str:
     """log(cost ratio) / log(size ratio) from one size to the next, of the floors too."""
     rows = []
     for small, large in pairwise(sizes):

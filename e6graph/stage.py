@@ -24,12 +24,7 @@ class Stage:
         self._pending: dict[str, Path] = {}
 
     def path(self, name: str) -> Path:
-        """Where to write artifact `name` until the stage ends.
-
-        Raises IsADirectoryError if that is what has its name: no file could take its place.
-        """
-        if (self._root / name).is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._root / name)
+        """Where to write artifact `name` until the stage ends."""
         return self._pending.setdefault(name, self._root / f".{name}{TEMPORARY}")
 
     def save_npz(self, name: str, **arrays: np.ndarray) -> None:
@@ -54,6 +49,9 @@ class Stage:
             for old in sorted(self._root.glob(pattern)):
                 if old.name not in self._pending:
                     plan["remove"] += [old.name, f"{old.name}.json"]
+        for name in [target for _, target in plan["rename"]] + plan["remove"]:
+            if (self._root / name).is_dir():  # no file can take its place
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self._root / name)
         write_atomic(self._root / JOURNAL, json.dumps(plan).encode())
         carry_out(self._root)
 

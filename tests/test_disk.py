@@ -3,13 +3,12 @@
 import contextlib
 import json
 import os
-import resource
 import shutil
 import subprocess
+import sys
 
 import pytest
-from test_scripts import one_line, run
-from test_scripts import start as begin
+from test_scripts import ENVIRONMENT, ROOT, one_line, run
 
 from e6graph.chat.conversation import Conversation
 from e6graph.errors import E6GraphError
@@ -93,7 +92,13 @@ LARGEST = {
     "solve_recognizer.py": "recognizer.npz",
 }  # fmt: skip
 SHARES = [(name, share) for name in LARGEST for share in (0, 0.01, 0.5)]
-SHARES += [("construct_index.py", share) for share in (0.7, 0.9, 1.1)]  # annoy grows by a third
+LIMITED = (
+    "import resource, runpy, sys\n"
+    "limit = int(sys.argv.pop(1))\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+    "sys.argv.pop(0)\n"
+    "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+)
 
 
 @pytest.mark.parametrize("script, share", SHARES)
@@ -103,9 +108,11 @@ def test_a_limit_of_file_sizes_keeps_the_old(demo, tmp_path, script, share):
     limit = int(share * Store(index).path(LARGEST[script]).stat().st_size)
     before = contents(index)
     options = [str(demo) if word == "DEMO" else word for word in SCRIPTS[script]]
-    limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))}
-    process = begin(script, "--index", index, *options, **limited)
-    _, err = process.communicate(timeout=120)
+    command = [sys.executable, "-B", "-c", LIMITED, str(limit), ROOT / script, "--index", index]
+    process = subprocess.run(
+        [*command, *options], capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, timeout=120
+    )
+    err = process.stderr
     said = one_line(err)
     assert process.returncode == 1 and said.startswith(f"{script}: "), (process.returncode, err)
     assert "File too large" in said and said.endswith("nothing was replaced"), said

@@ -1,6 +1,8 @@
 """annoy's traps, each shut: wrong builds, wrong files, vectors without a direction."""
 
 import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -119,6 +121,45 @@ def test_a_file_of_another_size_metric_or_none_is_refused(tmp_path, post_ids, ve
 def test_a_stray_id_does_not_take_the_memory_of_all_between(tmp_path, vectors):
     with pytest.raises(BadInput, match="stray"):
         Builder(tmp_path / "x.ann", 12, 1).add(np.array([1, 2_000_000_000]), vectors[:2])
+
+
+ADD_UNDER_A_LIMIT = """
+import resource, sys
+import numpy as np
+from e6graph.neighbors import Builder
+path, parts, limit = sys.argv[1], eval(sys.argv[2]), int(float(sys.argv[3]) * (12 + 4 * 16))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+builder = Builder(path, 16, 0)
+try:
+    for ids in parts:
+        builder.add(ids, np.random.default_rng(0).random((len(ids), 16), np.float32))
+    builder.build(2)
+except OSError as error:
+    print(error)
+else:
+    print("built")
+"""
+
+
+@pytest.mark.parametrize(
+    "parts, nodes, fits",  # the file's limit, in nodes
+    [
+        ("[np.arange(2000) * 50]", 50_000, False),  # holes are written to as well
+        ("[np.arange(500), np.array([12_000])]", 6000, False),
+        ("[np.arange(1000), np.arange(1000, 1010)]", 1100, False),  # annoy takes a third more
+        ("[np.arange(1000), np.arange(1000, 1010)]", 4000, True),
+        ("[np.arange(2000) * 50]", 150_000, True),
+    ],
+)
+def test_no_room_is_an_error_and_no_signal(tmp_path, parts, nodes, fits):
+    """In a process of its own: what is written past a limit to a map ends it (SIGBUS)."""
+    path = tmp_path / "x.ann"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", ADD_UNDER_A_LIMIT, path, parts, str(nodes)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60,
+    )  # fmt: skip
+    said = "built" if fits else f"[Errno 27] File too large: '{path}'"
+    assert (done.returncode, done.stdout.strip()) == (0, said), done
 
 
 def test_nth_best_is_that_of_the_whole_in_any_split(vectors):

@@ -77,18 +77,22 @@ def test_the_disk_filling_up_is_one_line_and_changes_nothing(store):
     assert contents(store.root) == {"posts.parquet": "old"}
 
 
-def test_a_directory_in_the_way_is_one_line_before_any_work(store):
+@pytest.mark.parametrize("name", ["tags.parquet", "tags.parquet.json", "posts.skip7.ann"])
+def test_a_directory_in_the_way_is_one_line_and_nothing_is_replaced(store, name):
     write(store, posts_parquet="old")
-    (store.root / "tags.parquet").mkdir()
-    with pytest.raises(E6GraphError) as caught, store.stage("hydrate_data.py") as stage:
+    path = store.root / name
+    path.mkdir()
+    with (
+        pytest.raises(E6GraphError) as caught,
+        store.stage("hydrate_data.py", replaces=["posts.skip*.ann"]) as stage,
+    ):
         stage.path("posts.parquet").write_text("new")
-        stage.path("tags.parquet").write_text("never reached")
-    path = store.root / "tags.parquet"
+        stage.path("tags.parquet").write_text("new")
     assert str(caught.value) == f"Is a directory ({path}): nothing was replaced"
-    assert (store.root / "posts.parquet").read_text() == "old"
     path.rmdir()
+    assert contents(store.root) == {"posts.parquet": "old"}
     write(store, tags_parquet="new")
-    assert path.read_text() == "new"
+    assert contents(store.root) == {"posts.parquet": "old", "tags.parquet": "new"}
 
 
 def test_a_sidecar_says_what_an_artifact_was_made_from(store):

@@ -161,7 +161,7 @@ class Tour:
         person, post = self._person, self._person.board.describe(found.post_id)
         said = messages.reasons(found.because, profile.enjoys, profile.liked)
         why = "; ".join(filter(None, [like, said]))
-        known = profile.enjoys or profile.liked or profile.disliked
+        known = profile.enjoys or profile.avoids or profile.liked or profile.disliked
         why = why or ("it is near your taste" if known else "a guess: your taste is not known yet")
         number = post.post_id
         return Reply(
