@@ -20,7 +20,7 @@ from e6graph.chat import telegram, web
 from e6graph.chat.contact_sheet import contact_sheet
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.fetching import Fetcher
-from e6graph.chat.renewal import Watch
+from e6graph.chat.renewal import Watch, give_back_memory
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.terminal import talk
 from e6graph.errors import E6GraphError
@@ -74,6 +74,7 @@ def main(argv=None):
             graph.warm()
         return graph
 
+    give_back_memory()
     watch, fetcher = Watch(args.index), nullcontext()
     graph = opened()
     if args.fetch_previews:

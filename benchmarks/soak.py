@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from e6graph import PostGraph, cli
+from e6graph.chat.renewal import give_back_memory
 from e6graph.errors import E6GraphError
 
 from .measure import memory, run
@@ -118,6 +119,7 @@ def main(argv=None) -> None:
     parser.add_argument("--threads", type=cli.between(1, 64), default=4)
     parser.add_argument("--seed", type=cli.natural, default=0)
     args = parser.parse_args(argv)
+    give_back_memory()  # as the bots do
     with tempfile.TemporaryDirectory() as scratch:
         index = Path(scratch) / "index"
         shutil.copytree(args.index, index)

@@ -2,9 +2,13 @@
 
 import gc
 import logging
+import platform
+import subprocess
+import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import pytest
 from boards import post, write_export
@@ -137,3 +141,31 @@ def test_a_defect_ends_no_watch(index, tmp_path, caplog):
     (index / "ranking.npz.json").touch()
     until(lambda: "ZeroDivisionError" in caplog.text)
     end()
+
+
+HELD = """
+import numpy as np, sys
+from benchmarks.measure import memory
+from e6graph.chat.renewal import give_back_memory
+if sys.argv[1] == "given back":
+    give_back_memory()
+for _ in range(3):
+    large = np.ones(2_500_000)  # 20 MB
+    del large  # from this glibc learns that such ones come and go
+before = memory()[1]
+pairs = [(np.ones(250_000), bytearray(5000)) for _ in range(50)]  # 2 MB, and what stays between
+kept = [small for _, small in pairs]
+del pairs
+print((memory()[1] - before) / 1e6)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone does this")
+def test_memory_that_was_let_go_of_is_given_back():
+    """Without the call large arrays stay with the process, for there are small ones between."""
+    held = {}
+    for how in ("given back", "as it is"):
+        done = subprocess.run([sys.executable, "-c", HELD, how], capture_output=True, text=True,
+                              cwd=Path(__file__).parents[1], check=True)  # fmt: skip
+        held[how] = float(done.stdout)
+    assert held["given back"] < 10 < 50 < held["as it is"], held
