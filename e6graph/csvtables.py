@@ -6,8 +6,6 @@ import csv
 import gzip
 import re
 import sys
-import threading
-import weakref
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from .errors import BadInput, E6GraphError
+from .errors import BadInput
+from .parallel import in_order
 
 BLOCK = 16 << 20  # bytes of CSV a batch; a row must fit in one
 EXPANDS = 100  # bytes of CSV a byte of gzip; the site's have about 4, a bomb up to 1,032
-LET_GO = 5.0  # seconds that Arrow may take for it; a block is read in a tenth
 ROOM = 64 << 20  # bytes of CSV that are read whatever they came from
 _TRUE, _FALSE = ["t", "true", "True", "1"], ["f", "false", "False", "0"]
 _BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))
@@ -73,102 +71,79 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
     twice = [name for name in columns if header.count(name) > 1]
     if twice:
         raise BadInput(f"{path}: column {', '.join(twice)} more than once: is this the site's?")
-    most = max(ROOM, EXPANDS * path.stat().st_size)
-    options = (
-        pa.csv.ReadOptions(block_size=BLOCK),
-        pa.csv.ParseOptions(newlines_in_values=True),
-        pa.csv.ConvertOptions(
-            include_columns=list(columns),
-            column_types=dict(columns),
-            null_values=[""],
-            true_values=_TRUE,
-            false_values=_FALSE,
-            strings_can_be_null=False,
-        ),
+    convert = pa.csv.ConvertOptions(
+        include_columns=list(columns),
+        column_types=dict(columns),
+        null_values=[""],
+        true_values=_TRUE,
+        false_values=_FALSE,
+        strings_can_be_null=False,
     )
+
+    def parse(rows: pa.Buffer) -> list[pa.RecordBatch]:
+        table = pa.csv.read_csv(
+            pa.BufferReader(rows),
+            pa.csv.ReadOptions(use_threads=False, block_size=rows.size, column_names=header),
+            pa.csv.ParseOptions(newlines_in_values=True),
+            convert,
+        )
+        return table.combine_chunks().to_batches()
+
     try:
         with _open_arrow(path) as source:
-            yield from _read(_Checked(source, path, most), options)
+            for batches in in_order(parse, _whole_rows(source, path)):
+                yield from batches
     except (ValueError, OSError) as error:
         where = _diagnose(path, columns)
         raise BadInput(f"{path}: {where or str(error).splitlines()[0]}") from None
 
 
-def _read(checked: _Checked, options: tuple) -> Iterator[pa.RecordBatch]:
-    """The batches of a stream. Arrow reads it in a thread of its own, and has let go at the end.
+def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
+    """Blocks of whole rows, the header left out, of quotes that open or end a field (RFC 4180).
 
-    A thread that wants the interpreter while it shuts down ends the process in C++'s way.
+    Arrow takes other quotes as text, and then a field that is not closed swallows the row after
+    it. Nor may it cut the blocks: its threads would need Python to read them, and one that asks
+    for the interpreter while it shuts down ends the process in C++'s way.
     """
-    failures, let_go = checked.failures, threading.Event()
-    weakref.finalize(checked, let_go.set)
-    source, reader = pa.PythonFile(checked, "r"), None
-    del checked
-    try:
-        reader = pa.csv.open_csv(source, *options)
-        for batch in reader:
-            if failures:
-                break  # what comes after is cut off
-            yield batch
-    except (ValueError, OSError):
-        if not failures:
-            raise
-    finally:
-        source = reader = batch = None
-        let_go.wait(LET_GO)
-    if failures:
-        raise failures[0]
-
-
-class _Checked:
-    """A stream of CSV that refuses a quote which neither opens nor ends a field (RFC 4180).
-
-    Arrow takes it as text, and then a field that is not closed swallows the row after it.
-    After `most` bytes it refuses to go on.
-    """
-
-    closed = False
-
-    def __init__(self, source: pa.NativeFile, path: Path, most: int) -> None:
-        self._source, self._start = source, -1
-        self._path, self._most = path, most
-        self._last, self._inside = b"\n", False  # the last byte, and what was open before it
-        self.failures: list[Exception] = []
-
-    def read(self, size: int | None = None) -> bytes:
-        """The next block; nothing after a failure, for an exception would keep the stream alive."""
-        try:
-            return b"" if self.failures else self._next(size)
-        except (ValueError, OSError, E6GraphError) as error:
-            self.failures.append(error.with_traceback(None))
-            return b""
-
-    def _next(self, size: int | None) -> bytes:
-        block = self._source.read(size)
-        text = np.frombuffer(self._last + block, np.uint8)
-        if not block:
-            if self._inside != (self._last == b'"'):
-                raise ValueError(f"byte {self._start + 1}: a quote is never closed")
-            return block
-        if self._start < 0 and block.startswith(b"\xef\xbb\xbf"):  # a byte order mark
-            text = text.copy()
-            text[1:4] = 10
-        quotes = np.flatnonzero(text == 34)
-        opens = (np.arange(len(quotes)) + self._inside) % 2 == 0
-        before, after = quotes[opens] - 1, quotes[~opens] + 1
-        beside = np.concatenate([before[before >= 0], after[after < len(text)]])
+    most = max(ROOM, EXPANDS * path.stat().st_size)
+    rest, start, is_header = np.empty(0, np.uint8), 0, True  # of an unfinished row; its byte
+    while True:
+        buffer = pa.allocate_buffer(BLOCK)
+        text = np.frombuffer(buffer, np.uint8)
+        text[: len(rest)] = rest
+        got = source.readinto(text[len(rest) :])
+        text = text[: len(rest) + got]
+        if start == 0 and text[:3].tobytes() == b"\xef\xbb\xbf":  # a byte order mark
+            text[:3] = ord(",")  # beside which a quote may stand; the header is not looked at
+        quotes = np.flatnonzero(text == ord('"'))
+        beside = np.concatenate([quotes[::2] - 1, quotes[1::2] + 1])
+        beside = beside[(beside >= 0) & (beside < len(text))]
         wrong = beside[~_BESIDE_QUOTE[text[beside]]]
         if len(wrong):
-            at = self._start + int(wrong.min())
+            at = start + int(wrong.min())
             raise ValueError(f"byte {at}: a quote within a field or text after it: mend the row")
-        self._inside ^= bool((len(quotes) - (text[-1] == 34)) % 2)
-        self._start += len(block)
-        self._last = block[-1:]
-        if self._start >= self._most:
+        if start + len(text) >= most:
             raise BadInput(
-                f"{self._path}: a small file expands to more than {self._most >> 20:,} MB: "
+                f"{path}: a small file expands to more than {most >> 20:,} MB: "
                 "no export does; download it again"
             )
-        return block
+        ends = np.flatnonzero(text == ord("\n")) + 1
+        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]  # of rows: outside of quotes
+        if not got:
+            if len(quotes) % 2:
+                raise ValueError(f"byte {start + len(text)}: a quote is never closed")
+            ends = np.append(ends, len(text))
+        elif not len(ends):
+            if len(text) == BLOCK:
+                raise ValueError(f"byte {start}: a row is longer than {BLOCK >> 20} MB")
+            rest = text
+            continue
+        first = ends[0] if is_header else 0
+        if first < ends[-1]:
+            yield buffer.slice(first, ends[-1] - first)
+        if not got:
+            return
+        rest, start, is_header = text[ends[-1] :], start + int(ends[-1]), False
 
 
 def _open_arrow(path: Path) -> pa.NativeFile:

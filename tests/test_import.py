@@ -8,7 +8,7 @@ import os
 import random
 import struct
 import sys
-import weakref
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -682,25 +682,37 @@ def test_tate_by_another_reading(tate, tate_store):
         assert len(posts[row["id"]]) == row["tag_count"] + 1
 
 
-def test_arrow_has_let_go_of_a_file_when_its_batches_end(tmp_path, monkeypatch):
-    """Whole, left half way, broken off: a thread of Arrow's must not outlive the interpreter."""
+def test_only_threads_of_python_read_a_file(tmp_path, monkeypatch):
+    """One of Arrow's that asks for the interpreter while it shuts down ends the process."""
     monkeypatch.setattr(csvtables, "BLOCK", 1 << 12)
-    path, gone = tmp_path / "a.csv", []
+    path, readers = tmp_path / "a.csv", set()
 
-    class Watched(csvtables._Checked):
-        def __init__(self, *args):
-            super().__init__(*args)
-            weakref.finalize(self, gone.append, True)
+    class Watched(io.BytesIO):
+        def readinto(self, buffer):
+            readers.add(threading.current_thread())
+            return super().readinto(buffer)
 
-    monkeypatch.setattr(csvtables, "_Checked", Watched)
+    monkeypatch.setattr(csvtables, "_open_arrow", lambda path: Watched(path.read_bytes()))
     columns = {"id": pa.int64()}
     path.write_text("id\n" + "".join(f"{i}\n" for i in range(9999)))
-    assert sum(map(len, read_batches(path, columns))) == 9999 and len(gone) == 1
+    started = set(threading.enumerate())
+    assert sum(map(len, read_batches(path, columns))) == 9999
+    assert readers <= started and set(threading.enumerate()) == started
     batches = read_batches(path, columns)
     next(batches)
     batches.close()
-    assert len(gone) == 2
-    path.write_text("id\n" + "1\n" * 9999 + '"2')
-    with pytest.raises(BadInput, match="quote"):
-        list(read_batches(path, columns))
-    assert len(gone) == 3
+    assert set(threading.enumerate()) == started
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blocks_end_with_rows_wherever_they_are_cut(tmp_path, monkeypatch, end):
+    names = ["a", "", 'b"c', f"d{end}e", '"', f"{end}", "f,g", f'"{end}"', "", "h" * 20]
+    path, columns = tmp_path / "a.csv", {"id": pa.int64(), "name": pa.string()}
+    rows = [f'{i},"' + name.replace('"', '""') + '"' for i, name in enumerate(names)]
+    for mark in ("", "\ufeff"):
+        path.write_bytes((mark + end.join(["id,name", *rows, ""])).encode())
+        for block in range(40, 200):
+            monkeypatch.setattr(csvtables, "BLOCK", block)
+            read = pa.Table.from_batches(read_batches(path, columns))
+            assert read["id"].to_pylist() == list(range(len(names)))
+            assert read["name"].to_pylist() == names
