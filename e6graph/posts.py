@@ -20,7 +20,7 @@ from . import parquet
 from .errors import BadArtifact
 from .interactions import RATING_TAGS, load_names, read_tags, tag_lists
 from .parallel import in_order
-from .ragged import Ragged
+from .ragged import Ragged, one_chunk
 from .safety import forbidden, read_rule
 from .store import Stage, Store
 
@@ -129,7 +129,7 @@ class Posts:
         return self._column("rating")
 
     def _column(self, name: str) -> np.ndarray:
-        column = self._table[name].combine_chunks()
+        column = one_chunk(self._table[name])
         if pa.types.is_string(column.type):
             coded = pc.fill_null(column, "").dictionary_encode()
             words = np.array(coded.dictionary.to_pylist() or [""])
@@ -187,32 +187,26 @@ class Posts:
 
     def rows_tagged(self, token: str) -> np.ndarray:
         """Rows (int64, ascending) that hold a tag; aliases resolve, `*` stands for anything."""
+        if token in self.tag_ids and "*" not in token:
+            return self.rows_with[self.tag_ids[token]].astype(np.int64)
+        tags, (names, offsets) = set(), self._others
         if "*" in token:
             pattern = re.compile(fnmatch.translate(token.replace("[", "[[]").replace("?", "[?]")))
             tags = {tag for name, tag in self.tag_ids.items() if pattern.match(name)}
-            others = [i for i, name in enumerate(self._other_names) if pattern.match(name)]
-        elif token in self.tag_ids:
-            return self.rows_with[self.tag_ids[token]].astype(np.int64)
+            like = re.sub(r"[\\%_]", r"\\\g<0>", token).replace("*", "%")
+            found = pc.match_like(names, like)
         else:
-            tags, others = set(), self._other_index.get(token, [])
-        rows = [self.rows_with[tag] for tag in tags] + [self._other_rows[others]]
+            found = pc.equal(names, token)
+        at = offsets[0] + np.flatnonzero(found.to_numpy(zero_copy_only=False))
+        others = np.searchsorted(offsets, at.astype(offsets.dtype), side="right") - 1
+        rows = [self.rows_with[tag] for tag in tags] + [others]
         return np.unique(np.concatenate(rows)).astype(np.int64)
 
     @cached_property
-    def _other_names(self) -> list[str]:
-        return self._table["other_tags"].combine_chunks().flatten().to_pylist()
-
-    @cached_property
-    def _other_index(self) -> dict[str, list[int]]:
-        index: dict[str, list[int]] = {}
-        for i, name in enumerate(self._other_names):
-            index.setdefault(name, []).append(i)
-        return index
-
-    @cached_property
-    def _other_rows(self) -> np.ndarray:
-        lists = self._table["other_tags"].combine_chunks()
-        return np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
+    def _others(self) -> tuple[pa.StringArray, np.ndarray]:
+        """Names without an id, of all posts, and where those of each begin; both mapped."""
+        lists = one_chunk(self._table["other_tags"])
+        return lists.flatten(), lists.offsets.to_numpy()
 
     @cached_property
     def pools(self) -> pa.Table:

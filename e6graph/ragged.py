@@ -22,8 +22,8 @@ class Ragged:
 
     @classmethod
     def of(cls, column: pa.ChunkedArray) -> Ragged:
-        """A list column of one chunk, without a copy."""
-        lists = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        """A list column; one of one chunk without a copy."""
+        lists = one_chunk(column)
         return cls(lists.offsets.to_numpy(), lists.values.to_numpy())
 
     @classmethod
@@ -107,3 +107,8 @@ def run_starts(values: np.ndarray) -> np.ndarray:
     array([0, 2, 3])
     """
     return np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
+
+
+def one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    """The whole column, without the copy that `combine_chunks` makes even of a single chunk."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
