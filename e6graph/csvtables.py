@@ -106,7 +106,7 @@ def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
     for the interpreter while it shuts down ends the process in C++'s way.
     """
     most = max(ROOM, EXPANDS * path.stat().st_size)
-    rest, start, is_header = np.empty(0, np.uint8), 0, True  # of an unfinished row; its byte
+    rest, start = np.empty(0, np.uint8), 0  # the last row end and an unfinished row; its byte
     while True:
         buffer = pa.allocate_buffer(BLOCK)
         text = np.frombuffer(buffer, np.uint8)
@@ -133,17 +133,14 @@ def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
             if len(quotes) % 2:
                 raise ValueError(f"byte {start + len(text)}: a quote is never closed")
             ends = np.append(ends, len(text))
-        elif not len(ends):
-            if len(text) == BLOCK:
-                raise ValueError(f"byte {start}: a row is longer than {BLOCK >> 20} MB")
-            rest = text
-            continue
-        first = ends[0] if is_header else 0
-        if first < ends[-1]:
-            yield buffer.slice(first, ends[-1] - first)
+        first, last = (int(ends[0]), int(ends[-1])) if len(ends) else (1, 1)
+        if first < last:  # with the line end in front, or Arrow takes a mark off the first row
+            yield buffer.slice(first - 1, last - first + 1)
+        elif last == 1 and len(text) == BLOCK:
+            raise ValueError(f"byte {start}: a row is longer than {BLOCK >> 20} MB")
         if not got:
             return
-        rest, start, is_header = text[ends[-1] :], start + int(ends[-1]), False
+        rest, start = text[last - 1 :], start + last - 1
 
 
 def _open_arrow(path: Path) -> pa.NativeFile:
