@@ -115,6 +115,10 @@ class Blacklist:
 
 
 def _token(word: str, line: int) -> Token:
+    try:
+        word.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates, as JSON can hold it
+        raise BadInput(f"blacklist line {line}: {word!r} is no text: write the tag anew") from None
     optional = word.startswith("~")
     rest = word.removeprefix("~")
     inverted = rest.startswith("-")

@@ -17,7 +17,7 @@ import pyarrow.csv
 from .errors import BadInput
 from .parallel import in_order
 
-BLOCK = 16 << 20  # bytes of CSV a batch; a row must fit in one
+BLOCK = 16 << 20  # bytes of CSV a batch; a row and the line end before it must fit in one
 EXPANDS = 100  # bytes of CSV a byte of gzip; the site's have about 4, a bomb up to 1,032
 ROOM = 64 << 20  # bytes of CSV that are read whatever they came from
 _TRUE, _FALSE = ["t", "true", "True", "1"], ["f", "false", "False", "0"]
@@ -87,7 +87,7 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
             pa.csv.ParseOptions(newlines_in_values=True),
             convert,
         )
-        return table.combine_chunks().to_batches()
+        return table.to_batches()
 
     try:
         with _open_arrow(path) as source:
@@ -99,21 +99,26 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
 
 
 def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
-    """Blocks of whole rows, the header left out, of quotes that open or end a field (RFC 4180).
+    """Blocks of whole rows without the header; the ends of rows are those outside of quotes.
 
-    Arrow takes other quotes as text, and then a field that is not closed swallows the row after
-    it. Nor may it cut the blocks: its threads would need Python to read them, and one that asks
-    for the interpreter while it shuts down ends the process in C++'s way.
+    Arrow takes a quote within a field as text, and then one that is never closed swallows the row
+    after it. Nor may it cut the blocks: its threads would need Python to read them, and one that
+    asks for the interpreter while it shuts down ends the process in C++'s way.
+
+    Raises
+    ------
+    ValueError : a quote that neither opens nor ends a field (RFC 4180), a row without an end.
+    BadInput : a small file expands beyond measure.
     """
     most = max(ROOM, EXPANDS * path.stat().st_size)
-    rest, start = np.empty(0, np.uint8), 0  # the last row end and an unfinished row; its byte
+    rest, start = np.empty(0, np.uint8), 0  # what the last block left, and which byte that is
     while True:
         buffer = pa.allocate_buffer(BLOCK)
         text = np.frombuffer(buffer, np.uint8)
         text[: len(rest)] = rest
         got = source.readinto(text[len(rest) :])
         text = text[: len(rest) + got]
-        if start == 0 and text[:3].tobytes() == b"\xef\xbb\xbf":  # a byte order mark
+        if text[:3].tobytes() == b"\xef\xbb\xbf":  # a byte order mark
             text[:3] = ord(",")  # beside which a quote may stand; the header is not looked at
         quotes = np.flatnonzero(text == ord('"'))
         beside = np.concatenate([quotes[::2] - 1, quotes[1::2] + 1])
@@ -132,12 +137,16 @@ def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
         if not got:
             if len(quotes) % 2:
                 raise ValueError(f"byte {start + len(text)}: a quote is never closed")
+            if start == 0:
+                raise ValueError("the file breaks off in its header: download it again")
             ends = np.append(ends, len(text))
+        # But for the first block, text[0] is the line end before its rows: at 1 no row has ended.
         first, last = (int(ends[0]), int(ends[-1])) if len(ends) else (1, 1)
         if first < last:  # with the line end in front, or Arrow takes a mark off the first row
             yield buffer.slice(first - 1, last - first + 1)
         elif last == 1 and len(text) == BLOCK:
-            raise ValueError(f"byte {start}: a row is longer than {BLOCK >> 20} MB")
+            wrong = f"a row of {BLOCK >> 20} MB or more"
+            raise ValueError(f"byte {start}: {wrong}: look for an unbalanced quote, or remove it")
         if not got:
             return
         rest, start = text[last - 1 :], start + last - 1
@@ -155,6 +164,8 @@ def _header(path: Path) -> list[str]:
     try:
         with _open_binary(path) as file:
             line = file.readline(1 << 20)
+        if line.count(b'"') % 2:
+            raise csv.Error("the header's first line ends within quotes")
         return next(csv.reader([line.decode("utf-8-sig")]), [])
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: {error}: download it again") from None
@@ -172,7 +183,7 @@ def _diagnose(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
                 while raw := file.readline(BLOCK + 1):
                     if at + len(raw) - start > BLOCK:
                         raise csv.Error(f"longer than {BLOCK >> 20} MB")
-                    text = raw.decode("utf-8")
+                    text = raw.decode("utf-8-sig" if at == 0 else "utf-8")
                     at += len(raw)
                     yield text
 

@@ -193,14 +193,11 @@ class Posts:
         if "*" in token:
             pattern = re.compile(fnmatch.translate(token.replace("[", "[[]").replace("?", "[?]")))
             tags = {tag for name, tag in self.tag_ids.items() if pattern.match(name)}
-            like = re.sub(r"[\\%_]", r"\\\g<0>", token).replace("*", "%")
-            found = pc.match_like(names, like)
+            at = [i for i, name in enumerate(names.to_pylist()) if pattern.match(name)]
         else:
-            found = pc.equal(names, token)
-        at = offsets[0] + np.flatnonzero(found.to_numpy(zero_copy_only=False))
-        others = np.searchsorted(offsets, at.astype(offsets.dtype), side="right") - 1
-        rows = [self.rows_with[tag] for tag in tags] + [others]
-        return np.unique(np.concatenate(rows)).astype(np.int64)
+            at = np.flatnonzero(pc.equal(names, token).to_numpy(zero_copy_only=False))
+        others = np.searchsorted(offsets, np.asarray(at, offsets.dtype), side="right") - 1
+        return np.unique(np.concatenate([*map(self.rows_with.__getitem__, tags), others]))
 
     @cached_property
     def _others(self) -> tuple[pa.StringArray, np.ndarray]:

@@ -137,6 +137,15 @@ def test_a_soak_notices_another_answer(built_index):
     assert soaking.wrong and "in another way" in soaking.wrong[0]
 
 
+def test_growth_is_that_of_what_stays():
+    """A leak, two indexes open at the very end, what is first filled, and a system that is mute."""
+    level = np.full(1200, 200e6)
+    assert soak.growth(level + np.arange(1200) * 20e3) == pytest.approx(19.2 / 203.59, abs=1e-4)
+    level[-30:] += 100e6
+    level[:100] -= 50e6
+    assert soak.growth(level) == 0 and soak.growth([7]) == 0 and soak.growth([0] * 50) == 0
+
+
 def test_parts_handed_over_make_the_whole(written, tmp_path, monkeypatch):
     """What workers do, without workers: three shares of the row groups."""
     monkeypatch.setattr(postsimport, "CHUNK", 150)

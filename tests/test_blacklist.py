@@ -196,6 +196,7 @@ def test_truth_table(line, expected):
         ("status:gone", 1, "'status:gone'"),
         ("type:", 1, "'type:'"),
         ("tag:", 1, "'tag:'"),
+        ("fox\n\udcff*", 2, r"'\udcff*'"),
     ],
 )
 def test_bad_lines_are_named(text, line, token):

@@ -688,6 +688,10 @@ def test_only_threads_of_python_read_a_file(tmp_path, monkeypatch):
     path, readers = tmp_path / "a.csv", set()
 
     class Watched(io.BytesIO):
+        def read(self, *size):
+            readers.add(threading.current_thread())
+            return super().read(*size)
+
         def readinto(self, buffer):
             readers.add(threading.current_thread())
             return super().readinto(buffer)
@@ -697,7 +701,7 @@ def test_only_threads_of_python_read_a_file(tmp_path, monkeypatch):
     path.write_text("id\n" + "".join(f"{i}\n" for i in range(9999)))
     started = set(threading.enumerate())
     assert sum(map(len, read_batches(path, columns))) == 9999
-    assert readers <= started and set(threading.enumerate()) == started
+    assert readers and readers <= started and set(threading.enumerate()) == started
     batches = read_batches(path, columns)
     next(batches)
     batches.close()
@@ -717,3 +721,45 @@ def test_blocks_end_with_rows_wherever_they_are_cut(tmp_path, monkeypatch, end):
             read = pa.Table.from_batches(read_batches(path, columns))
             assert read["id"].to_pylist() == list(range(11))
             assert read["name"].to_pylist() == names
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        (f"1,{'a' * 60}\n2,b\n", [1, 2]),  # 63 bytes with the line end, and the one before
+        (f"1,b\n2,{'a' * 60}\n3,c\n4,{'a' * 60}", [1, 2, 3, 4]),
+        (f"1,{'a' * 61}\n2,b\n3,c\n", "byte 7: a row of 0 MB or more"),
+        (f"1,{'a' * 100}\n2,b\n3,c\n", r"row 2 \(line 2\): longer than"),
+        (f"1,b\n2,{'a' * 99}\n3,c\n", r"row 3 \(line 3\): longer than"),
+        ('1,"abc', "row 2 .line 2.: unexpected end of data"),
+        ('1,"abc\n2,b\n', "row 2 .line 2.: unexpected end of data"),
+        ("1,b\n" * 40 + '7,d"\n8,e\n', "byte 170: a quote within a field"),  # that of the d
+    ],
+)
+def test_a_row_must_end_and_fit_a_block(tmp_path, monkeypatch, text, found):
+    monkeypatch.setattr(csvtables, "BLOCK", 64)
+    path = tmp_path / "a.csv"
+    path.write_text("id,name\n" + text)
+    batches = read_batches(path, {"id": pa.int64(), "name": pa.string()})
+    if isinstance(found, str):
+        with pytest.raises(BadInput, match=found):
+            list(batches)
+    else:
+        assert pa.Table.from_batches(batches)["id"].to_pylist() == found
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("\ufeffid,name\n" + "1,b\n" * 1000 + "x,a\n", r"row 1002 \(line 1002\): id is 'x'"),
+        ("id,name", "breaks off in its header"),
+        ("id,na", "no column name"),
+        ('id,name,"x\ny"\n1,a,2\n', "first line ends within quotes"),
+    ],
+)
+def test_what_is_wrong_with_a_header_or_below_a_mark(tmp_path, monkeypatch, text, found):
+    monkeypatch.setattr(csvtables, "BLOCK", 1 << 10)
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=found):
+        list(read_batches(path, {"id": pa.int64(), "name": pa.string()}))

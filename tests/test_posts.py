@@ -11,11 +11,12 @@ from e6graph.posts import Posts, write_posts
 from e6graph.store import Store
 
 TAGS = {
-    3: "fox night 100%_wool", 5: "fox [x]", 8: "owl 100_wool", 9: "owl fox \\_/ 100x_wool",
-    11: "night", 12: "once? twice fox", 20: "owl oncex Twice ???",
+    3: "fox night 100%_wool", 5: "fox [x]", 8: "owl 100_wool", 9: "owl fox \\_/ :\\ 100x_wool",
+    11: "night \\m/ a\\b", 12: "once? twice fox", 20: "owl oncex Twice ???",
 }  # fmt: skip
-PATTERNS = ["*", "f*", "*l", "*%*", "*0_*", "*\\*", "once*", "?*", "???*", "[x]*", "*wool",
-            "100*wool", "100%*", "100_*", "*wi*", "no*"]  # fmt: skip
+PATTERNS = ["*", "f*", "*l", "*%*", "*0_*", "*\\*", "\\*", "\\m*", "\\_*", "*_/", "*:\\", "*a\\b*",
+            "once*", "?*", "???*", "[x]*", "*wool", "100*wool", "100%*", "100_*", "*wi*",
+            "no*"]  # fmt: skip
 NAMES = sorted({name for tags in TAGS.values() for name in tags.split()})
 
 
