@@ -36,6 +36,7 @@ class Asked:
     headers: dict[str, str]
     when: float
     sent: int = 0
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 class Site:
@@ -51,7 +52,10 @@ class Site:
         self.answers[path] = list(answers)
 
     def requests(self, path: str) -> list[Asked]:
-        return [asked for asked in self.asked if asked.path == path]
+        """What was asked for a path, when all of it is answered: the client may know it first."""
+        found = [asked for asked in self.asked if asked.path == path]
+        assert all(asked.done.wait(10) for asked in found)
+        return found
 
     def sent(self, path: str) -> int:
         """Bytes of bodies written for a path."""
@@ -77,6 +81,12 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             with site.lock:
                 site.asked.append(asked)
                 answer = site.next_answer(self.path)
+            try:
+                self._give(answer, asked)
+            finally:
+                asked.done.set()
+
+        def _give(self, answer: Answer, asked: Asked) -> None:
             status, body, headers = answer.status, answer.body, dict(answer.headers)
             if answer.etag:
                 headers["ETag"] = answer.etag
