@@ -195,7 +195,9 @@ def test_a_profile_made_under_other_settings_still_works(kept):
     assert shown(narrow.reply("/walk")) == [10]
     assert narrow._person.board.called["posts"] == []
     assert narrow._person.board.called["avoid"] == [12]
-    assert "3 of these are not on this board" in say(narrow, "/taste")
+    assert "3 of these are not on this board, or hidden." in say(narrow, "/taste")
+    say(narrow, "/drop #12 #4000 a_tag_of_last_year")
+    assert "1 of these is not on this board, or hidden." in say(narrow, "/taste")
 
 
 @pytest.mark.parametrize("message", ["/skip", "/like", "/dislike", "/why"])

@@ -106,7 +106,8 @@ class Keeping:
         lines = ["Kept of you, the latest last:"]
         lines += messages.labelled((label, values or ["-"]) for label, values in rows.items())
         if hidden:
-            lines.append(f"{hidden} of these are not on this board, or hidden by its settings.")
+            be = "is" if hidden == 1 else "are"
+            lines.append(f"{hidden} of these {be} not on this board, or hidden.")
         if profile.enjoys or profile.avoids or profile.at:
             lines.append("/drop TAG or /drop #12 takes one back.")
         return [Reply("\n".join(lines), choices=["/walk", "/export", "/forget"])]
