@@ -16,18 +16,17 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 from e6graph import cli
-from e6graph.chat import telegram, web
-from e6graph.chat.contact_sheet import contact_sheet
 from e6graph.chat.conversation import Conversation
-from e6graph.chat.fetching import Fetcher
-from e6graph.chat.renewal import Watch, give_back_memory
+from e6graph.chat.fetch_previews import Fetcher
+from e6graph.chat.profiles import Profiles
+from e6graph.chat.reload import Watch, give_back_memory
 from e6graph.chat.sessions import Sessions
-from e6graph.chat.terminal import talk
-from e6graph.errors import E6GraphError
-from e6graph.files import write_atomic
-from e6graph.previews import static_host
-from e6graph.profiles import Profiles
-from e6graph.recommend import PostGraph
+from e6graph.chat.terminal.contact_sheet import contact_sheet
+from e6graph.chat.terminal.talk import talk
+from e6graph.errors import E6GraphError, needs
+from e6graph.hydrate.previews import static_host
+from e6graph.recommend.postgraph import PostGraph
+from e6graph.store.files import write_atomic
 
 
 def write_sheet(path, shown):
@@ -47,9 +46,18 @@ def main(argv=None):
     parser = cli.parser(__doc__)
     add = parser.add_argument
     add("--ratings", default="s", help="ratings to show: s, or s with q and e, as sq or sqe")
-    add("--blacklist", default="default", metavar="FILE", help="filters: default, none or a file")
+    add(
+        "--blacklist",
+        default="default",
+        metavar="FILE",
+        help="filters: default, none or a file",
+    )
     add("--previews", default="previews", metavar="DIR", help="thumbnails of the posts")
-    add("--fetch-previews", action="store_true", help="fetch thumbnails that are shown and missing")
+    add(
+        "--fetch-previews",
+        action="store_true",
+        help="fetch thumbnails that are shown and missing",
+    )
     add("--static-url", help="host of the previews; unset: static1. before that of the board")
     add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
     add("--profiles", default="profiles.sqlite", metavar="FILE", help="what is kept of users")
@@ -59,14 +67,26 @@ def main(argv=None):
     add("--sheet", default=None, metavar="PNG", help="write a contact sheet of the posts shown")
     front = parser.add_mutually_exclusive_group()
     front.add_argument("--web", action="store_true", help="serve a page to the browser")
-    front.add_argument("--telegram", action="store_true", help="serve Telegram; needs BOT_TOKEN")
-    add("--host", default="127.0.0.1", help="where --web listens; others can reach only what is "
-        "not a loopback address")  # fmt: skip
+    front.add_argument(
+        "--telegram", action="store_true", help="serve Telegram; needs BOT_TOKEN"
+    )
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="where --web listens; others can reach only what is not a loopback address",
+    )
     add("--port", type=cli.between(0, 65535), default=7860, help="of --web")
     add("--api-base", metavar="URL", help="a Bot API server of your own, for --telegram")
     args = parser.parse_args(argv)
 
     blacklist = {"default": "default", "none": None}.get(args.blacklist, Path(args.blacklist))
+
+    if args.web:
+        with needs("starlette uvicorn"):
+            from e6graph.chat.web import server as front_end
+    elif args.telegram:
+        with needs("python-telegram-bot"):
+            from e6graph.chat.telegram import front as front_end
 
     def opened():
         graph = PostGraph.open(index=args.index, ratings=args.ratings, blacklist=blacklist)
@@ -80,17 +100,21 @@ def main(argv=None):
     if args.fetch_previews:
         site = args.static_url or static_host(graph.posts.site)
         fetcher = closing(Fetcher(args.previews, site, args.user_agent))
-    with Profiles(args.profiles, args.max_users, args.keep_days) as profiles, fetcher as fetching:
+    with (
+        Profiles(args.profiles, args.max_users, args.keep_days) as profiles,
+        fetcher as fetching,
+    ):
         fetch = fetching and fetching.want
         if args.web or args.telegram:
-            told = (telegram if args.telegram else web).TOLD
-            sessions = Sessions(graph, profiles, args.previews, commands=told, fetch=fetch)
+            sessions = Sessions(
+                graph, profiles, args.previews, commands=front_end.TOLD, fetch=fetch
+            )
             del graph  # it goes when the sessions have a newer one
             watch.start(opened, sessions.renew)
             if args.web:
-                web.serve(sessions, args.host, args.port)
+                front_end.serve(sessions, args.host, args.port)
             else:
-                telegram.serve(sessions, os.environ.get("BOT_TOKEN"), args.api_base)
+                front_end.serve(sessions, os.environ.get("BOT_TOKEN"), args.api_base)
             return
         shown = talk(Conversation(graph, profiles, args.user, args.previews), fetch=fetch)
     if args.sheet and shown:

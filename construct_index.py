@@ -9,13 +9,15 @@ import sys
 
 import numpy as np
 
-from e6graph import cli, indexing, neighbors
-from e6graph.embedding import Dictionary
+from e6graph import cli
+from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput
-from e6graph.posts import Posts, write_posts
-from e6graph.ranking import Ranking
+from e6graph.graph import build as indexing
+from e6graph.graph import neighbors
+from e6graph.recommend.posts import Posts, write_posts
+from e6graph.recommend.ranking import Ranking
+from e6graph.recommend.weights import learn, save_weights
 from e6graph.store import Store
-from e6graph.weighting import learn, save_weights
 
 
 def main(argv=None):
@@ -27,9 +29,19 @@ def main(argv=None):
         help="leave out posts with smaller ids; unset: the smallest there is",
     )
     add("--trees", type=cli.positive, default=32, help="more find more, and take more room")
-    add("--jobs", type=cli.between(-1, 1024), default=1,
-        help="threads, -1 for all; with several the bytes may differ")  # fmt: skip
-    add("--graph", type=cli.natural, default=0, metavar="K", help="keep the K nearest of each post")
+    add(
+        "--jobs",
+        type=cli.between(-1, 1024),
+        default=1,
+        help="threads, -1 for all; with several the bytes may differ",
+    )
+    add(
+        "--graph",
+        type=cli.natural,
+        default=0,
+        metavar="K",
+        help="keep the K nearest of each post",
+    )
     add("--search-k", type=cli.positive, help="nodes to inspect; unset: enough for recall .95")
     add("--seed", type=cli.natural, default=0, help="of annoy's trees and of the sample")
     args = parser.parse_args(argv)
@@ -44,7 +56,13 @@ def main(argv=None):
             f"attenuator.npz is {operator.shape}, the dictionary has {dim} dimensions: "
             "run solve_attenuator.py again"
         )
-    inputs = ["posts.parquet", "pools.parquet", "tags.txt.gz", "dictionary.npz", "attenuator.npz"]
+    inputs = [
+        "posts.parquet",
+        "pools.parquet",
+        "tags.txt.gz",
+        "dictionary.npz",
+        "attenuator.npz",
+    ]
     about = {"metric": neighbors.METRIC, "dim": dim, "trees": args.trees, "seed": args.seed}
     replaces = [neighbors.PATTERN, "neighbors.npy"]
     with store.stage("construct_index.py", about, inputs, replaces) as stage:
@@ -71,7 +89,12 @@ def main(argv=None):
         ladder = [args.search_k] if args.search_k else indexing.LADDER
         rows = indexing.tune(found, ids, vectors, ladder, seed=args.seed)
         found.search_k = rows[-1][0]
-        about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": found.search_k}
+        about |= {
+            "offset": offset,
+            "items": items,
+            "posts": len(ids),
+            "search_k": found.search_k,
+        }
         write_posts(store, stage, lambda block: np.isin(block, ids))
         weights, cases = learn(Ranking(Posts.open(store, stage)), args.seed)
         save_weights(stage, weights)

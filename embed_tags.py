@@ -11,13 +11,15 @@ import sys
 import numpy as np
 from tqdm import tqdm
 
-from e6graph import als, cli, extras
-from e6graph.completion import save_companions
-from e6graph.counts import cooccurrence, tallied
-from e6graph.embedding import embed_vocabulary
+from e6graph import cli, errors
+from e6graph.embedding import als
+from e6graph.embedding.companions import save_companions
+from e6graph.embedding.cooccurrence import cooccurrence, tallied
+from e6graph.embedding.dictionary import embed_vocabulary
+from e6graph.embedding.interactions import iter_posts_by_tags
 from e6graph.errors import BadInput
-from e6graph.interactions import iter_posts_by_tags, load_vocabulary
 from e6graph.store import Store
+from e6graph.tags.vocabulary import load_vocabulary
 
 SHOWN = 8  # tags whose neighbors are printed: the commonest say little, so from the tenth down
 ONLY = {
@@ -34,16 +36,25 @@ def main(argv=None):
     add("--min-count", type=cli.positive, default=2, help="leave out tags used less often")
     add("--rating-tags", action="store_true", help="let rating_safe and its kin count as tags")
     add("--seed", type=cli.natural, default=0, help="of the randomised SVD, or of the factors")
-    add("--tags", nargs="*", default=None, help="show the neighbors of these; default: common ones")
+    add(
+        "--tags",
+        nargs="*",
+        default=None,
+        help="show the neighbors of these; default: common ones",
+    )
     add = parser.add_argument_group("pmi-svd alone").add_argument
     add("--dim", type=cli.positive, default=128, help="dimensions of the vectors")
-    add("--smoothing", type=cli.share, default=0.75, help="exponent of the context distribution")
+    add(
+        "--smoothing", type=cli.share, default=0.75, help="exponent of the context distribution"
+    )
     add("--eig-power", type=cli.share, default=0.5, help="exponent of the singular values")
-    add = parser.add_argument_group(f"als alone (see {extras.REQUIREMENTS})").add_argument
+    add = parser.add_argument_group(f"als alone (see {errors.EXTRAS})").add_argument
     add("--factors", type=cli.positive, default=256, help="dimensions of the factors")
     add("--regularization", type=cli.between(0, 1e6, float), default=0.02, help="λ")
     add("--iterations", type=cli.positive, default=15, help="how often each side is solved")
-    add("--min-tags", type=cli.natural, default=11, help="direct tags a post needs to take part")
+    add(
+        "--min-tags", type=cli.natural, default=11, help="direct tags a post needs to take part"
+    )
     add("--post-factors", action="store_true", help="write the posts' factors too")
     args = parser.parse_args(argv)
     other = "als" if args.method == "pmi-svd" else "pmi-svd"
@@ -68,7 +79,9 @@ def pmi_svd(args, store, parameters):
     counts = cooccurrence(tallied((block for _, block in blocks), held))
     if not counts.nnz:
         raise BadInput("no two tags of the vocabulary meet on a post: nothing to embed")
-    made = embed_vocabulary(vocabulary, counts, args.dim, args.smoothing, args.eig_power, args.seed)
+    made = embed_vocabulary(
+        vocabulary, counts, args.dim, args.smoothing, args.eig_power, args.seed
+    )
     with store.stage("embed_tags.py", parameters, ["posts.parquet", "tags.txt.gz"]) as stage:
         arrays = ("tags", "vecs", "frqs", "tag_ids", "singular_values")
         stage.save_npz("dictionary.npz", **{name: getattr(made, name) for name in arrays})
@@ -80,7 +93,9 @@ def pmi_svd(args, store, parameters):
 
 def factors(args, store, parameters):
     als.require()
-    ids, matrix = als.read_posts(store, args.vocab, args.min_count, args.min_tags, args.rating_tags)
+    ids, matrix = als.read_posts(
+        store, args.vocab, args.min_count, args.min_tags, args.rating_tags
+    )
     print(f"{len(ids):,} posts have {args.min_tags:,} direct tags or more and take part")
     options = args.factors, args.regularization, args.iterations, args.seed
     posts, tags = als.factorise(matrix, *options, progress=sys.stderr.isatty())
@@ -89,7 +104,9 @@ def factors(args, store, parameters):
         als.save(stage, tags, *((posts, ids) if args.post_factors else ()))
     made = als.tags_near(store)
     left_out = len(tags) - len(made.tags)
-    print(f"{left_out:,} of {len(tags):,} tags are on none of these, or are ratings: factors of 0")
+    print(
+        f"{left_out:,} of {len(tags):,} tags are on none of these, or are ratings: factors of 0"
+    )
     return made, als.TAG_FACTORS
 
 
@@ -101,7 +118,8 @@ def show(made, wanted):
     last = len(made.tags) - 1
     rows = [
         (made.tags[i], ", ".join(tag for tag, _ in made.nearest(made.vecs[i], 6)[1:]))
-        for i in shown or np.unique(np.geomspace(min(10, last), min(1000, last), SHOWN).astype(int))
+        for i in shown
+        or np.unique(np.geomspace(min(10, last), min(1000, last), SHOWN).astype(int))
     ]
     print(cli.table(rows, ("tag", "nearest tags")))
 

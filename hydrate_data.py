@@ -10,7 +10,7 @@ from pathlib import Path
 
 from e6graph import cli
 from e6graph.errors import BadInput
-from e6graph.importdb import import_export
+from e6graph.hydrate.importdb import import_export
 from e6graph.store import Store
 
 SITE, DEMO_POSTS = "https://e621.net", 2000
@@ -21,14 +21,24 @@ def main(argv=None):
     add = parser.add_argument
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument("--source", default=SITE, help="the site to download from")
-    origin.add_argument("--from", dest="directory", metavar="DIR", help="import the files in DIR")
-    origin.add_argument("--demo", nargs="?", type=cli.positive, const=DEMO_POSTS, metavar="N",
-                        help="draw a board of N posts with pictures in --demo-dir")  # fmt: skip
+    origin.add_argument(
+        "--from", dest="directory", metavar="DIR", help="import the files in DIR"
+    )
+    origin.add_argument(
+        "--demo",
+        nargs="?",
+        type=cli.positive,
+        const=DEMO_POSTS,
+        metavar="N",
+        help="draw a board of N posts with pictures in --demo-dir",
+    )
     add("--exports", default="db_export", metavar="DIR", help="where downloads are kept")
     add("--demo-dir", default="demo", metavar="DIR", help="where the demo board is drawn")
     add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
     add("--force", action="store_true", help="download what is current as well")
-    add("--file-types", nargs="+", metavar="EXT", help="keep these only, as jpg png; unset: all")
+    add(
+        "--file-types", nargs="+", metavar="EXT", help="keep these only, as jpg png; unset: all"
+    )
     add("--site", help="where posts are looked at; unset: --source if downloaded")
     add("--seed", type=cli.natural, default=0, help="of the demo board")
     args = parser.parse_args(argv)
@@ -48,7 +58,7 @@ def main(argv=None):
                 f"{args.directory!r} is no directory: give the one that holds posts.csv.gz"
             )
     else:
-        from e6graph.exports import fetch_exports
+        from e6graph.hydrate.exports import fetch_exports
 
         directory = Path(args.exports)
         fetch_exports(args.source, directory, user_agent=args.user_agent, force=args.force)

@@ -14,11 +14,11 @@ import json
 import sys
 
 from e6graph import cli
-from e6graph.embedding import Dictionary
+from e6graph.embedding.dictionary import Dictionary
+from e6graph.embedding.nearest_tags import TagSpace, as_records, as_text
 from e6graph.errors import BadInput
 from e6graph.store import Store
-from e6graph.tagquery import TagSpace, as_records, as_text
-from e6graph.tags import CATEGORIES
+from e6graph.tags.categories import CATEGORIES
 
 
 def main(argv=None):
@@ -27,21 +27,61 @@ def main(argv=None):
     add("tags", nargs="+", metavar="TAG", help="tags asked for")
     add("--data_dir", dest="index", default=argparse.SUPPRESS, metavar="DIR", help="as --index")
     add("--factors", action="store_true", help="by ALS factors instead of dictionary.npz")
-    add("-f", "--min-frequency", type=cli.natural, default=10, metavar="N",
-        help="first: tags of N posts or more")  # fmt: skip
-    add("-c", "--category", action="append", choices=CATEGORIES, default=[], metavar="NAME",
+    add(
+        "-f",
+        "--min-frequency",
+        type=cli.natural,
+        default=10,
+        metavar="N",
+        help="first: tags of N posts or more",
+    )
+    add(
+        "-c",
+        "--category",
+        action="append",
+        choices=CATEGORIES,
+        default=[],
+        metavar="NAME",
         help=f"second: tags of this category, all without it; repeatable: {' '.join(CATEGORIES)}",
-        )  # fmt: skip
-    add("-k", "--topk", type=cli.positive, default=20, metavar="N",
-        help="third: the N nearest of each tag asked for")  # fmt: skip
-    add("-N", "--total", type=cli.positive, default=20, metavar="N",
-        help="fourth: of all these, the N of largest mean cosine")  # fmt: skip
-    add("-n", "--each", type=cli.natural, default=0, metavar="N",
-        help="also list the N nearest of each tag asked for, by -f and -c alone")  # fmt: skip
-    add("-o", "--output", metavar="FILE",
-        help="plot to a file (.png, .svg, .pdf), or in a window if it is -")  # fmt: skip
-    add("-d", "--dims", type=dims, default="1,2", metavar="X,Y",
-        help="the principal components that are the plot's axes")  # fmt: skip
+    )
+    add(
+        "-k",
+        "--topk",
+        type=cli.positive,
+        default=20,
+        metavar="N",
+        help="third: the N nearest of each tag asked for",
+    )
+    add(
+        "-N",
+        "--total",
+        type=cli.positive,
+        default=20,
+        metavar="N",
+        help="fourth: of all these, the N of largest mean cosine",
+    )
+    add(
+        "-n",
+        "--each",
+        type=cli.natural,
+        default=0,
+        metavar="N",
+        help="also list the N nearest of each tag asked for, by -f and -c alone",
+    )
+    add(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="plot to a file (.png, .svg, .pdf), or in a window if it is -",
+    )
+    add(
+        "-d",
+        "--dims",
+        type=dims,
+        default="1,2",
+        metavar="X,Y",
+        help="the principal components that are the plot's axes",
+    )
     add("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
 
@@ -52,7 +92,9 @@ def main(argv=None):
     near = space.near(query, *limits, args.topk, args.total)
     if not len(near.rows):
         which = f" of category {' or '.join(args.category)}" if args.category else ""
-        raise BadInput(f"no other tag{which} has {args.min_frequency:,} posts or more: lower -f")
+        raise BadInput(
+            f"no other tag{which} has {args.min_frequency:,} posts or more: lower -f"
+        )
     each = [space.near(query[[i]], *limits, args.each) for i in range(len(query)) if args.each]
     if args.json:
         print(json.dumps(as_records(space, near, each), ensure_ascii=False, indent=1))
@@ -65,7 +107,7 @@ def main(argv=None):
 def vectors(store, factors):
     if not factors:
         return Dictionary.open(store)
-    from e6graph.als import tags_near  # what only --factors needs
+    from e6graph.embedding.als import tags_near  # what only --factors needs
 
     if store.find("tags.parquet") is None:
         print("there is no tags.parquet: posts are estimated from ranks", file=sys.stderr)
@@ -73,7 +115,7 @@ def vectors(store, factors):
 
 
 def plot(space, near, dims, output):
-    from e6graph import tagplot  # matplotlib takes longer than all else
+    from e6graph.embedding import plot as tagplot  # matplotlib takes longer than all else
 
     if output == "-":
         tagplot.show(space, near, dims)

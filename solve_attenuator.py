@@ -9,9 +9,15 @@ import numpy as np
 from tqdm import tqdm
 
 from e6graph import cli
-from e6graph.attenuator import by_band, induced_cosines, many_context_means, solve, tag_weights
-from e6graph.embedding import Dictionary
-from e6graph.interactions import iter_posts_by_tags
+from e6graph.embedding.attenuator import (
+    by_band,
+    induced_cosines,
+    many_context_means,
+    solve,
+    tag_weights,
+)
+from e6graph.embedding.dictionary import Dictionary
+from e6graph.embedding.interactions import iter_posts_by_tags
 from e6graph.store import Store
 
 SIF = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
@@ -20,8 +26,12 @@ SIF = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
 def main(argv=None):
     parser = cli.parser(__doc__)
     add = parser.add_argument
-    add("--weighting", choices=("threshold", "log", "none"), default="log",
-        help="what a tag counts in the fit: 1 from --threshold posts on, log posts, 1")  # fmt: skip
+    add(
+        "--weighting",
+        choices=("threshold", "log", "none"),
+        default="log",
+        help="what a tag counts in the fit: 1 from --threshold posts on, log posts, 1",
+    )
     add(
         "--threshold",
         type=cli.positive,
@@ -34,7 +44,12 @@ def main(argv=None):
         default=1e-3,
         help="of the mean of the Gram matrix's diagonal",
     )
-    add("--held-out", type=cli.share, default=0.2, help="share of tags left out to measure the fit")
+    add(
+        "--held-out",
+        type=cli.share,
+        default=0.2,
+        help="share of tags left out to measure the fit",
+    )
     add("--seed", type=cli.natural, default=0, help="of the tags held out")
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)

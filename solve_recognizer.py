@@ -9,9 +9,9 @@ import sys
 
 from e6graph import cli
 from e6graph.errors import BadInput
-from e6graph.examples import Candidates, read_examples
-from e6graph.previews import fetch_previews, static_host
-from e6graph.recognizer import judge, train
+from e6graph.hydrate.previews import fetch_previews, static_host
+from e6graph.pictures.examples import Candidates, read_examples
+from e6graph.pictures.recognizer import judge, train
 from e6graph.store import Store
 
 
@@ -25,8 +25,14 @@ def main(argv=None):
     add("--static-url", help="host of the previews; unset: static1. before that of the board")
     add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
     add("--delay", type=float, default=1.0, help="seconds between two requests")
-    add("--limit-minutes", type=float, help="fetch for so long at most, and learn from what came")
-    add("--no-judge", action="store_true", help="skip the figures, which take a second training")
+    add(
+        "--limit-minutes",
+        type=float,
+        help="fetch for so long at most, and learn from what came",
+    )
+    add(
+        "--no-judge", action="store_true", help="skip the figures, which take a second training"
+    )
     add("--seed", type=int, default=0, help="of the sample and of what is held out")
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)
@@ -56,7 +62,9 @@ def main(argv=None):
     with store.stage("solve_recognizer.py", parameters, inputs) as stage:
         recognizer.save(stage)
     shape = " × ".join(map(str, recognizer.weights.shape))
-    report.wrote(store.path("recognizer.npz"), f"{shape} tags, {recognizer.mean.size} dimensions")
+    report.wrote(
+        store.path("recognizer.npz"), f"{shape} tags, {recognizer.mean.size} dimensions"
+    )
 
 
 def fetch(args, store, wanted, here):
@@ -81,8 +89,10 @@ def fetch(args, store, wanted, here):
             raise BadInput(f"{missing}: {error}, or --no-fetch") from None
         print(f"{missing}, and are not fetched: {error}")
         return here
-    print(f"previews: {counts.fetched:,} fetched, {counts.had:,} there, "
-          f"{counts.missing:,} the site has not, {counts.failed:,} failed")  # fmt: skip
+    print(
+        f"previews: {counts.fetched:,} fetched, {counts.had:,} there, "
+        f"{counts.missing:,} the site has not, {counts.failed:,} failed"
+    )
     return wanted.with_previews(args.previews)
 
 

@@ -91,7 +91,9 @@ class Drawing:
     def posts(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Tag ids of `count` posts one after another, their offsets, and each post's theme."""
         rng = self.rng
-        lengths = np.clip(rng.gamma(SHAPE, MEAN / SHAPE, count).round(), 2, 300).astype(np.int64)
+        lengths = np.clip(rng.gamma(SHAPE, MEAN / SHAPE, count).round(), 2, 300).astype(
+            np.int64
+        )
         post = np.repeat(np.arange(count), lengths)
         themes = rng.integers(0, THEMES, (count, 3))
         place = np.searchsorted(self.theme, rng.random(len(post)))
@@ -131,11 +133,18 @@ def write_export(directory: str | Path, posts: int, tags: int = TAGS, seed: int 
     tables = {
         "tags": {"id": number, "name": words, "post_count": used, "category": category},
         "tag_aliases": {"id": some + 1, "antecedent_name": old, "consequent_name": meant},
-        "tag_implications": {"id": children + 1, "antecedent_name": words.take(children),
-                             "consequent_name": words.take(children // 6)},
-        "pools": {"id": np.arange(1, len(pools) + 1), "post_ids": pa.array(
-            "{" + ",".join(map(str, pool.tolist())) + "}" for pool in pools)},
-    }  # fmt: skip
+        "tag_implications": {
+            "id": children + 1,
+            "antecedent_name": words.take(children),
+            "consequent_name": words.take(children // 6),
+        },
+        "pools": {
+            "id": np.arange(1, len(pools) + 1),
+            "post_ids": pa.array(
+                "{" + ",".join(map(str, pool.tolist())) + "}" for pool in pools
+            ),
+        },
+    }
     tables["pools"]["name"] = pa.array(f"pool_{i}" for i in range(len(pools)))
     tables["pools"]["category"] = np.full(len(pools), "series")
     for name in ("tag_aliases", "tag_implications"):
@@ -153,17 +162,26 @@ def _posts(ids: np.ndarray, tag_strings: pa.Array, rng: np.random.Generator) -> 
     said = np.where(ids % 5 == 0, f'Said: "hello, no. {ids[0]}",\nand then "good night".', "")
     score, flag = rng.geometric(0.03, count), np.full(count, "f")
     known = {
-        "id": ids, "uploader_id": ids % 9973, "tag_string": tag_strings,
+        "id": ids,
+        "uploader_id": ids % 9973,
+        "tag_string": tag_strings,
         "md5": pa.StringArray.from_buffers(count, offsets, digits),
         "rating": rng.choice(list("sqe"), count, p=[0.45, 0.2, 0.35]),
         "image_width": rng.integers(300, 4000, count),
         "image_height": rng.integers(300, 4000, count),
-        "fav_count": score * 2, "file_ext": np.where(ids % 3, "jpg", "png"), "change_seq": ids,
-        "file_size": rng.integers(10_000, 9_000_000, count), "comment_count": ids % 7,
-        "description": said, "is_deleted": np.where(rng.random(count) < 0.02, "t", "f"),
-        "score": score, "up_score": score + 2, "down_score": np.full(count, -2),
-        "created_at": np.full(count, WHEN), "updated_at": np.full(count, WHEN),
-    }  # fmt: skip
+        "fav_count": score * 2,
+        "file_ext": np.where(ids % 3, "jpg", "png"),
+        "change_seq": ids,
+        "file_size": rng.integers(10_000, 9_000_000, count),
+        "comment_count": ids % 7,
+        "description": said,
+        "is_deleted": np.where(rng.random(count) < 0.02, "t", "f"),
+        "score": score,
+        "up_score": score + 2,
+        "down_score": np.full(count, -2),
+        "created_at": np.full(count, WHEN),
+        "updated_at": np.full(count, WHEN),
+    }
     known |= {name: flag for name in POSTS if name.startswith("is_") and name not in known}
     return pa.table({name: known.get(name, pa.nulls(count, pa.string())) for name in POSTS})
 
@@ -179,11 +197,15 @@ def _write(file: gzip.GzipFile, table: pa.Table, header: bool) -> None:
         text = pc.cast(column.combine_chunks(), pa.string())
         quoted = pc.binary_join_element_wise("", pc.replace_substring(text, '"', '""'), "", '"')
         columns.append(pc.if_else(pc.match_substring_regex(text, '[",\n]'), quoted, text))
-    rows = pc.binary_join_element_wise(*columns, ",", null_handling="replace", null_replacement="")
+    rows = pc.binary_join_element_wise(
+        *columns, ",", null_handling="replace", null_replacement=""
+    )
     if header:
         file.write((",".join(table.column_names) + "\n").encode())
     lines = pc.binary_join_element_wise(rows, "", "\n")  # with the end of each line
-    file.write(pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")[0].as_buffer())
+    file.write(
+        pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")[0].as_buffer()
+    )
 
 
 def main(argv=None) -> None:

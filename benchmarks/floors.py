@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 from annoy import AnnoyIndex
 
-from e6graph.embedding import Dictionary
-from e6graph.interactions import iter_posts_by_tags, load_vocabulary
-from e6graph.neighbors import PATTERN, stored_vectors
+from e6graph.embedding.dictionary import Dictionary
+from e6graph.embedding.interactions import iter_posts_by_tags
+from e6graph.graph.neighbors import PATTERN, stored_vectors
 from e6graph.store import Store
+from e6graph.tags.vocabulary import load_vocabulary
 
 
 class Clock:

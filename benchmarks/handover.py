@@ -23,13 +23,13 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from e6graph import cli
-from e6graph.attenuator import attenuated_means
-from e6graph.counts import cooccurrence
-from e6graph.embedding import Dictionary
-from e6graph.errors import E6GraphError
-from e6graph.extras import load
-from e6graph.interactions import iter_posts_by_tags, load_vocabulary
+from e6graph.embedding.attenuator import attenuated_means
+from e6graph.embedding.cooccurrence import cooccurrence
+from e6graph.embedding.dictionary import Dictionary
+from e6graph.embedding.interactions import iter_posts_by_tags
+from e6graph.errors import E6GraphError, needs
 from e6graph.store import Store
+from e6graph.tags.vocabulary import load_vocabulary
 
 
 def counts_of(root: str, groups: range, vocab: int) -> sp.csr_matrix:
@@ -71,19 +71,27 @@ def main(argv=None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--index", default="index", metavar="DIR")
-    parser.add_argument("--workers", type=cli.positive, default=2, help="processes of one thread")
+    parser.add_argument(
+        "--workers", type=cli.positive, default=2, help="processes of one thread"
+    )
     parser.add_argument("--vocab", type=cli.positive, default=32768)
     args = parser.parse_args(argv)
-    distributed = load("distributed", "dask[distributed]>=2025.1")
+    with needs("dask[distributed]>=2025.1"):
+        import distributed
     root = str(Path(args.index).resolve())
     groups = pq.read_metadata(Store(root).path("posts.parquet")).num_row_groups
     runs = shares(groups, args.workers)
     with (
         tempfile.TemporaryDirectory() as out,
-        distributed.LocalCluster(args.workers, threads_per_worker=1, host="127.0.0.1",
-                                 dashboard_address=None, local_directory=out) as cluster,
+        distributed.LocalCluster(
+            args.workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            local_directory=out,
+        ) as cluster,
         distributed.Client(cluster) as client,
-    ):  # fmt: skip
+    ):
 
         def spread(work: Callable, *more: object) -> list:
             return client.gather([client.submit(work, root, run, *more) for run in runs])

@@ -29,11 +29,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from e6graph import cli
+from e6graph.chat.profiles import Profiles
 from e6graph.demo import make_board
 from e6graph.errors import E6GraphError
-from e6graph.files import JOURNAL, TEMPORARY
-from e6graph.profiles import Profiles
-from e6graph.store import LOCK, Store
+from e6graph.store.files import JOURNAL, TEMPORARY
+from e6graph.store.index import LOCK, Store
 
 from .measure import ROOT
 
@@ -84,7 +84,13 @@ class Kills:
 
     def start(self, script: list[str], **pipes: object) -> subprocess.Popen:
         """A script of the project in a process of its own; what it prints is dropped."""
-        command = [sys.executable, str(ROOT / script[0]), "--index", str(self.index), *script[1:]]
+        command = [
+            sys.executable,
+            str(ROOT / script[0]),
+            "--index",
+            str(self.index),
+            *script[1:],
+        ]
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **pipes}
         return subprocess.Popen(command, cwd=self.scratch, env=ENVIRONMENT, text=True, **pipes)  # noqa: S603
 
@@ -93,7 +99,9 @@ class Kills:
         process = self.start(script)
         _, said = process.communicate()
         if process.returncode:
-            raise E6GraphError(f"{script[0]} ended with status {process.returncode}: {said[-500:]}")
+            raise E6GraphError(
+                f"{script[0]} ended with status {process.returncode}: {said[-500:]}"
+            )
 
     # -- the stages ------------------------------------------------------------------------------
     def stage(self) -> None:
@@ -127,8 +135,12 @@ class Kills:
         found, store = contents(self.index), Store(self.index)
         for name in sorted(found.keys() | new.keys()):
             if found.get(name) != new.get(name):
-                self.wrong.append(f"{script} run again: {name} is not that of an undisturbed run")
-        hidden = {path.name for path in self.index.iterdir() if path.name.startswith(".")} - {LOCK}
+                self.wrong.append(
+                    f"{script} run again: {name} is not that of an undisturbed run"
+                )
+        hidden = {path.name for path in self.index.iterdir() if path.name.startswith(".")} - {
+            LOCK
+        }
         if hidden:
             self.wrong.append(f"{script} run again leaves {', '.join(sorted(hidden))}")
         if script == "solve_recognizer.py":  # all is of the second board: every hash must fit
@@ -188,8 +200,13 @@ class Kills:
     def _lost(self, path: Path, said: Said) -> list[str]:
         with Profiles(path) as profiles:
             kept = profiles.load("terminal")
-        there = {"enjoy": kept.enjoys, "avoid": kept.avoids, "like": kept.liked,
-                 "dislike": kept.disliked, "seen": kept.seen}  # fmt: skip
+        there = {
+            "enjoy": kept.enjoys,
+            "avoid": kept.avoids,
+            "like": kept.liked,
+            "dislike": kept.disliked,
+            "seen": kept.seen,
+        }
         return [f"{verb} {what}" for verb, what in said.kept if what not in there[verb]]
 
     def _count(self, script: str, when: str, outcome: str) -> None:
@@ -247,7 +264,9 @@ def main(argv=None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=cli.positive, default=200)
-    parser.add_argument("--posts", type=cli.between(60, 10**6), default=100, help="of the boards")
+    parser.add_argument(
+        "--posts", type=cli.between(60, 10**6), default=100, help="of the boards"
+    )
     parser.add_argument("--seed", type=cli.natural, default=0)
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
@@ -258,7 +277,9 @@ def main(argv=None) -> None:
     if kills.wrong:
         raise E6GraphError(f"{len(kills.wrong)} wrong, the first: {kills.wrong[0]}")
     killed = sum(count for _, when, _, count in rows if when != "not in time")
-    print(f"{killed} kills, {kills.rounds + 1} rounds: every run after equals an undisturbed one")
+    print(
+        f"{killed} kills, {kills.rounds + 1} rounds: every run after equals an undisturbed one"
+    )
 
 
 if __name__ == "__main__":

@@ -77,4 +77,6 @@ def memory(pid: int | str = "self") -> tuple[int, int]:
     except OSError:
         return 0, 0
     fields = dict(line.split(":", 1) for line in lines)
-    return tuple(int(fields.get(name, "0 kB").split()[0]) * 1024 for name in ("VmRSS", "RssAnon"))
+    return tuple(
+        int(fields.get(name, "0 kB").split()[0]) * 1024 for name in ("VmRSS", "RssAnon")
+    )

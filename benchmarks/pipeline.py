@@ -22,8 +22,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from e6graph import cli
-from e6graph.csvtables import find_table
 from e6graph.errors import E6GraphError
+from e6graph.hydrate.csvtables import find_table
 
 from .measure import Cost, run
 
@@ -40,8 +40,19 @@ FLOORS = {
     "attenuate": "one pass of X @ V, one core",
     "index": "annoy's own add and build, all cores",
 }
-HEADER = ("stage", "wall s", "CPU s", "peak GB", "own GB", "written MB", "posts/s",
-          "floor s", "of floor", "floor CPU s", "of floor CPU")  # fmt: skip
+HEADER = (
+    "stage",
+    "wall s",
+    "CPU s",
+    "peak GB",
+    "own GB",
+    "written MB",
+    "posts/s",
+    "floor s",
+    "of floor",
+    "floor CPU s",
+    "of floor CPU",
+)
 
 
 Costs = dict[str, tuple[Cost, Cost | None]]  # of a stage, and of its floor
@@ -61,7 +72,7 @@ def time_stages(export: Path, index: Path, floors: bool = True) -> Costs:
         cost = run([sys.executable, *command, *options], index)
         if cost.status:
             raise E6GraphError(f"{command[0]} ended with status {cost.status}: see above")
-        found[name] = cost, _floor(name, export, index) if floors and name in FLOORS else None
+        found[name] = (cost, _floor(name, export, index) if floors and name in FLOORS else None)
     return found
 
 
@@ -82,19 +93,42 @@ def report(found: Costs, posts: int) -> str:
     """The costs as a table, with the sum of the stages."""
     rows = []
     for name, (cost, floor) in found.items():
-        row = [name, f"{cost.wall:.1f}", f"{cost.cpu:.1f}", f"{cost.peak / 1e9:.2f}",
-               f"{cost.own / 1e9:.2f}", f"{cost.written / 1e6:.1f}",
-               f"{posts / cost.wall:,.0f}"]  # fmt: skip
-        row += [""] * 4 if floor is None else [
-            f"{floor.wall:.1f}", f"{cost.wall / max(floor.wall, 1e-9):.2f}",
-            f"{floor.cpu:.1f}", f"{cost.cpu / max(floor.cpu, 1e-9):.2f}"]  # fmt: skip
+        row = [
+            name,
+            f"{cost.wall:.1f}",
+            f"{cost.cpu:.1f}",
+            f"{cost.peak / 1e9:.2f}",
+            f"{cost.own / 1e9:.2f}",
+            f"{cost.written / 1e6:.1f}",
+            f"{posts / cost.wall:,.0f}",
+        ]
+        row += (
+            [""] * 4
+            if floor is None
+            else [
+                f"{floor.wall:.1f}",
+                f"{cost.wall / max(floor.wall, 1e-9):.2f}",
+                f"{floor.cpu:.1f}",
+                f"{cost.cpu / max(floor.cpu, 1e-9):.2f}",
+            ]
+        )
         rows.append(row)
     costs = [cost for cost, _ in found.values()]
-    rows.append(["all", f"{sum(c.wall for c in costs):.1f}", f"{sum(c.cpu for c in costs):.1f}",
-                 f"{max(c.peak for c in costs) / 1e9:.2f}",
-                 f"{max(c.own for c in costs) / 1e9:.2f}",
-                 f"{sum(c.written for c in costs) / 1e6:.1f}",
-                 f"{posts / sum(c.wall for c in costs):,.0f}", "", "", "", ""])  # fmt: skip
+    rows.append(
+        [
+            "all",
+            f"{sum(c.wall for c in costs):.1f}",
+            f"{sum(c.cpu for c in costs):.1f}",
+            f"{max(c.peak for c in costs) / 1e9:.2f}",
+            f"{max(c.own for c in costs) / 1e9:.2f}",
+            f"{sum(c.written for c in costs) / 1e6:.1f}",
+            f"{posts / sum(c.wall for c in costs):,.0f}",
+            "",
+            "",
+            "",
+            "",
+        ]
+    )
     return cli.table(rows, HEADER)
 
 
@@ -107,8 +141,9 @@ def growth(sizes: dict[int, Costs]) -> str:
             pairs = [(cost.wall, larger.wall), (cost.cpu, larger.cpu), (cost.own, larger.own)]
             if floor is not None and larger_floor is not None:
                 pairs += [(floor.wall, larger_floor.wall), (floor.cpu, larger_floor.cpu)]
-            exponents = [np.log(max(b, 1e-9) / max(a, 1e-9)) / np.log(large / small)
-                         for a, b in pairs]  # fmt: skip
+            exponents = [
+                np.log(max(b, 1e-9) / max(a, 1e-9)) / np.log(large / small) for a, b in pairs
+            ]
             row = [f"{small:,} to {large:,}", name, *(f"{each:.2f}" for each in exponents)]
             rows.append(row + [""] * (7 - len(row)))
     header = ("posts", "stage", "wall", "CPU", "own memory", "floor's wall", "floor's CPU")
@@ -132,7 +167,9 @@ def main(argv=None) -> None:
     add = parser.add_argument
     origin = parser.add_mutually_exclusive_group(required=True)
     origin.add_argument("--export", metavar="DIR", help="time this export")
-    origin.add_argument("--sizes", type=cli.positive, nargs="+", metavar="N", help="write exports")
+    origin.add_argument(
+        "--sizes", type=cli.positive, nargs="+", metavar="N", help="write exports"
+    )
     add("--index", metavar="DIR", help="keep the (last) index here; unset: nothing is kept")
     add("--no-floors", action="store_true", help="time the stages alone")
     add("--seed", type=cli.natural, default=0, help="of the exports that are written")
@@ -156,7 +193,9 @@ def main(argv=None) -> None:
         print(f"Growth exponents\n{growth(measured)}\n")
     if not args.no_floors:
         print("Floors: " + "; ".join(f"{name}: {what}" for name, what in FLOORS.items()) + ".")
-    print("peak: resident at most, mapped files included; own: without files. 1 GB = 10⁹ bytes.")
+    print(
+        "peak: resident at most, mapped files included; own: without files. 1 GB = 10⁹ bytes."
+    )
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 
 from e6graph import PostGraph, cli
-from e6graph.blacklist import Blacklist
 from e6graph.errors import BadInput
+from e6graph.recommend.blacklist import Blacklist
 
 from .measure import memory
 
@@ -38,7 +38,9 @@ def questions(graph: PostGraph, seed: int = 0) -> dict[str, Callable[[int], obje
     """The queries by name; each takes a number and asks something else for another number."""
     shown = np.flatnonzero(graph.allowed)
     if len(shown) < 8:
-        raise BadInput(f"{len(shown)} posts may be shown, expected 8 or more: use a larger index")
+        raise BadInput(
+            f"{len(shown)} posts may be shown, expected 8 or more: use a larger index"
+        )
 
     def posts(i: int, count: int) -> list[int]:
         rows = np.random.default_rng((seed, i)).choice(shown, count, replace=False)
@@ -88,7 +90,9 @@ def main(argv=None) -> None:
     )
     parser.add_argument("--index", default="index", metavar="DIR")
     parser.add_argument("--ratings", default="s", help="what may be shown")
-    parser.add_argument("--count", type=cli.positive, default=300, help="how often each is asked")
+    parser.add_argument(
+        "--count", type=cli.positive, default=300, help="how often each is asked"
+    )
     parser.add_argument("--seed", type=cli.natural, default=0)
     args = parser.parse_args(argv)
     start = time.perf_counter()
@@ -108,7 +112,9 @@ def main(argv=None) -> None:
     print(f"{len(graph.posts):,} posts, {int(graph.allowed.sum()):,} of them may be shown")
     print(cli.table(rows, HEADER))
     print()
-    shown = [(when, f"{all_ / 2**30:.2f}", f"{own / 2**30:.2f}") for when, all_, own in memories]
+    shown = [
+        (when, f"{all_ / 2**30:.2f}", f"{own / 2**30:.2f}") for when, all_, own in memories
+    ]
     print(cli.table(shown, ("memory", "resident GiB", "own GiB")))
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from e6graph import PostGraph, cli
-from e6graph.chat.renewal import give_back_memory
+from e6graph.chat.reload import give_back_memory
 from e6graph.errors import E6GraphError
 
 from .measure import memory, run
@@ -76,8 +76,16 @@ def soak(index: Path, minutes: float, threads: int, seed: int = 0) -> tuple[dict
         thread.start()
     try:
         while time.monotonic() - start < 60 * minutes or not swaps:
-            done = run([sys.executable, "construct_index.py", "--index", str(index), "--seed",
-                        str(1 + swaps)])  # fmt: skip
+            done = run(
+                [
+                    sys.executable,
+                    "construct_index.py",
+                    "--index",
+                    str(index),
+                    "--seed",
+                    str(1 + swaps),
+                ]
+            )
             if done.status:
                 soaking.wrong.append(f"rebuild {swaps + 1} ended with status {done.status}")
                 break
@@ -94,9 +102,14 @@ def soak(index: Path, minutes: float, threads: int, seed: int = 0) -> tuple[dict
     if grown > GROWTH:
         soaking.wrong.append(f"memory grew by {grown:.1%}, expected {GROWTH:.0%} at most")
     seconds = time.monotonic() - start
-    figures = {"minutes": seconds / 60, "answers": soaking.count, "swaps": swaps,
-               "answers a second": soaking.count / seconds, "growth of own memory": grown,
-               "own MB at the end": _tenths(memories)[-1] / 1e6}  # fmt: skip
+    figures = {
+        "minutes": seconds / 60,
+        "answers": soaking.count,
+        "swaps": swaps,
+        "answers a second": soaking.count / seconds,
+        "growth of own memory": grown,
+        "own MB at the end": _tenths(memories)[-1] / 1e6,
+    }
     return figures, soaking.wrong
 
 

@@ -15,7 +15,9 @@ from .errors import E6GraphError
 def parser(doc: str) -> argparse.ArgumentParser:
     """A parser that shows the script's docstring and every default, with `--index`."""
 
-    class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    class Formatter(
+        argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter
+    ):
         pass
 
     made = argparse.ArgumentParser(description=doc.strip(), formatter_class=Formatter)
@@ -63,7 +65,9 @@ def run(main: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        said = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
+        said = ": ".join(
+            str(part) for part in (error.strerror or error, error.filename) if part
+        )
     print(f"{name}: {said}", file=sys.stderr)
     return status
 
@@ -91,7 +95,9 @@ def table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
     owl      3
     """
     body = [list(row) for row in rows]
-    cells = [[_cell(value) for value in row] for row in ([list(header)] if header else []) + body]
+    cells = [
+        [_cell(value) for value in row] for row in ([list(header)] if header else []) + body
+    ]
     if not cells:
         return ""
     right = [

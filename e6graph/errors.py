@@ -1,5 +1,12 @@
 """Errors whose message is the whole story: what was got, what was expected, what to do."""
 
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+EXTRAS = "requirements-extra.txt"
+
 
 class E6GraphError(Exception):
     """Anything a person can mend. Scripts print its one line and exit with status 1."""
@@ -27,3 +34,24 @@ class UnknownPost(E6GraphError):
 
 class DownloadError(E6GraphError):
     """The site could not be reached, or sent something other than what its list promises."""
+
+
+@contextlib.contextmanager
+def needs(package: str) -> Iterator[None]:
+    """Turn a failed import of an extra package into one line that says what to install.
+
+    Raises
+    ------
+    E6GraphError : an import in the block failed.
+
+    >>> with needs("json"):
+    ...     import json
+    """
+    try:
+        yield
+    except ImportError as error:
+        reason = str(error).partition("\n")[0]
+        raise E6GraphError(
+            f"{package} cannot be imported ({reason}): pip install {package} ({EXTRAS} lists "
+            "all extras)"
+        ) from None

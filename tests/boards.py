@@ -60,7 +60,9 @@ def write_table(directory, table, rows, columns=None, name=None):
     """
     columns = COLUMNS[table].split() if columns is None else list(columns)
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(
+        text, columns, restval="", extrasaction="ignore", lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(rows)
     return write_text(directory, name or f"{table}.csv.gz", text.getvalue())
@@ -98,7 +100,12 @@ def write_export(directory, posts, tags=None, aliases=(), implications=(), pools
         ]
         write_table(directory, table, rows)
     rows = [
-        {"id": i, "name": name, "category": "series", "post_ids": f"{{{','.join(map(str, ids))}}}"}
+        {
+            "id": i,
+            "name": name,
+            "category": "series",
+            "post_ids": f"{{{','.join(map(str, ids))}}}",
+        }
         for i, name, ids in pools
     ]
     write_table(directory, "pools", rows)
@@ -107,15 +114,24 @@ def write_export(directory, posts, tags=None, aliases=(), implications=(), pools
 
 # head (a species or a thing), what it implies in turn, and what goes with it
 CLUSTERS = {
-    "fox": (["canine", "mammal"], "forest moss lantern autumn scarf trail mushroom ember_(artist)"),
-    "owl": (["bird"], "tree_hollow moonlight feathers book candle attic spectacles quill_(artist)"),
+    "fox": (
+        ["canine", "mammal"],
+        "forest moss lantern autumn scarf trail mushroom ember_(artist)",
+    ),
+    "owl": (
+        ["bird"],
+        "tree_hollow moonlight feathers book candle attic spectacles quill_(artist)",
+    ),
     "otter": (
         ["mustelid", "mammal"],
         "river pebbles reeds fishing raft swimming dam brook_(artist)",
     ),
     "dragon": (["scalie"], "mountain hoard gold castle wings smoke banner flint_(artist)"),
     "tram": (["vehicle"], "city rain umbrella street bell rails ticket sepia_(artist)"),
-    "teapot": (["crockery"], "kitchen steam biscuits table spoon window curtain saffron_(artist)"),
+    "teapot": (
+        ["crockery"],
+        "kitchen steam biscuits table spoon window curtain saffron_(artist)",
+    ),
 }
 ANYWHERE = ["sky", "night", "day", "outside", "smiling", "detailed_background"]
 ARTIST, SPECIES = 1, 5
@@ -187,9 +203,13 @@ def planted_export(directory, posts=360, seed=0):
         rng.shuffle(members)
         for start in range(0, min(len(members) - 3, 24), 4):
             made.pools[len(made.pools) + 1] = members[start : start + 4]
-    categories = dict.fromkeys(sorted({t for row in rows for t in row["tag_string"].split()}), 0)
+    categories = dict.fromkeys(
+        sorted({t for row in rows for t in row["tag_string"].split()}), 0
+    )
     categories |= {name: ARTIST for name in categories if name.endswith("_(artist)")}
-    categories |= {name: SPECIES for name in ("fox", "owl", "otter", "dragon", "canine", "mammal")}
+    categories |= {
+        name: SPECIES for name in ("fox", "owl", "otter", "dragon", "canine", "mammal")
+    }
     chains = [[head, *implied] for head, (implied, _) in CLUSTERS.items()]
     write_export(
         directory,

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from e6graph.board import PostInfo
 from e6graph.errors import BadInput, UnknownPost, UnknownTag
-from e6graph.recommend import Recommendation
+from e6graph.recommend.board import PostInfo
+from e6graph.recommend.postgraph import Recommendation
 
 # post id -> rating, tags by category (as `describe` gives them: the most used first)
 BOARD = {
@@ -44,7 +44,9 @@ class FakeGraph:
         return [tag for names in BOARD[post_id][1].values() for tag in names]
 
     def category(self, name: str) -> str:
-        return next(c for _, tags in BOARD.values() for c, names in tags.items() if name in names)
+        return next(
+            c for _, tags in BOARD.values() for c, names in tags.items() if name in names
+        )
 
     def visible(self, post_id: int) -> bool:
         shown = post_id in BOARD and BOARD[post_id][0] in self.ratings
@@ -63,14 +65,17 @@ class FakeGraph:
         return made
 
     def complete(self, prefix: str, n: int = 8):
-        counts = Counter(tag for post_id in BOARD if self.visible(post_id)
-                         for tag in self._tags(post_id))  # fmt: skip
+        counts = Counter(
+            tag for post_id in BOARD if self.visible(post_id) for tag in self._tags(post_id)
+        )
         found = [
-            tag for tag in counts if fnmatch.fnmatch(tag, prefix if "*" in prefix else f"{prefix}*")
+            tag
+            for tag in counts
+            if fnmatch.fnmatch(tag, prefix if "*" in prefix else f"{prefix}*")
         ]
-        return [(tag, "general", counts[tag]) for tag in sorted(found, key=lambda t: -counts[t])][
-            :n
-        ]
+        return [
+            (tag, "general", counts[tag]) for tag in sorted(found, key=lambda t: -counts[t])
+        ][:n]
 
     def describe(self, post_id: int) -> PostInfo:
         if not self.visible(post_id):
@@ -102,7 +107,9 @@ class FakeGraph:
         self, posts=(), tags=(), images=(), avoid=(), n=20, seed=0, exclude=()
     ) -> list[Recommendation]:
         self.called.clear()
-        self.called |= dict(posts=posts, tags=tags, avoid=avoid, n=n, seed=seed, exclude=exclude)
+        self.called |= dict(
+            posts=posts, tags=tags, avoid=avoid, n=n, seed=seed, exclude=exclude
+        )
         if unknown := self.resolve_tags([*tags, *(a for a in avoid if isinstance(a, str))])[1]:
             raise UnknownTag(f"no tag {unknown}")
         for post_id in [*posts, *(a for a in avoid if not isinstance(a, str))]:

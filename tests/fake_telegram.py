@@ -22,8 +22,12 @@ from urllib.parse import parse_qsl, unquote
 
 TOKEN = "123456789:AAH-planted_secret_of_the_tests0123"
 BOT = {"id": 123456789, "is_bot": True, "first_name": "Demo", "username": "demo_fox_bot"}
-ME = {**BOT, "can_join_groups": True, "can_read_all_group_messages": False,
-      "supports_inline_queries": False}  # fmt: skip
+ME = {
+    **BOT,
+    "can_join_groups": True,
+    "can_read_all_group_messages": False,
+    "supports_inline_queries": False,
+}
 GROUP = -1001234567890
 FILE_LIMIT = 20 * 1024**2
 
@@ -101,24 +105,37 @@ class FakeTelegram:
     def say(self, user: int, text: str, chat: int | None = None, **more: Any) -> dict:
         """A message of a user, in private or in a chat."""
         entities = [
-            {"type": "bot_command" if found[0][0] == "/" else "mention",
-             "offset": len(text[: found.start()].encode("utf-16-le")) // 2, "length": len(found[0])}
+            {
+                "type": "bot_command" if found[0][0] == "/" else "mention",
+                "offset": len(text[: found.start()].encode("utf-16-le")) // 2,
+                "length": len(found[0]),
+            }
             for found in re.finditer(r"/\w+(?:@\w+)?|(?<!\w)@\w+", text)
-        ]  # fmt: skip
+        ]
         return self.message(user, chat, **{"text": text, "entities": entities} | more)
 
-    def message(self, user: int, chat: int | None = None, kind: str = "message", **more) -> dict:
+    def message(
+        self, user: int, chat: int | None = None, kind: str = "message", **more
+    ) -> dict:
         who = {"id": user, "is_bot": False, "first_name": f"User {user}", "language_code": "en"}
-        told = {"message_id": next(self.ids), "date": int(time.time()), "from": who,
-                "chat": self.chat(chat or user)}  # fmt: skip
+        told = {
+            "message_id": next(self.ids),
+            "date": int(time.time()),
+            "from": who,
+            "chat": self.chat(chat or user),
+        }
         return self.put({kind: told | more})[kind]
 
     def photo(self, user: int, *sizes: bytes, **more: Any) -> dict:
         """A photo in several sizes, as the server makes of each."""
-        return self.message(user, photo=[
-            {**self.keep(data), "width": 90 * n, "height": 60 * n}
-            for n, data in enumerate(sizes, 1)
-        ], **more)  # fmt: skip
+        return self.message(
+            user,
+            photo=[
+                {**self.keep(data), "width": 90 * n, "height": 60 * n}
+                for n, data in enumerate(sizes, 1)
+            ],
+            **more,
+        )
 
     def document(self, user: int, data: bytes, mime: str, **more: Any) -> dict:
         file = {**self.keep(data), "file_name": "it", "mime_type": mime}
@@ -127,10 +144,17 @@ class FakeTelegram:
     def press(self, user: int, call: Call, data: str) -> None:
         """A button under a message of the bot."""
         assert data in call.buttons
-        self.put({"callback_query": {
-            "id": str(next(self.ids)), "from": {"id": user, "is_bot": False, "first_name": "U"},
-            "message": call.sent, "chat_instance": "1", "data": data,
-        }})  # fmt: skip
+        self.put(
+            {
+                "callback_query": {
+                    "id": str(next(self.ids)),
+                    "from": {"id": user, "is_bot": False, "first_name": "U"},
+                    "message": call.sent,
+                    "chat_instance": "1",
+                    "data": data,
+                }
+            }
+        )
 
     def put(self, update: dict) -> dict:
         with self.changed:
@@ -213,8 +237,11 @@ class FakeTelegram:
 
         self.changed.wait_for(over, float(call.params.get("timeout", 0)))
         if self.polls != mine:
-            return refusal(409, "Conflict: terminated by other getUpdates request; make sure that "
-                                "only one bot instance is running")  # fmt: skip
+            return refusal(
+                409,
+                "Conflict: terminated by other getUpdates request; make sure that "
+                "only one bot instance is running",
+            )
         again = self.confirmed[-self.repeat :] if self.updates and self.repeat else []
         self.repeat = 0 if again else self.repeat
         return [*again, *self.updates][: int(call.params.get("limit", 100))]
@@ -243,16 +270,26 @@ class FakeTelegram:
         for key in (key for row in keys for key in row):
             if not 1 <= len(key["callback_data"].encode()) <= 64 or not key["text"]:
                 return refusal(400, "Bad Request: BUTTON_DATA_INVALID")
-        call.sent = {"message_id": next(self.ids), "date": int(time.time()), "from": BOT,
-                     "chat": self.chat(call.chat), kind: text, **more}  # fmt: skip
+        call.sent = {
+            "message_id": next(self.ids),
+            "date": int(time.time()),
+            "from": BOT,
+            "chat": self.chat(call.chat),
+            kind: text,
+            **more,
+        }
         return call.sent
 
     def do_getFile(self, call: Call) -> Any:
         name = call.params["file_id"]
         if len(self.files[name]) > FILE_LIMIT:
             return refusal(400, "Bad Request: file is too big")
-        return {"file_id": name, "file_unique_id": name, "file_size": len(self.files[name]),
-                "file_path": f"photos/{name}.jpg"}  # fmt: skip
+        return {
+            "file_id": name,
+            "file_unique_id": name,
+            "file_size": len(self.files[name]),
+            "file_path": f"photos/{name}.jpg",
+        }
 
 
 def _handler(server: FakeTelegram) -> type[BaseHTTPRequestHandler]:
@@ -275,7 +312,9 @@ def _handler(server: FakeTelegram) -> type[BaseHTTPRequestHandler]:
             _, bot, method = self.path.rsplit("/", 2)
             if bot != f"bot{TOKEN}":
                 malformed = ":" not in bot
-                self.give(refusal(404, "Not Found") if malformed else refusal(401, "Unauthorized"))
+                self.give(
+                    refusal(404, "Not Found") if malformed else refusal(401, "Unauthorized")
+                )
                 return
             params, files = _read(self.headers.get("Content-Type", ""), body)
             self.give(server.answer(Call(method, params, files, time.monotonic())))
@@ -319,8 +358,13 @@ def _read(kind: str, body: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
                 fields[name] = data.decode()
     else:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
-    for name in {"reply_markup", "commands", "allowed_updates", "reply_parameters",
-                 "link_preview_options"} & fields.keys():  # fmt: skip
+    for name in {
+        "reply_markup",
+        "commands",
+        "allowed_updates",
+        "reply_parameters",
+        "link_preview_options",
+    } & fields.keys():
         fields[name] = json.loads(fields[name])
     return fields, files
 

@@ -92,7 +92,11 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 headers["ETag"] = answer.etag
             wanted = self.headers.get("Range", "")
             condition = self.headers.get("If-Range")
-            fits = answer.blind or condition in (None, answer.etag, headers.get("Last-Modified"))
+            fits = answer.blind or condition in (
+                None,
+                answer.etag,
+                headers.get("Last-Modified"),
+            )
             if status == 200 and answer.ranges and fits and wanted.startswith("bytes="):
                 first = int(wanted[6:].rstrip("-"))
                 if first >= len(body):

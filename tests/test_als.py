@@ -14,11 +14,11 @@ from conftest import build
 from test_faults import damaged
 
 import embed_tags
-from e6graph import als
+from e6graph.embedding import als
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, MissingArtifact
-from e6graph.interactions import load_names, load_vocabulary
 from e6graph.store import Store
-from e6graph.tags import tag_rank_to_freq
+from e6graph.tags.normalizer import tag_rank_to_freq
+from e6graph.tags.vocabulary import load_names, load_vocabulary
 
 OPTIONS = ["--method", "als", "--factors", "16", "--min-tags", "5"]
 
@@ -26,7 +26,9 @@ OPTIONS = ["--method", "als", "--factors", "16", "--min-tags", "5"]
 @pytest.fixture
 def implicit():
     pytest.importorskip("safetensors", reason="an extra: pip install -r requirements-extra.txt")
-    return pytest.importorskip("implicit", reason="an extra: pip install -r requirements-extra.txt")
+    return pytest.importorskip(
+        "implicit", reason="an extra: pip install -r requirements-extra.txt"
+    )
 
 
 @pytest.fixture
@@ -67,7 +69,9 @@ def test_the_factors_solve_their_normal_equations(implicit):
     for t in range(18):
         held = posts[x[:, [t]].toarray().ravel() > 0].astype(float)
         left = posts.T @ posts + (weight[t] - 1) * held.T @ held + regularization * np.eye(4)
-        assert tags[t] == pytest.approx(np.linalg.solve(left, weight[t] * held.sum(0)), abs=2e-3)
+        assert tags[t] == pytest.approx(
+            np.linalg.solve(left, weight[t] * held.sum(0)), abs=2e-3
+        )
 
 
 def test_planted_groups_are_found_and_the_seed_decides(implicit):
@@ -93,12 +97,17 @@ def test_blas_has_one_thread_meanwhile_and_nobody_is_warned(implicit, monkeypatc
     import implicit.utils
     import threadpoolctl
 
-    monkeypatch.setattr(implicit.utils, "_checked_blas_config", False)  # it looks once a process
+    monkeypatch.setattr(
+        implicit.utils, "_checked_blas_config", False
+    )  # it looks once a process
     with threadpoolctl.threadpool_limits(2, "blas"), warnings.catch_warnings():
         warnings.simplefilter("error")
         als.factorise(board(), 4, iterations=1)
-        after = {api["num_threads"] for api in threadpoolctl.threadpool_info()
-                 if api["user_api"] == "blas"}  # fmt: skip
+        after = {
+            api["num_threads"]
+            for api in threadpoolctl.threadpool_info()
+            if api["user_api"] == "blas"
+        }
     assert after == {2} and implicit.utils._checked_blas_config
 
 
@@ -126,10 +135,17 @@ def test_the_script_writes_a_row_a_tag_id(implicit, safetensors, index, capsys):
     about = store.sidecar(als.TAG_FACTORS)
     assert about["made_by"] == "embed_tags.py" and "posts.parquet" in about["inputs"]
     assert about["parameters"] == {
-        "method": "als", "vocab": 32768, "min_count": 2, "rating_tags": False, "seed": 0,
-        "factors": 16, "regularization": 0.02, "iterations": 15, "min_tags": 5,
+        "method": "als",
+        "vocab": 32768,
+        "min_count": 2,
+        "rating_tags": False,
+        "seed": 0,
+        "factors": 16,
+        "regularization": 0.02,
+        "iterations": 15,
+        "min_tags": 5,
         "post_factors": False,
-    }  # fmt: skip
+    }
     assert (index / "dictionary.npz").read_bytes() == before
     near = als.tags_near(store)
     assert near.nearest(near.vecs[near.tags.index("tram")], 2)[1][0] == "vehicle"
@@ -188,10 +204,15 @@ def test_too_few_posts_or_tags_are_one_line_and_change_nothing(implicit, index):
 
 def test_options_of_the_other_method_are_refused(index, capsys):
     for options in (
-        ["--factors", "8"], ["--min-tags", "3"], ["--post-factors"], ["--iterations", "2"],
-        ["--regularization", "1"], ["--method", "als", "--dim", "8"],
-        ["--method", "als", "--smoothing", "1"], ["--method", "als", "--eig-power", "0"],
-    ):  # fmt: skip
+        ["--factors", "8"],
+        ["--min-tags", "3"],
+        ["--post-factors"],
+        ["--iterations", "2"],
+        ["--regularization", "1"],
+        ["--method", "als", "--dim", "8"],
+        ["--method", "als", "--smoothing", "1"],
+        ["--method", "als", "--eig-power", "0"],
+    ):
         with pytest.raises(SystemExit) as caught:
             embed_tags.main(["--index", str(index), *options])
         option = next(word for word in reversed(options) if word.startswith("--"))
@@ -202,7 +223,9 @@ def test_options_of_the_other_method_are_refused(index, capsys):
 @pytest.mark.parametrize("package", ["implicit.cpu.als", "safetensors.numpy"])
 def test_a_missing_extra_is_one_line_before_anything_is_read(monkeypatch, tmp_path, package):
     if package != "implicit.cpu.als":
-        pytest.importorskip("implicit", reason="an extra: pip install -r requirements-extra.txt")
+        pytest.importorskip(
+            "implicit", reason="an extra: pip install -r requirements-extra.txt"
+        )
     monkeypatch.setitem(sys.modules, package, None)
     name = package.partition(".")[0]
     with pytest.raises(E6GraphError, match=rf"pip install {name} \(requirements-extra.txt"):
@@ -234,7 +257,10 @@ def test_their_factors_are_read(theirs):
 def test_factors_that_do_not_fit_say_so(theirs, safetensors):
     path = theirs.root / als.TAG_FACTORS
     for tensors, said in (
-        ({"tag_factors": np.zeros((5, 2), "f4")}, r"has \(5, 2\), expected a row for each of 4"),
+        (
+            {"tag_factors": np.zeros((5, 2), "f4")},
+            r"has \(5, 2\), expected a row for each of 4",
+        ),
         ({"tag_factors": np.zeros(4, "f4")}, r"has \(4,\), expected a row"),
         ({"factors": np.zeros((4, 2), "f4")}, "cannot be read"),
     ):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from e6graph.attenuator import (
+from e6graph.embedding.attenuator import (
     attenuated_means,
     by_band,
     context_means,
@@ -39,7 +39,9 @@ def slow_context_means(x, vecs, weights):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_context_means_are_those_of_the_definition(world, weighted):
     x, vecs = world
-    weights = np.linspace(0.1, 1, 12).astype(np.float32) if weighted else np.ones(12, np.float32)
+    weights = (
+        np.linspace(0.1, 1, 12).astype(np.float32) if weighted else np.ones(12, np.float32)
+    )
     got, contexts = context_means([x[:7], x[7:]], vecs, weights if weighted else None)
     expected, counts = slow_context_means(x, vecs, weights)
     assert contexts.tolist() == counts.tolist()
@@ -99,7 +101,10 @@ def test_weightings():
     assert tag_weights(contexts, "threshold").tolist() == [0, 0, 1, 1]
     assert tag_weights(contexts) == pytest.approx([0, np.log(5), np.log(20), np.log(100)])
     assert tag_weights(contexts, "none").tolist() == [0, 1, 1, 1]
-    assert tag_weights(np.array([0, 3]), "threshold", 20).tolist() == [0, 1]  # none reach it: all
+    assert tag_weights(np.array([0, 3]), "threshold", 20).tolist() == [
+        0,
+        1,
+    ]  # none reach it: all
 
 
 def test_bands_hold_every_tag_once():
@@ -118,10 +123,11 @@ def test_attenuated_means_are_unit_and_zero_where_nothing_is_known(world):
 
 
 def test_on_tate_attenuation_beats_the_raw_mean_for_rare_tags(tate, tmp_path):
-    from e6graph.embedding import cooccurrence, embed_vocabulary
-    from e6graph.importdb import IMAGE_TYPES, import_export
-    from e6graph.interactions import load_vocabulary, posts_by_tags
+    from e6graph.embedding.dictionary import cooccurrence, embed_vocabulary
+    from e6graph.embedding.interactions import posts_by_tags
+    from e6graph.hydrate.importdb import IMAGE_TYPES, import_export
     from e6graph.store import Store
+    from e6graph.tags.vocabulary import load_vocabulary
 
     store = Store(tmp_path)
     import_export(tate, store, IMAGE_TYPES, progress=False)

@@ -14,11 +14,12 @@ import pytest
 import embed_tags
 import solve_attenuator
 from benchmarks import export, floors, handover, kills, measure, pipeline, serve, soak
-from e6graph import postsimport
-from e6graph.importdb import import_export
-from e6graph.interactions import load_vocabulary, posts_by_tags
-from e6graph.profiles import Profiles
+from e6graph.chat.profiles import Profiles
+from e6graph.embedding.interactions import posts_by_tags
+from e6graph.hydrate import posts as postsimport
+from e6graph.hydrate.importdb import import_export
 from e6graph.store import Store
+from e6graph.tags.vocabulary import load_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +156,9 @@ def test_parts_handed_over_make_the_whole(written, tmp_path, monkeypatch):
     solve_attenuator.main(["--index", index])
     groups = pq.read_metadata(f"{index}/posts.parquet").num_row_groups
     runs = handover.shares(groups, 3)
-    assert groups > 3 and len(runs) == 3 and [i for run in runs for i in run] == [*range(groups)]
+    assert (
+        groups > 3 and len(runs) == 3 and [i for run in runs for i in run] == [*range(groups)]
+    )
     whole = handover.counts_of(index, range(groups), 100)
     parts = [handover.counts_of(index, run, 100) for run in runs]
     assert whole.nnz and (sum(parts) != whole).nnz == 0

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from e6graph.blacklist import DEFAULT, Blacklist
 from e6graph.errors import BadInput
+from e6graph.recommend.blacklist import DEFAULT, Blacklist
 
 KB, MB = 1024, 1024**2
 ALIASES = {"vulpine": "fox"}
@@ -211,7 +211,9 @@ def test_bad_lines_are_named(text, line, token):
     [("user:bob", []), ("fox uploader:bob", []), ("fox -user:bob", [1, 2])],
 )
 def test_an_uploaders_name_cannot_match_and_says_so(line, expected):
-    with pytest.warns(UserWarning, match=r"line 1: .*:bob' matches no post.*write (user|uploader)"):
+    with pytest.warns(
+        UserWarning, match=r"line 1: .*:bob' matches no post.*write (user|uploader)"
+    ):
         assert hidden(line) == expected
 
 
@@ -229,8 +231,15 @@ def passes(word, post):
     if word.startswith("-"):
         return not passes(word[1:], post)
     name, _, value = word.partition(":")
-    fields = dict(id="id", score="score", favcount="fav_count", filesize="file_size",
-                  width="image_width", tagcount="tag_count", userid="uploader_id")  # fmt: skip
+    fields = dict(
+        id="id",
+        score="score",
+        favcount="fav_count",
+        filesize="file_size",
+        width="image_width",
+        tagcount="tag_count",
+        userid="uploader_id",
+    )
     if name in fields:
         got = post[fields[name]]
         if ".." in value:
@@ -269,7 +278,9 @@ def line_matches(line, post):
     if not words or words[0].startswith("#"):
         return False
     some = [passes(word[1:], post) for word in words if word.startswith("~")]
-    return all(passes(word, post) for word in words if word[0] != "~") and (not some or any(some))
+    return all(passes(word, post) for word in words if word[0] != "~") and (
+        not some or any(some)
+    )
 
 
 def test_random_lines_agree_with_the_slow_reading():

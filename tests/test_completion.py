@@ -9,11 +9,14 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
-from e6graph import PostGraph, als, completion
-from e6graph.completion import DROPOUT, RIDGE, Companions, Completion, invert, save_companions
-from e6graph.embedding import cooccurrence
+from e6graph import PostGraph
+from e6graph.embedding import als
+from e6graph.embedding.companions import DROPOUT, RIDGE, Companions, invert, save_companions
+from e6graph.embedding.dictionary import cooccurrence
 from e6graph.errors import BadArtifact, BadInput
 from e6graph.evaluate import completing
+from e6graph.recommend import completion
+from e6graph.recommend.completion import Completion
 from e6graph.store import Store
 
 
@@ -97,7 +100,9 @@ def test_saved_companions_are_those_of_the_counts(graph, tmp_path, monkeypatch):
     store = Store(tmp_path)
     few = graph.dictionary.frqs[:12]
     words = replace(graph.dictionary, tags=graph.dictionary.tags[:12])
-    monkeypatch.setattr(Companions.of.__func__, "__defaults__", (8, 3))  # 8 exact, 3 of the others
+    monkeypatch.setattr(
+        Companions.of.__func__, "__defaults__", (8, 3)
+    )  # 8 exact, 3 of the others
     with store.stage("embed_tags.py") as stage:
         stage.save_npz("dictionary.npz", frqs=few)
         save_companions(stage, counts_of(x[:, :12]))
@@ -107,11 +112,15 @@ def test_saved_companions_are_those_of_the_counts(graph, tmp_path, monkeypatch):
     assert np.array_equal(Companions.open(store, words).inverse, made.inverse)
     assert back.inverse.shape == (8, 8) and np.array_equal(back.inverse, made.inverse)
     for rows, expected in ((back.columns, made.columns), (back.counts, made.counts)):
-        assert [rows[i].tolist() for i in range(12)] == [expected[i].tolist() for i in range(12)]
+        assert [rows[i].tolist() for i in range(12)] == [
+            expected[i].tolist() for i in range(12)
+        ]
         assert all(len(rows[i]) <= 3 for i in range(12))
 
 
-def test_companions_of_another_dictionary_or_version_are_refused(graph, built_index, monkeypatch):
+def test_companions_of_another_dictionary_or_version_are_refused(
+    graph, built_index, monkeypatch
+):
     fewer = replace(graph.dictionary, tags=graph.dictionary.tags[1:])
     with pytest.raises(BadArtifact, match="run embed_tags"):
         Companions.open(Store(built_index), fewer)
@@ -173,12 +182,16 @@ def test_one_tag_alone_says_how_many_of_its_posts_hold_another(graph, monkeypatc
     tag_id = int(graph.dictionary.tag_ids[30])
     held = x[x[:, column[tag_id]] > 0]
     got = graph._completion.scores(np.array([tag_id]))
-    assert got == pytest.approx(held.sum(0) / (len(held) + 1), abs=1e-6)  # the ridge is one post
+    assert got == pytest.approx(
+        held.sum(0) / (len(held) + 1), abs=1e-6
+    )  # the ridge is one post
 
 
 def test_alone_fades_as_a_post_comes_to_its_usual_length(graph, monkeypatch):
     monkeypatch.setattr(Completion, "_linear", lambda self, given: np.zeros(len(self._shown)))
-    monkeypatch.setattr(Completion, "_from_posts", lambda self, given: np.zeros(len(self._shown)))
+    monkeypatch.setattr(
+        Completion, "_from_posts", lambda self, given: np.zeros(len(self._shown))
+    )
     monkeypatch.setattr(Completion, "_alone", lambda self, given: np.ones(len(self._shown)))
     made, tag_ids = graph._completion, graph.dictionary.tag_ids
     usual = 0.75 * len(graph.posts.tags_of.values) / len(graph.posts)
@@ -263,7 +276,9 @@ def test_tags_of_hidden_posts_alone_are_neither_suggested_nor_offered(graph, bui
     name = graph.posts.names[tag_id]
     narrowed = PostGraph.open(built_index, "sqe", name)
     assert narrowed.shown[tag_id] == 0
-    beside = [t for t in graph.posts.tags_of[int(graph.posts.rows_with[tag_id][0])] if t != tag_id]
+    beside = [
+        t for t in graph.posts.tags_of[int(graph.posts.rows_with[tag_id][0])] if t != tag_id
+    ]
     given = [graph.posts.names[t] for t in beside][-3:]
     everything = len(graph.dictionary.tags)
     assert name in [tag for tag, _ in graph.suggest_tags(given, everything)]
@@ -312,9 +327,13 @@ def test_item_knn_and_co_occurrence_by_hand(graph, monkeypatch):
     monkeypatch.setattr(completing, "suggester", lambda *args: None)  # x is not the graph's
     x = np.array([[1, 1, 0], [1, 1, 1], [1, 0, 0.0]], np.float32)
     methods = dict(completing.completers(graph, sp.csr_matrix(x)))
-    seen = np.array([0, 2])  # on 3 posts and on 1; tag 1 is on 2 of the first's, 1 of the second's
+    seen = np.array(
+        [0, 2]
+    )  # on 3 posts and on 1; tag 1 is on 2 of the first's, 1 of the second's
     assert methods["co-occurrence"](seen)[1] == pytest.approx(2 / 3 + 1 / 1)
-    assert methods["item-kNN"](seen)[1] == pytest.approx(2 / np.sqrt(3 * 2) + 1 / np.sqrt(1 * 2))
+    assert methods["item-kNN"](seen)[1] == pytest.approx(
+        2 / np.sqrt(3 * 2) + 1 / np.sqrt(1 * 2)
+    )
     assert methods["popularity"](seen).tolist() == [3, 2, 1]
 
 
@@ -396,7 +415,9 @@ def test_two_tags_complete_a_post_better_and_one_is_enough_to_begin(graph):
     assert list(found) == ["popularity", "co-occurrence", "item-kNN", "suggest_tags"]
     assert found["suggest_tags"][0] < found["suggest_tags"][1]
     assert found["suggest_tags"][0] > found["popularity"][0]
-    assert found["suggest_tags"][0] > 0.9 * found["co-occurrence"][0]  # which is P(j | i) itself
+    assert (
+        found["suggest_tags"][0] > 0.9 * found["co-occurrence"][0]
+    )  # which is P(j | i) itself
 
 
 def test_strangers_are_found_by_their_support_and_not_by_their_use(graph):

@@ -14,9 +14,6 @@ from fake_graph import BOARD, FakeGraph
 from PIL import Image
 
 from e6graph import cli
-from e6graph.chat import contact_sheet as sheets
-from e6graph.chat.blocks import blocks
-from e6graph.chat.contact_sheet import contact_sheet
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.messages import (
     COMMANDS,
@@ -29,10 +26,14 @@ from e6graph.chat.messages import (
     post_id_in,
     reasons,
 )
-from e6graph.chat.terminal import completions, read_picture, talk
+from e6graph.chat.profiles import Profiles
+from e6graph.chat.terminal import contact_sheet as sheets
+from e6graph.chat.terminal.contact_sheet import contact_sheet
+from e6graph.chat.terminal.talk import completions, read_picture, talk
+from e6graph.chat.terminal.thumbnail import blocks
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
-from e6graph.previews import preview_path
-from e6graph.profiles import Profile, Profiles
+from e6graph.hydrate.previews import preview_path
+from e6graph.recommend.profile import Profile
 
 PICTURE = b"PICTURE of a fox"
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -158,7 +159,9 @@ def test_posts_do_not_come_back_even_in_the_next_run(bot, kept):
     say(bot, "/enjoy night")
     first = shown(bot.reply("/walk")) + shown(bot.reply("/skip")) + shown(bot.reply("/skip"))
     again = Conversation(FakeGraph(), kept, "ann")
-    rest = [post_id for _ in range(9) for post_id in shown(again.reply("/skip" if _ else "/walk"))]
+    rest = [
+        post_id for _ in range(9) for post_id in shown(again.reply("/skip" if _ else "/walk"))
+    ]
     night = [p for p, (rating, tags) in BOARD.items() if "night" in tags["general"]]
     assert sorted(first + rest) == [p for p in night if BOARD[p][0] == "s"]
     assert len(first) == 3
@@ -234,7 +237,9 @@ def test_pictures_that_cannot_be_used(bot, monkeypatch):
     assert "solve_recognizer.py was not run" in say(bot, Picture(PICTURE))
 
 
-def test_what_only_the_operator_can_mend_is_no_answer_but_a_line_in_the_terminal(bot, monkeypatch):
+def test_what_only_the_operator_can_mend_is_no_answer_but_a_line_in_the_terminal(
+    bot, monkeypatch
+):
     def damaged(*_, **__):
         raise BadArtifact("posts.arrow is damaged: run construct_index.py again")
 
@@ -263,8 +268,12 @@ def test_taste_lists_what_is_kept(bot, kept):
     )
     taste = bot.taste()
     assert (taste.enjoys, taste.avoids, taste.liked, taste.disliked, taste.seen) == (
-        ["fox", "night"], ["web"], [12], [13], 3
-    )  # fmt: skip
+        ["fox", "night"],
+        ["web"],
+        [12],
+        [13],
+        3,
+    )
     assert taste.up[0] == ("fox", "species", 1.0) and taste.ratings == "s"
     for post_id in range(100, 130):
         kept.like("ann", post_id)
@@ -304,7 +313,9 @@ def test_what_was_said_can_be_taken_back(bot, kept):
 def test_a_user_hides_posts_from_themselves_and_shows_them_again(bot, kept):
     assert say(bot, "/blacklist").startswith("You hide nothing")
     say(bot, "/enjoy fox")
-    assert say(bot, "/blacklist add inkwash") == "Hidden from now on: inkwash. 7 posts are left."
+    assert (
+        say(bot, "/blacklist add inkwash") == "Hidden from now on: inkwash. 7 posts are left."
+    )
     assert "  1  inkwash" in say(bot, "/blacklist")
     assert shown(bot.reply("/walk")) == [12]
     assert "hidden" in say(bot, "/like 10")
@@ -514,7 +525,11 @@ def test_a_line_is_completed_with_commands_and_tags(bot):
     assert names("/wa") == ["/walk"]
     assert names("/WHY") == ["/why"]
     assert (
-        names("/enjoy sn") == names("sn") == names("/avoid fox,sn") == names("fox sn") == ["snow"]
+        names("/enjoy sn")
+        == names("sn")
+        == names("/avoid fox,sn")
+        == names("fox sn")
+        == ["snow"]
     )
     assert next(iter(completions(bot, "fo"))) == ("fox", "general, 5 posts")
     for text in ("", "f", "/like fo", "/walk fo", "/nosuch fo", "/drop "):
@@ -583,10 +598,14 @@ def test_a_thumbnail_is_two_pixels_a_cell(tmp_path):
     assert blocks(tmp_path / "b.png") == blocks(tmp_path / "none.png") == []
 
 
-def test_an_export_is_written_beside_the_user_and_over_nothing(bot, kept, monkeypatch, tmp_path):
+def test_an_export_is_written_beside_the_user_and_over_nothing(
+    bot, kept, monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
     _, text = transcript(bot, "/enjoy fox\n/export\n/export\n")
-    assert "Written to e6graph-taste.json." in text and "Written to e6graph-taste-2.json." in text
+    assert (
+        "Written to e6graph-taste.json." in text and "Written to e6graph-taste-2.json." in text
+    )
     for name in ("e6graph-taste.json", "e6graph-taste-2.json"):
         assert json.loads((tmp_path / name).read_bytes()) == kept.export("ann")
 
@@ -655,14 +674,22 @@ def test_contact_sheet_places_pictures_captions_and_cards(tmp_path):
     assert color(2) == (255, 255, 255)
     assert sheet.getpixel((2, 2)) == (0x15, 0x2F, 0x56)
     cards = [
-        sheet.crop((sheets.GAP + k * step, sheets.GAP + high,
-                    sheets.GAP + k * step + sheets.THUMBNAIL, 2 * high - 90))
+        sheet.crop(
+            (
+                sheets.GAP + k * step,
+                sheets.GAP + high,
+                sheets.GAP + k * step + sheets.THUMBNAIL,
+                2 * high - 90,
+            )
+        )
         for k in range(3)
-    ]  # fmt: skip
+    ]
     assert cards[0].getcolors(5000) and len(cards[0].getcolors(5000)) > 2  # something is drawn
     assert cards[0].tobytes() == cards[1].tobytes() == cards[2].tobytes()
     below = (sheets.GAP, middle + 90, sheets.GAP + sheets.THUMBNAIL, middle + 90 + 60)
-    assert (0xB4, 0xC7, 0xD9) in {c for _, c in sheet.crop(below).getcolors(5000)}  # the caption
+    assert (0xB4, 0xC7, 0xD9) in {
+        c for _, c in sheet.crop(below).getcolors(5000)
+    }  # the caption
 
 
 def test_captions_stay_in_their_column():
@@ -675,19 +702,25 @@ def test_captions_stay_in_their_column():
     assert len(sheet.crop(end).getcolors()) == 1
 
 
-@pytest.mark.parametrize(("pictures", "captions"), [([], []), ([None], []), ([None], ["a", "b"])])
+@pytest.mark.parametrize(
+    ("pictures", "captions"), [([], []), ([None], []), ([None], ["a", "b"])]
+)
 def test_a_sheet_needs_a_caption_for_each(pictures, captions):
-    with pytest.raises(BadInput, match=f"{len(pictures)} pictures and {len(captions)} captions"):
+    with pytest.raises(
+        BadInput, match=f"{len(pictures)} pictures and {len(captions)} captions"
+    ):
         contact_sheet(pictures, captions)
 
 
 @pytest.fixture
 def script(monkeypatch, tmp_path):
     """bot.py with the fake graph behind it, run in an empty directory."""
-    stub = types.ModuleType("e6graph.recommend")
-    stub.PostGraph = types.SimpleNamespace(open=lambda **asked: stub.asked.append(asked) or graph)
+    stub = types.ModuleType("e6graph.recommend.postgraph")
+    stub.PostGraph = types.SimpleNamespace(
+        open=lambda **asked: stub.asked.append(asked) or graph
+    )
     stub.asked, graph = [], FakeGraph()
-    monkeypatch.setitem(sys.modules, "e6graph.recommend", stub)
+    monkeypatch.setitem(sys.modules, "e6graph.recommend.postgraph", stub)
     monkeypatch.chdir(tmp_path)
     spec = importlib.util.spec_from_file_location("bot", Path(__file__).parents[1] / "bot.py")
     module = importlib.util.module_from_spec(spec)
@@ -716,10 +749,7 @@ def test_the_script_talks_remembers_and_draws(script, capsys, tmp_path):
 
 def test_the_script_says_what_is_wrong_in_one_line(script, capsys, tmp_path):
     (tmp_path / "damaged.sqlite").write_bytes(b"not a database, to be sure")
-    for options in (
-        ("--profiles", "damaged.sqlite"),
-        ("--sheet", "no_such_directory/x.png"),
-    ):
+    for options in (("--profiles", "damaged.sqlite"), ("--sheet", "no_such_directory/x.png")):
         assert script("/enjoy fox\n/walk\n", *options) == 1
         (line,) = capsys.readouterr().err.strip().split("\n")
         assert options[1] in line

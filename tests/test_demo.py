@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from e6graph.demo import cast, make_board
-from e6graph.demo.draw import CARD_GREY, render
-from e6graph.demo.lots import fits, lineage
-from e6graph.demo.places import PLACES
-from e6graph.demo.props import PROPS
-from e6graph.demo.species import CLADES, KINDS
-from e6graph.demo.stories import plan
-from e6graph.demo.styles import STYLES
-from e6graph.demo.tables import post_rows
-from e6graph.demo.tagging import closure, scene_tags
-from e6graph.demo.wear import THINGS
-from e6graph.demo.world import COLORS, Actor, Scene
+from e6graph.demo import make_board
+from e6graph.demo.drawing.clothes import THINGS
+from e6graph.demo.drawing.places import PLACES
+from e6graph.demo.drawing.props import PROPS
+from e6graph.demo.drawing.render import CARD_GREY, render
+from e6graph.demo.drawing.styles import STYLES
+from e6graph.demo.plan import cast
+from e6graph.demo.plan.choose import fits, lineage
+from e6graph.demo.plan.export import post_rows
+from e6graph.demo.plan.species import CLADES, KINDS
+from e6graph.demo.plan.stories import plan
+from e6graph.demo.plan.tagging import closure, scene_tags
+from e6graph.demo.plan.world import COLORS, Actor, Scene
 from e6graph.errors import BadInput
 
 POSTS = 60
@@ -170,7 +171,9 @@ def test_every_tag_is_in_the_table_with_its_category_and_count(tables):
 
 
 def test_forbidden_rows_are_exactly_three_grey_cards(board, tables):
-    rows = [r for r in tables["posts"] if "young" in r["tag_string"].split() and r["rating"] != "s"]
+    rows = [
+        r for r in tables["posts"] if "young" in r["tag_string"].split() and r["rating"] != "s"
+    ]
     assert len(rows) == 3
     for row in rows:
         path = board / "data/preview" / row["md5"][:2] / row["md5"][2:4] / f"{row['md5']}.jpg"
@@ -317,7 +320,9 @@ def test_everything_there_is_can_be_drawn():
         blank = Scene(at, (64, 64), "bold_bram", place)
         empty = np.asarray(render(blank), dtype=float)
         actor = Actor(species, kind.colors[0], "spotted", "standing")
-        for pose in ("sitting", "standing", "sleeping", "flying") if at % 5 == 0 else ("standing",):
+        for pose in (
+            ("sitting", "standing", "sleeping", "flying") if at % 5 == 0 else ("standing",)
+        ):
             if kind.plan == "beast" or pose == "standing":
                 full = render(blank._replace(actors=(actor._replace(pose=pose),)))
                 assert np.abs(np.asarray(full, dtype=float) - empty).mean() > 2, (species, pose)
@@ -337,7 +342,13 @@ def test_everything_there_is_can_be_drawn():
 
 def test_the_species_tree():
     assert lineage("arctic_fox") == {"arctic_fox", "fox", "canine", "mammal", "animal"}
-    assert lineage("unicorn") == {"unicorn", "equine", "mammal", "animal", "mythological_creature"}
+    assert lineage("unicorn") == {
+        "unicorn",
+        "equine",
+        "mammal",
+        "animal",
+        "mythological_creature",
+    }
     assert closure({"red_fox"}) == lineage("red_fox")
     assert max(len(lineage(name)) for name in KINDS) >= 5  # four steps deep below the root
     assert all(

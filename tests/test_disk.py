@@ -11,10 +11,10 @@ import pytest
 from test_scripts import ENVIRONMENT, ROOT, one_line, run
 
 from e6graph.chat.conversation import Conversation
+from e6graph.chat.profiles import Profiles
 from e6graph.errors import E6GraphError
-from e6graph.profiles import Profiles
-from e6graph.recommend import PostGraph
-from e6graph.store import LOCK, Store
+from e6graph.recommend.postgraph import PostGraph
+from e6graph.store.index import LOCK, Store
 
 PAGE = 4096
 
@@ -87,10 +87,12 @@ def test_a_full_disk_keeps_the_old_and_with_room_it_succeeds(demo, disk, script)
 
 
 LARGEST = {
-    "hydrate_data.py": "posts.parquet", "embed_tags.py": "dictionary.npz",
-    "solve_attenuator.py": "attenuator.npz", "construct_index.py": "posts.skip*.ann",
+    "hydrate_data.py": "posts.parquet",
+    "embed_tags.py": "dictionary.npz",
+    "solve_attenuator.py": "attenuator.npz",
+    "construct_index.py": "posts.skip*.ann",
     "solve_recognizer.py": "recognizer.npz",
-}  # fmt: skip
+}
 SHARES = [(name, share) for name in LARGEST for share in (0, 0.01, 0.5)]
 LIMITED = (
     "import resource, runpy, sys\n"
@@ -110,7 +112,12 @@ def test_a_limit_of_file_sizes_keeps_the_old(demo, tmp_path, script, share):
     options = [str(demo) if word == "DEMO" else word for word in SCRIPTS[script]]
     command = [sys.executable, "-B", "-c", LIMITED, str(limit), ROOT / script, "--index", index]
     process = subprocess.run(
-        [*command, *options], capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, timeout=120
+        [*command, *options],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        timeout=120,
     )
     err = process.stderr
     said = one_line(err)
@@ -144,8 +151,10 @@ def test_a_bot_on_a_full_disk_says_so_and_keeps_what_it_knew(demo, disk):
         assert status in (0, 1) and "Traceback" not in err + out
         if status:
             assert "cannot use" in one_line(err)
-        with pytest.raises(E6GraphError, match=r"cannot use .*: nothing was changed"), \
-                Profiles(kept) as profiles:  # fmt: skip
+        with (
+            pytest.raises(E6GraphError, match=r"cannot use .*: nothing was changed"),
+            Profiles(kept) as profiles,
+        ):
             talk = Conversation(graph, profiles, "terminal")
             for post_id in graph.posts.ids[:3000].tolist() * 40:
                 talk.reply(f"/enjoy {graph.posts.names[post_id % 50]}")

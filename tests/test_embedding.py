@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from e6graph import counts, parallel, svd
-from e6graph.embedding import (
+from e6graph.embedding import cooccurrence as counts
+from e6graph.embedding import svd
+from e6graph.embedding.dictionary import (
     cooccurrence,
     embed_vocabulary,
     ppmi,
@@ -15,7 +16,8 @@ from e6graph.embedding import (
     unit_rows,
 )
 from e6graph.errors import BadInput
-from e6graph.interactions import Vocabulary
+from e6graph.store import parallel
+from e6graph.tags.vocabulary import Vocabulary
 
 
 def csr(rows):
@@ -100,7 +102,9 @@ def test_ppmi_clips_at_zero_and_leaves_its_input_alone():
 
 def test_svd_agrees_with_the_exact_one():
     rng = np.random.default_rng(0)
-    matrix = sp.random_array((200, 200), density=0.2, random_state=rng, dtype=np.float32).tocsr()
+    matrix = sp.random_array(
+        (200, 200), density=0.2, random_state=rng, dtype=np.float32
+    ).tocsr()
     vectors, values = truncated_svd(matrix, 10)
     left, exact, _ = np.linalg.svd(matrix.toarray())
     assert values == pytest.approx(exact[:10], rel=1e-3)
@@ -130,7 +134,9 @@ def test_a_banded_matrix_is_the_matrix_whatever_is_dense(monkeypatch):
         assert made.times(columns) == pytest.approx(matrix @ columns, abs=1e-5)
         assert made.transposed_times(columns) == pytest.approx(matrix.T @ columns, abs=1e-5)
         kept = [band.dense.shape[1] for band in made.bands]
-        assert kept[0] == 33 if crowded == 0 else kept[0] == 0 if crowded == 2 else kept[0] >= 10
+        assert (
+            kept[0] == 33 if crowded == 0 else kept[0] == 0 if crowded == 2 else kept[0] >= 10
+        )
 
 
 def test_answers_do_not_depend_on_the_cores(monkeypatch):
@@ -197,7 +203,9 @@ def test_dictionary_keeps_the_contract_formats(built_index):
 
 
 def test_blocks_pass_unchanged_while_their_posts_are_tallied():
-    blocks = [sp.csr_matrix(np.array(rows, np.float32)) for rows in ([[1, 1], [0, 1]], [[0, 1]])]
+    blocks = [
+        sp.csr_matrix(np.array(rows, np.float32)) for rows in ([[1, 1], [0, 1]], [[0, 1]])
+    ]
     held = np.zeros(2, np.int64)
     assert all(a is b for a, b in zip(counts.tallied(iter(blocks), held), blocks, strict=True))
     assert held.tolist() == [1, 3]

@@ -104,7 +104,9 @@ def test_a_post_that_is_not_named_is_not_found():
 
 def test_pools_judged_are_never_trained_on(graph):
     halves = {half: protocol.split_pools(graph, half) for half in ("all", "even", "odd")}
-    sets = {half: ({tuple(p) for p in a}, {tuple(p) for p in b}) for half, (a, b) in halves.items()}
+    sets = {
+        half: ({tuple(p) for p in a}, {tuple(p) for p in b}) for half, (a, b) in halves.items()
+    }
     assert sets["odd"] == sets["even"][::-1] and not sets["odd"][0] & sets["odd"][1]
     assert sets["all"] == (sets["odd"][0] | sets["odd"][1], set())
     assert all(graph.allowed[pool].all() for pool in halves["all"][0])
@@ -193,7 +195,9 @@ def test_item_knn_knows_pools_alone(graph, exact):
     pools = [rows[:4], rows[[0, 9]]]
     scores = exact.pools(pools)([rows[[0]]])[0]
     assert scores[rows[0]] == pytest.approx(1) and scores[rows[20]] == 0
-    assert scores[rows[[1, 9]]] == pytest.approx([math.sqrt(0.5)] * 2)  # in one of its two pools
+    assert scores[rows[[1, 9]]] == pytest.approx(
+        [math.sqrt(0.5)] * 2
+    )  # in one of its two pools
 
 
 def test_one_query_of_a_batch_is_as_it_is_by_itself(graph, exact, batch):
@@ -206,7 +210,9 @@ def test_one_query_of_a_batch_is_as_it_is_by_itself(graph, exact, batch):
 
 def test_the_most_popular_are_those_of_most_votes(graph):
     votes, popular = popularity(graph), most_popular(graph)
-    assert popular.sum() == -(-graph.allowed.sum() // 10) and not (popular & ~graph.allowed).any()
+    assert (
+        popular.sum() == -(-graph.allowed.sum() // 10) and not (popular & ~graph.allowed).any()
+    )
     assert votes[popular].min() >= votes[graph.allowed & ~popular].max()
 
 
@@ -268,11 +274,25 @@ def tables(built_index):
     import io
 
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        evaluate.main(["--index", str(built_index), "--quick", "--queries", "12", "--json",
-                       "--sections", "recommending", "walk", "attenuator", "index"])  # fmt: skip
+        evaluate.main(
+            [
+                "--index",
+                str(built_index),
+                "--quick",
+                "--queries",
+                "12",
+                "--json",
+                "--sections",
+                "recommending",
+                "walk",
+                "attenuator",
+                "index",
+            ]
+        )
     made = json.loads(out.getvalue())
     assert (
-        made["options"]["half"] == "odd" and list(made["sections"]) == made["options"]["sections"]
+        made["options"]["half"] == "odd"
+        and list(made["sections"]) == made["options"]["sections"]
     )
     return {
         name: [
@@ -290,7 +310,9 @@ def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables, grap
         assert got["@10"] > popular["@10"] and got["MRR"] > 2 * popular["MRR"]
         assert got["@10"] <= got["@100"] <= got["@1000"] == 1  # all of a small board
         assert popular["popular"] == pytest.approx(max(r["popular"] for r in table.values()))
-    assert {"BM25", "P³", "TF-IDF cosine", "item-kNN on other pools", "walk by itself"} < set(main)
+    assert {"BM25", "P³", "TF-IDF cosine", "item-kNN on other pools", "walk by itself"} < set(
+        main
+    )
     assert set(ablation) == {"all parts", *(f"without {part}" for part in graph.ranking.parts)}
     assert any(name == f"RP³β, β {beta}" for name in main for beta in BETAS)
 
@@ -351,7 +373,9 @@ def test_a_board_without_pools_is_judged_by_what_it_has(built_index, capsys, mon
         command(built_index, capsys, "--sections", "recommending")
 
 
-def test_peers_that_are_not_there_are_left_out_and_named(built_index, graph, capsys, monkeypatch):
+def test_peers_that_are_not_there_are_left_out_and_named(
+    built_index, graph, capsys, monkeypatch
+):
     for module in ("implicit", "hnswlib", "usearch.index", "faiss"):
         monkeypatch.setitem(sys.modules, module, None)
     out = command(built_index, capsys, "--sections", "index")
@@ -368,11 +392,17 @@ def test_figures_are_drawn_and_say_what_they_need(built_index, capsys, tmp_path,
     pytest.importorskip("matplotlib")
     from PIL import Image
 
-    out = command(built_index, capsys, "--sections", "attenuator", "--plots", str(tmp_path / "to"))
+    out = command(
+        built_index, capsys, "--sections", "attenuator", "--plots", str(tmp_path / "to")
+    )
     (path,) = (tmp_path / "to").iterdir()
     assert str(path) in out
     with Image.open(path) as image:
-        assert image.width == 1200 and image.convert("RGB").getpixel((0, 0)) == (0x15, 0x2F, 0x56)
+        assert image.width == 1200 and image.convert("RGB").getpixel((0, 0)) == (
+            0x15,
+            0x2F,
+            0x56,
+        )
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(E6GraphError, match="requirements-bench"):
         plotting.save(report.Figure("name", "title", lambda axes: None), tmp_path)

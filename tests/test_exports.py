@@ -18,10 +18,10 @@ from types import SimpleNamespace
 import pytest
 from http_server import Answer, Site, serving
 
-from e6graph.download import download
 from e6graph.errors import BadInput, DownloadError
-from e6graph.exports import NAMES, fetch_exports, list_exports
-from e6graph.fetch import VERSION, Client, Pace, make_user_agent
+from e6graph.hydrate.client import VERSION, Client, Pace, make_user_agent
+from e6graph.hydrate.download import download
+from e6graph.hydrate.exports import NAMES, fetch_exports, list_exports
 
 AGENT = "e6graph/0.1.0 (by tester)"
 
@@ -98,7 +98,9 @@ def test_fetches_all_and_then_nothing(site, tmp_path):
     paths = fetch_exports(site.url, tmp_path, client=impatient())
     assert [path.name for path in paths] == [f"{name}.csv.gz" for name in NAMES]
     assert [path.read_bytes() for path in paths] == [FILES[name] for name in NAMES]
-    assert leftovers(tmp_path) == sorted(["exports.json", *(f"{name}.csv.gz" for name in NAMES)])
+    assert leftovers(tmp_path) == sorted(
+        ["exports.json", *(f"{name}.csv.gz" for name in NAMES)]
+    )
     assert {asked.headers["User-Agent"] for asked in site.asked} == {AGENT}
     before = len(site.asked)
     assert fetch_exports(site.url, tmp_path, client=impatient()) == paths
@@ -112,8 +114,10 @@ def test_nothing_is_rehashed_needlessly_but_damage_is_noticed(site, tmp_path, mo
     offer_posts(site, Answer(POSTS))
     path = fetch_posts(site, tmp_path)
     hashed = []
-    real = __import__("e6graph.store", fromlist=["x"]).sha256_file
-    monkeypatch.setattr("e6graph.exports.sha256_file", lambda p: hashed.append(p) or real(p))
+    real = __import__("e6graph.store.files", fromlist=["x"]).sha256_file
+    monkeypatch.setattr(
+        "e6graph.hydrate.exports.sha256_file", lambda p: hashed.append(p) or real(p)
+    )
     fetch_posts(site, tmp_path)
     assert hashed == []
     os.utime(path, ns=(1, 1))  # touched: read once more, found whole, not fetched again
@@ -145,7 +149,9 @@ def test_without_a_checksum_the_date_says_what_is_current(site, tmp_path):
     path = fetch_posts(site, tmp_path)
     fetch_posts(site, tmp_path)
     assert len(site.requests("/files/posts.csv.gz")) == 1
-    site.put("/db_exports.json", listing(entry("posts", POSTS, checksum=None, updated_at="later")))
+    site.put(
+        "/db_exports.json", listing(entry("posts", POSTS, checksum=None, updated_at="later"))
+    )
     fetch_posts(site, tmp_path)
     assert len(site.requests("/files/posts.csv.gz")) == 2
     assert path.read_bytes() == POSTS
@@ -474,7 +480,9 @@ def test_the_dated_listing_where_there_is_no_list(site, tmp_path, absent):
     older, whole, newest = "2026-01-29", "2026-01-30", "2026-01-31"
     names = [f"{name}-{day}.csv.gz" for day in (newest, whole, older) for name in NAMES]
     names.remove(f"pools-{newest}.csv.gz")  # still being written
-    site.put("/db_export/", dated_page(*names, "notes-2026-02-01.csv.gz", "posts-2026-02-02.csv"))
+    site.put(
+        "/db_export/", dated_page(*names, "notes-2026-02-01.csv.gz", "posts-2026-02-02.csv")
+    )
     for name in NAMES:
         site.put(f"/db_export/{name}-{whole}.csv.gz", Answer(FILES[name]))
     paths = fetch_exports(site.url + "/", tmp_path, client=impatient())

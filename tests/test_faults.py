@@ -16,23 +16,44 @@ from conftest import build
 
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact, E6GraphError
-from e6graph.store import MAKERS, Store
+from e6graph.store.index import MAKERS, Store
 
 HYDRATED = [name for name, script in MAKERS.items() if script == "hydrate_data.py"]
 BUILT = [name for name in MAKERS if name != "recognizer.npz" and name[:8] != "implicit"]
 READS = {  # besides PostGraph.open
     "embed_tags": ["posts.parquet", "tags.txt.gz", "tags.parquet"],
     "solve_attenuator": ["posts.parquet", "dictionary.npz"],
-    "construct_index": ["posts.parquet", "tags.txt.gz", "tag2idx.json.gz", "implications.json.gz",
-                        "implications_rej.json.gz", "pools.parquet", "dictionary.npz",
-                        "attenuator.npz", "tags_categories.bin.gz"],
-    "solve_recognizer": ["posts.parquet", "dictionary.npz", "tag2idx.json.gz",
-                         "implications.json.gz"],
-    "query_tags": ["dictionary.npz", "tag2idx.json.gz", "tags.txt.gz", "tags_categories.bin.gz"],
-}  # fmt: skip
+    "construct_index": [
+        "posts.parquet",
+        "tags.txt.gz",
+        "tag2idx.json.gz",
+        "implications.json.gz",
+        "implications_rej.json.gz",
+        "pools.parquet",
+        "dictionary.npz",
+        "attenuator.npz",
+        "tags_categories.bin.gz",
+    ],
+    "solve_recognizer": [
+        "posts.parquet",
+        "dictionary.npz",
+        "tag2idx.json.gz",
+        "implications.json.gz",
+    ],
+    "query_tags": [
+        "dictionary.npz",
+        "tag2idx.json.gz",
+        "tags.txt.gz",
+        "tags_categories.bin.gz",
+    ],
+}
 UNREAD = {"tag2idx.parquet", "tags.parquet"}  # by PostGraph.open
-OPTIONS = {"embed_tags": ["--dim", "16"], "construct_index": ["--graph", "4", "--trees", "2"],
-           "query_tags": ["fox"], "solve_recognizer": ["--no-fetch"]}  # fmt: skip
+OPTIONS = {
+    "embed_tags": ["--dim", "16"],
+    "construct_index": ["--graph", "4", "--trees", "2"],
+    "query_tags": ["fox"],
+    "solve_recognizer": ["--no-fetch"],
+}
 
 
 def answers(index):
@@ -40,13 +61,21 @@ def answers(index):
     graph = PostGraph.open(index)
     graph.warm()
     some = [int(i) for i in graph.posts.ids[np.flatnonzero(graph.allowed)[:2]]]
-    return repr([
-        graph.neighbors(some[0], 5)[0].tolist(),
-        [graph.walk(some, o, steps=300)[0][:5].tolist() for o in ("tags", "pools", "neighbors")],
-        graph.recommend(some[:1], ["fox"], avoid=["night"], n=5), graph.describe(some[0]),
-        graph.suggest_tags(["fox"]), graph.doubtful_tags(["fox", "moss"]),
-        graph.redundant_tags(["fox", "mammal"]), graph.resolve_tags(["vixen", "no_such"]),
-    ])  # fmt: skip
+    return repr(
+        [
+            graph.neighbors(some[0], 5)[0].tolist(),
+            [
+                graph.walk(some, o, steps=300)[0][:5].tolist()
+                for o in ("tags", "pools", "neighbors")
+            ],
+            graph.recommend(some[:1], ["fox"], avoid=["night"], n=5),
+            graph.describe(some[0]),
+            graph.suggest_tags(["fox"]),
+            graph.doubtful_tags(["fox", "moss"]),
+            graph.redundant_tags(["fox", "mammal"]),
+            graph.resolve_tags(["vixen", "no_such"]),
+        ]
+    )
 
 
 def script(name, index):
@@ -117,11 +146,13 @@ def flipped(data, at, bit=0):
 def damaged(data):
     """What becomes of the bytes of a file, by the fault's name."""
     return {
-        "half": data[: len(data) // 2], "a byte short": data[:-1], "empty": b"",
+        "half": data[: len(data) // 2],
+        "a byte short": data[:-1],
+        "empty": b"",
         "a bit of the header": flipped(data, 5, 3),
         "a bit of the middle": flipped(data, len(data) // 2),
         "a bit of the end": flipped(data, -9, 6),
-    }  # fmt: skip
+    }
 
 
 def spoil(fault, index, other, name):
@@ -162,11 +193,27 @@ def spoil(fault, index, other, name):
         (index / "aside").unlink()
 
 
-FAULTS = [*damaged(b"0123456789"), "missing", "a directory in its place", "bytes of another run",
-          "of another run", "of another run, no sidecar", "no sidecar", "half a sidecar",
-          "a bit of the sidecar", "another artifact's sidecar", "touched", "copied"]  # fmt: skip
+FAULTS = [
+    *damaged(b"0123456789"),
+    "missing",
+    "a directory in its place",
+    "bytes of another run",
+    "of another run",
+    "of another run, no sidecar",
+    "no sidecar",
+    "half a sidecar",
+    "a bit of the sidecar",
+    "another artifact's sidecar",
+    "touched",
+    "copied",
+]
 HARMLESS = {"touched", "copied"}
-BRIEF = ["a bit of the middle", "of another run", "missing", "half a sidecar"]  # for each script
+BRIEF = [
+    "a bit of the middle",
+    "of another run",
+    "missing",
+    "half a sidecar",
+]  # for each script
 
 
 def refused(ended, name, path, fault):
@@ -199,7 +246,9 @@ def test_an_index_with_a_fault_is_refused_or_answers_as_before(worlds, tmp_path,
         refused(ended, name, path, fault)
 
 
-@pytest.mark.parametrize("fault", [f for f in FAULTS if "another run" not in f and f != "missing"])
+@pytest.mark.parametrize(
+    "fault", [f for f in FAULTS if "another run" not in f and f != "missing"]
+)
 def test_a_recognizer_with_a_fault_is_refused(demo, tmp_path, fault):
     index = shutil.copytree(demo / "index", tmp_path / "index")
     spoil(fault, index, index, "recognizer.npz")
@@ -237,11 +286,15 @@ def test_each_script_refuses_what_it_reads(worlds, tmp_path, job, name):
 
 ALONE = {  # E6DB's own files come without a sidecar: what nothing vouches for, by who reads it
     "embed_tags": ["posts.parquet", "tags.txt.gz", "tags.parquet"],
-    "construct_index": ["tag2idx.json.gz", "implications.json.gz", "implications_rej.json.gz",
-                        "pools.parquet"],
+    "construct_index": [
+        "tag2idx.json.gz",
+        "implications.json.gz",
+        "implications_rej.json.gz",
+        "pools.parquet",
+    ],
     "query_tags": ["tags_categories.bin.gz", "tag2idx.json.gz"],
     "open": ["tag2idx.json.gz", "tags_categories.bin.gz", "implications.json.gz"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("job, name", [(job, name) for job in ALONE for name in ALONE[job]])

@@ -12,13 +12,14 @@ from fake_graph import BOARD, FakeGraph
 from http_server import Answer, serving
 
 import bot
-from e6graph.chat import fetching, terminal
+from e6graph.chat import fetch_previews as fetching
 from e6graph.chat.conversation import Conversation
-from e6graph.chat.fetching import Fetcher
+from e6graph.chat.fetch_previews import Fetcher
+from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
+from e6graph.chat.terminal import talk as terminal
 from e6graph.errors import BadInput, E6GraphError
-from e6graph.previews import preview_path
-from e6graph.profiles import Profiles
+from e6graph.hydrate.previews import preview_path
 
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(500)
 QUICK = {"delay": 0.0, "backoff": 0.001, "timeout": (2, 2), "user_agent": "tester"}
@@ -108,9 +109,7 @@ def test_too_many_wait_and_the_oldest_go_without(site, monkeypatch, tmp_path):
         assert fetcher.want(one)
     until(lambda: preview_path(tmp_path, shown[7].md5).is_file())
     fetcher.close()
-    assert [asked.path for asked in site.asked] == [
-        address(shown[k].md5) for k in (0, 5, 6, 7)
-    ]  # fmt: skip
+    assert [asked.path for asked in site.asked] == [address(shown[k].md5) for k in (0, 5, 6, 7)]
 
 
 def test_after_many_failures_it_rests_and_says_so_once(site, tmp_path, monkeypatch, caplog):
@@ -143,8 +142,11 @@ def test_a_cache_that_cannot_be_written_is_one_line(site, fetcher, tmp_path, cap
 
 def test_no_contact_or_no_site_no_thread(site, tmp_path, monkeypatch):
     monkeypatch.delenv("E6GRAPH_CONTACT", raising=False)
-    for url, agent, said in [(site.url, None, "E6GRAPH_CONTACT"), ("", "me", "--static-url"),
-                             ("static", "me", "web address")]:  # fmt: skip
+    for url, agent, said in [
+        (site.url, None, "E6GRAPH_CONTACT"),
+        ("", "me", "--static-url"),
+        ("static", "me", "web address"),
+    ]:
         with pytest.raises(BadInput, match=said):
             Fetcher(tmp_path, url, agent)
 

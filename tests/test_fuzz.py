@@ -21,11 +21,11 @@ from boards import COLUMNS, post, write_export, write_table, write_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e6graph import postsimport
 from e6graph.errors import E6GraphError
-from e6graph.importdb import import_export
+from e6graph.hydrate import posts as postsimport
+from e6graph.hydrate.importdb import import_export
 from e6graph.store import Store
-from e6graph.tags import TagNormalizer, load_tags
+from e6graph.tags.normalizer import TagNormalizer, load_tags
 
 MORE = int(os.environ.get("E6GRAPH_FUZZ", 0))
 POSTS = [
@@ -77,7 +77,9 @@ def plain(tables):
     """What an index of these tables has to hold, one row and one name at a time."""
 
     def rows(table):
-        reader = csv.reader(io.StringIO(tables[table].decode("utf-8-sig", "replace"), newline=""))
+        reader = csv.reader(
+            io.StringIO(tables[table].decode("utf-8-sig", "replace"), newline="")
+        )
         header = next(reader)
         return [dict(zip(header, values, strict=True)) for values in reader if values]
 
@@ -86,8 +88,11 @@ def plain(tables):
         return int(text, 16) if hexadecimal else int(text) if text else None
 
     def edges(table):
-        return [(row["antecedent_name"], row["consequent_name"])
-                for row in rows(table) if row["status"] == "active"]  # fmt: skip
+        return [
+            (row["antecedent_name"], row["consequent_name"])
+            for row in rows(table)
+            if row["status"] == "active"
+        ]
 
     step = {a: b for a, b in edges("tag_aliases") if a != b}
 
@@ -121,7 +126,9 @@ def plain(tables):
     never |= {stands_for(name).lower() for name in never}
     leads = [(a, {stands_for(a)}) for a in step] + [(a, implied_by(a)) for a in direct]
     for _ in leads:
-        never |= {a.lower() for a, others in leads if never & {other.lower() for other in others}}
+        never |= {
+            a.lower() for a, others in leads if never & {other.lower() for other in others}
+        }
 
     posts, flags = {}, {"": None}
     flags |= dict.fromkeys(("t", "true", "True", "1"), True)
@@ -228,9 +235,33 @@ def judge(place, tables):
 
 
 # -- drawn by chance -----------------------------------------------------------------------------
-NASTY = [b"", b'"', b'""', b",", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xef\xbb\xbf", b" ", b"{",
-         b"-", b"0", b"0x1f", b"1e9", b"99999999999999999999", b"9" * 5000, b"\xc2\x85", b"t", b"s",
-         "é\u2028狐".encode(), b"young", b"null", b"x" * 70_000]  # fmt: skip
+NASTY = [
+    b"",
+    b'"',
+    b'""',
+    b",",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b" ",
+    b"{",
+    b"-",
+    b"0",
+    b"0x1f",
+    b"1e9",
+    b"99999999999999999999",
+    b"9" * 5000,
+    b"\xc2\x85",
+    b"t",
+    b"s",
+    "é\u2028狐".encode(),
+    b"young",
+    b"null",
+    b"x" * 70_000,
+]
 EDITS = st.lists(
     st.tuples(
         st.sampled_from(sorted(COLUMNS)),
@@ -255,14 +286,47 @@ def test_bytes_that_change_anywhere(place, valid, edits):
 
 
 WORDS = st.sampled_from(
-    ["fox", "night", "owl", "vixen", "todd", "young", "YOUNG", "canine", "rating_safe", "é", "null",
-     "rating_explicit", "<3", "a,b", '"q"', 'q"q', "\x1c", "\x85", "\u2028", "x\0"]
-)  # fmt: skip
+    [
+        "fox",
+        "night",
+        "owl",
+        "vixen",
+        "todd",
+        "young",
+        "YOUNG",
+        "canine",
+        "rating_safe",
+        "é",
+        "null",
+        "rating_explicit",
+        "<3",
+        "a,b",
+        '"q"',
+        'q"q',
+        "\x1c",
+        "\x85",
+        "\u2028",
+        "x\0",
+    ]
+)
 NAMES = WORDS | st.sampled_from(["", " ", "a b", "a\nb", "\ufeff", "k" * 2000])
 NUMBERS = st.sampled_from(
-    ["", "0", "-1", "1", "007", "2147483647", "-2147483648", "2147483648", "9223372036854775807",
-     "-9223372036854775809", "1.5", "x", " 4"]
-)  # fmt: skip
+    [
+        "",
+        "0",
+        "-1",
+        "1",
+        "007",
+        "2147483647",
+        "-2147483648",
+        "2147483648",
+        "9223372036854775807",
+        "-9223372036854775809",
+        "1.5",
+        "x",
+        " 4",
+    ]
+)
 ROWS = st.lists(
     st.builds(
         lambda post_id, tags, space, **columns: post(post_id, space.join(tags), **columns),
@@ -293,7 +357,9 @@ CELLS = st.lists(  # a row of posts, a column and what it holds in place of its 
 
 
 @bounded(80)
-@given(ROWS, PAIRS, PAIRS, POOLS, CELLS, st.sampled_from([*COLUMNS["posts"].split()] + [""] * 60))
+@given(
+    ROWS, PAIRS, PAIRS, POOLS, CELLS, st.sampled_from([*COLUMNS["posts"].split()] + [""] * 60)
+)
 def test_rows_of_every_kind(place, rows, aliases, implications, pools, cells, missing):
     for at, column, value in cells:
         if at < len(rows):
@@ -330,10 +396,12 @@ def edited(table, old, new):
 
 CORPUS = {
     "all posts gone by a later row of theirs": (
-        changed(posts=[post(1, "fox"), post(1, "fox", is_deleted="t")]), "no post to keep among 2"
+        changed(posts=[post(1, "fox"), post(1, "fox", is_deleted="t")]),
+        "no post to keep among 2",
     ),
     "a number of 5,000 digits": (
-        changed(posts=[post(1, "fox", score="9" * 5000)]), r"row 2 \(line 2\): score is '9999"
+        changed(posts=[post(1, "fox", score="9" * 5000)]),
+        r"row 2 \(line 2\): score is '9999",
     ),
     "a column twice": (edited("posts", b",source,", b",id,"), "column id more than once"),
     "an alias of nothing": (changed(aliases=[("fox", "")]), "tag or alias '', expected 1 to"),
@@ -345,24 +413,32 @@ CORPUS = {
         "post 15 has 32,768 tags, expected 32,767 or fewer: mend or remove the row",
     ),
     "an alias that calls explicit posts safe": (
-        changed(posts=[post(1, "fox"), post(2, "cub fox", rating="e")],
-                aliases=[("rating_explicit", "rating_safe")]), None
+        changed(
+            posts=[post(1, "fox"), post(2, "cub fox", rating="e")],
+            aliases=[("rating_explicit", "rating_safe")],
+        ),
+        None,
     ),
     "ten thousand tags": (
-        changed(posts=[*POSTS, post(15, " ".join(f"t{i}" for i in range(10_000)))]), None
+        changed(posts=[*POSTS, post(15, " ".join(f"t{i}" for i in range(10_000)))]),
+        None,
     ),
     "as many tags as tag_count counts": (
-        changed(posts=[*POSTS, post(15, " ".join(f"t{i}" for i in range(32_767)))]), None
+        changed(posts=[*POSTS, post(15, " ".join(f"t{i}" for i in range(32_767)))]),
+        None,
     ),
     "implications that lead to themselves": (
-        changed(implications=[("fox", "fox"), ("fox", "owl"), ("owl", "fox"), ("vixen", "fox")]),
+        changed(
+            implications=[("fox", "fox"), ("fox", "owl"), ("owl", "fox"), ("vixen", "fox")]
+        ),
         None,
     ),
     "a description of a million": (
-        changed(posts=[*POSTS, post(15, "fox", description='\n"," ' * 200_000)]), None
+        changed(posts=[*POSTS, post(15, "fox", description='\n"," ' * 200_000)]),
+        None,
     ),
     "nothing but an empty tag string": (changed(posts=[post(1, "")]), None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", CORPUS)
@@ -380,7 +456,9 @@ def test_a_deflate_stream_that_is_none_is_one_line(tmp_path):
     wrong[10] |= 6  # a block of type 3
     for before in (b"", path.read_bytes()):
         path.write_bytes(before + wrong)
-        with pytest.raises(E6GraphError, match=r"posts\.csv\.gz: .*invalid block type.*: download"):
+        with pytest.raises(
+            E6GraphError, match=r"posts\.csv\.gz: .*invalid block type.*: download"
+        ):
             import_export(export, Store(tmp_path / "index"), progress=False)
 
 
@@ -399,7 +477,7 @@ def test_much_that_is_implied_is_written_in_more_row_groups(place, tmp_path, mon
 CHILD = """
 import os, resource, sys, time
 from e6graph.errors import E6GraphError
-from e6graph.importdb import import_export
+from e6graph.hydrate import import_export
 from e6graph.store import Store
 for directory in sys.argv[1:]:
     if os.fork():
@@ -439,20 +517,32 @@ def chain(table, length, cycle=False):
 
 EXPANDS = "a small file expands to more than"
 EDGE = b"1,a,b,,active\n"
-ROW = ",".join(str(POSTS[2].get(name, "")) for name in COLUMNS["posts"].split()).encode() + b"\n"
+ROW = (
+    ",".join(str(POSTS[2].get(name, "")) for name in COLUMNS["posts"].split()).encode() + b"\n"
+)
 HEAVY = {
-    "a field without an end": (bomb("posts", b'1,"', b"a"), r"row 2 \(line 2\): longer than 16 MB"),
-    "a row without an end": (bomb("posts", b"1,", b","), r"row 2 \(line 2\): longer than 16 MB"),
+    "a field without an end": (
+        bomb("posts", b'1,"', b"a"),
+        r"row 2 \(line 2\): longer than 16 MB",
+    ),
+    "a row without an end": (
+        bomb("posts", b"1,", b","),
+        r"row 2 \(line 2\): longer than 16 MB",
+    ),
     "rows without end": (bomb("posts", b"", ROW, QUARTER), EXPANDS),
     "aliases without end": (bomb("tag_aliases", b"", EDGE, QUARTER), EXPANDS),
     "a row of 17 MB": (
-        bomb("posts", ROW + b"2,", b"a", 17 << 20), r"row 3 \(line 3\): .* or remove the row"
+        bomb("posts", ROW + b"2,", b"a", 17 << 20),
+        r"row 3 \(line 3\): .* or remove the row",
     ),
     "a chain of aliases": (chain("aliases", 50_000), "^taken"),
     "a chain of implications": (chain("implications", 5000), r"the implications are more than"),
-    "a cycle of implications": (chain("implications", 3000, True), r"implications\.csv\.gz: by "),
+    "a cycle of implications": (
+        chain("implications", 3000, True),
+        r"implications\.csv\.gz: by ",
+    ),
     "a short chain": (chain("implications", 1000), "^taken"),
-}  # fmt: skip
+}
 
 
 def test_nothing_hangs_or_passes_two_gigabytes(tmp_path):

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from boards import COLUMNS, post, write_export, write_table, write_text
 
-from e6graph import csvtables, importdb
-from e6graph.csvtables import find_table, read_batches
 from e6graph.errors import BadInput, E6GraphError
-from e6graph.importdb import IMAGE_TYPES, import_export
+from e6graph.hydrate import csvtables, importdb
+from e6graph.hydrate.csvtables import find_table, read_batches
+from e6graph.hydrate.importdb import IMAGE_TYPES, import_export
 from e6graph.store import Store
-from e6graph.taggraph import close_implications, resolve_aliases
+from e6graph.tags.implications import close_implications, resolve_aliases
 
 POSTS = [
     post(9, "vixen  night null", file_ext="jpg"),  # two spaces in a row
@@ -90,8 +90,13 @@ COUNTS = {
 
 def small(directory, **changes):
     """The small board's export; `changes` replace arguments of `write_export`."""
-    given = {"posts": POSTS, "tags": CATEGORIES, "aliases": [*ALIASES, ("canid", "canine")],
-             "implications": IMPLICATIONS, "pools": POOLS}  # fmt: skip
+    given = {
+        "posts": POSTS,
+        "tags": CATEGORIES,
+        "aliases": [*ALIASES, ("canid", "canine")],
+        "implications": IMPLICATIONS,
+        "pools": POOLS,
+    }
     return write_export(directory, **(given | changes))
 
 
@@ -127,7 +132,18 @@ def test_tags_rank_by_use_then_by_name(imported):
     _, store = imported
     names = gzip.decompress((store.root / "tags.txt.gz").read_bytes()).decode().split("\n")
     used = {"rating_safe": 5, "night": 4, "fox": 3}
-    ranked = ["rating_safe", "night", "fox", "<3", "na", "nan", "null", "owl", "ring_a", "ring_b"]
+    ranked = [
+        "rating_safe",
+        "night",
+        "fox",
+        "<3",
+        "na",
+        "nan",
+        "null",
+        "owl",
+        "ring_a",
+        "ring_b",
+    ]
     assert names == ranked
     table = rows(store, "tags.parquet")
     assert [row["tag"] for row in table] == ranked
@@ -143,9 +159,21 @@ def test_names_and_aliases_lead_to_ids(imported):
     _, store = imported
     idx = gz_json(store, "tag2idx.json.gz")
     assert idx == {
-        "rating_safe": 0, "night": 1, "fox": 2, "<3": 3, "na": 4, "nan": 5, "null": 6, "owl": 7,
-        "ring_a": 8, "ring_b": 9, "vixen": 2, "female_fox": 2, "todd": 2, "hoot": 7,
-    }  # fmt: skip
+        "rating_safe": 0,
+        "night": 1,
+        "fox": 2,
+        "<3": 3,
+        "na": 4,
+        "nan": 5,
+        "null": 6,
+        "owl": 7,
+        "ring_a": 8,
+        "ring_b": 9,
+        "vixen": 2,
+        "female_fox": 2,
+        "todd": 2,
+        "hoot": 7,
+    }
     assert {row["tag"]: row["idx"] for row in rows(store, "tag2idx.parquet")} == idx
 
 
@@ -161,15 +189,35 @@ def test_posts_by_id_with_their_tags_apart(imported):
     table = rows(store)
     assert [row["id"] for row in table] == [2, 3, 4, 7, 8, 9, 11]
     of = {row["id"]: row for row in table}
-    stripped = {2: [2, 3, 5], 3: [0, 1, 4, 7], 4: [0, 1, 2], 7: [0, 4, 5, 7], 8: [0],
-                9: [0, 1, 2, 6], 11: [1, 3, 6]}  # fmt: skip
+    stripped = {
+        2: [2, 3, 5],
+        3: [0, 1, 4, 7],
+        4: [0, 1, 2],
+        7: [0, 4, 5, 7],
+        8: [0],
+        9: [0, 1, 2, 6],
+        11: [1, 3, 6],
+    }
     assert {i: row["stripped_tags"] for i, row in of.items()} == stripped
     ring = {7: [8, 9], 8: [8, 9]}  # each of a cycle implies the other
     assert {i: row["implied_tags"] for i, row in of.items()} == {i: ring.get(i, []) for i in of}
-    others = {2: ["once_only", "rating_questionable"], 4: ["canine", "mammal"],
-              11: ["rating_explicit", "wolf"]}  # fmt: skip
-    assert {i: sorted(row["other_tags"]) for i, row in of.items() if row["other_tags"]} == others
-    tag_count = {2: 4, 3: 3, 4: 4, 7: 5, 8: 2, 9: 3, 11: 4}  # the rating is none of a post's tags
+    others = {
+        2: ["once_only", "rating_questionable"],
+        4: ["canine", "mammal"],
+        11: ["rating_explicit", "wolf"],
+    }
+    assert {
+        i: sorted(row["other_tags"]) for i, row in of.items() if row["other_tags"]
+    } == others
+    tag_count = {
+        2: 4,
+        3: 3,
+        4: 4,
+        7: 5,
+        8: 2,
+        9: 3,
+        11: 4,
+    }  # the rating is none of a post's tags
     assert {i: row["tag_count"] for i, row in of.items()} == tag_count
 
 
@@ -177,8 +225,14 @@ def test_columns_of_posts_are_kept(imported):
     _, store = imported
     of = {row["id"]: row for row in rows(store)}
     assert {i: row["rating"] for i, row in of.items()} == {
-        2: "q", 3: "s", 4: "s", 7: "s", 8: "s", 9: "s", 11: "e"
-    }  # fmt: skip
+        2: "q",
+        3: "s",
+        4: "s",
+        7: "s",
+        8: "s",
+        9: "s",
+        11: "e",
+    }
     assert [of[2][name] for name in ("parent_id", "uploader_id", "score")] == [9, 7, -3]
     assert of[3]["parent_id"] is None and of[3]["fav_count"] == 12
     assert (of[3]["file_size"], of[3]["file_ext"]) == (3_000_000_000, "webm")
@@ -186,14 +240,28 @@ def test_columns_of_posts_are_kept(imported):
     assert (of[4]["is_pending"], of[4]["is_flagged"]) == (True, False)
     assert (of[11]["is_pending"], of[11]["is_flagged"]) == (False, True)
     assert of[9]["md5"] == POSTS[0]["md5"]
-    kinds = {field.name: str(field.type) for field in pq.read_schema(store.root / "posts.parquet")}
+    kinds = {
+        field.name: str(field.type) for field in pq.read_schema(store.root / "posts.parquet")
+    }
     assert kinds == {
-        "id": "int64", "md5": "string", "rating": "string", "image_width": "int32",
-        "image_height": "int32", "file_ext": "string", "file_size": "int64", "score": "int32",
-        "fav_count": "int32", "uploader_id": "int32", "parent_id": "int64", "is_pending": "bool",
-        "is_flagged": "bool", "tag_count": "int16", "stripped_tags": "list<element: int32>",
-        "implied_tags": "list<element: int32>", "other_tags": "list<element: string>",
-    }  # fmt: skip
+        "id": "int64",
+        "md5": "string",
+        "rating": "string",
+        "image_width": "int32",
+        "image_height": "int32",
+        "file_ext": "string",
+        "file_size": "int64",
+        "score": "int32",
+        "fav_count": "int32",
+        "uploader_id": "int32",
+        "parent_id": "int64",
+        "is_pending": "bool",
+        "is_flagged": "bool",
+        "tag_count": "int16",
+        "stripped_tags": "list<element: int32>",
+        "implied_tags": "list<element: int32>",
+        "other_tags": "list<element: string>",
+    }
 
 
 def test_pools_keep_their_order_and_lose_what_is_not_there(imported):
@@ -213,7 +281,12 @@ def test_the_sidecar_names_the_site_and_the_file_types(imported):
 
 def test_transitive_implications_split_direct_from_implied(tmp_path):
     """red_fox -> fox -> canine -> mammal; the tags themselves imply what a post lacks as well."""
-    held = ["red_fox fox canine mammal", "fox canine mammal", "red_fox fox canine", "mammal wolf"]
+    held = [
+        "red_fox fox canine mammal",
+        "fox canine mammal",
+        "red_fox fox canine",
+        "mammal wolf",
+    ]
     posts = [post(i, tags) for i, tags in enumerate([*held, "wolf canine"], 1)]
     chain = [("red_fox", "fox"), ("fox", "canine"), ("canine", "mammal"), ("wolf", "canine")]
     export = write_export(tmp_path / "export", posts, implications=chain)
@@ -222,13 +295,19 @@ def test_transitive_implications_split_direct_from_implied(tmp_path):
     # rating_safe 5, canine 4, fox 3, mammal 3, red_fox 2, wolf 2
     assert list(names) == ["rating_safe", "canine", "fox", "mammal", "red_fox", "wolf"]
     assert gz_json(store, "implications.json.gz") == {
-        "1": [3], "2": [1, 3], "4": [1, 2, 3], "5": [1, 3]
-    }  # fmt: skip
+        "1": [3],
+        "2": [1, 3],
+        "4": [1, 2, 3],
+        "5": [1, 3],
+    }
     split = {row["id"]: (row["stripped_tags"], row["implied_tags"]) for row in rows(store)}
     assert split == {
-        1: ([0, 4], [1, 2, 3]), 2: ([0, 2], [1, 3]), 3: ([0, 4], [1, 2, 3]),
-        4: ([0, 5], [1, 3]), 5: ([0, 5], [1, 3]),
-    }  # fmt: skip
+        1: ([0, 4], [1, 2, 3]),
+        2: ([0, 2], [1, 3]),
+        3: ([0, 4], [1, 2, 3]),
+        4: ([0, 5], [1, 3]),
+        5: ([0, 5], [1, 3]),
+    }
 
 
 def plain_aliases(pairs):
@@ -303,7 +382,12 @@ def test_of_posts_that_repeat_an_id_the_last_counts(tmp_path):
 def test_a_tag_repeated_or_implied_hundreds_of_times_counts_once(tmp_path):
     """128 and 256 are where a signed or an unsigned byte turns over."""
     several = [f"kind_{i}" for i in range(256)]
-    held = [["fox"] * 256, ["fox", "animal", *several], ["fox", "animal", *several[:128]], several]
+    held = [
+        ["fox"] * 256,
+        ["fox", "animal", *several],
+        ["fox", "animal", *several[:128]],
+        several,
+    ]
     posts = [post(i, " ".join(tags)) for i, tags in enumerate(held, 1)]
     implications = [(kind, "animal") for kind in several]
     export = write_export(tmp_path / "e", posts, implications=implications)
@@ -341,8 +425,9 @@ def test_tables_with_a_header_alone(tmp_path):
     export = write_export(tmp_path / "export", [post(1, "fox"), post(2, "fox")], tags={})
     counts, store = take(export, tmp_path / "index")
     assert rows(store, "tags.parquet") == [
-        {"tag": "fox", "category": 0, "freq": 2}, {"tag": "rating_safe", "category": 0, "freq": 2}
-    ]  # fmt: skip
+        {"tag": "fox", "category": 0, "freq": 2},
+        {"tag": "rating_safe", "category": 0, "freq": 2},
+    ]
     assert (counts["tag_aliases active"], counts["pools kept"]) == (0, 0)
 
 
@@ -359,9 +444,17 @@ def artifacts(store):
     return {p.name: p.read_bytes() for p in sorted(store.root.iterdir()) if p.name in NAMED}
 
 
-NAMED = {"tags.txt.gz", "tags_categories.bin.gz", "tag2idx.json.gz", "tag2idx.parquet",
-         "implications.json.gz", "implications_rej.json.gz", "tags.parquet", "posts.parquet",
-         "pools.parquet"}  # fmt: skip
+NAMED = {
+    "tags.txt.gz",
+    "tags_categories.bin.gz",
+    "tag2idx.json.gz",
+    "tag2idx.parquet",
+    "implications.json.gz",
+    "implications_rej.json.gz",
+    "tags.parquet",
+    "posts.parquet",
+    "pools.parquet",
+}
 
 
 def test_the_same_input_gives_the_same_bytes(imported, tmp_path):
@@ -387,7 +480,16 @@ def test_column_order_and_unknown_columns_do_not_matter(imported, tmp_path):
 
 def test_line_ends_quotes_and_a_byte_order_mark_do_not_matter(imported, tmp_path):
     _, store = imported
-    descriptions = ['"', '""', "a\r\nb", "\r\n", ',"\n",', 'ends in "', "é 狐 \U0001f98a", "t\x0b"]
+    descriptions = [
+        '"',
+        '""',
+        "a\r\nb",
+        "\r\n",
+        ',"\n",',
+        'ends in "',
+        "é 狐 \U0001f98a",
+        "t\x0b",
+    ]
     posts = [row | {"description": text} for row, text in zip(POSTS, descriptions, strict=True)]
     export = small(tmp_path / "export", posts=posts)
     for table in COLUMNS:
@@ -404,8 +506,8 @@ def test_line_ends_quotes_and_a_byte_order_mark_do_not_matter(imported, tmp_path
 
 def test_rows_longer_than_a_read_and_files_of_several_batches(imported, tmp_path, monkeypatch):
     _, store = imported
-    monkeypatch.setattr("e6graph.csvtables.BLOCK", 1024)
-    monkeypatch.setattr("e6graph.postsimport.CHUNK", 3)
+    monkeypatch.setattr("e6graph.hydrate.csvtables.BLOCK", 1024)
+    monkeypatch.setattr("e6graph.hydrate.posts.CHUNK", 3)
     posts = [row | {"description": '"\n' * 50} for row in POSTS]
     _, again = take(small(tmp_path / "export", posts=posts), tmp_path / "index")
     assert rows(again) == rows(store)
@@ -429,7 +531,9 @@ def test_plain_and_gzipped_and_dated_files_newest_wins(tmp_path):
     os.utime(packed, (1e8, 1e8))
     assert find_table(tmp_path, "tags") == plain
     for wrong in (tmp_path, tmp_path / "nowhere", plain):
-        with pytest.raises(BadInput, match=r"no pools\.csv or pools\.csv\.gz: give the directory"):
+        with pytest.raises(
+            BadInput, match=r"no pools\.csv or pools\.csv\.gz: give the directory"
+        ):
             find_table(wrong, "pools")
 
 
@@ -480,12 +584,17 @@ def flipped(text):
     return bytes(data)
 
 
-LONG = posts_text(*(line(id=i, md5=random.Random(i).randbytes(16).hex()) for i in range(3, 4000)))
+LONG = posts_text(
+    *(line(id=i, md5=random.Random(i).randbytes(16).hex()) for i in range(3, 4000))
+)
 LAST = line(id=9, description='"two\nlines"')
 
 # the header is row 1, lines 2 and 3 are row 2: the fourth row begins on line 6
 BROKEN = {
-    "an id that is no number": (posts_text(line(id="six"), LAST), r"row 4 \(line 6\): id is 'six'"),
+    "an id that is no number": (
+        posts_text(line(id="six"), LAST),
+        r"row 4 \(line 6\): id is 'six'",
+    ),
     "an empty id": (posts_text(line(id=""), LAST), r"row 4: id is ''"),
     "an id of zero": (posts_text(line(id=0), LAST), r"row 4: id is '0'"),
     "an id below zero": (posts_text(LAST, line(id=-5)), r"row 5: id is '-5', expected 1 to"),
@@ -493,34 +602,55 @@ BROKEN = {
     "an id too large for an index": (posts_text(line(id=2**31)), r"row 4: id is '2147483648'"),
     "an id beyond 64 bits": (posts_text(line(id=2**63)), r"row 4 \(line 6\): id is '9223"),
     "a huge score": (posts_text(line(score=2**31)), r"row 4 \(line 6\): score is '2147483648'"),
-    "a bad rating": (posts_text(LAST, line(rating="x")), r"row 5: rating is 'x', expected s, q"),
+    "a bad rating": (
+        posts_text(LAST, line(rating="x")),
+        r"row 5: rating is 'x', expected s, q",
+    ),
     "no rating": (posts_text(line(rating="")), r"row 4: rating is ''"),
     "a bad flag": (posts_text(line(is_deleted="so")), r"row 4 \(line 6\): is_deleted is 'so'"),
-    "a field too few": (posts_text(line().removesuffix(","), LAST), r"row 4 \(line 6\): 29 fields"),
-    "a field too many": (posts_text(line() + ",", LAST), r"row 4 \(line 6\): 31 fields, .* 30"),
-    "a quote that is never closed": (posts_text(line(source='"never'), LAST), r"row 4 \(line 6"),
-    "a quote that closes in the next row": (
-        posts_text(line(description='"never'), line(id=7, description='"well"')), r"row 4 \(line 6"
+    "a field too few": (
+        posts_text(line().removesuffix(","), LAST),
+        r"row 4 \(line 6\): 29 fields",
     ),
-    "a quote within a field": (posts_text(line(source='5" wide')), r"byte 56\d: a quote within"),
+    "a field too many": (posts_text(line() + ",", LAST), r"row 4 \(line 6\): 31 fields, .* 30"),
+    "a quote that is never closed": (
+        posts_text(line(source='"never'), LAST),
+        r"row 4 \(line 6",
+    ),
+    "a quote that closes in the next row": (
+        posts_text(line(description='"never'), line(id=7, description='"well"')),
+        r"row 4 \(line 6",
+    ),
+    "a quote within a field": (
+        posts_text(line(source='5" wide')),
+        r"byte 56\d: a quote within",
+    ),
     "text after a quote": (posts_text(line(source='"5" wide')), r"row 4 \(line 6"),
-    "latin-1": (posts_text(line(tag_string="caf\xe9")).encode("latin-1"), r"byte \d+ \(row 4\)"),
+    "latin-1": (
+        posts_text(line(tag_string="caf\xe9")).encode("latin-1"),
+        r"byte \d+ \(row 4\)",
+    ),
     "utf-16": (posts_text().encode("utf-16"), r"posts\.csv"),
     "a web page": ("<!DOCTYPE html>\n<html><body>503</body></html>\n", r"no column id"),
     "nothing": ("", r"no column id"),
     "an empty line": ("\n", r"no column id"),
     "a header alone": (posts_text().partition("\n")[0] + "\n", r"no post to keep among 0"),
     "nothing but deleted posts": (
-        posts_text().partition("\n")[0] + "\n" + line(is_deleted="t") + "\n", r"no post .* among 1"
+        posts_text().partition("\n")[0] + "\n" + line(is_deleted="t") + "\n",
+        r"no post .* among 1",
     ),
     "a missing column": (posts_text().replace(",rating,", ",ratings,"), r"no column rating: "),
     "two missing columns": (
-        posts_text().replace("md5,source,rating", "a,b,c"), r"no column md5, rating: is this"
+        posts_text().replace("md5,source,rating", "a,b,c"),
+        r"no column md5, rating: is this",
     ),
-}  # fmt: skip
+}
 PACKED = {
     "gzip that breaks off early": (truncated(LONG, 0.01), r"breaks off|ended|damaged"),
-    "gzip that breaks off half-way": (truncated(LONG, 0.5), r"(breaks off|damaged) at byte \d+"),
+    "gzip that breaks off half-way": (
+        truncated(LONG, 0.5),
+        r"(breaks off|damaged) at byte \d+",
+    ),
     "gzip that lacks its last bytes": (
         truncated(LONG, 1)[:-3],
         r"(breaks off|damaged) at byte \d+",
@@ -583,7 +713,10 @@ def test_a_file_broken_off_is_never_taken_for_a_shorter_one(tmp_path, share):
 
 
 OTHERS = {
-    "tags": ({"id": 1, "name": "fox", "category": "300"}, r"row 2 \(line 2\): category is '300'"),
+    "tags": (
+        {"id": 1, "name": "fox", "category": "300"},
+        r"row 2 \(line 2\): category is '300'",
+    ),
     "tag_aliases": ({"id": 1, "antecedent_name": 'a"', "consequent_name": "b"}, None),
     "pools": ({"id": "x", "name": "fox", "post_ids": "{1}"}, r"row 2 \(line 2\): id is 'x'"),
 }
@@ -656,8 +789,11 @@ def test_tate_by_another_reading(tate, tate_store):
         with gzip.open(tate / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
             yield from csv.DictReader(file)
 
-    alias = {r["antecedent_name"]: r["consequent_name"] for r in table("tag_aliases")
-             if r["status"] == "active"}  # fmt: skip
+    alias = {
+        r["antecedent_name"]: r["consequent_name"]
+        for r in table("tag_aliases")
+        if r["status"] == "active"
+    }
     kinds = {"s": "rating_safe", "q": "rating_questionable", "e": "rating_explicit"}
     posts, used = {}, {}
     for row in table("posts"):
@@ -710,8 +846,24 @@ def test_only_threads_of_python_read_a_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_blocks_end_with_rows_wherever_they_are_cut(tmp_path, monkeypatch, end):
-    names = ["a", "", 'b"c', f"d{end}e", '"', f"{end}", "f,g", f'"{end}"', "", "\ufeffh", "i" * 20]
-    path, columns, text = tmp_path / "a.csv", {"id": pa.int64(), "name": pa.string()}, io.StringIO()
+    names = [
+        "a",
+        "",
+        'b"c',
+        f"d{end}e",
+        '"',
+        f"{end}",
+        "f,g",
+        f'"{end}"',
+        "",
+        "\ufeffh",
+        "i" * 20,
+    ]
+    path, columns, text = (
+        tmp_path / "a.csv",
+        {"id": pa.int64(), "name": pa.string()},
+        io.StringIO(),
+    )
     rows = zip(["name", *names], ["id", *range(11)], strict=True)
     csv.writer(text, lineterminator=end).writerows(rows)
     for mark in ("", "\ufeff"):

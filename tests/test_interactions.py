@@ -10,18 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
 
-from e6graph.errors import BadArtifact, BadInput, E6GraphError
-from e6graph.interactions import (
-    Vocabulary,
+from e6graph.embedding.interactions import (
     iter_posts_by_tags,
-    load_names,
-    load_vocabulary,
     posts_by_tags,
-    subset,
     tag_lists,
     to_torch,
 )
+from e6graph.errors import BadArtifact, BadInput, E6GraphError
 from e6graph.store import Store
+from e6graph.tags.vocabulary import Vocabulary, load_names, load_vocabulary, subset
 
 NAMES = ["mammal", "rating_safe", "fox", "night", "owl"]
 # id -> (direct, implied) tag ids; the third post is empty, the fifth has tag 2 in both lists
@@ -135,14 +132,18 @@ def test_what_cannot_be_read_says_why(tmp_path, store, whole):
     with pytest.raises(BadInput, match="column 'implied': expected all or stripped"):
         posts_by_tags(store, whole, "implied")
     store = write_index(tmp_path / "null", posts={1: ([0, None], [])})
-    with pytest.raises(BadArtifact, match=r"posts.parquet .*null among the tag ids: run hydrate"):
+    with pytest.raises(
+        BadArtifact, match=r"posts.parquet .*null among the tag ids: run hydrate"
+    ):
         posts_by_tags(store, whole)
     store = write_index(tmp_path / "order", posts={5: ([0], []), 4: ([0], [])})
     with pytest.raises(BadArtifact, match=r"do not ascend: run hydrate_data.py again"):
         list(iter_posts_by_tags(store, whole))
     store = write_index(tmp_path / "plain")
     pq.write_table(pa.table({"id": [1], "tags": [[1]]}), tmp_path / "plain" / "posts.parquet")
-    with pytest.raises(BadArtifact, match=r"no column stripped_tags.*run hydrate_data.py again"):
+    with pytest.raises(
+        BadArtifact, match=r"no column stripped_tags.*run hydrate_data.py again"
+    ):
         posts_by_tags(store, whole)
 
 
@@ -152,14 +153,18 @@ def test_damaged_files_are_one_line(tmp_path):
         vocabulary = load_vocabulary(store)
         (store.root / name).write_bytes((store.root / name).read_bytes()[:40])
         with pytest.raises(BadArtifact, match=rf"{name} cannot be read .*run hydrate") as said:
-            posts_by_tags(store, vocabulary if name == "posts.parquet" else load_vocabulary(store))
+            posts_by_tags(
+                store, vocabulary if name == "posts.parquet" else load_vocabulary(store)
+            )
         assert "\n" not in str(said.value)
 
 
 # -- torch ---------------------------------------------------------------------------------------
 def test_without_torch_one_line_says_what_to_install(monkeypatch, whole):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(E6GraphError, match=r"torch cannot be imported .*pip install torch") as said:
+    with pytest.raises(
+        E6GraphError, match=r"torch cannot be imported .*pip install torch"
+    ) as said:
         to_torch(sp.csr_matrix((1, 1), dtype=np.float32))
     assert "\n" not in str(said.value) and "requirements-extra.txt" in str(said.value)
 

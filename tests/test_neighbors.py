@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from annoy import AnnoyIndex
 
-from e6graph import neighbors
-from e6graph.embedding import unit_rows
+from e6graph.embedding.dictionary import unit_rows
 from e6graph.errors import BadArtifact, BadInput, E6GraphError
-from e6graph.indexing import neighbor_table, tune
-from e6graph.neighbors import Builder, Neighbors, load, nth_best, recall, stored_vectors
+from e6graph.graph import neighbors
+from e6graph.graph.build import neighbor_table, tune
+from e6graph.graph.neighbors import Builder, Neighbors, load, nth_best, recall, stored_vectors
 
 
 @pytest.fixture
@@ -63,7 +63,9 @@ def test_the_file_is_the_one_that_annoy_writes_itself(tmp_path, post_ids, vector
     own.build(8, n_jobs=1)
     for row in range(0, 500, 25):
         assert own.get_item_vector(3 * row) == found.vector(int(post_ids[row])).tolist()
-        items, _ = own.get_nns_by_vector(vectors[row].tolist(), 10, 4000, include_distances=True)
+        items, _ = own.get_nns_by_vector(
+            vectors[row].tolist(), 10, 4000, include_distances=True
+        )
         assert found.query(vectors[row], 10)[0].tolist() == [item + 1000 for item in items]
 
 
@@ -156,8 +158,11 @@ def test_no_room_is_an_error_and_no_signal(tmp_path, parts, nodes, fits):
     path = tmp_path / "x.ann"
     done = subprocess.run(
         [sys.executable, "-B", "-c", ADD_UNDER_A_LIMIT, path, parts, str(nodes)],
-        capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        timeout=60,
+    )
     said = "built" if fits else f"[Errno 27] File too large: '{path}'"
     assert (done.returncode, done.stdout.strip()) == (0, said), done
 

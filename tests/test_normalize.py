@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from test_tags import write_gz
 
-from e6graph import normalize as module
-from e6graph.captions import Cleaner
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, MissingArtifact
-from e6graph.normalize_config import Config, find_config, load_config, make_config
-from e6graph.spellings import make_tagset_normalizer
-from e6graph.tags import tag_freq_to_rank
+from e6graph.normalize import __main__ as module
+from e6graph.normalize.captions import Cleaner
+from e6graph.normalize.config import Config, find_config, load_config, make_config
+from e6graph.normalize.spellings import make_tagset_normalizer
+from e6graph.tags.normalizer import tag_freq_to_rank
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,8 +50,14 @@ TAGS = [
     ("blue_dog", 5, 4),
 ]
 ID = {name: idx for idx, (name, _, _) in enumerate(TAGS)}
-ALIASES = {"vixen": "fox", "dog": "domestic_dog", "pup": "domestic_dog", "seaside": "by_the_sea",
-           "old_ember_(artist)": "ember_(artist)", "high_resolution": "hi_res"}  # fmt: skip
+ALIASES = {
+    "vixen": "fox",
+    "dog": "domestic_dog",
+    "pup": "domestic_dog",
+    "seaside": "by_the_sea",
+    "old_ember_(artist)": "ember_(artist)",
+    "high_resolution": "hi_res",
+}
 IMPLIES = {
     "canine": ["mammal"],
     "fox": ["canine", "mammal"],
@@ -73,7 +79,9 @@ def index(tmp_path_factory):
     implied = {str(ID[tag]): [ID[other] for other in others] for tag, others in IMPLIES.items()}
     write_gz(directory, "implications.json.gz", implied)
     write_gz(directory, "implications_rej.json.gz", {"corsac": [ID["fox"], 2, 1]})
-    table = pa.table({"tag": names, "category": categories, "freq": pa.array(posts, pa.int32())})
+    table = pa.table(
+        {"tag": names, "category": categories, "freq": pa.array(posts, pa.int32())}
+    )
     pq.write_table(table, directory / "tags.parquet")
     return directory
 
@@ -98,7 +106,10 @@ def clean(index, text, **options):
         ("ember", "ember"),  # a character of that name keeps it
         ("fox_(artist), fox", "by fox, fox"),
         ("bow, bow (weapon)", "bow"),
-        ("tom (cat), tom_(tiger), tom", "tom, tom (tiger)"),  # the more used one has the short name
+        (
+            "tom (cat), tom_(tiger), tom",
+            "tom, tom (tiger)",
+        ),  # the more used one has the short name
         ("seaside, by the sea", "by the sea"),
         ("_fur_, solo", "_fur_, solo"),
         ("my_oc, My OC, my oc", "my oc, My OC"),
@@ -117,31 +128,56 @@ def test_by_default(index, text, expected):
     ("options", "text", "expected"),
     [
         ({"use_underscores": True}, "red fur, my oc, by ember", "red_fur, my_oc, by_ember"),
-        ({"keep_underscores": ["rating safe", "score_9"]}, "rating safe, red_fur, score 9",
-         "rating_safe, red fur, score_9"),
-        ({"artist_by_prefix": False}, "by_ember, by fox, fox", "ember (artist), fox (artist), fox"),
+        (
+            {"keep_underscores": ["rating safe", "score_9"]},
+            "rating safe, red_fur, score 9",
+            "rating_safe, red fur, score_9",
+        ),
+        (
+            {"artist_by_prefix": False},
+            "by_ember, by fox, fox",
+            "ember (artist), fox (artist), fox",
+        ),
         ({"artist_by_prefix": False}, "ember, seaside", "ember, by the sea"),
-        ({"remove_parens": False}, "by ember (artist), bow (weapon), bow",
-         "by ember (artist), bow (weapon), bow"),
-        ({"remove_aliases": ["dog", "by ember"]}, "dog, pup, canine, by ember, ember_(artist)",
-         "dog, domestic dog, by ember, by ember (artist)"),
-        ({"aliases": {"todd": "fox", "kitty": "my cat"}}, "todd, canine, kitty, my_cat",
-         "fox, my cat"),
+        (
+            {"remove_parens": False},
+            "by ember (artist), bow (weapon), bow",
+            "by ember (artist), bow (weapon), bow",
+        ),
+        (
+            {"remove_aliases": ["dog", "by ember"]},
+            "dog, pup, canine, by ember, ember_(artist)",
+            "dog, domestic dog, by ember, by ember (artist)",
+        ),
+        (
+            {"aliases": {"todd": "fox", "kitty": "my cat"}},
+            "todd, canine, kitty, my_cat",
+            "fox, my cat",
+        ),
         ({"aliases_overrides": {"dog": "fox"}}, "dog, pup", "fox, domestic dog"),
         # a tag whose own name is given away is that other tag, by whatever name it comes
         ({"aliases_overrides": {"domestic_dog": "fox"}}, "pup, canine, solo", "fox, solo"),
         ({"on_alias_conflict": "silent", "aliases": {"dog": "fox"}}, "dog", "domestic dog"),
         ({"on_alias_conflict": "overwrite", "aliases": {"dog": "fox"}}, "dog", "fox"),
-        ({"on_alias_conflict": "overwrite_rarest", "aliases": {"dog": "fox", "vixen": "dog"}},
-         "dog, vixen", "fox"),
-        ({"renames": {"domestic dog": "doggo", "ember_(artist)": "Ember!"}}, "pup, doggo, by ember",
-         "doggo, Ember!"),
+        (
+            {
+                "on_alias_conflict": "overwrite_rarest",
+                "aliases": {"dog": "fox", "vixen": "dog"},
+            },
+            "dog, vixen",
+            "fox",
+        ),
+        (
+            {"renames": {"domestic dog": "doggo", "ember_(artist)": "Ember!"}},
+            "pup, doggo, by ember",
+            "doggo, Ember!",
+        ),
         ({"renames": {"fox": "dog"}}, "vixen, dog, pup", "dog, domestic dog"),  # only an alias
         ({"renames": {"pup": "fox"}}, "pup, canine", "fox"),  # another tag's name
         ({"renames": {"pup": "fox", "fox": "kit"}}, "pup, kit, canine", "kit"),
         ({"renames": {"my oc": "Zoe"}}, "my_oc, Zoe", "Zoe"),
     ],
-)  # fmt: skip
+)
 def test_spelling_options(index, options, text, expected):
     assert clean(index, text, **options) == expected
 
@@ -149,14 +185,24 @@ def test_spelling_options(index, options, text, expected):
 @pytest.mark.parametrize(
     ("options", "text", "expected"),
     [
-        ({"blacklist": ["high resolution", "my oc"]}, "hi_res, absurd_res, solo, My OC",
-         "absurd res, solo"),
+        (
+            {"blacklist": ["high resolution", "my oc"]},
+            "hi_res, absurd_res, solo, My OC",
+            "absurd res, solo",
+        ),
         ({"blacklist": ["fox"]}, "vixen, canine, by fox", "canine, by fox"),
-        ({"blacklist": ["fox"], "blacklist_implied": True}, "fox, canine, mammal, solo", "solo"),
+        (
+            {"blacklist": ["fox"], "blacklist_implied": True},
+            "fox, canine, mammal, solo",
+            "solo",
+        ),
         ({"blacklist": ["corsac"], "blacklist_implied": True}, "corsac, fox", ""),
         ({"blacklist_regexp": r"\d+:\d+"}, "16:9, 4:3, a 4:3 screen", "a 4:3 screen"),
-        ({"blacklist_regexp": ["red.fur", "by.*", "monster truck"]},
-         "red fur, by the sea, ember (artist), solo, monster_truck", "solo"),
+        (
+            {"blacklist_regexp": ["red.fur", "by.*", "monster truck"]},
+            "red fur, by the sea, ember (artist), solo, monster_truck",
+            "solo",
+        ),
         ({"blacklist_categories": ["meta", "artist"]}, "hi res, ember (artist), fox", "fox"),
         ({"keep_implied": True}, "fox, mammal, canine, mammal", "fox, mammal, canine"),
         ({"keep_implied": ["canine"]}, "fox, mammal, canine", "fox, canine"),
@@ -167,7 +213,7 @@ def test_spelling_options(index, options, text, expected):
         ({"drop_antecedent_freq": 21, "blacklist": ["fox"]}, "fennec, my oc", "my oc"),
         ({"drop_antecedent_freq": 20}, "fennec, _fur_, corsac", "fennec, _fur_"),
     ],
-)  # fmt: skip
+)
 def test_options_that_leave_out(index, options, text, expected):
     assert clean(index, text, **options) == expected
 
@@ -203,9 +249,13 @@ def test_what_is_left_out_is_told(index):
 
 def test_the_blacklist_says_why(index):
     config = make_config(
-        {"blacklist": ["vixen", "My OC"], "blacklist_categories": ["meta"],
-         "blacklist_regexp": r"16.9|bow", "blacklist_implied": True}
-    )  # fmt: skip
+        {
+            "blacklist": ["vixen", "My OC"],
+            "blacklist_categories": ["meta"],
+            "blacklist_regexp": r"16.9|bow",
+            "blacklist_implied": True,
+        }
+    )
     made = Cleaner(config, index).blacklist
     assert made[ID["fox"]] == made["my_oc"] == "named"
     assert made[ID["16:9"]] == made[ID["hi_res"]] == "category meta"
@@ -239,19 +289,51 @@ def test_frequencies_are_the_real_ones_or_else_the_fit(index, tmp_path):
 
 # -- a second time ---------------------------------------------------------------------------------
 WORDS = [
-    *ID, *ALIASES, "corsac", "my_oc", "My OC", "score_9", "by_nobody", "kit", "Zoe", "doggo",
-    "st. bernard", "by_ember", "old_ember", "bow", "tom", "by_fox", "_", "x_", "a\u00a0b", "4:3",
-    "what a day!", "todd", "fox_(x)", "))", "(", "Fox Style",
-]  # fmt: skip
+    *ID,
+    *ALIASES,
+    "corsac",
+    "my_oc",
+    "My OC",
+    "score_9",
+    "by_nobody",
+    "kit",
+    "Zoe",
+    "doggo",
+    "st. bernard",
+    "by_ember",
+    "old_ember",
+    "bow",
+    "tom",
+    "by_fox",
+    "_",
+    "x_",
+    "a\u00a0b",
+    "4:3",
+    "what a day!",
+    "todd",
+    "fox_(x)",
+    "))",
+    "(",
+    "Fox Style",
+]
 SENTENCES = [
-    "A fox runs.", "a fox, red as rust, runs. It stops.", "Look! Over there, solo.", "Hm?",
-    "Two, Mammal, of a kind, my_oc.", '"Stop!" he said.', "no full stop_here", "It. Is",
-    "A fox, solo, solo,  canine, is here.", "A fox, fox,\nfox, stays.",
-]  # fmt: skip
+    "A fox runs.",
+    "a fox, red as rust, runs. It stops.",
+    "Look! Over there, solo.",
+    "Hm?",
+    "Two, Mammal, of a kind, my_oc.",
+    '"Stop!" he said.',
+    "no full stop_here",
+    "It. Is",
+    "A fox, solo, solo,  canine, is here.",
+    "A fox, fox,\nfox, stays.",
+]
 
 
 def spell_randomly(rng, word):
-    word = rng.choice([word, word.replace("_", " "), word.replace("(", r"\(").replace(")", r"\)")])
+    word = rng.choice(
+        [word, word.replace("_", " "), word.replace("(", r"\(").replace(")", r"\)")]
+    )
     return rng.choice(["", " ", "  "]) + rng.choice([word, word, word.upper(), word.title()])
 
 
@@ -324,10 +406,16 @@ def test_the_example_says_what_the_defaults_are():
         ("use_underscores = 1", "use_underscores: got 1 .int., expected true or false"),
         ("blacklist = 'x'", "blacklist: got 'x' .str., expected a list of strings"),
         ("blacklist = [1]", "blacklist: got .1. .list., expected a list of strings"),
-        ("blacklist = ['a, b']", "blacklist: got 'a, b' .str., expected one tag, without commas"),
+        (
+            "blacklist = ['a, b']",
+            "blacklist: got 'a, b' .str., expected one tag, without commas",
+        ),
         ("renames.a = ' '", "renames: got ' ' .str., expected one tag"),
         ("keep_implied = 'x'", "keep_implied: .* expected true, false or a list of strings"),
-        ("min_antecedent_freq = true", "got True .bool., expected a number of posts, 0 or more"),
+        (
+            "min_antecedent_freq = true",
+            "got True .bool., expected a number of posts, 0 or more",
+        ),
         ("drop_antecedent_freq = -1", "got -1 .int., expected a number of posts"),
         ("on_alias_conflict = 'no'", "got 'no' .str., expected one of raise, warn, overwrite,"),
         ("blacklist_categories = ['x']", "got 'x' .str., expected some of general, artist,"),
@@ -362,7 +450,13 @@ def test_where_the_config_is_looked_for(tmp_path):
     source.mkdir(parents=True)
     out.mkdir(parents=True)
     assert find_config(out, source) in (None, *(p / "normalize.toml" for p in tmp_path.parents))
-    for folder in (tmp_path, source.parent, out.parent, source, out):  # each goes before the last
+    for folder in (
+        tmp_path,
+        source.parent,
+        out.parent,
+        source,
+        out,
+    ):  # each goes before the last
         (folder / "normalize.toml").touch()
         assert find_config(out, source) == folder / "normalize.toml"
 
@@ -429,8 +523,13 @@ def test_five_thousand_captions_twice(index, tmp_path, capsys):
     changed = []
     for _ in range(2):
         run(tmp_path, "-f", index=index, config=config)
-        changed.append(int(re.search(r"([\d,]+)\s+files changed", capsys.readouterr().out)[1]
-                           .replace(",", "")))  # fmt: skip
+        changed.append(
+            int(
+                re.search(r"([\d,]+)\s+files changed", capsys.readouterr().out)[1].replace(
+                    ",", ""
+                )
+            )
+        )
     assert changed[0] > 4000 and changed[1] == 0
 
 
@@ -469,7 +568,9 @@ def test_links_and_modes_stay(index, folder, tmp_path):
 
 def test_files_chosen_by_name(index, folder, tmp_path):
     config = tmp_path / "mine.toml"
-    config.write_text("include_filename_regexp = ['^a', '^b', '^c']\nexclude_filename_regexp = 'c'")
+    config.write_text(
+        "include_filename_regexp = ['^a', '^b', '^c']\nexclude_filename_regexp = 'c'"
+    )
     run(folder, tmp_path / "out", index=index, config=config)
     assert list(contents(tmp_path / "out")) == ["a.txt"]
 

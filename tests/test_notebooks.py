@@ -25,7 +25,9 @@ def root(demo, tmp_path_factory):
 def execute(tmp_path, monkeypatch):
     """Run a notebook in a directory; its outputs by kind. An error in a cell is raised."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))  # no kernels of the user's
+    monkeypatch.setenv(
+        "JUPYTER_DATA_DIR", str(tmp_path / "jupyter")
+    )  # no kernels of the user's
 
     def run(name, directory):
         notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
@@ -46,7 +48,9 @@ def outputs(notebook):
             elif output.output_type == "error":
                 wrong.append(output.evalue)
             else:
-                data = {kind: text for kind, text in output.data.items() if kind[:6] == "image/"}
+                data = {
+                    kind: text for kind, text in output.data.items() if kind[:6] == "image/"
+                }
                 pictures += [base64.b64decode(text) for text in data.values()]
     return "".join(said), wrong, pictures
 

@@ -10,19 +10,32 @@ from boards import post, write_export
 from conftest import build
 
 from e6graph import PostGraph
-from e6graph.attenuator import attenuated_means, solve, tag_weights
-from e6graph.embedding import Dictionary
+from e6graph.embedding.attenuator import attenuated_means, solve, tag_weights
+from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadInput, E6GraphError, UnknownTag
 
 # Foxes and owls: no tag of the one side is on a post of the other.
 FOXES = ["fox canine forest", "fox canine moss", "fox forest moss"]
 OWLS = ["owl bird night", "owl bird moon", "owl night moon"]
 SIDES = FOXES + OWLS
-SMALL = {"image_width": -5, "image_height": 0, "score": -(2**31), "fav_count": -(2**31),
-         "file_size": -1, "parent_id": -9, "uploader_id": 0}  # fmt: skip
-LARGE = {"image_width": 2**31 - 1, "image_height": 2**31 - 1, "score": 2**31 - 1,
-         "fav_count": 2**31 - 1, "file_size": 2**63 - 1, "parent_id": 2**63 - 1,
-         "uploader_id": 2**31 - 1}  # fmt: skip
+SMALL = {
+    "image_width": -5,
+    "image_height": 0,
+    "score": -(2**31),
+    "fav_count": -(2**31),
+    "file_size": -1,
+    "parent_id": -9,
+    "uploader_id": 0,
+}
+LARGE = {
+    "image_width": 2**31 - 1,
+    "image_height": 2**31 - 1,
+    "score": 2**31 - 1,
+    "fav_count": 2**31 - 1,
+    "file_size": 2**63 - 1,
+    "parent_id": 2**63 - 1,
+    "uploader_id": 2**31 - 1,
+}
 UNSAID = dict.fromkeys([*SMALL, "md5", "file_ext", "is_pending", "is_flagged"], "")
 
 
@@ -38,7 +51,9 @@ def board(tmp_path, tags, columns=({},), dim=8, **options):
     """The opened index of posts 1, 2 ... of these tags; `columns` go round."""
     rows = [post(i, held, **columns[i % len(columns)]) for i, held in enumerate(tags, 1)]
     pools = options.pop("pools", ())
-    build(tmp_path / "index", write_export(tmp_path / "e", rows, pools=pools), dim=dim, **options)
+    build(
+        tmp_path / "index", write_export(tmp_path / "e", rows, pools=pools), dim=dim, **options
+    )
     return PostGraph.open(tmp_path / "index")
 
 
@@ -48,7 +63,9 @@ def answers(graph):
     made = {"vectors": graph.dictionary.vecs, "operator": graph.operator}
     for one in ids[:8]:
         made[f"of {one}"] = [r.score for r in graph.recommend(posts=[one], n=5)]
-        made[f"away from {one}"] = [r.score for r in graph.recommend(tags=names[:1], avoid=[one])]
+        made[f"away from {one}"] = [
+            r.score for r in graph.recommend(tags=names[:1], avoid=[one])
+        ]
         made[f"near {one}"] = graph.neighbors(one, 5)[1]
         for over in ("tags", "pools", "neighbors"):
             made[f"walk {one} {over}"] = graph.walk([one], over=over, steps=500)[1]
@@ -90,7 +107,9 @@ def test_without_a_ridge_a_gram_matrix_without_an_inverse_has_the_least_solution
     assert sides(graph)
     means = np.array([[1.0, 0, 0], [2, 0, 0], [0, 1, 0]])  # nothing is known of the third
     wanted = means @ np.diag([3.0, 4, 5])
-    assert solve(means, wanted, np.ones(3), ridge=0) == pytest.approx(np.diag([3, 4, 0]), abs=1e-5)
+    assert solve(means, wanted, np.ones(3), ridge=0) == pytest.approx(
+        np.diag([3, 4, 0]), abs=1e-5
+    )
 
 
 def test_a_tag_on_every_post_changes_no_neighborhood_and_says_nothing(tmp_path):

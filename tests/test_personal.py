@@ -6,8 +6,9 @@ from itertools import cycle, islice
 import numpy as np
 import pytest
 
-from e6graph import PostGraph, personal
-from e6graph.profiles import Profile
+from e6graph import PostGraph
+from e6graph.recommend import personal
+from e6graph.recommend.profile import Profile
 
 NOW = int(time.time())
 
@@ -30,8 +31,13 @@ def holding(graph, tag):
 def profile(graph, likes=(), dislikes=(), **more):
     now = int(time.time())
     judged = [*likes, *dislikes]
-    return Profile(liked=list(likes), disliked=list(dislikes), seen=judged,
-                   at=dict.fromkeys(judged, now), **more)  # fmt: skip
+    return Profile(
+        liked=list(likes),
+        disliked=list(dislikes),
+        seen=judged,
+        at=dict.fromkeys(judged, now),
+        **more,
+    )
 
 
 def ids(found):
@@ -109,8 +115,9 @@ def test_skipping_a_theme_lowers_its_posts_less_than_disliking_it(graph):
     skipped = Profile(skipped=owl[:4], seen=owl[:4], at=dict.fromkeys(owl[:4], NOW), **told)
     disliked = profile(graph, [], owl[:4], **told)
     rows = graph.posts.rows(np.array(owl[4:]))
-    means = [personal._preference(graph, one).mean(rows) for one in
-             (plain, shown, skipped, disliked)]  # fmt: skip
+    means = [
+        personal._preference(graph, one).mean(rows) for one in (plain, shown, skipped, disliked)
+    ]
     assert np.array_equal(means[0], means[1])  # to be shown says nothing
     assert (means[2] < means[1]).all() and (means[3] < means[2]).all()
 

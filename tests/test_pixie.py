@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from e6graph.errors import BadInput
-from e6graph.pixie import (
+from e6graph.graph.pixie import (
     CachedNeighbors,
     NeighborTable,
     bipartite,
@@ -15,13 +15,14 @@ from e6graph.pixie import (
     walk,
     with_boards,
 )
-from e6graph.ragged import Ragged
+from e6graph.store.ragged import Ragged
 
 
 def graph_of(boards_of, n_boards, **options):
     posts = np.repeat(np.arange(len(boards_of)), [len(b) for b in boards_of])
-    return bipartite(posts, np.concatenate(boards_of).astype(int), len(boards_of), n_boards,
-                     **options)  # fmt: skip
+    return bipartite(
+        posts, np.concatenate(boards_of).astype(int), len(boards_of), n_boards, **options
+    )
 
 
 @pytest.fixture
@@ -54,7 +55,9 @@ class Watched:
 def crowd():
     """3,000 posts on 8 of 200 boards each, the first boards the fullest."""
     rng = np.random.default_rng(0)
-    return graph_of([np.unique((200 * rng.random(8) ** 2).astype(int)) for _ in range(3000)], 200)
+    return graph_of(
+        [np.unique((200 * rng.random(8) ** 2).astype(int)) for _ in range(3000)], 200
+    )
 
 
 def test_one_step_has_the_exact_probabilities(toy):
@@ -181,8 +184,14 @@ def test_nodes_of_a_graph_too_large_for_32_bits():
 
 
 def test_what_cannot_be_asked_of_a_walk_is_said(toy):
-    for given in ({"steps": 0}, {"restart": 0}, {"restart": 1.5}, {"seed": -1}, {"stop_posts": 0},
-                  {"stop_posts": 5, "stop_visits": 0}):  # fmt: skip
+    for given in (
+        {"steps": 0},
+        {"restart": 0},
+        {"restart": 1.5},
+        {"seed": -1},
+        {"stop_posts": 0},
+        {"stop_posts": 5, "stop_visits": 0},
+    ):
         with pytest.raises(BadInput, match="expected restart above 0"):
             walk(toy, [0], **given)
 
@@ -235,8 +244,13 @@ def test_neighbor_tables_and_their_cache_walk_alike():
 def test_every_neighbor_of_a_short_row_is_as_likely():
     table = np.array([[1, 2, 3, -1, -1, -1, -1], [-1] * 7, [0] * 7, [0] * 7], np.int32)
     reached = NeighborTable(table).step(np.zeros(60_000, int), np.random.default_rng(0))
-    assert np.bincount(reached, minlength=4) / 60_000 == pytest.approx([0, *[1 / 3] * 3], abs=0.01)
-    assert NeighborTable(table).step(np.array([1, 2]), np.random.default_rng(0)).tolist() == [-1, 0]
+    assert np.bincount(reached, minlength=4) / 60_000 == pytest.approx(
+        [0, *[1 / 3] * 3], abs=0.01
+    )
+    assert NeighborTable(table).step(np.array([1, 2]), np.random.default_rng(0)).tolist() == [
+        -1,
+        0,
+    ]
 
 
 def test_checkerboard_stays_in_its_color():

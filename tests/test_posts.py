@@ -6,24 +6,52 @@ import numpy as np
 import pytest
 from boards import post, write_export
 
-from e6graph.importdb import import_export
-from e6graph.posts import Posts, write_posts
+from e6graph.hydrate.importdb import import_export
+from e6graph.recommend.posts import Posts, write_posts
 from e6graph.store import Store
 
 TAGS = {
-    3: "fox night 100%_wool", 5: "fox [x]", 8: "owl 100_wool", 9: "owl fox \\_/ :\\ 100x_wool",
-    11: "night \\m/ a\\b", 12: "once? twice fox", 20: "owl oncex Twice ???",
-}  # fmt: skip
-PATTERNS = ["*", "f*", "*l", "*%*", "*0_*", "*\\*", "\\*", "\\m*", "\\_*", "*_/", "*:\\", "*a\\b*",
-            "once*", "?*", "???*", "[x]*", "*wool", "100*wool", "100%*", "100_*", "*wi*",
-            "no*"]  # fmt: skip
+    3: "fox night 100%_wool",
+    5: "fox [x]",
+    8: "owl 100_wool",
+    9: "owl fox \\_/ :\\ 100x_wool",
+    11: "night \\m/ a\\b",
+    12: "once? twice fox",
+    20: "owl oncex Twice ???",
+}
+PATTERNS = [
+    "*",
+    "f*",
+    "*l",
+    "*%*",
+    "*0_*",
+    "*\\*",
+    "\\*",
+    "\\m*",
+    "\\_*",
+    "*_/",
+    "*:\\",
+    "*a\\b*",
+    "once*",
+    "?*",
+    "???*",
+    "[x]*",
+    "*wool",
+    "100*wool",
+    "100%*",
+    "100_*",
+    "*wi*",
+    "no*",
+]
 NAMES = sorted({name for tags in TAGS.values() for name in tags.split()})
 
 
 @pytest.fixture(scope="module")
 def posts(tmp_path_factory):
     root = tmp_path_factory.mktemp("posts")
-    write_export(root, [post(i, tags) for i, tags in TAGS.items()], aliases=[("vulpine", "fox")])
+    write_export(
+        root, [post(i, tags) for i, tags in TAGS.items()], aliases=[("vulpine", "fox")]
+    )
     store = Store(root / "index")
     import_export(root, store, progress=False)
     with store.stage("construct_index.py", {}) as stage:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from e6graph import PostGraph
-from e6graph import preference as module
-from e6graph.preference import Judgment, Preference, candidates, choose, features
+from e6graph.recommend import preference as module
+from e6graph.recommend.preference import Judgment, Preference, candidates, choose, features
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,14 @@ def gaussian_process(graph, judgments, rows):
 
     def kernel(a, b):
         left, right = (features(graph.ranking, np.array(r)).toarray() for r in (a, b))
-        meaning = (left[:, words.tag_ids] @ words.vecs) @ (right[:, words.tag_ids] @ words.vecs).T
+        meaning = (left[:, words.tag_ids] @ words.vecs) @ (
+            right[:, words.tag_ids] @ words.vecs
+        ).T
         own = module.TAGS * left[:, :tags] @ right[:, :tags].T
         return (
-            own + module.LEVEL * np.outer(left[:, tags], right[:, tags]) + module.MEANING * meaning
+            own
+            + module.LEVEL * np.outer(left[:, tags], right[:, tags])
+            + module.MEANING * meaning
         )
 
     judged = [one.row for one in judgments]
@@ -80,8 +84,10 @@ def test_one_dislike_lowers_what_is_like_it_at_once(graph):
 
 def test_old_and_surplus_judgments_count_less_and_not_at_all(graph, monkeypatch):
     fox = rows_with(graph, "fox")
-    new, old = (taste(graph, [Judgment(fox[0], 1.0, age)]).mean(np.array(fox[:1]))[0]
-                for age in (0, 300))  # fmt: skip
+    new, old = (
+        taste(graph, [Judgment(fox[0], 1.0, age)]).mean(np.array(fox[:1]))[0]
+        for age in (0, 300)
+    )
     assert module.BASE < old < 0 < new or module.BASE < old < new
     monkeypatch.setattr(module, "LATEST", 2)
     said = judgments(graph)
@@ -125,6 +131,6 @@ def test_what_tells_is_named_with_its_sign(graph):
     up, down = taste(graph, said).telling(6)
     assert len(up) == len(down) == 6
     assert all(weight > 0 for _, weight in up) and all(weight < 0 for _, weight in down)
-    assert graph.posts.tag_ids["owl"] not in dict(up) and graph.posts.tag_ids["fox"] not in dict(
-        down
-    )
+    assert graph.posts.tag_ids["owl"] not in dict(up) and graph.posts.tag_ids[
+        "fox"
+    ] not in dict(down)

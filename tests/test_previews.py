@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from http_server import Answer, serving
 
-from e6graph import previews
 from e6graph.errors import BadInput, DownloadError
-from e6graph.previews import PreviewCounts, fetch_previews, preview_path, preview_url
+from e6graph.hydrate import previews
+from e6graph.hydrate.previews import PreviewCounts, fetch_previews, preview_path, preview_url
 
 MD5S = [hashlib.md5(str(number).encode()).hexdigest() for number in range(40)]
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(500)
@@ -40,7 +40,17 @@ def test_paths_and_addresses():
 
 @pytest.mark.parametrize(
     "md5",
-    ["", "ab", "A" * 32, "g" * 32, "../" + "a" * 29, "a" * 32 + "\n", "a" * 33, None, b"a" * 32],
+    [
+        "",
+        "ab",
+        "A" * 32,
+        "g" * 32,
+        "../" + "a" * 29,
+        "a" * 32 + "\n",
+        "a" * 33,
+        None,
+        b"a" * 32,
+    ],
 )
 def test_no_path_is_built_of_anything_but_an_md5(site, tmp_path, md5):
     with pytest.raises(BadInput, match="32 lower-case hex"):
@@ -62,7 +72,9 @@ def test_fetches_what_is_missing_and_remembers(site, tmp_path):
     assert preview_path(tmp_path, MD5S[1]).read_bytes() == PICTURE
     assert sorted((tmp_path / "missing.txt").read_text().split()) == sorted(MD5S[3:5])
     assert sorted(asked.path for asked in site.asked) == sorted(map(address, MD5S[1:5]))
-    assert {asked.headers["User-Agent"] for asked in site.asked} == {"e6graph/0.1.0 (by tester)"}
+    assert {asked.headers["User-Agent"] for asked in site.asked} == {
+        "e6graph/0.1.0 (by tester)"
+    }
     assert fetch(site, tmp_path, wanted) == PreviewCounts(had=3, missing=2)
     assert len(site.asked) == 4
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 4

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from e6graph import profiles as module
+from e6graph.chat import profiles as module
+from e6graph.chat.profiles import Profiles
+from e6graph.chat.sqlitefile import SqliteFile
 from e6graph.errors import BadArtifact, BadInput, E6GraphError
-from e6graph.profiles import Profile, Profiles
-from e6graph.sqlitefile import SqliteFile
+from e6graph.recommend.profile import Profile
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,7 +43,11 @@ def test_remembers_in_order_and_between_runs(path):
         kept.saw("ann", [3])  # shown again: the verdict stays
     with Profiles(path) as kept:
         assert kept.load("ann") == Profile(
-            enjoys=["fox"], avoids=["web", "night"], liked=[3, 5], disliked=[7], seen=[9, 3, 5, 7]
+            enjoys=["fox"],
+            avoids=["web", "night"],
+            liked=[3, 5],
+            disliked=[7],
+            seen=[9, 3, 5, 7],
         )
 
 
@@ -55,7 +60,9 @@ def test_users_do_not_meet(path):
         assert kept.forget("bob")
         for k, name in enumerate(names):
             enjoys = [f"tag{k}", "'); DROP TABLE tags; --"]
-            expected = Profile(enjoys=enjoys, liked=[k], seen=[k]) if name != "bob" else Profile()
+            expected = (
+                Profile(enjoys=enjoys, liked=[k], seen=[k]) if name != "bob" else Profile()
+            )
             assert kept.load(name) == expected
 
 
@@ -191,7 +198,9 @@ def test_a_file_of_the_first_release_is_carried_over(path, monkeypatch):
     with sqlite3.connect(path) as first:
         first.execute("INSERT INTO users (id, name) VALUES (7, 'ann')")
         first.execute("INSERT INTO tags (user, tag, feeling) VALUES (7, 'fox', 1)")
-        first.execute("INSERT INTO posts (user, post_id, feeling) VALUES (7, 12, -1), (7, 13, 0)")
+        first.execute(
+            "INSERT INTO posts (user, post_id, feeling) VALUES (7, 12, -1), (7, 13, 0)"
+        )
     first.close()
     with Profiles(path, keep_days=1) as kept:  # nobody counts as long gone
         profile = kept.load("ann")
@@ -200,7 +209,9 @@ def test_a_file_of_the_first_release_is_carried_over(path, monkeypatch):
     assert abs(profile.at[12] - now) < 60
 
 
-def test_a_file_without_skips_is_carried_over_and_then_closed_to_older_programs(path, monkeypatch):
+def test_a_file_without_skips_is_carried_over_and_then_closed_to_older_programs(
+    path, monkeypatch
+):
     now = module.MIGRATIONS
     monkeypatch.setattr(module, "MIGRATIONS", now[:2])
     with Profiles(path, clock=lambda: 1000) as kept:
@@ -225,7 +236,11 @@ def test_a_skip_is_kept_apart_and_never_over_an_opinion(path):
         kept.saw("ann", [2])  # shown again: the skip stays
         profile = kept.load("ann")
         assert profile == Profile(liked=[1], skipped=[2, 4], seen=[2, 3, 1, 4])
-        assert sorted(profile.seen) == [1, 2, 3, 4] and profile.at == {1: 1000, 2: 1000, 4: 1000}
+        assert sorted(profile.seen) == [1, 2, 3, 4] and profile.at == {
+            1: 1000,
+            2: 1000,
+            4: 1000,
+        }
         told = {post["post_id"]: post["feeling"] for post in kept.export("ann")["posts"]}
         assert told == {1: 1, 2: 2, 3: 0, 4: 2}
         kept.dislike("ann", 2)  # a second thought

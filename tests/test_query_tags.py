@@ -16,20 +16,27 @@ from conftest import ROOT
 from PIL import Image
 
 import query_tags
-from e6graph import labels, tagplot
-from e6graph.embedding import Dictionary
+from e6graph.embedding import plot as tagplot
+from e6graph.embedding import plot_labels as labels
+from e6graph.embedding.dictionary import Dictionary
+from e6graph.embedding.nearest_tags import TagSpace
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownTag
 from e6graph.store import Store
-from e6graph.tagquery import TagSpace
-from e6graph.tags import BACKGROUND, COLORS
+from e6graph.tags.categories import BACKGROUND, COLORS
 
 EXTRA = "an extra: pip install -r requirements-extra.txt"
 # name -> category, posts, angle of its vector in degrees: the cosine of two is that of the angle
 TAGS = {
-    "sky": ("general", 90, 0), "moon": ("general", 70, 60), "star": ("general", 60, 10),
-    "ada": ("artist", 50, 20), "owl": ("species", 40, 30), "bat": ("species", 30, 40),
-    "bo": ("artist", 20, 50), "dusk": ("general", 10, 5), "$x$": ("lore", 9, 90),
-}  # fmt: skip
+    "sky": ("general", 90, 0),
+    "moon": ("general", 70, 60),
+    "star": ("general", 60, 10),
+    "ada": ("artist", 50, 20),
+    "owl": ("species", 40, 30),
+    "bat": ("species", 30, 40),
+    "bo": ("artist", 20, 50),
+    "dusk": ("general", 10, 5),
+    "$x$": ("lore", 9, 90),
+}
 NUMBERS = {"general": 0, "artist": 1, "species": 5, "lore": 8}
 
 
@@ -156,27 +163,44 @@ def test_a_table_with_real_frequencies(built_index, planted, capsys):
     company = {*CLUSTERS["fox"][0], *CLUSTERS["fox"][1].split()}
     assert len(blocks[1]) == 6
     assert len(company & {row[0] for row in blocks[1][1:]}) >= 4
-    assert len({len(line) for line in out.rstrip().split("\n\n")[1].splitlines()}) == 1  # aligned
+    assert (
+        len({len(line) for line in out.rstrip().split("\n\n")[1].splitlines()}) == 1
+    )  # aligned
 
 
 def test_several_tags_have_a_column_each_and_lists_of_their_own(built_index, capsys):
     blocks = said(capsys, built_index, "owl", "kettle", "-n", 2, "-N", 4).split("\n\n")
-    assert blocks[1].splitlines()[0].split() == ["tag", "category", "posts", "score", "owl",
-                                                "teapot"]  # fmt: skip
+    assert blocks[1].splitlines()[0].split() == [
+        "tag",
+        "category",
+        "posts",
+        "score",
+        "owl",
+        "teapot",
+    ]
     assert [block.splitlines()[0].split()[2] for block in blocks[2:]] == ["owl", "teapot"]
     assert all(len(block.splitlines()) == 3 for block in blocks[2:])
     many = said(capsys, built_index, *CLUSTERS)  # six columns of cosines would be too wide
-    assert many.split("\n\n")[1].splitlines()[0].split() == ["tag", "category", "posts", "score"]
+    assert many.split("\n\n")[1].splitlines()[0].split() == [
+        "tag",
+        "category",
+        "posts",
+        "score",
+    ]
 
 
 def test_json_has_all_of_it(built_index, capsys):
-    got = json.loads(said(capsys, built_index, "todd", "owl", "--json", "-n", 3, "-c", "artist"))
+    got = json.loads(
+        said(capsys, built_index, "todd", "owl", "--json", "-n", 3, "-c", "artist")
+    )
     assert [tag["tag"] for tag in got["query"]] == ["fox", "owl"]
     assert {tag["category"] for tag in got["neighbors"]} == {"artist"}
     first = got["neighbors"][0]
     assert list(first) == ["tag", "category", "posts", "score", "cosines"]
     assert first["score"] == pytest.approx(np.mean(list(first["cosines"].values())), abs=1e-6)
-    assert got["nearest"]["fox"][0]["tag"] == "ember_(artist)" and len(got["nearest"]["owl"]) == 3
+    assert (
+        got["nearest"]["fox"][0]["tag"] == "ember_(artist)" and len(got["nearest"]["owl"]) == 3
+    )
     assert "nearest" not in json.loads(said(capsys, built_index, "fox", "--json"))
 
 
@@ -200,7 +224,14 @@ def test_what_is_wrong_is_one_line_and_status_1(built_index, tmp_path):
         status, out, err = call(*args, index=index)
         assert status == 1 and out == "" and words in err and err.count("\n") == 1, err
         assert err.startswith("query_tags.py: ")
-    for wrong in (["-k", "0"], ["-d", "1"], ["-d", "2,2"], ["-d", "a,b"], ["-c", "nothing"], []):
+    for wrong in (
+        ["-k", "0"],
+        ["-d", "1"],
+        ["-d", "2,2"],
+        ["-d", "a,b"],
+        ["-c", "nothing"],
+        [],
+    ):
         status, _, err = call(*(["fox", *wrong] if wrong else []), index=built_index)
         assert status == 2 and "Traceback" not in err
 
@@ -221,7 +252,15 @@ def test_factors_from_e6dbs_own_files(tmp_path, capsys):
     factors = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32) * 3
     path = tmp_path / "theirs" / "implicit_tag_factors.safetensors"
     safetensors.save_file({"tag_factors": factors}, path)
-    args = ["night sky", "--factors", "--data_dir", str(tmp_path / "theirs"), "-k", "2", "--json"]
+    args = [
+        "night sky",
+        "--factors",
+        "--data_dir",
+        str(tmp_path / "theirs"),
+        "-k",
+        "2",
+        "--json",
+    ]
     query_tags.main(args)
     out, err = capsys.readouterr()
     assert [tag["tag"] for tag in json.loads(out)["neighbors"]] == ["dusk", "star"]
@@ -296,9 +335,13 @@ def test_labels_lie_on_nothing(seed, spread):
 
 
 def test_a_label_without_room_has_no_place():
-    boxes, _ = labels.place(np.array([[5.0, 5]]), np.ones(1), np.array([[50.0, 5]]), (0, 0, 40, 40))
+    boxes, _ = labels.place(
+        np.array([[5.0, 5]]), np.ones(1), np.array([[50.0, 5]]), (0, 0, 40, 40)
+    )
     assert np.isnan(boxes).all()
-    assert labels.place(np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)), (0, 0, 9, 9))[0].size == 0
+    assert (
+        labels.place(np.zeros((0, 2)), np.zeros(0), np.zeros((0, 2)), (0, 0, 9, 9))[0].size == 0
+    )
 
 
 # -- plots ---------------------------------------------------------------------------------------

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from e6graph import PostGraph
-from e6graph.interactions import RATING_TAGS
-from e6graph.ranking import WEIGHTS, Query
-from e6graph.sizes import Sizes
+from e6graph.recommend.ranking import WEIGHTS, Query
+from e6graph.recommend.sizes import Sizes
+from e6graph.tags.vocabulary import RATING_TAGS
 
 
 class Board:
@@ -29,7 +29,9 @@ def only(name):
 
 
 def test_a_shared_rare_size_says_its_share_of_the_board():
-    sizes = Sizes(Board([(100, 100), (100, 100), (300, 500), (500, 300), (9, 9), (9, 8), (0, 0)]))
+    sizes = Sizes(
+        Board([(100, 100), (100, 100), (300, 500), (500, 300), (9, 9), (9, 8), (0, 0)])
+    )
     rows = np.arange(7)
     told = sizes.information(0, rows)
     assert told[1] == pytest.approx(np.log(3))  # two of six known sizes
@@ -73,7 +75,9 @@ def test_walk_is_the_exact_one_hop_walk(ranking):
     draw = {t: ranking.draw[t] for t in query.tag_ids}
     reached = np.zeros(len(rows))
     for tag, weight in draw.items():
-        reached[ranking.posts.rows_with[tag]] += weight / sum(draw.values()) / ranking.counts[tag]
+        reached[ranking.posts.rows_with[tag]] += (
+            weight / sum(draw.values()) / ranking.counts[tag]
+        )
     expected = np.sqrt(reached / reached.max())
     assert ranking.score(rows, [query], only("walk")) == pytest.approx(expected, abs=1e-9)
 
@@ -130,7 +134,10 @@ def test_of_a_tag_on_many_posts_a_sample_is_read(ranking):
     holds = ranking.posts.rows_with[tag_id]
     size = len(holds) // 60  # a third of the postings, or a little less
     step = len(holds) // (25 * size) + 1
-    query, allowed = [Query(np.array([tag_id]), np.ones(1))], np.zeros(len(ranking.posts), bool)
+    query, allowed = (
+        [Query(np.array([tag_id]), np.ones(1))],
+        np.zeros(len(ranking.posts), bool),
+    )
     allowed[holds[: size // 2]] = True  # few enough that none is left out for want of room
     found = [ranking.candidates(query, allowed, size, seed) for seed in range(step)]
     assert step > 2 and all(len(rows) < len(holds) / 60 / 2 for rows in found)

@@ -13,11 +13,13 @@ from boards import post, write_export
 from http_server import Answer, serving
 from PIL import Image, ImageDraw
 
-from e6graph import cli, kernel_ridge
-from e6graph.embedding import Dictionary
+from e6graph import cli
+from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
-from e6graph.examples import Candidates, Examples, families, hold_out, read_examples
-from e6graph.picture_features import (
+from e6graph.hydrate.previews import preview_path
+from e6graph.pictures import kernel_ridge
+from e6graph.pictures.examples import Candidates, Examples, families, hold_out, read_examples
+from e6graph.pictures.features import (
     BLOCKS,
     SIDE,
     WIDTH,
@@ -27,8 +29,13 @@ from e6graph.picture_features import (
     raster,
     read_rasters,
 )
-from e6graph.previews import preview_path
-from e6graph.recognizer import Recognizer, judge, mean_average_precision, precision, train
+from e6graph.pictures.recognizer import (
+    Recognizer,
+    judge,
+    mean_average_precision,
+    precision,
+    train,
+)
 from e6graph.store import Store
 
 COLORS = {"red": "#d02020", "green": "#20a030", "blue": "#2040d0", "gold": "#e0b000"}
@@ -66,13 +73,16 @@ def png_16_bit_grey(value, size=8):
     """Grey PNG of 16 bits a pixel, every pixel `value`, written by hand."""
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(
-            ">I", zlib.crc32(kind + data)
-        )  # fmt: skip
+        return (
+            struct.pack(">I", len(data))
+            + kind
+            + data
+            + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", size, size, 16, 0, 0, 0, 0)
     lines = (b"\0" + struct.pack(">H", value) * size) * size
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b"")
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
@@ -121,7 +131,11 @@ def test_exif_orientation_turns_the_picture_upright():
     exif[0x112] = 6  # to be shown turned 90° clockwise
     opened = open_picture(encoded(image, "JPEG", exif=exif))
     assert opened.size == (100, 200)
-    assert opened.getpixel((50, 20)) < (20, 20, 20) and opened.getpixel((50, 180)) > (235, 235, 235)
+    assert opened.getpixel((50, 20)) < (20, 20, 20) and opened.getpixel((50, 180)) > (
+        235,
+        235,
+        235,
+    )
 
 
 def test_a_large_jpeg_is_decoded_at_a_reduced_scale():
@@ -210,7 +224,9 @@ def test_golden_hashes():
     step.paste(255, (0, 0, 16, 32))
     # cos π(2x+1)k/64 summed over the left half: positive for k = 1, 5; negative for 3, 7; else 0
     assert phash(step) == 0b11000100 << 56
-    assert phash(step.rotate(-90)) == int.from_bytes(bytes([128, 128, 0, 0, 0, 128, 0, 0]), "big")
+    assert phash(step.rotate(-90)) == int.from_bytes(
+        bytes([128, 128, 0, 0, 0, 128, 0, 0]), "big"
+    )
     assert phash(Image.new("RGB", (1, 1))) == 0
     assert phash(scene()) == 0xBAF0438F703CD6C1
 
@@ -318,7 +334,7 @@ def test_with_every_row_a_landmark_it_is_kernel_ridge_itself():
     sums = kernel_ridge.Sums.over(marks[:25], labels[:25], numbers[:25], marks)
     sums.add(kernel_ridge.Sums.over(marks[25:], labels[25:], numbers[25:], marks))
     ((weights, means),) = sums.solve(marks, [0.2])
-    gram, targets = kernel_ridge.kernel(marks, marks), np.hstack([labels.toarray(), numbers])
+    gram, targets = (kernel_ridge.kernel(marks, marks), np.hstack([labels.toarray(), numbers]))
     expected = np.linalg.solve(gram + 0.2 * np.eye(40), targets - targets.mean(0))
     assert np.allclose(means, targets.mean(0)) and np.allclose(weights, expected, atol=1e-3)
     new = points(6, 2)
@@ -537,8 +553,11 @@ def test_saved_and_loaded_it_is_the_same(solved, tmp_path, examples):
 
 def test_odd_pictures_have_finite_vectors(solved):
     _, found = solved
-    odd = [Image.new(mode, size) for mode in ("RGB", "L", "RGBA", "1", "I;16")
-           for size in ((1, 1), (3000, 1), (300, 200))]  # fmt: skip
+    odd = [
+        Image.new(mode, size)
+        for mode in ("RGB", "L", "RGBA", "1", "I;16")
+        for size in ((1, 1), (3000, 1), (300, 200))
+    ]
     odd.append(Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)))
     for picture in odd:
         assert np.linalg.norm(found.embed(picture)) == pytest.approx(1, abs=1e-5)
@@ -562,7 +581,11 @@ def test_same_seed_same_bytes_and_the_printed_lines(solved, copy, capsys):
     out = capsys.readouterr().out
     assert "285 pictures of 285 posts, 0 broken" in out
     assert [line.split()[0] for line in out.splitlines()[2:6]] == [
-        "predictor", "prior", "original", "recognizer"]  # fmt: skip
+        "predictor",
+        "prior",
+        "original",
+        "recognizer",
+    ]
     assert "recognizer.npz  285 × 20 tags, 16 dimensions" in out
     first = (solved[0] / "index" / "recognizer.npz").read_bytes()
     assert (copy / "index" / "recognizer.npz").read_bytes() == first
@@ -616,13 +639,17 @@ def test_broken_previews_are_counted_and_too_many_stop_the_run(solved, copy, cap
     shutil.copy(solved[0] / "index" / "recognizer.npz", copy / "index" / "recognizer.npz")
     safe = [row["md5"] for row in world[1] if row["rating"] == "s"]
     for k, md5 in enumerate(safe[:6]):
-        preview_path(copy / "previews", md5).write_bytes([b"", b"<html>", b"\xff\xd8\xff"][k % 3])
+        preview_path(copy / "previews", md5).write_bytes(
+            [b"", b"<html>", b"\xff\xd8\xff"][k % 3]
+        )
     solve(copy, "--no-fetch", "--no-judge")
     assert "279 pictures of 285 posts, 6 broken" in capsys.readouterr().out
     before = (copy / "index" / "recognizer.npz").read_bytes()
     for md5 in safe[:40]:
         preview_path(copy / "previews", md5).write_bytes(b"")
-    with pytest.raises(BadInput, match=r"40 of 285 previews .* are broken .*empty.*at most 10%"):
+    with pytest.raises(
+        BadInput, match=r"40 of 285 previews .* are broken .*empty.*at most 10%"
+    ):
         solve(copy, "--no-fetch", "--no-judge")
     assert (copy / "index" / "recognizer.npz").read_bytes() == before
 
@@ -699,9 +726,13 @@ def test_too_little_to_learn_from_is_said(examples):
     with pytest.raises(BadInput, match="19 pictures"):
         train(examples.take(np.arange(19)))
     nothing = Examples(
-        examples.rows, examples.labels * 0, examples.families,
-        examples.vecs, examples.names, examples.nameable,
-    )  # fmt: skip
+        examples.rows,
+        examples.labels * 0,
+        examples.families,
+        examples.vecs,
+        examples.names,
+        examples.nameable,
+    )
     with pytest.raises(BadInput, match="0 tags on 5 of them"):
         train(nothing)
     alone = examples.take(np.arange(40))

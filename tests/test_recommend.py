@@ -10,7 +10,7 @@ import pytest
 
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost, UnknownTag
-from e6graph.tags import CATEGORIES
+from e6graph.tags.categories import CATEGORIES
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,9 @@ def test_a_shorter_answer_is_the_head_of_a_longer(graph, recommender):
     assert many[:5] == few and len(many) == 12
 
 
-def test_the_same_call_gives_the_same_answer_after_opening_again(graph, built_index, recommender):
+def test_the_same_call_gives_the_same_answer_after_opening_again(
+    graph, built_index, recommender
+):
     query = shown(graph)
     again = PostGraph.open(built_index)
     assert recommender(graph, query, 10) == recommender(again, query, 10)
@@ -272,7 +274,9 @@ def test_on_tate_recommend_finds_the_hidden_pool_member(tate_index):
     from e6graph import evaluate
 
     graph = PostGraph.open(tate_index, "sqe", None)
-    pools = [np.searchsorted(graph.posts.ids, p) for p in graph.posts.pools["post_ids"].to_pylist()]
+    pools = [
+        np.searchsorted(graph.posts.ids, p) for p in graph.posts.pools["post_ids"].to_pylist()
+    ]
     queries = evaluate.pool_queries(pools, 300)
     rows = evaluate.baselines(graph)
     tfidf = evaluate.judge(rows["TF-IDF cosine"], queries)
@@ -284,7 +288,7 @@ def test_on_tate_recommend_finds_the_hidden_pool_member(tate_index):
 
 # -- the board of someone who wants to see less ----------------------------------------------------
 def test_a_narrowed_board_is_the_board_opened_so(built_index, everything, graph, recommender):
-    from e6graph.blacklist import DEFAULT
+    from e6graph.recommend.blacklist import DEFAULT
 
     narrow = everything.narrowed("s", DEFAULT)
     assert np.array_equal(narrow.allowed, graph.allowed)
@@ -301,7 +305,9 @@ def test_narrowing_never_widens(graph, everything):
     with pytest.raises(BadInput, match="this board shows s"):
         graph.narrowed("qe")
     hidden = everything.narrowed("sqe", "fox").narrowed("sqe", "night")
-    names = {name for name, count in zip(hidden.posts.names, hidden.shown, strict=True) if count}
+    names = {
+        name for name, count in zip(hidden.posts.names, hidden.shown, strict=True) if count
+    }
     assert not names & {"fox", "night"}
     assert everything.narrowed("sqe", "night").shown[everything.posts.tag_ids["fox"]] > 0
 

@@ -15,10 +15,10 @@ from boards import post, write_export
 from conftest import build
 
 from e6graph import PostGraph
-from e6graph.chat.renewal import EVERY, Watch
+from e6graph.chat.profiles import Profiles
+from e6graph.chat.reload import EVERY, Watch
 from e6graph.chat.sessions import Sessions
 from e6graph.errors import BadArtifact
-from e6graph.profiles import Profiles
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,9 @@ def test_talks_go_on_with_the_new_index_and_let_go_of_the_old(index, tmp_path, c
         assert card.post.post_id > 100
         assert not sessions.visible(1) and sessions.thumbnail(card.post) is None
         assert "may not be shown here" in sessions.reply("ann", "/like 1")[0].text
-        assert sessions.taste("ann").enjoys == ["fox"]  # what is kept stays, posts that went too
+        assert sessions.taste("ann").enjoys == [
+            "fox"
+        ]  # what is kept stays, posts that went too
         assert len(profiles.load("ann").liked) == 1
         (card,) = [reply for reply in sessions.reply("bob", "/surprise") if reply.post]
         assert card.post.post_id > 100
@@ -92,7 +94,9 @@ def test_talks_go_on_with_the_new_index_and_let_go_of_the_old(index, tmp_path, c
     assert "new posts are shown" in caplog.text
 
 
-def test_an_index_that_cannot_be_opened_leaves_the_old_one_and_one_line(index, tmp_path, caplog):
+def test_an_index_that_cannot_be_opened_leaves_the_old_one_and_one_line(
+    index, tmp_path, caplog
+):
     attempts = []
 
     def opened():
@@ -116,7 +120,9 @@ def test_an_index_that_cannot_be_opened_leaves_the_old_one_and_one_line(index, t
         assert "one before stays in use" in lines[0] and "embed_tags.py" in lines[-1]
         assert "\n" not in "".join(lines)
         assert sessions.reply("ann", "/walk")[0].post.post_id < 100
-        build(index, tmp_path / "export", dim=4)  # each stage is a change; the last makes it whole
+        build(
+            index, tmp_path / "export", dim=4
+        )  # each stage is a change; the last makes it whole
         until(lambda: sessions.visible(201))
         end()
 
@@ -165,7 +171,12 @@ def test_memory_that_was_let_go_of_is_given_back():
     """Without the call large arrays stay with the process, for there are small ones between."""
     held = {}
     for how in ("given back", "as it is"):
-        done = subprocess.run([sys.executable, "-c", HELD, how], capture_output=True, text=True,
-                              cwd=Path(__file__).parents[1], check=True)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", HELD, how],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[1],
+            check=True,
+        )
         held[how] = float(done.stdout)
     assert held["given back"] < 10 < 50 < held["as it is"], held

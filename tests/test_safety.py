@@ -21,14 +21,15 @@ from conftest import build
 from PIL import Image
 
 from e6graph import PostGraph
+from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost
-from e6graph.importdb import import_export
-from e6graph.previews import PreviewCounts, preview_path
-from e6graph.profiles import Profile, Profiles
-from e6graph.safety import NEVER_TAGS, never_shown, read_rule
+from e6graph.hydrate.importdb import import_export
+from e6graph.hydrate.previews import PreviewCounts, preview_path
+from e6graph.recommend.profile import Profile
+from e6graph.recommend.weights import pool_rows
 from e6graph.store import Store
-from e6graph.weighting import pool_rows
+from e6graph.tags.never import NEVER_TAGS, never_shown, read_rule
 
 ALIASES = [
     ("youngster", "young"),
@@ -118,15 +119,28 @@ def test_the_ids_under_the_rule(tmp_path):
     import_export(board(tmp_path / "export", CROWD + case_posts("s", 2)), store, progress=False)
     names = gzip.decompress((store.root / "tags.txt.gz").read_bytes()).decode().split("\n")
     assert {names[i] for i in read_rule(store)[0]} == {
-        "young", "loli", "shota_(character)", "cub", "toddler", "baby", "fox_kit",
-        "YOUNG", "Kid", "Baby",
-    }  # fmt: skip
+        "young",
+        "loli",
+        "shota_(character)",
+        "cub",
+        "toddler",
+        "baby",
+        "fox_kit",
+        "YOUNG",
+        "Kid",
+        "Baby",
+    }
     assert set(NEVER_TAGS) == {"young", "loli", "shota", "cub"}
 
 
 def test_the_last_row_of_a_post_decides(tmp_path):
-    posts = [*CROWD, post(200, "young fox"), post(200, "young fox", rating="e"),
-             post(201, "young fox", rating="q"), post(201, "fox", rating="q")]  # fmt: skip
+    posts = [
+        *CROWD,
+        post(200, "young fox"),
+        post(200, "young fox", rating="e"),
+        post(201, "young fox", rating="q"),
+        post(201, "fox", rating="q"),
+    ]
     store = Store(tmp_path / "index")
     import_export(board(tmp_path / "export", posts), store, progress=False)
     assert ids_in(store) - {row["id"] for row in CROWD} == {201}
@@ -141,12 +155,17 @@ def rewrite(index, name, table, sidecar):
         if name.endswith(".parquet"):
             pq.write_table(table, path)
         else:
-            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as file:
+            with (
+                pa.OSFile(str(path), "wb") as sink,
+                pa.ipc.new_file(sink, table.schema) as file,
+            ):
                 file.write_table(table)
 
     if sidecar == "rewritten":
         about = Store(index).sidecar(name)
-        with Store(index).stage(about["made_by"], about["parameters"], about["inputs"]) as stage:
+        with Store(index).stage(
+            about["made_by"], about["parameters"], about["inputs"]
+        ) as stage:
             for other in set(about["together"]) - {name}:
                 shutil.copy(index / other, stage.path(other))
             save(stage.path(name))
@@ -197,7 +216,9 @@ def finish(index, dim=4):
 
 @pytest.mark.parametrize("sidecar", ["absent", "rewritten"])
 @pytest.mark.parametrize("repeat", [1, 2])
-def test_the_index_leaves_them_out_whatever_posts_it_is_given(tmp_path, capsys, sidecar, repeat):
+def test_the_index_leaves_them_out_whatever_posts_it_is_given(
+    tmp_path, capsys, sidecar, repeat
+):
     export, index = tmp_path / "export", tmp_path / "index"
     posts = CROWD + case_posts("s", repeat)
     import_export(board(export, posts), Store(index), progress=False)
@@ -218,7 +239,9 @@ def test_the_index_leaves_them_out_whatever_posts_it_is_given(tmp_path, capsys, 
 def test_unusual_columns_of_another_importer(tmp_path):
     """No rating is not a safe rating; wide integers, and no `other_tags`, are fine."""
     index = tmp_path / "index"
-    import_export(board(tmp_path / "e", CROWD + case_posts("s", 2)), Store(index), progress=False)
+    import_export(
+        board(tmp_path / "e", CROWD + case_posts("s", 2)), Store(index), progress=False
+    )
     table = pq.read_table(index / "posts.parquet").drop_columns(["other_tags"])
     wide = [pa.array(table[name].to_pylist(), pa.list_(pa.int64())) for name in LISTS]
     for name, column in zip(LISTS, wide, strict=True):
@@ -260,8 +283,12 @@ def answers(graph):
     ids = graph.posts.ids.tolist()
     shown = [i for i in ids if graph.visible(i)]
     for i in set(ids) - set(shown):
-        for ask in (graph.describe, graph.neighbors, lambda i: graph.walk([i]),
-                    lambda i: graph.recommend(posts=[i])):  # fmt: skip
+        for ask in (
+            graph.describe,
+            graph.neighbors,
+            lambda i: graph.walk([i]),
+            lambda i: graph.recommend(posts=[i]),
+        ):
             with pytest.raises(UnknownPost):
                 ask(i)
     found = set(shown)
@@ -277,9 +304,12 @@ def answers(graph):
             found |= set(graph.walk([start], over, steps=2000, restart=0.3)[0].tolist())
     hidden = set(ids) - set(shown)
     named = [name for name, column in graph._column.items()]
-    for asked in [{"posts": some}, {"posts": some, "avoid": list(hidden)},
-                  {"posts": some[:1], "exclude": list(hidden)},
-                  *({"tags": [name]} for name in named)]:  # fmt: skip
+    for asked in [
+        {"posts": some},
+        {"posts": some, "avoid": list(hidden)},
+        {"posts": some[:1], "exclude": list(hidden)},
+        *({"tags": [name]} for name in named),
+    ]:
         made = graph.recommend(**asked, n=len(ids))
         found |= {r.post_id for r in made}
         found |= {reason for r in made for reason in r.because if isinstance(reason, int)}
@@ -340,7 +370,9 @@ def test_no_talk_shows_a_smuggled_post_whatever_is_kept(forged, tmp_path):
         for post_id in smuggled:  # of a time before the rule, say
             kept.like("ann", post_id)
         sessions = Sessions(graph, kept, clock=iter(range(0, 10**9, 100)).__next__)
-        asked = [f"/{verb} {i}" for i in smuggled for verb in ("like", "dislike", "more", "why")]
+        asked = [
+            f"/{verb} {i}" for i in smuggled for verb in ("like", "dislike", "more", "why")
+        ]
         asked += [
             "/rating q",
             "/rating sqe",
@@ -414,14 +446,27 @@ def test_upper_case_names_are_found_and_so_are_aliases(tmp_path):
     build(tmp_path / "i", board(tmp_path / "e", CROWD + case_posts("s", 2)), dim=4)
     graph = PostGraph.open(tmp_path / "i", blacklist=None)
     assert graph.resolve_tags(["YOUNG", "Kid", "FOX", "Youngster", "Nope"]) == (
-        ["YOUNG", "Kid", "fox", "young"], ["Nope"]
-    )  # fmt: skip
+        ["YOUNG", "Kid", "fox", "young"],
+        ["Nope"],
+    )
     post = graph.describe(np.int64(2))
     assert type(post.post_id) is int and post.tags == {"general": ["tree", "river", "stone"]}
 
 
 # -- random boards -------------------------------------------------------------------------------
-WORDS = ["fox", "owl", "tree", "river", "stone", "moss", "lamp", "rain", "snow", "cloud", "bell"]
+WORDS = [
+    "fox",
+    "owl",
+    "tree",
+    "river",
+    "stone",
+    "moss",
+    "lamp",
+    "rain",
+    "snow",
+    "cloud",
+    "bell",
+]
 SUSPECT = ["young", "cub", "Loli", "kid", "toddler", "baby", "shota", "YOUNGSTER", "fox_kit"]
 
 
@@ -443,7 +488,9 @@ def random_posts(rng):
         tags += rng.choice(SUSPECT, rng.choice([0, 0, 1, 2]), replace=False).tolist()
         if rng.random() < 0.2:
             tags.append(f"only_here_{post_id}")
-        posts.append(post(post_id, " ".join(rng.permutation(tags)), rating=rng.choice([*"ssqe"])))
+        posts.append(
+            post(post_id, " ".join(rng.permutation(tags)), rating=rng.choice([*"ssqe"]))
+        )
     return posts
 
 
@@ -472,8 +519,11 @@ def random_index(tmp_path, seed):
             put(table, rating=ratings),
             ["absent", "rewritten"][seed % 4 // 2],
         )
-        forbidden |= {i for i, rating in zip(table["id"].to_pylist(), ratings, strict=True)
-                      if rating != "s" and held[i]}  # fmt: skip
+        forbidden |= {
+            i
+            for i, rating in zip(table["id"].to_pylist(), ratings, strict=True)
+            if rating != "s" and held[i]
+        }
     return index, ids, forbidden
 
 
@@ -490,8 +540,11 @@ def test_random_boards_never_let_one_through(tmp_path, seed):
 
 
 OPENED: list[set[str]] = []  # who wants to know which files are opened
-sys.addaudithook(lambda event, args: [names.add(str(args[0])) for names in OPENED]
-                 if event == "open" and OPENED else None)  # fmt: skip
+sys.addaudithook(
+    lambda event, args: (
+        [names.add(str(args[0])) for names in OPENED] if event == "open" and OPENED else None
+    )
+)
 TALK = "/walk\n/like\n/surprise\n/dislike\n/more\n/why\n/taste\n/export\n"
 
 
@@ -501,11 +554,15 @@ def md5_of(post_id):
 
 def numbers(text):
     """Post ids that a text names."""
-    return set(map(int, re.findall(r"(?:#|/posts?/|preview/)(\d+)", text.replace("/drop #12", ""))))
+    return set(
+        map(int, re.findall(r"(?:#|/posts?/|preview/)(\d+)", text.replace("/drop #12", "")))
+    )
 
 
 @pytest.mark.parametrize("seed", range(41, 47, 2))
-def test_no_way_out_of_a_random_board_lets_one_through(tmp_path, seed, monkeypatch, capsys, caplog):
+def test_no_way_out_of_a_random_board_lets_one_through(
+    tmp_path, seed, monkeypatch, capsys, caplog
+):
     """Files opened, pictures fetched and learned from, talks, the page, logs, tables of tags."""
     import bot
     import query_tags
@@ -536,21 +593,57 @@ def test_no_way_out_of_a_random_board_lets_one_through(tmp_path, seed, monkeypat
     monkeypatch.chdir(tmp_path)
     OPENED.append(opened := set())
     try:
-        with contextlib.suppress(BadInput):  # too few pictures of a tag, where nearly all is hidden
-            solve_recognizer.main(["--index", str(index), "--ratings", "sqe", "--previews",
-                                   str(tmp_path / "fetched"), "--static-url", "http://127.0.0.1:9",
-                                   "--user-agent", "a test", "--no-judge"])  # fmt: skip
+        with contextlib.suppress(
+            BadInput
+        ):  # too few pictures of a tag, where nearly all is hidden
+            solve_recognizer.main(
+                [
+                    "--index",
+                    str(index),
+                    "--ratings",
+                    "sqe",
+                    "--previews",
+                    str(tmp_path / "fetched"),
+                    "--static-url",
+                    "http://127.0.0.1:9",
+                    "--user-agent",
+                    "a test",
+                    "--no-judge",
+                ]
+            )
         assert asked and not secret & set(asked)
         OPENED.clear()
         draw(here, map(md5_of, ids))  # as if of a time before the rule
         OPENED.append(opened)
         with contextlib.suppress(BadInput):
-            solve_recognizer.main(["--index", str(index), "--ratings", "sqe", "--previews",
-                                   str(here), "--no-fetch", "--no-judge"])  # fmt: skip
+            solve_recognizer.main(
+                [
+                    "--index",
+                    str(index),
+                    "--ratings",
+                    "sqe",
+                    "--previews",
+                    str(here),
+                    "--no-fetch",
+                    "--no-judge",
+                ]
+            )
         talk = f"/enjoy tree fox\n{TALK}{TALK}{TALK}"
         monkeypatch.setattr(sys, "stdin", io.StringIO(talk))
-        bot.main(["--index", str(index), "--ratings", ratings, "--blacklist", blacklist,
-                  "--previews", str(here), "--sheet", str(tmp_path / "sheet.png")])  # fmt: skip
+        bot.main(
+            [
+                "--index",
+                str(index),
+                "--ratings",
+                ratings,
+                "--blacklist",
+                blacklist,
+                "--previews",
+                str(here),
+                "--sheet",
+                str(tmp_path / "sheet.png"),
+            ]
+        )
         query_tags.main(["--index", str(index), "tree", "-f", "0", "-n", "9"])
     finally:
         OPENED.clear()
@@ -572,7 +665,9 @@ def test_no_way_out_of_a_random_board_lets_one_through(tmp_path, seed, monkeypat
         test_web.serving(Sessions(graph, profiles, here)) as site,
     ):
         client = requests.Session()
-        texts = [test_web.say(site, text, client).text for text in ["tree", *TALK.split("\n")[:6]]]
+        texts = [
+            test_web.say(site, text, client).text for text in ["tree", *TALK.split("\n")[:6]]
+        ]
         texts.append(client.get(f"{site}/api/taste").text)
         named = numbers("".join(texts))
         assert named and not named & forbidden
@@ -604,5 +699,7 @@ def test_telegram_sends_no_smuggled_post(forged, tmp_path, monkeypatch):
             server.wait(number)
         sent = server.sent()
         shown = {int(n) for call in sent for n in re.findall(r"^#(\d+)", call.text, re.M)}
-        pressed = {int(n) for call in sent for key in call.buttons for n in re.findall(r"\d+", key)}
+        pressed = {
+            int(n) for call in sent for key in call.buttons for n in re.findall(r"\d+", key)
+        }
         assert len(shown) > 4 and not (shown | pressed) & smuggled

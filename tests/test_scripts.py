@@ -26,7 +26,11 @@ from e6graph.store import Store
 
 STAGES = ["hydrate_data.py", "embed_tags.py", "solve_attenuator.py", "construct_index.py"]
 MAKES = dict(
-    zip(STAGES, ["posts.parquet", "dictionary.npz", "attenuator.npz", "posts.arrow"], strict=True)
+    zip(
+        STAGES,
+        ["posts.parquet", "dictionary.npz", "attenuator.npz", "posts.arrow"],
+        strict=True,
+    )
 )
 NEEDS = {  # on an empty index
     "embed_tags.py": "run hydrate_data.py first",
@@ -39,9 +43,14 @@ ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
 def start(script, *args, **options):
     command = [sys.executable, ROOT / script, *map(str, args)]
     return subprocess.Popen(
-        command, cwd=ROOT, env=ENVIRONMENT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
-    )  # fmt: skip
+        command,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
 
 
 def run(script, *args):
@@ -72,14 +81,16 @@ def test_the_four_scripts_in_order_print_what_they_wrote(planted, tmp_path):
         (STAGES[1], {"dictionary.npz": "68 tags × 16"}),
         (STAGES[2], {"attenuator.npz": "16 × 16"}),
         (STAGES[3], {"posts.skip*.ann": "346 posts × 16", "posts.arrow": "346 posts"}),
-    ):  # fmt: skip
+    ):
         more = ["--from", planted.directory] if script == STAGES[0] else []
         more = ["--dim", 16] if script == STAGES[1] else more
         status, out, err = run(script, "--index", index, *more)
         assert status == 0, err
         for name, shape in wrote.items():
             path = Store(index).path(name)
-            assert re.search(rf"^{re.escape(str(path))}  {shape}  [\d.]+ MB  [\d.]+ s$", out, re.M)
+            assert re.search(
+                rf"^{re.escape(str(path))}  {shape}  [\d.]+ MB  [\d.]+ s$", out, re.M
+            )
     graph = PostGraph.open(index)
     assert len(graph.posts) == len(planted.cluster) == 346
     assert not set(graph.posts.ids.tolist()) & (planted.deleted | planted.forbidden)
@@ -112,8 +123,10 @@ def test_an_index_by_plain_python(built_index, planted):
     assert implied[str(idx["fox"])] == sorted([idx["canine"], idx["mammal"]])
     with np.load(built_index / "dictionary.npz", allow_pickle=False) as arrays:
         assert [str(arrays[k].dtype) for k in ("vecs", "frqs", "singular_values")] == [
-            "float32", "int64", "float32"
-        ]  # fmt: skip
+            "float32",
+            "int64",
+            "float32",
+        ]
         assert arrays["vecs"].shape == (len(arrays["tags"]), 16)
         assert np.allclose(np.linalg.norm(arrays["vecs"], axis=1), 1, atol=1e-5)
         assert [names[i] for i in arrays["tag_ids"]] == arrays["tags"].tolist()
@@ -168,15 +181,43 @@ def test_hydrate_says_what_is_wrong_with_its_source(tmp_path):
 
 
 WRONG = {
-    "hydrate_data.py": ["--demo 0", "--demo x", "--from a --demo", "--from a --source b",
-                        "--seed -1"],
-    "embed_tags.py": ["--dim 0", "--vocab -1", "--min-count 0", "--smoothing nan", "--smoothing 2",
-                      "--eig-power inf", "--seed -1", "--seed 99999999999"],
-    "solve_attenuator.py": ["--weighting sqrt", "--threshold 0", "--ridge nan", "--ridge -1",
-                            "--held-out 2", "--held-out nan", "--seed -1"],
-    "construct_index.py": ["--trees 0", "--trees 99999999999", "--graph -1", "--jobs -7",
-                           "--offset -5", "--search-k 0", "--seed -1", "--seed 99999999999"],
-}  # fmt: skip
+    "hydrate_data.py": [
+        "--demo 0",
+        "--demo x",
+        "--from a --demo",
+        "--from a --source b",
+        "--seed -1",
+    ],
+    "embed_tags.py": [
+        "--dim 0",
+        "--vocab -1",
+        "--min-count 0",
+        "--smoothing nan",
+        "--smoothing 2",
+        "--eig-power inf",
+        "--seed -1",
+        "--seed 99999999999",
+    ],
+    "solve_attenuator.py": [
+        "--weighting sqrt",
+        "--threshold 0",
+        "--ridge nan",
+        "--ridge -1",
+        "--held-out 2",
+        "--held-out nan",
+        "--seed -1",
+    ],
+    "construct_index.py": [
+        "--trees 0",
+        "--trees 99999999999",
+        "--graph -1",
+        "--jobs -7",
+        "--offset -5",
+        "--search-k 0",
+        "--seed -1",
+        "--seed 99999999999",
+    ],
+}
 
 
 @pytest.mark.parametrize("script", WRONG)
@@ -249,8 +290,9 @@ def test_the_offset_leaves_smaller_ids_out_of_everything(built_index, planted, t
     construct_index.main(["--index", str(index)])
     assert not (index / "neighbors.npy").exists()  # of the other offset
     assert [p.name for p in index.glob("*.ann*")] == [
-        f"posts.skip{min(planted.cluster)}.ann", f"posts.skip{min(planted.cluster)}.ann.json"
-    ]  # fmt: skip
+        f"posts.skip{min(planted.cluster)}.ann",
+        f"posts.skip{min(planted.cluster)}.ann.json",
+    ]
 
 
 def test_the_site_is_where_posts_are_looked_at(planted, tmp_path):
@@ -334,7 +376,9 @@ def test_processes_and_seeds(planted, built_index, tmp_path):
     ]
 
 
-def test_parts_that_do_not_belong_together_name_the_script_to_run(planted, built_index, tmp_path):
+def test_parts_that_do_not_belong_together_name_the_script_to_run(
+    planted, built_index, tmp_path
+):
     import embed_tags
     import solve_attenuator
 
@@ -386,9 +430,11 @@ def test_what_is_opened_stays_of_one_index_whatever_replaces_it(built_index, tmp
 
 # -- killed --------------------------------------------------------------------------------------
 def arguments(script, index, planted):
-    more = {"hydrate_data.py": ["--from", planted.directory],
-            "embed_tags.py": ["--dim", "16", "--seed", "3"],
-            "construct_index.py": ["--graph", "8", "--seed", "3"]}  # fmt: skip
+    more = {
+        "hydrate_data.py": ["--from", planted.directory],
+        "embed_tags.py": ["--dim", "16", "--seed", "3"],
+        "construct_index.py": ["--graph", "8", "--seed", "3"],
+    }
     return ["--index", index, *more.get(script, ["--ridge", "0.5"])]
 
 
@@ -448,7 +494,9 @@ KILLED_AT = textwrap.dedent("""
 
 @pytest.mark.parametrize("moment", ["the journal", "the second rename"])
 @pytest.mark.parametrize("script", STAGES)
-def test_killed_at_the_moments_chance_seldom_meets(planted, built_index, tmp_path, script, moment):
+def test_killed_at_the_moments_chance_seldom_meets(
+    planted, built_index, tmp_path, script, moment
+):
     """Before the journal is there the old set stays; after it, whoever opens finishes the new."""
     index = tmp_path / "index"
     shutil.copytree(built_index, index)
@@ -456,10 +504,19 @@ def test_killed_at_the_moments_chance_seldom_meets(planted, built_index, tmp_pat
     if script == "hydrate_data.py":
         planted = planted_export(tmp_path / "export", posts=300, seed=4)
     done = subprocess.run(
-        [sys.executable, "-c", KILLED_AT, moment, ROOT / script,
-         *map(str, arguments(script, index, planted))],
-        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            KILLED_AT,
+            moment,
+            ROOT / script,
+            *map(str, arguments(script, index, planted)),
+        ],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     store = Store(index)
     assert (artifacts(index) == old) == (moment == "the journal")
@@ -484,7 +541,11 @@ def test_two_at_once_one_waits_its_turn(planted, built_index, tmp_path):
         (BadInput("got 1, expected 2"), 1, "got 1, expected 2"),
         (MemoryError("9 GB"), 1, "out of memory (9 GB)"),
         (KeyboardInterrupt(), 130, "interrupted"),
-        (PermissionError(13, "Permission denied", "db_export"), 1, "Permission denied: db_export"),
+        (
+            PermissionError(13, "Permission denied", "db_export"),
+            1,
+            "Permission denied: db_export",
+        ),
         (OSError(28, "No space left on device"), 1, "No space left on device"),
     ],
 )
@@ -507,7 +568,9 @@ def test_a_bug_is_no_one_s_fault_but_ours_and_shows_its_traceback():
 
 
 def test_a_reader_that_goes_away_is_no_error(planted, tmp_path):
-    process = start("hydrate_data.py", "--from", planted.directory, "--index", tmp_path / "index")
+    process = start(
+        "hydrate_data.py", "--from", planted.directory, "--index", tmp_path / "index"
+    )
     process.stdout.close()
     err = process.stderr.read()
     assert process.wait(60) == 141

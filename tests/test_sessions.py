@@ -8,9 +8,9 @@ from fake_graph import FakeGraph
 
 from e6graph.chat import sessions as module
 from e6graph.chat.messages import Completion, Reply, Taste
+from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
-from e6graph.previews import preview_path
-from e6graph.profiles import Profiles
+from e6graph.hydrate.previews import preview_path
 
 
 @pytest.fixture

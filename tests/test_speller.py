@@ -4,7 +4,7 @@ import difflib
 
 import numpy as np
 
-from e6graph.speller import CUTOFF, nearest_names
+from e6graph.tags.spelling import CUTOFF, nearest_names
 
 
 def test_close_spellings_come_first_and_strangers_not_at_all():
@@ -24,7 +24,9 @@ def test_no_better_name_is_missed_for_the_prefilter():
         got = nearest_names(typed, names, 1)
 
         def ratio(found, typed=typed):
-            return max((difflib.SequenceMatcher(None, f, typed).ratio() for f in found), default=0)
+            return max(
+                (difflib.SequenceMatcher(None, f, typed).ratio() for f in found), default=0
+            )
 
         assert ratio(got) >= ratio(best) - 0.1
 

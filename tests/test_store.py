@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from e6graph import store as module
 from e6graph.errors import BadArtifact, E6GraphError, MissingArtifact
-from e6graph.files import JOURNAL, sha256_file, write_atomic
-from e6graph.store import FORMAT, LOCK, Store
+from e6graph.store import index as module
+from e6graph.store.files import JOURNAL, sha256_file, write_atomic
+from e6graph.store.index import FORMAT, LOCK, Store
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -129,7 +129,9 @@ def test_the_digest_is_that_of_the_bytes_wherever_they_are(store, tmp_path):
         (tmp_path / "copied" / path.name).write_bytes(path.read_bytes())
     for name in ("elsewhere", "copied"):
         assert Store(tmp_path / name).check("posts.parquet").read_text() == "posts"
-    assert sha256_file(tmp_path / "copied" / "posts.parquet") == store_sha(tmp_path / "elsewhere")
+    assert sha256_file(tmp_path / "copied" / "posts.parquet") == store_sha(
+        tmp_path / "elsewhere"
+    )
 
 
 def store_sha(root):
@@ -167,7 +169,9 @@ def test_artifacts_of_another_input_name_the_first_script_to_run_again(store):
     store.check("posts.arrow")  # made again, to the same bytes: still the same input
     write(store, "embed_tags.py", ["posts.parquet"], dictionary_npz="another")
     for name in ("attenuator.npz", "posts.arrow"):
-        with pytest.raises(BadArtifact, match=r"another dictionary.npz: run solve_attenuator\.py"):
+        with pytest.raises(
+            BadArtifact, match=r"another dictionary.npz: run solve_attenuator\.py"
+        ):
             store.check(name)
     write(store, posts_parquet="others")
     with pytest.raises(BadArtifact, match=r"another posts.parquet: run embed_tags\.py again"):
@@ -177,7 +181,9 @@ def test_artifacts_of_another_input_name_the_first_script_to_run_again(store):
 def test_an_artifact_whose_input_is_gone_names_the_script_that_makes_it(store):
     chain(store)
     (store.root / "posts.parquet").unlink()
-    with pytest.raises(MissingArtifact, match=r"posts\.parquet is missing: run hydrate_data\.py"):
+    with pytest.raises(
+        MissingArtifact, match=r"posts\.parquet is missing: run hydrate_data\.py"
+    ):
         store.check("dictionary.npz")
 
 
@@ -191,10 +197,7 @@ def test_an_input_that_changes_under_a_running_script_is_noticed(store):
         store.check("dictionary.npz")
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "{", "[]", "null", "{}", f'{{"format": {FORMAT}}}'],
-)
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", f'{{"format": {FORMAT}}}'])
 def test_a_sidecar_that_cannot_be_read_is_refused(store, text):
     write(store, posts_parquet="posts")
     (store.root / "posts.parquet.json").write_text(text)
@@ -218,7 +221,9 @@ def test_every_bit_of_a_sidecar_counts(store):
     write(store, posts_parquet="posts", parameters={"never": ["young"], "offset": 14})
     beside = store.root / "posts.parquet.json"
     whole = beside.read_bytes()
-    for at, byte in enumerate(whole[: whole.index(b'"stat"')]):  # which is only believed if it fits
+    for at, byte in enumerate(
+        whole[: whole.index(b'"stat"')]
+    ):  # which is only believed if it fits
         for bit in (0, 2, 5):
             beside.write_bytes(whole[:at] + bytes([byte ^ 1 << bit]) + whole[at + 1 :])
             with pytest.raises(BadArtifact, match=r"run hydrate_data\.py again"):
@@ -243,8 +248,12 @@ def test_artifacts_of_two_runs_of_one_stage_are_refused(store, tmp_path):
 def test_another_format_is_refused(store):
     write(store, posts_parquet="posts")
     beside = store.root / "posts.parquet.json"
-    beside.write_text(beside.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
-    with pytest.raises(BadArtifact, match=f"format {FORMAT + 1}, expected {FORMAT}: run hydrate"):
+    beside.write_text(
+        beside.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}')
+    )
+    with pytest.raises(
+        BadArtifact, match=f"format {FORMAT + 1}, expected {FORMAT}: run hydrate"
+    ):
         store.check("posts.parquet")
 
 
@@ -440,8 +449,11 @@ def test_a_killed_process_leaves_the_old_set_or_the_new(tmp_path):
                 stage.path(name).write_text("old")
         done = subprocess.run(
             [sys.executable, "-c", program, root, str(after)],
-            cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == -9, done.stderr
         reader = Store(root)
         names = ("a.txt", "b.txt") if after >= 3 else ("a.txt", "b.txt", "old.txt")
@@ -482,8 +494,11 @@ def test_a_lock_held_by_another_process_names_it(store):
     """)
     other = subprocess.Popen(
         [sys.executable, "-c", program, store.root],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert other.stdout.readline() == "ready\n"
         with pytest.raises(E6GraphError) as caught:
@@ -526,8 +541,11 @@ def test_what_a_stage_replaces_goes_with_its_sidecar(store):
                 stage.path("neighbors.npy").write_text("table")
     names = {path.name for path in store.root.iterdir()} - {LOCK}
     assert names == {
-        "posts.parquet", "posts.parquet.json", "posts.skip22.ann", "posts.skip22.ann.json"
-    }  # fmt: skip
+        "posts.parquet",
+        "posts.parquet.json",
+        "posts.skip22.ann",
+        "posts.skip22.ann.json",
+    }
     assert store.check("posts.skip*.ann").name == "posts.skip22.ann"
     write(store, "construct_index.py", replaces=["posts.skip*.ann"])
     with pytest.raises(MissingArtifact, match=r"run construct_index\.py first"):
@@ -538,23 +556,32 @@ def test_two_files_of_one_pattern_are_refused(store):
     store.root.mkdir()
     for offset in (1, 2):
         (store.root / f"posts.skip{offset}.ann").write_text("tree")
-    with pytest.raises(BadArtifact, match=r"posts\.skip1\.ann, posts\.skip2\.ann: expected one"):
+    with pytest.raises(
+        BadArtifact, match=r"posts\.skip1\.ann, posts\.skip2\.ann: expected one"
+    ):
         store.check("posts.skip*.ann")
 
 
 # -- what the files hold -------------------------------------------------------------------------
 def test_the_same_arrays_give_the_same_bytes(store, tmp_path):
-    arrays = {"vecs": np.arange(6, dtype=np.float32).reshape(2, 3), "tags": np.array(["fox", "é"])}
+    arrays = {
+        "vecs": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "tags": np.array(["fox", "é"]),
+    }
     other = Store(tmp_path / "other")
     for where in (store, other):
         with where.stage("embed_tags.py") as stage:
             stage.save_npz("dictionary.npz", **arrays)
         time.sleep(2.1 if where is store else 0)  # zip's clock ticks every two seconds
-    assert store.path("dictionary.npz").read_bytes() == other.path("dictionary.npz").read_bytes()
+    assert (
+        store.path("dictionary.npz").read_bytes() == other.path("dictionary.npz").read_bytes()
+    )
     loaded = store.load_npz("dictionary.npz")
     assert loaded["tags"].tolist() == ["fox", "é"] and loaded["vecs"].dtype == np.float32
     assert list(store.load_npz("dictionary.npz", "vecs")) == ["vecs"]
-    with pytest.raises(BadArtifact, match=r"cannot be read .*operator.* run embed_tags\.py again"):
+    with pytest.raises(
+        BadArtifact, match=r"cannot be read .*operator.* run embed_tags\.py again"
+    ):
         store.load_npz("dictionary.npz", "operator")
 
 

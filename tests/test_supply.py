@@ -8,8 +8,12 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = [p for p in ROOT.glob("**/*.py") if not p.is_relative_to(ROOT / "tests")
-        and not any(part.startswith(".") for part in p.relative_to(ROOT).parts)]  # fmt: skip
+CODE = [
+    p
+    for p in ROOT.glob("**/*.py")
+    if not p.is_relative_to(ROOT / "tests")
+    and not any(part.startswith(".") for part in p.relative_to(ROOT).parts)
+]
 FORBIDDEN = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv"}
 

@@ -9,9 +9,10 @@ import warnings
 
 import pytest
 
-from e6graph import tags as module
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, MissingArtifact, UnknownTag
-from e6graph.tags import (
+from e6graph.tags import BACKGROUND
+from e6graph.tags import normalizer as module
+from e6graph.tags.normalizer import (
     TagNormalizer,
     TagSetNormalizer,
     load_implications,
@@ -79,7 +80,7 @@ def test_files_of_the_import_load(built_index):
 
 
 def test_real_counts(tate, tmp_path):
-    from e6graph.importdb import IMAGE_TYPES, import_export
+    from e6graph.hydrate.importdb import IMAGE_TYPES, import_export
     from e6graph.store import Store
 
     import_export(tate, Store(tmp_path / "index"), IMAGE_TYPES, progress=False)
@@ -172,7 +173,7 @@ def test_categories_and_colours():
     for site, light in zip(
         module.tag_categories_colors, module.tag_categories_alt_colors, strict=True
     ):
-        assert contrast(site, module.BACKGROUND) > 2.9
+        assert contrast(site, BACKGROUND) > 2.9
         assert contrast(light, "#ffffff") >= 4.5
     assert len(set(module.tag_categories_alt_colors)) == len(module.CATEGORIES) == 10
 

@@ -18,12 +18,13 @@ from fake_graph import FakeGraph
 from fake_telegram import BOT, GROUP, HTML, TOKEN, Fault, flood, refusal, serving
 from PIL import Image
 
-from e6graph.chat import telegram as front
 from e6graph.chat.messages import COMMANDS, PICTURE_LIMIT, Picture, Reply
+from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
+from e6graph.chat.telegram import front
 from e6graph.errors import BadInput, E6GraphError
-from e6graph.previews import preview_path
-from e6graph.profiles import Profile, Profiles
+from e6graph.hydrate.previews import preview_path
+from e6graph.recommend.profile import Profile
 
 ptb = pytest.importorskip("telegram")
 pytestmark = pytest.mark.filterwarnings("ignore:Deprecated since version v22.2")
@@ -158,7 +159,9 @@ def test_the_whole_talk(server, quick, tmp_path):
         server.say(ANN, "/taste")
         assert "\nenjoys: fox, night\n" in server.wait(9)[-1].text
         server.photo(ANN, b"small", b"PICTURE, larger")
-        server.until(lambda: any("I think I see: fox 90%" in call.text for call in server.sent()))
+        server.until(
+            lambda: any("I think I see: fox 90%" in call.text for call in server.sent())
+        )
         assert [call.params["file_id"] for call in server.called("getFile")] == [
             name for name, data in server.files.items() if data == b"PICTURE, larger"
         ]
@@ -223,8 +226,11 @@ def test_a_preview_that_is_coming_is_waited_for_a_moment(server, quick, monkeypa
     def never():
         looks.append(time.monotonic())
 
-    sent = {"late": Reply("late", late, coming=True), "never": Reply("never", never, coming=True),
-            "none": Reply("none", never)}  # fmt: skip
+    sent = {
+        "late": Reply("late", late, coming=True),
+        "never": Reply("never", never, coming=True),
+        "none": Reply("none", never),
+    }
     with running(server, Script(lambda user, message: [sent[message]])):
         counts = []
         for number, name in enumerate(sent, 1):
@@ -255,8 +261,10 @@ def test_users_are_answered_at_once_and_each_in_order(server, quick):
         gate.set()
         server.wait(5)
         assert texts(server.sent(ANN)) == [
-            "telegram:7 slow", "telegram:7 second", "telegram:7 third"
-        ]  # fmt: skip
+            "telegram:7 slow",
+            "telegram:7 second",
+            "telegram:7 third",
+        ]
 
 
 def test_more_than_a_few_waiting_messages_are_dropped(server, quick, monkeypatch, caplog):
@@ -274,16 +282,23 @@ def test_more_than_a_few_waiting_messages_are_dropped(server, quick, monkeypatch
             lambda: (f"telegram:{BEN}", "done") in sessions.heard or server.changed.wait(1)
         )
     assert [message for user, message in sessions.heard if user == f"telegram:{ANN}"] == [
-        "m0", "m1", "m2"
-    ]  # fmt: skip
+        "m0",
+        "m1",
+        "m2",
+    ]
     dropped = re.findall(r"(\d+) sent too fast", caplog.text)
     assert sum(map(int, dropped)) == 3
 
 
 # -- who is answered -------------------------------------------------------------------------------
 def from_bot(text="Earlier"):
-    return {"message_id": 1, "date": 1, "from": BOT, "chat": {"id": GROUP, "type": "supergroup"},
-            "text": text}  # fmt: skip
+    return {
+        "message_id": 1,
+        "date": 1,
+        "from": BOT,
+        "chat": {"id": GROUP, "type": "supergroup"},
+        "text": text,
+    }
 
 
 def from_user():
@@ -323,9 +338,11 @@ def test_groups_are_ignored_unless_addressed(text, more, heard):
 
 
 def test_in_a_group_the_person_has_the_profile_and_files_stay_out(server, quick):
-    sessions = Script(lambda user, message: [
-        Reply("All of it.", document=("taste.json", b"{}"), choices=["/walk"])
-    ])  # fmt: skip
+    sessions = Script(
+        lambda user, message: [
+            Reply("All of it.", document=("taste.json", b"{}"), choices=["/walk"])
+        ]
+    )
     with running(server, sessions):
         asked = server.say(ANN, "/export@demo_fox_bot", chat=GROUP)
         (told,) = server.wait(1)
@@ -343,15 +360,31 @@ def test_what_is_not_a_message_of_a_person_is_ignored(server, quick, caplog):
     sessions = Script()
     with running(server, sessions):
         server.message(ANN, kind="edited_message", text="/walk")
-        server.put({"channel_post": {"message_id": 1, "date": int(time.time()), "chat": channel,
-                                     "text": "/walk"}})  # fmt: skip
+        server.put(
+            {
+                "channel_post": {
+                    "message_id": 1,
+                    "date": int(time.time()),
+                    "chat": channel,
+                    "text": "/walk",
+                }
+            }
+        )
         server.message(ANN, text="/walk", **{"from": BOT | {"id": 5, "username": "other_bot"}})
         server.message(ANN, GROUP, text="@demo_fox_bot hi", sender_chat=channel)
         server.message(ANN, GROUP, new_chat_members=[BOT])
         server.message(ANN, GROUP, pinned_message=from_bot("@demo_fox_bot"))
-        server.put({"callback_query": {"id": "1", "from": {"id": ANN, "is_bot": False,
-                    "first_name": "A"}, "inline_message_id": "2", "chat_instance": "1",
-                    "data": "/walk"}})  # fmt: skip
+        server.put(
+            {
+                "callback_query": {
+                    "id": "1",
+                    "from": {"id": ANN, "is_bot": False, "first_name": "A"},
+                    "inline_message_id": "2",
+                    "chat_instance": "1",
+                    "data": "/walk",
+                }
+            }
+        )
         server.message(ANN, text="old", date=int(time.time()) - 2 * 3600)
         server.message(ANN, text="not so old", date=int(time.time()) - 1800)
         assert texts(server.wait(1)) == ["heard not so old"]
@@ -363,14 +396,21 @@ def test_what_is_not_a_message_of_a_person_is_ignored(server, quick, caplog):
 def test_long_texts_are_split_and_long_choices_are_left_out(server, quick):
     lines = [f"line {number} {'🦊' * 20}" for number in range(150)]
     long = "/enjoy " + "é" * 29  # 65 bytes
-    sessions = Script(lambda user, message: [
-        Reply("\n".join(lines), post=message == "card" and jpeg(),
-              choices=["/like 12", long, "/walk", "/enjoy " + "x" * 57])
-    ])  # fmt: skip
+    sessions = Script(
+        lambda user, message: [
+            Reply(
+                "\n".join(lines),
+                post=message == "card" and jpeg(),
+                choices=["/like 12", long, "/walk", "/enjoy " + "x" * 57],
+            )
+        ]
+    )
     with running(server, sessions):
         server.say(ANN, "text")
         calls = server.wait(2)
-        assert "\n".join(texts(calls)).split("\n") == lines  # nothing is lost, no line is broken
+        assert (
+            "\n".join(texts(calls)).split("\n") == lines
+        )  # nothing is lost, no line is broken
         assert list(calls[0].buttons) == ["/like 12", "/walk", "/enjoy " + "x" * 57]
         assert calls[1].buttons == {}
         server.say(ANN, "card")
@@ -404,7 +444,9 @@ def test_a_preview_that_the_server_refuses_leaves_the_text(server, quick, caplog
 @pytest.mark.parametrize(
     "error", [E6GraphError("the index\nis gone"), ZeroDivisionError("a defect")]
 )
-def test_what_only_the_operator_can_mend_is_logged_and_ends_nothing(server, quick, caplog, error):
+def test_what_only_the_operator_can_mend_is_logged_and_ends_nothing(
+    server, quick, caplog, error
+):
     def answer(user, message):
         if message == "/walk":
             raise error
@@ -420,16 +462,20 @@ def test_what_only_the_operator_can_mend_is_logged_and_ends_nothing(server, quic
 
 
 def test_a_line_that_is_too_long_to_flash_is_a_message(server, quick):
-    sessions = Script(lambda user, message: [
-        Reply("Which?", choices=["/walk"]) if message == "hi" else Reply("long " * 50),
-        Reply("and more"),
-    ])  # fmt: skip
+    sessions = Script(
+        lambda user, message: [
+            Reply("Which?", choices=["/walk"]) if message == "hi" else Reply("long " * 50),
+            Reply("and more"),
+        ]
+    )
     with running(server, sessions):
         server.say(ANN, "hi")
         asked = server.wait(2)[0]
         server.press(ANN, asked, "/walk")
         assert texts(server.wait(4)[2:]) == ["long " * 50, "and more"]
-        server.faults["answerCallbackQuery"].append(refusal(400, "Bad Request: query is too old"))
+        server.faults["answerCallbackQuery"].append(
+            refusal(400, "Bad Request: query is too old")
+        )
         server.press(ANN, asked, "/walk")
         assert texts(server.wait(6)[4:]) == ["long " * 50, "and more"]
 
@@ -445,10 +491,13 @@ def test_pictures_are_fetched_only_within_the_limit(server, quick):
         server.document(ANN, b"%PDF", "application/pdf")
         still = {"type": "regular", "is_animated": False, "is_video": False}
         server.message(ANN, sticker={**server.keep(b"s"), "width": 9, "height": 9, **still})
-        server.message(ANN, photo=[
-            {**server.keep(b"1"), "width": 9, "height": 6},
-            {**server.keep(b"12") | large, "width": 90, "height": 60},
-        ])  # fmt: skip
+        server.message(
+            ANN,
+            photo=[
+                {**server.keep(b"1"), "width": 9, "height": 6},
+                {**server.keep(b"12") | large, "width": 90, "height": 60},
+            ],
+        )
         server.say(ANN, "/picture of a fox")
         calls = server.wait(7)
     refused = front.NO_PICTURE
@@ -493,13 +542,22 @@ def test_a_flood_wait_of_hours_gives_up_at_once(server, quick, caplog):
     assert "could not be sent" in caplog.text
 
 
-def test_faults_of_the_network_are_survived_and_nothing_is_answered_twice(server, quick, caplog):
+def test_faults_of_the_network_are_survived_and_nothing_is_answered_twice(
+    server, quick, caplog
+):
     caplog.set_level(logging.INFO)
     sessions = Script()
     server.faults["getMe"].append(HTML)
     server.faults["setMyCommands"].append(Fault())
-    server.faults["getUpdates"].extend([HTML, Fault(), flood(1), refusal(409, "Conflict: other"),
-                                        Fault(200, b"<html>not JSON</html>")])  # fmt: skip
+    server.faults["getUpdates"].extend(
+        [
+            HTML,
+            Fault(),
+            flood(1),
+            refusal(409, "Conflict: other"),
+            Fault(200, b"<html>not JSON</html>"),
+        ]
+    )
     server.faults["sendMessage"].extend([HTML, Fault(), refusal(500, "Internal Server Error")])
     with running(server, sessions):
         server.say(ANN, "a")
@@ -537,31 +595,31 @@ def test_a_user_who_blocked_the_bot_stops_nothing(server, quick, caplog):
         server.blocked.clear()
         server.say(ANN, "c")
         assert texts(server.wait(1, ANN)) == ["heard c"]
-    assert len([call for call in server.called("sendMessage") if call.chat == ANN]) == 2  # no retry
+    assert (
+        len([call for call in server.called("sendMessage") if call.chat == ANN]) == 2
+    )  # no retry
     assert "blocked by the user" in caplog.text
 
 
 # -- start, end, the token -------------------------------------------------------------------------
-@pytest.mark.parametrize(("token", "said"), [
-    (None, "BOT_TOKEN is not set: expected the token that BotFather gave"),
-    ("  ", "BOT_TOKEN is not set: expected the token that BotFather gave"),
-    ("../getMe", "BOT_TOKEN is not a token: expected the token that BotFather gave"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        (None, "BOT_TOKEN is not set: expected the token that BotFather gave"),
+        ("  ", "BOT_TOKEN is not set: expected the token that BotFather gave"),
+        ("../getMe", "BOT_TOKEN is not a token: expected the token that BotFather gave"),
+    ],
+)
 def test_no_token(token, said):
     with pytest.raises(BadInput) as raised:
         front.serve(Script(), token)
     assert str(raised.value) == said
 
 
-def test_without_the_package_one_line_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "telegram", None)
-    with pytest.raises(E6GraphError, match="pip install python-telegram-bot") as raised:
-        front.serve(Script(), TOKEN)
-    assert "\n" not in str(raised.value)
-
-
 @pytest.mark.parametrize("wrong", ["123456789:not_the_planted_secret", TOKEN])
-def test_a_token_that_is_refused_or_revoked(server, quick, wrong, caplog, capfd, logs_as_before):
+def test_a_token_that_is_refused_or_revoked(
+    server, quick, wrong, caplog, capfd, logs_as_before
+):
     caplog.set_level(logging.DEBUG)
     server.faults["getUpdates"].append(refusal(401, "Unauthorized"))
     with pytest.raises(BadInput) as raised:
@@ -592,7 +650,9 @@ def test_no_log_holds_the_token(server, quick, caplog, capfd, logs_as_before):
             raised.append(str(error))
 
     server.faults["getUpdates"].extend([Fault(502, page), Fault(200, page)])
-    server.faults["sendMessage"].extend([Fault(502, page), Fault(), refusal(400, page.decode())])
+    server.faults["sendMessage"].extend(
+        [Fault(502, page), Fault(), refusal(400, page.decode())]
+    )
     thread = threading.Thread(target=target, daemon=True)
     thread.start()
     server.until(lambda: server.polls)
@@ -613,7 +673,7 @@ def test_no_log_holds_the_token(server, quick, caplog, capfd, logs_as_before):
 
 PROGRAM = """
 import os, sys, time
-from e6graph.chat import telegram
+from e6graph.chat.telegram import front as telegram
 from e6graph.chat.messages import Reply
 
 class Slow:
@@ -630,10 +690,13 @@ print("ended")
 def test_a_signal_ends_it_after_the_last_answer(server, number):
     """As a process: nothing but one line on the way, status 0, the answer under way goes out."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, server.url], cwd=Path(__file__).parents[1], text=True,
+        [sys.executable, "-c", PROGRAM, server.url],
+        cwd=Path(__file__).parents[1],
+        text=True,
         env={"BOT_TOKEN": TOKEN, "NO_PROXY": "127.0.0.1", "PATH": "/usr/bin:/bin"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
         server.until(lambda: server.polls, 20)
         server.say(ANN, "hi")

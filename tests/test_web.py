@@ -22,13 +22,14 @@ import requests
 from fake_graph import BOARD, FakeGraph
 from PIL import Image
 
-from e6graph.board import PostInfo
-from e6graph.chat import messages, web
+from e6graph.chat import messages
 from e6graph.chat.messages import Completion, Reply, Taste
+from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
+from e6graph.chat.web import server as web
 from e6graph.errors import BadArtifact, E6GraphError
-from e6graph.previews import preview_path
-from e6graph.profiles import Profiles
+from e6graph.hydrate.previews import preview_path
+from e6graph.recommend.board import PostInfo
 
 ASKED_BY_PAGE = {"Sec-Fetch-Site": "same-origin"}
 JSON = {**ASKED_BY_PAGE, "Content-Type": "application/json"}
@@ -93,15 +94,23 @@ def site(talks):
 
 
 def say(site, text, client=requests, **headers):
-    return client.post(f"{site}/api/message", json.dumps({"text": text}), headers=JSON | headers)
+    return client.post(
+        f"{site}/api/message", json.dumps({"text": text}), headers=JSON | headers
+    )
 
 
 # -- the files -------------------------------------------------------------------------------------
 def test_every_answer_carries_a_strict_policy(site):
-    for path, kind in [("/", "text/html"), ("/page.css", "text/css"), ("/icon.svg", "image/svg"),
-                       ("/page.js", "text/javascript"), ("/api/taste", "application/json"),
-                       ("/preview/3", "image/svg"), ("/preview/99", "application/json"),
-                       ("/nothing", "application/json")]:  # fmt: skip
+    for path, kind in [
+        ("/", "text/html"),
+        ("/page.css", "text/css"),
+        ("/icon.svg", "image/svg"),
+        ("/page.js", "text/javascript"),
+        ("/api/taste", "application/json"),
+        ("/preview/3", "image/svg"),
+        ("/preview/99", "application/json"),
+        ("/nothing", "application/json"),
+    ]:
         answer = requests.get(site + path)
         assert answer.headers["content-type"].startswith(kind), path
         assert answer.headers["content-security-policy"] == (
@@ -141,7 +150,9 @@ def test_what_the_page_knows_is_what_the_server_knows():
     actions = re.findall(r'^  "(/\w+)": \[', script, re.MULTILINE)
     assert set(actions) == {"/like", "/dislike", "/skip", "/stop", "/why", "/more"}
     assert set(actions) <= set(messages.BUTTONS)
-    box = re.search(r'id="box"[^>]*maxlength="(\d+)"', (web.PAGE / "index.html").read_text("utf-8"))
+    box = re.search(
+        r'id="box"[^>]*maxlength="(\d+)"', (web.PAGE / "index.html").read_text("utf-8")
+    )
     assert int(box[1]) == messages.MESSAGE_LIMIT
 
 
@@ -164,18 +175,32 @@ def test_text_can_be_read_in_light_and_dark():
     pair = r"light-dark\((#\w{6}), (#\w{6})\)"
     colors = {name: values for name, *values in re.findall(rf"--(\w[\w-]*): {pair}", css)}
     tags = re.findall(rf"^\.(\w+) {{ --mark: (#\w+); --tag: {pair}", css, re.MULTILINE)
-    site = {"general": "#b4c7d9", "artist": "#f2ac08", "copyright": "#dd00dd", "lore": "#228822",
-            "character": "#00aa00", "species": "#ed5d1f", "invalid": "#ff3d3d",
-            "meta": "#ffffff"}  # fmt: skip
+    site = {
+        "general": "#b4c7d9",
+        "artist": "#f2ac08",
+        "copyright": "#dd00dd",
+        "lore": "#228822",
+        "character": "#00aa00",
+        "species": "#ed5d1f",
+        "invalid": "#ff3d3d",
+        "meta": "#ffffff",
+    }
     assert {name: mark for name, mark, *_ in tags} == site
     assert colors["ground"][1] == "#152f56"
     grounds = ("ground", "surface", "sunk", "raised")
     for theme in (0, 1):
         for text in ("text", "faint"):
             for ground in grounds:
-                assert contrast(colors[text][theme], colors[ground][theme]) >= 4.5, (text, ground)
-        for text, ground in [("link", "surface"), ("danger", "raised"), ("danger", "surface"),
-                             ("on-strong", "strong")]:  # fmt: skip
+                assert contrast(colors[text][theme], colors[ground][theme]) >= 4.5, (
+                    text,
+                    ground,
+                )
+        for text, ground in [
+            ("link", "surface"),
+            ("danger", "raised"),
+            ("danger", "surface"),
+            ("on-strong", "strong"),
+        ]:
             assert contrast(colors[text][theme], colors[ground][theme]) >= 4.5, (text, ground)
         assert contrast("#ffffff", colors["mine"][theme]) >= 4.5
         for name, _, *values in tags:
@@ -190,22 +215,31 @@ def test_text_can_be_read_in_light_and_dark():
 def test_a_message_comes_back_as_replies(site, talks):
     shown = post(12)
     talks.answer = lambda user, text: [
-        Reply("<b>\u202e&amp; hello", choices=["/enjoy fox", "yes"], document=("a.json", b"{}")),
+        Reply(
+            "<b>\u202e&amp; hello", choices=["/enjoy fox", "yes"], document=("a.json", b"{}")
+        ),
         Reply("card", shown, "you enjoy fox", None, ["/like 12", "/skip"]),
         Reply("Goodbye.", ended=True),
     ]
     first, second, third = say(site, "hi \U0001f98a \ud800").json()["replies"]
     assert talks.asked[0][1] == "hi \U0001f98a \ud800"
-    assert first == {"text": "<b>&amp; hello", "why": "", "post": None, "document": "a.json",
-                     "coming": False,
-                     "choices": [["/enjoy fox", "Enjoy fox"], ["yes", "Yes, delete it"]],
-                     "ended": False}  # fmt: skip
+    assert first == {
+        "text": "<b>&amp; hello",
+        "why": "",
+        "post": None,
+        "document": "a.json",
+        "coming": False,
+        "choices": [["/enjoy fox", "Enjoy fox"], ["yes", "Yes, delete it"]],
+        "ended": False,
+    }
     assert second["why"] == "you enjoy fox"
     assert second["choices"] == [["/like 12", "👍"], ["/skip", "⏭"]]
     assert second["post"] == {
-        "id": 12, "url": "https://e621.net/posts/12", "title": messages.title(shown),
+        "id": 12,
+        "url": "https://e621.net/posts/12",
+        "title": messages.title(shown),
         "tags": [["species", "fox"], ["species", "mammal"], ["general", "night"]],
-    }  # fmt: skip
+    }
     assert third["ended"]
 
 
@@ -224,7 +258,13 @@ def test_a_user_is_a_cookie_whose_digest_is_the_key(site, talks):
     assert "set-cookie" not in say(site, "two", client).headers
     user = "web:" + hashlib.sha256(token.encode()).hexdigest()
     assert talks.asked == [(user, "one"), (user, "two")]
-    for given in ["", "e6graph=short", f"e6graph={token}0", f"xe6graph={token}", "e6graph=../etc"]:
+    for given in [
+        "",
+        "e6graph=short",
+        f"e6graph={token}0",
+        f"xe6graph={token}",
+        "e6graph=../etc",
+    ]:
         assert "set-cookie" in say(site, "three", Cookie=given).headers
         assert talks.asked[-1][0] != user
     assert "set-cookie" not in say(site, "four", Cookie=f"a=b; e6graph={token}; c=d").headers
@@ -253,17 +293,29 @@ def test_two_users_at_once_do_not_mix(site, talks):
     users = {}
     for name, texts in said.items():
         (users[name],) = {text.split(" ")[0] for text in texts}
-        assert [text.partition(" said ")[2] for text in texts] == [f"{name} {k}" for k in range(10)]
+        assert [text.partition(" said ")[2] for text in texts] == [
+            f"{name} {k}" for k in range(10)
+        ]
     assert users["ann"] != users["bob"]
 
 
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("127.0.0.1:7860", 200), ("localhost", 200), ("LOCALHOST:1", 200), ("[::1]:7860", 200),
-     ("my.board", 200), ("evil.example", 403), ("127.0.0.1.evil.example", 403), ("", 403),
-     ("localhost.evil.example", 403), ("192.168.1.5", 403), ("[::1", 403),
-     ("a@localhost@evil", 403)],
-)  # fmt: skip
+    [
+        ("127.0.0.1:7860", 200),
+        ("localhost", 200),
+        ("LOCALHOST:1", 200),
+        ("[::1]:7860", 200),
+        ("my.board", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("", 403),
+        ("localhost.evil.example", 403),
+        ("192.168.1.5", 403),
+        ("[::1", 403),
+        ("a@localhost@evil", 403),
+    ],
+)
 def test_only_its_own_names_are_answered(talks, host, status):
     with serving(talks, ["My.Board"]) as site:
         for path in ("/", "/api/taste"):
@@ -280,18 +332,30 @@ def test_only_its_own_names_are_answered(talks, host, status):
 
 def test_listening_everywhere_allows_addresses_but_no_names(talks):
     with serving(talks, ["0.0.0.0"]) as site:
-        for host, status in [("192.168.1.5:7860", 200), ("[fe80::1]", 200), ("evil.example", 403)]:
+        for host, status in [
+            ("192.168.1.5:7860", 200),
+            ("[fe80::1]", 200),
+            ("evil.example", 403),
+        ]:
             assert requests.get(site, headers={"Host": host}).status_code == status
 
 
 @pytest.mark.parametrize(
     ("headers", "status"),
-    [({}, 403), ({"Sec-Fetch-Site": "same-origin"}, 200), ({"Sec-Fetch-Site": "none"}, 200),
-     ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
-     ({"Origin": "SITE"}, 200), ({"Origin": "null"}, 403), ({"Origin": "http://evil.example"}, 403),
-     ({"Origin": "SITE", "Sec-Fetch-Site": "cross-site"}, 403),
-     ({"Origin": "https://127.0.0.1"}, 403), ({"Origin": "http://localhost"}, 403)],
-)  # fmt: skip
+    [
+        ({}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "SITE"}, 200),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "SITE", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "https://127.0.0.1"}, 403),
+        ({"Origin": "http://localhost"}, 403),
+    ],
+)
 def test_only_the_page_may_post(site, talks, headers, status):
     headers = {name: value.replace("SITE", site) for name, value in headers.items()}
     kind = {"Content-Type": "application/json"}
@@ -310,15 +374,21 @@ def test_another_site_may_open_the_page_and_embed_nothing(site):
 
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
-    [(b"", "application/json", 400), (b"[]", "application/json", 400),
-     (b'{"text": 1}', "application/json", 400), (b'{"message": "x"}', "application/json", 400),
-     (b"\xff", "application/json", 400), (b"[" * 30_000, "application/json", 400),
-     (b'{"text": "x"}', "text/plain", 415), (b'{"text": "x"}', "", 415),
-     (b'{"text": "x"}', "application/jsonp", 415),
-     (b'{"text": "x"}', "application/json; charset=utf-8", 200),
-     (b'{"text": "%s"}' % (b"\\ud83e\\udd8a" * 2000), "application/json", 200),
-     (b'{"text": "%s"}' % (b"x" * 40_000), "application/json", 413)],
-)  # fmt: skip
+    [
+        (b"", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b'{"text": 1}', "application/json", 400),
+        (b'{"message": "x"}', "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b"[" * 30_000, "application/json", 400),
+        (b'{"text": "x"}', "text/plain", 415),
+        (b'{"text": "x"}', "", 415),
+        (b'{"text": "x"}', "application/jsonp", 415),
+        (b'{"text": "x"}', "application/json; charset=utf-8", 200),
+        (b'{"text": "%s"}' % (b"\\ud83e\\udd8a" * 2000), "application/json", 200),
+        (b'{"text": "%s"}' % (b"x" * 40_000), "application/json", 413),
+    ],
+)
 def test_messages_that_are_none(site, talks, body, kind, status):
     headers = {**ASKED_BY_PAGE, "Content-Type": kind}
     answer = requests.post(f"{site}/api/message", body, headers=headers)
@@ -342,8 +412,15 @@ def raw(site, head, body=b""):
     """What comes back for a request sent as bytes."""
     place = urlsplit(site)
     with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
-        lines = [head, f"Host: {place.netloc}", "Sec-Fetch-Site: same-origin",
-                 "Content-Type: image/png", "Connection: close", "", ""]  # fmt: skip
+        lines = [
+            head,
+            f"Host: {place.netloc}",
+            "Sec-Fetch-Site: same-origin",
+            "Content-Type: image/png",
+            "Connection: close",
+            "",
+            "",
+        ]
         connection.sendall("\r\n".join(lines).encode() + body)
         with suppress(ConnectionError):
             return connection.makefile("rb").read()
@@ -367,7 +444,9 @@ def test_a_body_that_does_not_come_or_breaks_off(site, talks, monkeypatch, capfd
     monkeypatch.setattr(web, "BODY_SECONDS", 60)
     place = urlsplit(site)
     with socket.create_connection((place.hostname, place.port)) as connection:
-        head = f"{part}\r\nHost: {place.netloc}\r\nSec-Fetch-Site: none\r\nContent-Type: image/png"
+        head = (
+            f"{part}\r\nHost: {place.netloc}\r\nSec-Fetch-Site: none\r\nContent-Type: image/png"
+        )
         connection.sendall(f"{head}\r\n\r\nonly this".encode())
         time.sleep(0.1)
     assert say(site, "still there?").status_code == 200
@@ -377,10 +456,17 @@ def test_a_body_that_does_not_come_or_breaks_off(site, talks, monkeypatch, capfd
 
 @pytest.mark.parametrize(
     ("data", "kind"),
-    [(b"\xff\xd8\xff rest", "image/jpeg"), (PNG, "image/png"), (b"GIF89a rest", "image/gif"),
-     (b"RIFF\n\0\0\0WEBPVP8 ", "image/webp"), (None, "image/svg+xml"), (b"", "image/svg+xml"),
-     (b"<html><script>", "image/svg+xml"), (b"<svg onload=alert(1)>", "image/svg+xml")],
-)  # fmt: skip
+    [
+        (b"\xff\xd8\xff rest", "image/jpeg"),
+        (PNG, "image/png"),
+        (b"GIF89a rest", "image/gif"),
+        (b"RIFF\n\0\0\0WEBPVP8 ", "image/webp"),
+        (None, "image/svg+xml"),
+        (b"", "image/svg+xml"),
+        (b"<html><script>", "image/svg+xml"),
+        (b"<svg onload=alert(1)>", "image/svg+xml"),
+    ],
+)
 def test_previews_are_pictures_whatever_the_cache_holds(site, talks, data, kind):
     talks.pictures[12] = data
     answer = requests.get(f"{site}/preview/12")
@@ -391,7 +477,9 @@ def test_previews_are_pictures_whatever_the_cache_holds(site, talks, data, kind)
     assert answer.headers["cache-control"] == kept
 
 
-@pytest.mark.parametrize("number", ["41", "0", "-1", "x", "1.0", "9" * 18, "9" * 5000, "%2e%2e"])
+@pytest.mark.parametrize(
+    "number", ["41", "0", "-1", "x", "1.0", "9" * 18, "9" * 5000, "%2e%2e"]
+)
 def test_a_post_that_may_not_be_shown_has_no_preview(site, talks, number):
     talks.pictures[41] = PNG
     answer = requests.get(f"{site}/preview/{number}")
@@ -424,7 +512,7 @@ def test_completions_of_tags_and_commands(site, talks):
     assert complete("/WA") == [["/walk", "command", messages.COMMANDS["walk"][1]]]
     assert {name for name, *_ in complete("/")} == {
         f"/{name}" for name in messages.COMMANDS
-    } - {"/picture", "/start", "/quit"}  # fmt: skip
+    } - {"/picture", "/start", "/quit"}
     complete("x" * 5000)
     assert talks.asked == ["fo", "x" * web.PREFIX]
 
@@ -456,12 +544,14 @@ def test_what_only_the_operator_can_mend_is_logged_and_survived(site, talks, cap
 
 # -- the process -----------------------------------------------------------------------------------
 def test_serve_says_where_and_ends_cleanly(tmp_path):
-    program = "\n".join([
-        "import sys; sys.path[:0] = sys.argv[1:]",
-        "from test_web import FakeSessions, web",
-        "web.serve(FakeSessions(), port=0)",
-        "print('after')",
-    ])  # fmt: skip
+    program = "\n".join(
+        [
+            "import sys; sys.path[:0] = sys.argv[1:]",
+            "from test_web import FakeSessions, web",
+            "web.serve(FakeSessions(), port=0)",
+            "print('after')",
+        ]
+    )
     here = Path(__file__).resolve().parent
     command = [sys.executable, "-c", program, str(here), str(here.parent)]
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process:
@@ -476,28 +566,57 @@ def test_serve_says_where_and_ends_cleanly(tmp_path):
 def test_a_port_or_address_that_cannot_be_had_is_one_line(talks):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(E6GraphError, match=rf"cannot listen on 127\.0\.0\.1, port {port} \("):
+        with pytest.raises(
+            E6GraphError, match=rf"cannot listen on 127\.0\.0\.1, port {port} \("
+        ):
             web.serve(talks, port=port)
     for host, port in [("no.such.host.invalid", 0), ("127.0.0.1", 70_000), ("", -1)]:
         with pytest.raises(E6GraphError, match="expected a free port of this machine"):
             web.serve(talks, host, port)
 
 
-@pytest.mark.parametrize("package", ["starlette", "uvicorn"])
-def test_a_missing_package_is_one_line(talks, monkeypatch, package):
-    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(E6GraphError, match=rf"^{package} cannot be imported .*pip install"):
-        web.serve(talks)
+WITHOUT = """
+import runpy, sys
+sys.modules[sys.argv[1]] = None
+sys.argv = ["bot.py", *sys.argv[2:]]
+runpy.run_path("bot.py", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "packages"),
+    [
+        ("starlette", "--web", "starlette uvicorn"),
+        ("uvicorn", "--web", "starlette uvicorn"),
+        ("telegram", "--telegram", "python-telegram-bot"),
+    ],
+)
+def test_a_missing_package_is_one_line(module, option, packages):
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT, module, option],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1 and "Traceback" not in run.stderr
+    assert f"pip install {packages}" in run.stderr
 
 
 # -- the page in a browser -------------------------------------------------------------------------
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update",
-         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -600,8 +719,10 @@ def test_enjoy_tour_like_taste_forget(browser, board):
         assert "Learned: more of" in page.inner_text("#kept")
         learned = page.locator("#kept .tag", has_text=re.compile("^fox$"))
         assert learned.get_attribute("class") == "tag species"
-        colors = [tag.evaluate("tag => getComputedStyle(tag).color") for tag in
-                  (learned, page.locator(".card .tag.species").last)]  # fmt: skip
+        colors = [
+            tag.evaluate("tag => getComputedStyle(tag).color")
+            for tag in (learned, page.locator(".card .tag.species").last)
+        ]
         assert colors[0] == colors[1] != page.evaluate("getComputedStyle(document.body).color")
         press(page, "d")
         assert "Disliked (1)" in page.inner_text("#kept")
@@ -631,10 +752,11 @@ def test_a_preview_that_comes_later_takes_its_place(browser, tmp_path):
     asked = []
     with (
         Profiles(tmp_path / "profiles.sqlite") as profiles,
-        serving(Sessions(FakeGraph(), profiles, tmp_path, fetch=lambda post: not asked.append(post))
-                ) as address,
+        serving(
+            Sessions(FakeGraph(), profiles, tmp_path, fetch=lambda post: not asked.append(post))
+        ) as address,
         opened(browser, address) as page,
-    ):  # fmt: skip
+    ):
         send(page, "/enjoy fox")
         send(page, "/walk")
         image = page.locator(".card img")

@@ -10,9 +10,17 @@ import hydrate_data
 import solve_attenuator
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact
-from e6graph.ranking import WEIGHTS
+from e6graph.recommend.ranking import WEIGHTS
+from e6graph.recommend.weights import (
+    FILE,
+    fit,
+    learn,
+    open_ranking,
+    pool_queries,
+    pool_rows,
+    save_weights,
+)
 from e6graph.store import Store
-from e6graph.weighting import FILE, fit, learn, open_ranking, pool_queries, pool_rows, save_weights
 
 
 def drawn(weights, n=4000, candidates=20, seed=0):
@@ -64,7 +72,9 @@ def build(export, index):
     return Store(index)
 
 
-@pytest.mark.parametrize(("pools_by", "other"), [("artist", "character"), ("character", "artist")])
+@pytest.mark.parametrize(
+    ("pools_by", "other"), [("artist", "character"), ("character", "artist")]
+)
 def test_what_makes_the_even_pools_gets_the_weight(tmp_path, pools_by, other, capsys):
     store = build(board(tmp_path / "export", pools_by), tmp_path / "index")
     ranking = PostGraph.open(store.root, "sqe", None).ranking

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput, UnknownPost, UnknownTag
-from ..profiles import Profile, Profiles
+from ..recommend.profile import Profile
 from . import messages
-from .keeping import Keeping
 from .messages import (
     COMMANDS,
     MESSAGE_LIMIT,
@@ -26,11 +25,13 @@ from .messages import (
     did_you_mean,
     names_in,
 )
-from .person import Person
+from .profiles import Profiles
+from .taste import Keeping
 from .tour import Tour
+from .user import Person
 
 if TYPE_CHECKING:
-    from ..recommend import PostGraph
+    from ..recommend.postgraph import PostGraph
 
 
 class Conversation:
@@ -63,13 +64,28 @@ class Conversation:
         self.ended = False
         tour, keeping = self._tour, self._keeping
         self._commands: dict[str, Callable] = {
-            "start": self._welcome, "help": self._help, "about": self._about, "quit": self._quit,
-            "walk": tour.walk, "skip": tour.skip, "stop": tour.stop, "surprise": tour.surprise,
-            "more": tour.more, "like": tour.like, "dislike": tour.dislike, "why": tour.why,
-            "picture": self._no_picture, "enjoy": keeping.enjoy, "avoid": keeping.avoid,
-            "drop": keeping.drop, "taste": keeping.taste, "blacklist": keeping.blacklist,
-            "rating": keeping.rating, "export": keeping.export, "forget": self._forget,
-        }  # fmt: skip
+            "start": self._welcome,
+            "help": self._help,
+            "about": self._about,
+            "quit": self._quit,
+            "walk": tour.walk,
+            "skip": tour.skip,
+            "stop": tour.stop,
+            "surprise": tour.surprise,
+            "more": tour.more,
+            "like": tour.like,
+            "dislike": tour.dislike,
+            "why": tour.why,
+            "picture": self._no_picture,
+            "enjoy": keeping.enjoy,
+            "avoid": keeping.avoid,
+            "drop": keeping.drop,
+            "taste": keeping.taste,
+            "blacklist": keeping.blacklist,
+            "rating": keeping.rating,
+            "export": keeping.export,
+            "forget": self._forget,
+        }
 
     def reply(self, message: str | Picture) -> list[Reply]:
         """Answer one message; an error that the user can mend is an answer too.
@@ -108,7 +124,9 @@ class Conversation:
         if isinstance(message, Picture):
             return self._tour.follow(message)
         if len(message) > MESSAGE_LIMIT:
-            raise BadInput(f"{len(message):,} characters are too many: {MESSAGE_LIMIT:,} at most")
+            raise BadInput(
+                f"{len(message):,} characters are too many: {MESSAGE_LIMIT:,} at most"
+            )
         words = messages.clean(message).split()
         if not words:
             return []
@@ -185,13 +203,13 @@ class Conversation:
             return [Reply("Nothing is kept of you.")]
         self._asked_to_forget = True
         tags = count([*profile.enjoys, *profile.avoids], "tag")
-        line = (
-            f"Delete {tags} and {count(profile.seen, 'post')}, all that is kept of you? Type yes;"
-        )
+        line = f"Delete {tags} and {count(profile.seen, 'post')}, all that is kept of you? Type yes;"
         return [Reply(f"{line} anything else keeps it.", choices=["yes", "no"])]
 
     def _forget_now(self) -> Reply:
         gone = self._person.profiles.forget(self._person.user)
         self._tour.reset()
-        busy = " Another program has the file open: traces go when it ends and you /forget again."
+        busy = (
+            " Another program has the file open: traces go when it ends and you /forget again."
+        )
         return Reply("Everything kept of you was deleted." + ("" if gone else busy))

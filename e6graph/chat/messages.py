@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..interactions import RATING_TAGS
+from ..tags.vocabulary import RATING_TAGS
 
 if TYPE_CHECKING:
-    from ..recommend import PostInfo
+    from ..recommend.postgraph import PostInfo
 
 MESSAGE_LIMIT = 2000  # characters
 PICTURE_LIMIT = 20 * 1024**2  # bytes
@@ -42,9 +42,18 @@ COMMANDS = {  # name: (what follows it, what it does)
 LOOKED_UP = 5  # unknown words of a message: finding near names is a pass over all
 LABEL = 11  # columns of the word before a line's values
 # the categories shown, in order, and how many names of each tell enough
-CATEGORIES = {"artist": 4, "copyright": 4, "character": 6, "species": 6, "general": 10, "lore": 4}
+CATEGORIES = {
+    "artist": 4,
+    "copyright": 4,
+    "character": 6,
+    "species": 6,
+    "general": 10,
+    "lore": 4,
+}
 
-_ESCAPE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\x9c]*|\x1b[ -/]*[0-~]?")
+_ESCAPE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\x9c]*|\x1b[ -/]*[0-~]?"
+)
 # C0 but the newline, C1, direction marks and overrides, line separators, lone surrogates
 _CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -130,10 +139,23 @@ class Completion:
     posts: int
 
 
-BUTTONS = {"/like": "👍", "/dislike": "👎", "/skip": "⏭", "/stop": "🛑", "/why": "Why?",
-           "/more": "More like this", "/walk": "Walk", "/surprise": "Surprise me",
-           "/help": "Help", "/taste": "Taste", "/export": "Export", "/forget": "Forget me",
-           "/blacklist": "Blacklist", "yes": "Yes, delete it", "no": "No"}  # fmt: skip
+BUTTONS = {
+    "/like": "👍",
+    "/dislike": "👎",
+    "/skip": "⏭",
+    "/stop": "🛑",
+    "/why": "Why?",
+    "/more": "More like this",
+    "/walk": "Walk",
+    "/surprise": "Surprise me",
+    "/help": "Help",
+    "/taste": "Taste",
+    "/export": "Export",
+    "/forget": "Forget me",
+    "/blacklist": "Blacklist",
+    "yes": "Yes, delete it",
+    "no": "No",
+}
 
 
 def button(choice: str) -> str:
@@ -244,4 +266,6 @@ def reasons(
         "it is like": [f"#{post}" for post in posts if post not in liked],
         "it has": [tag for tag in tags if tag not in enjoys],
     }
-    return "; ".join(f"{words} {', '.join(values)}" for words, values in parts.items() if values)
+    return "; ".join(
+        f"{words} {', '.join(values)}" for words, values in parts.items() if values
+    )

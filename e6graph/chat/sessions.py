@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UnknownPost
-from ..profiles import Profiles
 from .conversation import Conversation
 from .messages import COMMANDS, Completion, Picture, Reply, Taste
+from .profiles import Profiles
 
 if TYPE_CHECKING:
-    from ..board import PostInfo
-    from ..recommend import PostGraph
+    from ..recommend.board import PostInfo
+    from ..recommend.postgraph import PostGraph
 
 OPEN = 1000  # talks kept in memory; a later message of one that went begins a new one
 BURST, WINDOW = 60, 60.0  # messages a user may send in so many seconds
@@ -98,7 +98,7 @@ class Sessions:
 
     def thumbnail(self, post: PostInfo) -> bytes | None:
         """The bytes of a post's preview, None where the cache has none."""
-        from ..previews import preview_path
+        from ..hydrate.previews import preview_path
 
         if self._previews is None:
             return None

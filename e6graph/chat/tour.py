@@ -7,12 +7,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from ..errors import BadInput, MissingArtifact
-from ..previews import preview_path
-from ..profiles import Profile
-from ..recommend import Recommendation
+from ..hydrate.previews import preview_path
+from ..recommend.postgraph import Recommendation
+from ..recommend.profile import Profile
 from . import messages
 from .messages import MORE, PICTURE_LIMIT, Picture, Reply, count, title
-from .person import Person
+from .user import Person
 
 LIKE_PICTURE = 3  # posts at once
 REMEMBERED = 100  # posts whose reason /why still knows
@@ -122,12 +122,15 @@ class Tour:
     def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
         profile = self._person.profile()
         if not (profile.enjoys or profile.liked or explore):
-            line = "I do not know your taste yet: /enjoy TAGS, /like ID, a picture, or /surprise."
+            line = (
+                "I do not know your taste yet: /enjoy TAGS, /like ID, a picture, or /surprise."
+            )
             return [Reply(line, choices=["/surprise", "/help"])]
         graph = self._person.graph(profile)
         found = graph.personal(profile, n=n, seed=len(profile.seen), explore=explore)
-        liked, disliked = (self._person.visible(ids, graph) for ids in
-                           (profile.liked, profile.disliked))  # fmt: skip
+        liked, disliked = (
+            self._person.visible(ids, graph) for ids in (profile.liked, profile.disliked)
+        )
         source = (
             f"{count(profile.enjoys, 'tag')} you enjoy, {count(liked, 'post')} you liked and "
             f"{count(disliked, 'post')} you did not, without {count(profile.avoids, 'tag')}"
@@ -162,16 +165,24 @@ class Tour:
         said = messages.reasons(found.because, profile.enjoys, profile.liked)
         why = "; ".join(filter(None, [like, said]))
         known = profile.enjoys or profile.avoids or profile.liked or profile.disliked
-        why = why or ("it is near your taste" if known else "a guess: your taste is not known yet")
+        why = why or (
+            "it is near your taste" if known else "a guess: your taste is not known yet"
+        )
         number = post.post_id
         return Reply(
             messages.card(post, found.because, why),
             post,
             why,
             preview_path(person.previews, post.md5) if person.previews else None,
-            [f"/like {number}", f"/dislike {number}", "/skip", "/stop", f"/why {number}",
-             f"/more {number}"],
-        )  # fmt: skip
+            [
+                f"/like {number}",
+                f"/dislike {number}",
+                "/skip",
+                "/stop",
+                f"/why {number}",
+                f"/more {number}",
+            ],
+        )
 
     # -- judging ---------------------------------------------------------------------------------
     def why(self, words: Sequence[str]) -> list[Reply]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import BadInput
-from ..files import write_atomic
-from ..previews import preview_path
-from .draw import render
-from .stories import plan
-from .tables import Post, export, post_rows
+from ..hydrate.previews import preview_path
+from ..store.files import write_atomic
+from .drawing.render import render
+from .plan.export import Post, export, post_rows
+from .plan.stories import plan
 
 FEWEST = 60  # posts of a board that has one of everything
 QUALITY = 88
@@ -40,7 +40,9 @@ def make_board(out: Path, posts: int = 2000, seed: int = 0, progress: bool = Tru
     BadInput : for too few posts, or where `out` cannot be written.
     """
     if posts < FEWEST:
-        raise BadInput(f"a demo board of {posts} posts: expected {FEWEST} or more; ask for more")
+        raise BadInput(
+            f"a demo board of {posts} posts: expected {FEWEST} or more; ask for more"
+        )
     out = Path(out)
     entries, pools = plan(posts, seed)
     rows = post_rows(entries, pools, seed)
@@ -52,7 +54,9 @@ def make_board(out: Path, posts: int = 2000, seed: int = 0, progress: bool = Tru
         for name, data in export(rows, pools, seed).items():
             write_atomic(out / name, data)
     except OSError as error:
-        raise BadInput(f"cannot write the demo board to {out}: {error.strerror or error}") from None
+        raise BadInput(
+            f"cannot write the demo board to {out}: {error.strerror or error}"
+        ) from None
 
 
 def _draw_all(out: Path, rows: list[Post], progress: bool) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from .. import cli
 from ..errors import BadInput
-from ..recommend import PostGraph
+from ..recommend.postgraph import PostGraph
 from . import (
     attenuating,
     completing,
@@ -45,18 +45,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.prog = "python -m e6graph.evaluate"
     add = parser.add_argument
     names = [name for name, _ in SECTIONS]
-    add("--sections", nargs="+", choices=names, default=names, metavar="NAME",
-        help=f"of {', '.join(names)}")  # fmt: skip
+    add(
+        "--sections",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="NAME",
+        help=f"of {', '.join(names)}",
+    )
     add("--quick", action="store_true", help="fewer queries and points: under two minutes")
     add("--json", action="store_true", help="print one JSON object in place of tables")
     add("--previews", metavar="DIR", help="where the pictures are, for the section on them")
     add("--plots", metavar="DIR", help="draw the figures into this directory")
-    add("--queries", type=cli.positive,
-        help=f"to judge by; unset: {QUERIES:,}, or {QUICK_QUERIES} with --quick")  # fmt: skip
+    add(
+        "--queries",
+        type=cli.positive,
+        help=f"to judge by; unset: {QUERIES:,}, or {QUICK_QUERIES} with --quick",
+    )
     add("--ratings", default="s", help="ratings that take part")
-    add("--half", choices=("all", "even", "odd"), default="odd",
+    add(
+        "--half",
+        choices=("all", "even", "odd"),
+        default="odd",
         help="pools to judge by: the ranking's weights are learned from the even ones, and the "
-        "peers are tuned on those not judged")  # fmt: skip
+        "peers are tuned on those not judged",
+    )
     add("--seed", type=cli.natural, default=0, help="of everything drawn at random")
     args = parser.parse_args(argv)
     args.queries = args.queries or (QUICK_QUERIES if args.quick else QUERIES)
@@ -79,8 +92,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         seconds = time.perf_counter() - start
         if not args.json:
             print(f"== {name}", *tables, *drawn, f"{seconds:.1f} s", sep="\n\n", end="\n\n")
-        done[name] = {"tables": [table.as_json() for table in tables], "figures": drawn,
-                      "seconds": round(seconds, 1)}  # fmt: skip
+        done[name] = {
+            "tables": [table.as_json() for table in tables],
+            "figures": drawn,
+            "seconds": round(seconds, 1),
+        }
     if args.json:
         options = {key: value for key, value in vars(args).items() if key != "json"}
         print(json.dumps({"options": options, "sections": done}, indent=1, allow_nan=False))

@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from ..attenuator import by_band, context_means, induced_cosines, solve, tag_weights
-from ..recommend import PostGraph
+from ..embedding.attenuator import by_band, context_means, induced_cosines, solve, tag_weights
+from ..recommend.postgraph import PostGraph
 from .methods import SIF, Exact
 from .plotting import lines
 from .report import Figure, Table

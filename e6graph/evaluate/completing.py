@@ -19,15 +19,20 @@ import numpy as np
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from .. import als
-from ..completion import Companions, Completion, invert
-from ..embedding import cooccurrence
-from ..ragged import Ragged
-from ..ranking import Ranking
-from ..recommend import PostGraph
+from ..embedding import als
+from ..embedding.companions import Companions, invert
+from ..embedding.dictionary import cooccurrence
+from ..recommend.completion import Completion
+from ..recommend.postgraph import PostGraph
+from ..recommend.ranking import Ranking
+from ..store.ragged import Ragged
 from .report import Table, optional
 
-DEPTH, HIDDEN, LEAST = 8, 0.2, 5  # tags looked at, share hidden, tags a judged post has at least
+DEPTH, HIDDEN, LEAST = (
+    8,
+    0.2,
+    5,
+)  # tags looked at, share hidden, tags a judged post has at least
 CASES, QUICK_CASES = 2000, 200
 ABSENT, QUICK_ABSENT = 150, 40  # posts taken off the board
 GIVEN = (1, 2, 4, 8)  # tags
@@ -174,7 +179,10 @@ def _als(matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = 0.02) ->
     if missing := "".join(optional(name)[1] for name in ("implicit", "threadpoolctl")):
         return missing
     _, tags = als.factorise(matrix, factors, ridge, seed=seed)
-    confidence, gram = als.idf(matrix), tags.T @ tags + ridge * np.eye(factors, dtype=np.float32)
+    confidence, gram = (
+        als.idf(matrix),
+        tags.T @ tags + ridge * np.eye(factors, dtype=np.float32),
+    )
 
     def score(seen: np.ndarray) -> np.ndarray:
         some, weight = tags[seen], confidence[seen]
@@ -197,7 +205,9 @@ def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) ->
     shown = np.zeros(width, np.int64)
     shown[tag_ids] = frequency
     everything, words = np.ones(len(reduced), bool), replace(graph.dictionary, frqs=frequency)
-    return Completion(Companions.of(counts, frequency), words, Ranking(reduced), everything, shown)
+    return Completion(
+        Companions.of(counts, frequency), words, Ranking(reduced), everything, shown
+    )
 
 
 def completion_table(
@@ -215,7 +225,9 @@ def completion_table(
     return sorted(rows, key=lambda row: row[0] == "suggest_tags"), notes
 
 
-def absent(graph: PostGraph, n: int, seed: int) -> tuple[sp.csr_matrix, list, np.random.Generator]:
+def absent(
+    graph: PostGraph, n: int, seed: int
+) -> tuple[sp.csr_matrix, list, np.random.Generator]:
     """The board without n posts, as `_matrix`, and the columns of each of these."""
     rng, matrix = np.random.default_rng(seed), _matrix(graph, "all tags")
     rows = rng.permutation(_judged(matrix))[:n]
@@ -253,8 +265,11 @@ def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
         order = {name: place for place, (name, _) in enumerate(completion.doubt(tag_ids[tags]))}
         return np.array([order[graph.dictionary.tags[tag]] for tag in tags.tolist()])
 
-    measures = {"posts that hold it": lambda tags: frequency[tags],
-                "co-occurrence": together, "doubtful_tags": doubt}  # fmt: skip
+    measures = {
+        "posts that hold it": lambda tags: frequency[tags],
+        "co-occurrence": together,
+        "doubtful_tags": doubt,
+    }
     found: dict[str, list] = {name: [] for name in measures}
     for held in posts:
         others = np.setdiff1d(np.arange(learnt.shape[1]), held)

@@ -26,8 +26,8 @@ import numpy as np
 from scipy.special import expit
 
 from ..errors import BadInput
-from ..preference import EXPLORE, HALF_LIFE, Judgment, Preference, choose
-from ..recommend import PostGraph
+from ..recommend.postgraph import PostGraph
+from ..recommend.preference import EXPLORE, HALF_LIFE, Judgment, Preference, choose
 from .methods import popularity
 from .plotting import lines
 from .report import Figure, Table
@@ -55,7 +55,9 @@ class Person:
     chance: np.ndarray  # (n,) that each post is liked
 
 
-def person(graph: PostGraph, rng: np.random.Generator, kept: np.ndarray | None = None) -> Person:
+def person(
+    graph: PostGraph, rng: np.random.Generator, kept: np.ndarray | None = None
+) -> Person:
     """Somebody; `kept` is a theme that they have at any rate.
 
     Raises
@@ -120,8 +122,9 @@ class Talk:
         for _ in range(steps):
             day = len(self._said)
             said = [Judgment(row, value, day - i) for i, (row, value) in enumerate(self._said)]
-            taste = Preference(graph.ranking, graph.dictionary, said, [self._told], graph.allowed,
-                               half_life)  # fmt: skip
+            taste = Preference(
+                graph.ranking, graph.dictionary, said, [self._told], graph.allowed, half_life
+            )
             seed = (self._seed << 20) + day
             row = int(choose(taste, graph.ranking, self._left, seed=seed, explore=explore)[0])
             self._left[row] = False
@@ -219,13 +222,16 @@ def drift_table(changed: dict[str, np.ndarray]) -> Table:
     rows = []
     for name, rewards in changed.items():
         after = mean_and_error(rewards[:, half:])
-        rows.append((name, float(rewards[:, :half].mean()), *after,
-                     float(rewards[:, late:].mean())))  # fmt: skip
+        rows.append(
+            (name, float(rewards[:, :half].mean()), *after, float(rewards[:, late:].mean()))
+        )
     note = (
         f"After {half} days two or all of the three themes are new, and what is disliked; the tag "
         f"told at first is not taken back. Decay: a judgment's noise doubles in {HALF_LIFE:g} days."
     )
-    return Table(f"{len(rewards)} of them, half of the time another taste", header, rows, [note])
+    return Table(
+        f"{len(rewards)} of them, half of the time another taste", header, rows, [note]
+    )
 
 
 def draw(found: dict[str, np.ndarray], axes) -> None:
@@ -234,7 +240,14 @@ def draw(found: dict[str, np.ndarray], axes) -> None:
     for name, rewards in found.items():
         shown = np.arange(1, rewards.shape[1] + 1)
         series[name.replace(",", ":")] = shown, np.cumsum(rewards.mean(0)) / shown
-    lines(axes, series, "posts shown", "mean chance of a like so far", markers=False, limits=(0, 1))
+    lines(
+        axes,
+        series,
+        "posts shown",
+        "mean chance of a like so far",
+        markers=False,
+        limits=(0, 1),
+    )
 
 
 def draw_drift(changed: dict[str, np.ndarray], axes, window: int = 5) -> None:
@@ -244,5 +257,11 @@ def draw_drift(changed: dict[str, np.ndarray], axes, window: int = 5) -> None:
         whole = rewards[:, : rewards.shape[1] // window * window].mean(0)
         smooth = whole.reshape(-1, window).mean(1)
         series[name] = window * (np.arange(len(smooth)) + 0.5), smooth
-    lines(axes, series, "posts shown", f"mean chance of a like, {window} at a time", markers=False,
-          limits=(0, 1))  # fmt: skip
+    lines(
+        axes,
+        series,
+        "posts shown",
+        f"mean chance of a like, {window} at a time",
+        markers=False,
+        limits=(0, 1),
+    )

@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from ..attenuator import attenuated_means
-from ..embedding import unit_rows
-from ..recommend import PostGraph
+from ..embedding.attenuator import attenuated_means
+from ..embedding.dictionary import unit_rows
+from ..recommend.postgraph import PostGraph
 from .protocol import PoolQuery, Scorer, judge_scores, summarise
 
 SIF = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
@@ -58,7 +58,9 @@ class Exact:
         self.n = len(graph.posts)
         lists = graph.posts.tags_of
         ones = np.ones(len(lists.values), np.float32)
-        tags = sp.csr_matrix((ones, lists.values, lists.offsets), (self.n, len(graph.posts.names)))
+        tags = sp.csr_matrix(
+            (ones, lists.values, lists.offsets), (self.n, len(graph.posts.names))
+        )
         self.every_tag = tags
         self.tags = (tags @ sp.diags_array((graph.ranking.idf > 0).astype(np.float32))).tocsr()
         self.tags.eliminate_zeros()
@@ -133,8 +135,10 @@ class Exact:
 
     def tuned_beta(self, queries: Sequence[PoolQuery], seed: int = 0) -> float:
         """The β of largest mean of the hit rates."""
-        rates = [np.mean(summarise(judge_scores(self.rp3(b), queries, seed).ranks)[:3])
-                 for b in BETAS]  # fmt: skip
+        rates = [
+            np.mean(summarise(judge_scores(self.rp3(b), queries, seed).ranks)[:3])
+            for b in BETAS
+        ]
         return BETAS[int(np.argmax(rates))]
 
     def pools(self, pools: Sequence[np.ndarray]) -> Scorer:

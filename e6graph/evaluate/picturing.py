@@ -12,13 +12,12 @@ from argparse import Namespace
 
 import numpy as np
 
-from .. import parquet
-from ..embedding import unit_rows
-from ..examples import Candidates, hold_out, read_examples
-from ..previews import preview_path
-from ..recognizer import HELD_OUT, Recognizer, judge, train
-from ..recommend import PostGraph
-from ..store import Store
+from ..embedding.dictionary import unit_rows
+from ..hydrate.previews import preview_path
+from ..pictures.examples import Candidates, hold_out, read_examples
+from ..pictures.recognizer import HELD_OUT, Recognizer, judge, train
+from ..recommend.postgraph import PostGraph
+from ..store import Store, parquet
 from .report import Table
 
 TITLE = "Pictures held out of the training"
@@ -31,11 +30,13 @@ def section(graph: PostGraph, args: Namespace) -> list[Table]:
         return [Table(TITLE, (), [], ["--previews DIR is needed: left out"])]
     store = Store(args.index)
     candidates = Candidates.of(store, args.ratings, args.seed).with_previews(args.previews)
-    parents = parquet.table(store, "posts.parquet", "parent_id")["parent_id"]
+    parents = parquet.read_table(store, "posts.parquet", "parent_id")["parent_id"]
     alone = parents.is_null().to_numpy()[candidates.rows]
     candidates = candidates.take(alone)
     if not len(candidates):
-        return [Table(TITLE, (), [], [f"{args.previews} has no preview of these posts: left out"])]
+        return [
+            Table(TITLE, (), [], [f"{args.previews} has no preview of these posts: left out"])
+        ]
     examples, broken = read_examples(store, candidates, args.previews)
     rows, tags = judge(examples, args.seed)
     notes = [f"{len(examples.rows):,} pictures, {len(broken)} broken; mAP over {tags} tags"]
@@ -44,7 +45,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table]:
     held = hold_out(examples.families, HELD_OUT, np.random.default_rng(args.seed))
     model = train(examples.take(~held), args.seed)
     in_order = candidates.take(np.argsort(candidates.rows))
-    all_rows = parquet.table(store, "posts.parquet", "id")["id"].to_numpy()
+    all_rows = parquet.read_table(store, "posts.parquet", "id")["id"].to_numpy()
     ids = all_rows[in_order.rows]
     if len(ids) != len(examples.rows):
         return [naming, Table("Placing", (), [], ["some previews are broken: left out"])]
@@ -57,7 +58,10 @@ def section(graph: PostGraph, args: Namespace) -> list[Table]:
     ]
     milliseconds = _timed(model, [preview_path(args.previews, m) for m in in_order.md5s[held]])
     notes = [f"{milliseconds:.1f} ms a picture, read, decoded and embedded (median)"]
-    return [naming, Table("Of the ten nearest posts, in one pool", ("by", "share"), rows, notes)]
+    return [
+        naming,
+        Table("Of the ten nearest posts, in one pool", ("by", "share"), rows, notes),
+    ]
 
 
 def _pools(graph: PostGraph) -> dict[int, set[int]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import E6GraphError
-from ..tags import BACKGROUND, COLORS
+from ..tags.categories import BACKGROUND, COLORS
 from .report import Figure, optional
 
 if TYPE_CHECKING:
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 INCHES, DPI = (12.0, 6.75), 100  # 1,200 pixels wide
 INK, GRID = "#e6eef7", "#3d587f"
-PALETTE = [COLORS[name] for name in
-           ("artist", "general", "species", "character", "copyright", "meta", "pool")]  # fmt: skip
+PALETTE = [
+    COLORS[name]
+    for name in ("artist", "general", "species", "character", "copyright", "meta", "pool")
+]
 MARKERS = "osD^vPX"
 DASHES = ("-", (0, (5, 2)), (0, (2, 2)), (0, (1, 1, 4, 1)))
 STYLE = {
@@ -97,7 +99,9 @@ def lines(
         marker = MARKERS[len(names) % len(MARKERS)] if markers else ""
         dashes = DASHES[nth % len(DASHES)]
         (names[name],) = axes.plot(xs, ys, color=color, marker=marker, linestyle=dashes)
-        for at, text in zip(zip(xs, ys, strict=True), (notes or {}).get(name, ()), strict=False):
+        for at, text in zip(
+            zip(xs, ys, strict=True), (notes or {}).get(name, ()), strict=False
+        ):
             behind = {"facecolor": BACKGROUND, "edgecolor": "none", "pad": 1}
             below = {"textcoords": "offset points", "va": "top", "ha": "center", "bbox": behind}
             axes.annotate(text, at, (0, -14), **below)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import weighting
 from ..errors import BadInput
-from ..recommend import PostGraph
+from ..recommend import weights as weighting
+from ..recommend.postgraph import PostGraph
 
 DEPTHS = (10, 100, 1000)
 FIRST = 100  # posts of a ranking that overlap and coverage look at
@@ -150,8 +150,9 @@ def judge(
     score: Callable[[np.ndarray], np.ndarray], queries: Sequence[PoolQuery], seed: int = 0
 ) -> list[float]:
     """`summarise` and milliseconds of a function from the rows of one query to scores (n,)."""
-    found = judge_scores(lambda batch: np.array([score(rows) for rows in batch], np.float64),
-                         queries, seed)  # fmt: skip
+    found = judge_scores(
+        lambda batch: np.array([score(rows) for rows in batch], np.float64), queries, seed
+    )
     return [*summarise(found.ranks), found.ms]
 
 

@@ -9,9 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from .. import als
-from ..embedding import unit_rows
-from ..recommend import PostGraph
+from ..embedding import als
+from ..embedding.dictionary import unit_rows
+from ..recommend.postgraph import PostGraph
 from .methods import BETA, Exact, most_popular
 from .plotting import lines
 from .protocol import (
@@ -28,8 +28,16 @@ from .report import Figure, Table, optional
 from .walking import walked
 
 SIZES = (5, 1, 20)  # query posts at most; the first is the main table
-DRAWN = ("PostGraph.recommend", "PostGraph.recommend, no sizes", "TF-IDF cosine", "P³", "BM25",
-         "attenuated mean, exact cosine", "walk by itself", "popularity")  # fmt: skip
+DRAWN = (
+    "PostGraph.recommend",
+    "PostGraph.recommend, no sizes",
+    "TF-IDF cosine",
+    "P³",
+    "BM25",
+    "attenuated mean, exact cosine",
+    "walk by itself",
+    "popularity",
+)
 FACTORS, ITERATIONS = 256, 15  # of ALS, as E6DB publishes it
 READ_AS = (
     "popular: share of the first 100 among the 1,000 most popular (a tenth of a small board); "
@@ -62,7 +70,9 @@ def without(graph: PostGraph, part: str) -> PostGraph:
     return made
 
 
-def methods(graph: PostGraph, others: Sequence[np.ndarray], args: Namespace) -> tuple[dict, list]:
+def methods(
+    graph: PostGraph, others: Sequence[np.ndarray], args: Namespace
+) -> tuple[dict, list]:
     """Name → scorer of every exact method, and what to say of them.
 
     Parameters
@@ -71,8 +81,10 @@ def methods(graph: PostGraph, others: Sequence[np.ndarray], args: Namespace) -> 
     """
     exact, notes = Exact(graph), []
     made = {"popularity": exact.popularity()}
-    made |= {f"{kind} mean, exact cosine": exact.cosine(exact.vectors(kind))
-             for kind in ("raw", "IDF", "SIF", "attenuated")}  # fmt: skip
+    made |= {
+        f"{kind} mean, exact cosine": exact.cosine(exact.vectors(kind))
+        for kind in ("raw", "IDF", "SIF", "attenuated")
+    }
     made |= {"TF-IDF cosine": exact.tfidf(), "BM25": exact.bm25(), "P³": exact.p3()}
     beta, chosen = BETA, "there are no other pools to choose it by"
     if any(len(pool) >= 3 for pool in others):
@@ -109,7 +121,9 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     made: list[Table | Figure] = []
     for size in SIZES:
         queries = pool_queries(judged, args.queries, size, args.seed)
-        found = {name: judge_scores(score, queries, args.seed) for name, score in scorers.items()}
+        found = {
+            name: judge_scores(score, queries, args.seed) for name, score in scorers.items()
+        }
         found["walk by itself"] = judge_answers(walked(graph, args.seed), queries)
         if size == SIZES[0]:
             found["PostGraph.recommend, no sizes"] = judge_answers(
@@ -122,9 +136,16 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         )
         made.append(table(title, found, [*notes, *READ_AS] if size == SIZES[0] else ()))
         if size == SIZES[0]:
-            made.append(Figure("recommending", "Hidden pool member found", partial(draw, found)))
-            made.append(table("PostGraph.recommend, a part of its ranking left out, the other "
-                              "weights as they are", ablation(graph, queries, found)))  # fmt: skip
+            made.append(
+                Figure("recommending", "Hidden pool member found", partial(draw, found))
+            )
+            made.append(
+                table(
+                    "PostGraph.recommend, a part of its ranking left out, the other "
+                    "weights as they are",
+                    ablation(graph, queries, found),
+                )
+            )
     return made
 
 
@@ -149,5 +170,13 @@ def draw(found: dict[str, Outcome], axes) -> None:
     for name in (name for name in DRAWN if name in found):
         rates = [float((found[name].ranks < k).mean()) for k in depths]
         series[name.removesuffix(", exact cosine")] = depths, rates
-    lines(axes, series, "posts shown", "share of hidden posts among them", log="x", markers=False,
-          limits=(0, 1), legend="upper left")  # fmt: skip
+    lines(
+        axes,
+        series,
+        "posts shown",
+        "share of hidden posts among them",
+        log="x",
+        markers=False,
+        limits=(0, 1),
+        legend="upper left",
+    )

@@ -32,8 +32,12 @@ class Table:
     def as_json(self) -> dict[str, Any]:
         """The same as plain lists; a number that is not finite is null, as JSON has none."""
         rows = [[_plain(value) for value in row] for row in self.rows]
-        return {"title": self.title, "header": list(self.header), "rows": rows,
-                "notes": list(self.notes)}  # fmt: skip
+        return {
+            "title": self.title,
+            "header": list(self.header),
+            "rows": rows,
+            "notes": list(self.notes),
+        }
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from types import ModuleType
 
 import numpy as np
 
-from .. import neighbors
-from ..recommend import PostGraph
+from ..graph import neighbors
+from ..recommend.postgraph import PostGraph
 from .methods import Exact
 from .plotting import lines
 from .report import Figure, Table, optional
@@ -46,10 +46,14 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     least = neighbors.nth_best(np.array_split(vectors, len(vectors) // 20_000 + 1), asked, n)
     copies = 1 - len(np.unique(vectors, axis=0)) / len(vectors)
     rows, series = [], {}
-    notes = [f"{copies:.0%} of the vectors are copies of another: a graph of links to the nearest "
-             "may be cut into islands by them. All were added in one random order."]  # fmt: skip
+    notes = [
+        f"{copies:.0%} of the vectors are copies of another: a graph of links to the nearest "
+        "may be cut into islands by them. All were added in one random order."
+    ]
     with tempfile.TemporaryDirectory() as place:
-        for name, build in makers(FEW_TREES if args.quick else TREES, Path(place), notes).items():
+        for name, build in makers(
+            FEW_TREES if args.quick else TREES, Path(place), notes
+        ).items():
             start, built, points = time.perf_counter(), None, []
             for setting, search in build(vectors, args.seed):
                 built = built or time.perf_counter() - start
@@ -59,7 +63,9 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
             series[name] = tuple(zip(*points, strict=True))
     title = f"{len(asked)} posts, their {n} nearest of {len(vectors):,} × {vectors.shape[1]}"
     header = ("index", "setting", f"recall@{n}", "ms", "s to build")
-    draw = partial(lines, series=series, x=f"recall@{n}", y="queries a second, one thread", log="y")
+    draw = partial(
+        lines, series=series, x=f"recall@{n}", y="queries a second, one thread", log="y"
+    )
     return [
         Table(title, header, rows, notes),
         Figure("index", "Nearest posts: recall against speed", draw),
@@ -129,8 +135,13 @@ def hnswlib(vectors: np.ndarray, seed: int, module: ModuleType) -> Tried:
 
 def usearch(vectors: np.ndarray, seed: int, module: ModuleType) -> Tried:
     """The same kind of graph, by Unum."""
-    index = module.Index(ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=LINKS,
-                         expansion_add=BUILD_EFFORT)  # fmt: skip
+    index = module.Index(
+        ndim=vectors.shape[1],
+        metric="ip",
+        dtype="f32",
+        connectivity=LINKS,
+        expansion_add=BUILD_EFFORT,
+    )
     index.add(np.arange(len(vectors)), vectors, threads=1)
     for effort in EFFORT:
         index.expansion_search = effort

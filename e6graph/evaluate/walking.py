@@ -15,12 +15,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import pixie
-from ..embedding import unit_rows
-from ..recommend import PostGraph
+from ..embedding.dictionary import unit_rows
+from ..graph import pixie
+from ..recommend.postgraph import PostGraph
 from .methods import Exact, most_popular
 from .plotting import lines
-from .protocol import HEADER, Answer, PoolQuery, judge_answers, pool_queries, split_pools, summarise
+from .protocol import (
+    HEADER,
+    Answer,
+    PoolQuery,
+    judge_answers,
+    pool_queries,
+    split_pools,
+    summarise,
+)
 from .report import Figure, Table
 
 if TYPE_CHECKING:
@@ -99,15 +107,28 @@ def by_length(
     """Hit rate @100 against the number of steps, for each chance of a restart."""
     rows, series = [], {f"restart {restart:g}": (steps, []) for restart in RESTARTS}
     for n in steps:
-        found = [judge_answers(walked(graph, seed, steps=n, restart=r), queries) for r in RESTARTS]
+        found = [
+            judge_answers(walked(graph, seed, steps=n, restart=r), queries) for r in RESTARTS
+        ]
         rates = [summarise(outcome.ranks)[1] for outcome in found]
         rows.append((n, *rates, *(outcome.ms for outcome in found)))
         for (_, ys), rate in zip(series.values(), rates, strict=True):
             ys.append(rate)
-    header = ("steps", *(f"@100, {name}" for name in series), *(f"ms, {name}" for name in series))
+    header = (
+        "steps",
+        *(f"@100, {name}" for name in series),
+        *(f"ms, {name}" for name in series),
+    )
     title = f"The walk by itself, {len(queries):,} queries: length and chance of a restart"
-    draw = partial(lines, series=series, x="steps of a walk", y="hit rate @100", log="x",
-                   span=0.2, legend="lower right")  # fmt: skip
+    draw = partial(
+        lines,
+        series=series,
+        x="steps of a walk",
+        y="hit rate @100",
+        log="x",
+        span=0.2,
+        legend="lower right",
+    )
     return [
         Table(title, header, rows),
         Figure("walk_steps", "The walk: hit rate by its length", draw),
@@ -173,13 +194,23 @@ def stopping(
         xs.append(ms)
         ys.append(shared)
     title = f"Overlap with the first {DEPTH:,} of {LONG:,} steps, {len(queries)} queries"
-    note = (f"n_p posts of n_v visits each stop a walk of at most {BUDGET:,} steps. Steps: those "
-            "walked; ms: of the processor.")  # fmt: skip
+    note = (
+        f"n_p posts of n_v visits each stop a walk of at most {BUDGET:,} steps. Steps: those "
+        "walked; ms: of the processor."
+    )
 
     def draw(axes: Axes) -> None:
         notes = {"4 visits each": [f"{n:,}" for n in STOP_POSTS]}
-        lines(axes, series, "ms a query", "overlap with the long walk", log="x", limits=SHARE,
-              legend="lower right", notes=notes)  # fmt: skip
+        lines(
+            axes,
+            series,
+            "ms a query",
+            "overlap with the long walk",
+            log="x",
+            limits=SHARE,
+            legend="lower right",
+            notes=notes,
+        )
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100, 200])
         axes.minorticks_off()
 
@@ -198,12 +229,21 @@ def stability(
     for n in steps:
         one, two = (walked(graph, seed + i, steps=n) for i in range(2))
         pairs = [(one(rows, turn), two(rows, turn)) for turn, (rows, _) in enumerate(queries)]
-        rows.append((n, *(float(np.mean([overlap(*p, depth) for p in pairs])) for depth in depths)))
+        rows.append(
+            (n, *(float(np.mean([overlap(*p, depth) for p in pairs])) for depth in depths))
+        )
     columns = list(zip(*rows, strict=True))
     series = {f"first {d:,}": (columns[0], columns[i + 1]) for i, d in enumerate(depths)}
     title = f"Overlap between two seeds, {len(queries)} queries"
-    draw = partial(lines, series=series, x="steps of a walk", y="posts that two seeds share",
-                   log="x", limits=SHARE, legend="lower right")  # fmt: skip
+    draw = partial(
+        lines,
+        series=series,
+        x="steps of a walk",
+        y="posts that two seeds share",
+        log="x",
+        limits=SHARE,
+        legend="lower right",
+    )
     return [
         Table(title, ("steps", *series), rows, [EQUALS]),
         Figure("walk_stability", "The walk: what two seeds share", draw),
@@ -231,11 +271,20 @@ def pruning(
             row += summarise(outcome.ranks)[:2]
         rows.append(tuple(row))
     header = ("δ", "edges kept", *(f"@{k}, {name}" for name in kinds for k in (10, 100)))
-    series = {name: ([row[1] for row in rows], [row[3 + 2 * i] for row in rows])
-              for i, name in enumerate(kinds)}  # fmt: skip
+    series = {
+        name: ([row[1] for row in rows], [row[3 + 2 * i] for row in rows])
+        for i, name in enumerate(kinds)
+    }
     notes = {next(iter(series)): [f"δ {delta:g}" for delta in deltas]}
-    draw = partial(lines, series=series, x="share of the edges kept", y="hit rate @100",
-                   span=0.2, legend="lower right", notes=notes)  # fmt: skip
+    draw = partial(
+        lines,
+        series=series,
+        x="share of the edges kept",
+        y="hit rate @100",
+        span=0.2,
+        legend="lower right",
+        notes=notes,
+    )
     title = f"Pruned graphs, {len(queries):,} queries"
     figure = Figure("walk_pruning", "The walk on a pruned graph", draw)
     return [Table(title, header, rows), figure]

@@ -1,0 +1,1 @@
+"""What is on the demo board: posts, tags and pools."""

@@ -1,0 +1,101 @@
+"""What construct_index.py builds: which posts, their vectors, how hard to search, who is near."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from ..embedding.attenuator import attenuated_means
+from ..embedding.dictionary import Dictionary
+from ..embedding.interactions import iter_posts_by_tags
+from ..store import Store
+from ..store.parallel import in_order
+from ..tags.never import never_shown
+from .neighbors import Neighbors, nth_best, recall
+
+LEFT_OUT = ("under the never-shown rule", "no known tag", "below the offset")
+LADDER = (500, 1000, 2000, 4000, 8000, 16000, 32000)  # values of search_k to try
+
+
+def post_vectors(
+    store: Store,
+    words: Dictionary,
+    operator: np.ndarray,
+    offset: int = 0,
+    desc: str = "vectors",
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Attenuated means of the posts that may be indexed, block by block.
+
+    Yields
+    ------
+    ids : int64 (n,), ascending. vectors : float32 (n, d) unit rows.
+    left_out : int64 (3,), posts of the block left out, for each reason of `LEFT_OUT`.
+    """
+    never = never_shown(store)
+
+    def blocks() -> Iterator[tuple[np.ndarray, ...]]:
+        at = 0
+        for ids, tags in tqdm(iter_posts_by_tags(store, words.vocabulary), desc, disable=None):
+            yield ids, tags, never[at : at + len(ids)]
+            at += len(ids)
+
+    def embed(block: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        ids, tags, forbidden = block
+        vectors = attenuated_means(tags, words.vecs, operator)
+        unknown = ~forbidden & ~vectors.any(1)
+        below = ~forbidden & ~unknown & (ids < offset)
+        take = ~(forbidden | unknown | below)
+        counts = np.array([forbidden.sum(), unknown.sum(), below.sum()])
+        return ids[take], vectors[take], counts
+
+    yield from in_order(embed, blocks())
+
+
+def tune(
+    found: Neighbors,
+    post_ids: np.ndarray,
+    blocks: Iterable[np.ndarray],
+    ladder: Sequence[int] = LADDER,
+    target: float = 0.95,
+    sample: int = 500,
+    seed: int = 0,
+) -> list[tuple[int, float]]:
+    """Recall@10 of a sample of posts against exact search, for rising search_k up to `target`.
+
+    Parameters
+    ----------
+    post_ids : all that are indexed. blocks : all their vectors, (n_k, d).
+
+    Returns
+    -------
+    (search_k, recall) pairs; the last is the one to use.
+    """
+    chosen = np.random.default_rng(seed).choice(
+        post_ids, min(sample, len(post_ids)), replace=False
+    )
+    queries = np.array([found.vector(post_id) for post_id in chosen.tolist()])
+    n = min(10, len(post_ids))
+    least = nth_best(blocks, queries, n)
+    rows: list[tuple[int, float]] = []
+    for search_k in ladder:
+        cosines = list(in_order(lambda query, k=search_k: found.query(query, n, k)[1], queries))
+        rows.append((search_k, recall(cosines, least, n)))
+        if rows[-1][1] >= target:
+            break
+    return rows
+
+
+def neighbor_table(found: Neighbors, post_ids: np.ndarray, width: int) -> np.ndarray:
+    """Each post's nearest others as positions in `post_ids`, int32 (n, width), -1 for none."""
+    table = np.full((len(post_ids), width), -1, np.int32)
+
+    def near(post_id: int) -> np.ndarray:
+        ids, _ = found.query(found.vector(post_id), width + 1)
+        return np.searchsorted(post_ids, ids[ids != post_id][:width])
+
+    shown = tqdm(post_ids.tolist(), "neighbors", disable=None)
+    for row, columns in zip(table, in_order(near, shown), strict=True):
+        row[: len(columns)] = columns
+    return table

@@ -1,0 +1,257 @@
+"""annoy behind a thin wrapper: probe, build, checked load, query; id + offset = post id.
+
+annoy 1.17.3 built by some compilers returns one neighbor or crashes, loads files of a wrong
+dimension without complaint, and takes zero and NaN vectors; each is refused here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from annoy import AnnoyIndex
+
+from ..errors import BadArtifact, BadInput, E6GraphError
+from ..store import Store
+from ..store.parallel import in_order
+
+METRIC = "angular"  # distance d, cosine 1 - d²/2
+PATTERN = "posts.skip*.ann"
+SPARSEST = 100  # ids a post, from first to last; the site has about 1.1
+BLOCK = 20_000  # vectors compared at a time
+_PROBE = (
+    "from annoy import AnnoyIndex\n"
+    "index = AnnoyIndex(2, 'angular')\n"
+    "for i in range(64): index.add_item(i, [1.0, i / 64])\n"
+    "index.build(2, n_jobs=1)\n"
+    "raise SystemExit(len(index.get_nns_by_item(0, 8)) != 8)\n"
+)
+REMEDY = (
+    "ANNOY_COMPILER_ARGS=-O3,-ffast-math,-fno-finite-math-only,-DANNOYLIB_MULTITHREADED_BUILD,"
+    "-std=c++14 pip install --no-cache-dir --no-binary annoy --force-reinstall annoy==1.17.3"
+)
+
+
+def probe() -> None:
+    """Check in a process of its own that this annoy finds neighbors (it may crash).
+
+    Raises
+    ------
+    E6GraphError : with the command that installs a sound one.
+    """
+    # A fixed program without input, run by the interpreter that runs this one.
+    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=60)  # noqa: S603
+    if done.returncode:
+        raise E6GraphError(
+            f"annoy as installed does not find neighbors: reinstall it with\n{REMEDY}"
+        )
+
+
+def check_vector(vector: np.ndarray, dim: int) -> np.ndarray:
+    """The vector as float32 (dim,), or BadInput if annoy could not answer for it."""
+    vector = np.asarray(vector, np.float32)
+    if vector.shape != (dim,):
+        raise BadInput(f"a vector of shape {vector.shape}, expected ({dim},)")
+    if not np.isfinite(vector).all() or not vector.any():
+        raise BadInput("a vector that is zero or not finite has no neighbors")
+    return vector
+
+
+class Builder:
+    """Adds vectors under post ids, then builds in place at `path`.
+
+    Parameters
+    ----------
+    path : the file to build (a stage's temporary name). offset : the post id of annoy's id 0.
+    """
+
+    def __init__(self, path: str | Path, dim: int, offset: int, seed: int = 0) -> None:
+        self._index = AnnoyIndex(dim, METRIC)
+        self._index.set_seed(seed)
+        self._index.on_disk_build(str(path))
+        self._path, self._offset, self._count = Path(path), offset, 0
+        self._held = 0  # bytes of the file that are on the disk, holes too
+
+    def add(self, post_ids: np.ndarray, vectors: np.ndarray) -> None:
+        """Add (n,) ids, ascending from `offset` on, with float32 (n, d) unit rows."""
+        vectors = np.asarray(vectors, np.float32)
+        if not np.isfinite(vectors).all() or not vectors.any(1).all():
+            raise BadInput("a vector that is zero or not finite cannot be indexed")
+        self._count += len(post_ids)
+        span = int(post_ids[-1]) - self._offset + 1 if len(post_ids) else 0
+        if span > SPARSEST * max(self._count, 1000):  # annoy takes room for every id in between
+            raise BadInput(
+                f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, expected one in "
+                f"{SPARSEST} to be there: remove the stray post, or start at a later --offset"
+            )
+        if not len(post_ids):
+            return
+        items = post_ids - self._offset
+        self._room(int(items[-1]) + 1)
+        # annoy makes the room and writes the last; the others go there past Python's lists.
+        self._index.add_item(int(items[-1]), vectors[-1].tolist())
+        nodes = _nodes(self._path, self._index.f, int(items[-1]) + 1, "r+")
+        last = nodes[-1]
+        if last["descendants"] != 1 or not np.array_equal(last["vector"], vectors[-1]):
+            raise E6GraphError(
+                f"annoy lays its nodes out in another way: reinstall it with\n{REMEDY}"
+            )
+        made = np.zeros(len(items), nodes.dtype)
+        made["descendants"], made["vector"] = 1, vectors
+        made["norm"] = np.einsum("ij,ij->i", vectors, vectors)
+        nodes[items] = made
+
+    def build(self, trees: int, jobs: int = 1) -> None:
+        """Build; with one job the same vectors and seed give the same bytes."""
+        # A leaf holds up to d + 2 items; on skewed vectors one was found to hold 40 % of that.
+        leaves = 3 * self._count // (self._index.f + 2) + 1
+        self._room(self._index.get_n_items() + 2 * trees * leaves)  # and their splits
+        self._index.build(trees, n_jobs=jobs)
+        self._index.unload()
+
+    def _room(self, nodes: int) -> None:
+        """Raise OSError unless the file can have so many nodes, holes filled.
+
+        Writing to the map where there is no room would end the process (SIGBUS). In the way may be
+        the disk, a quota (seen on Linux) or a limit of file sizes (`ulimit -f`). What annoy has not
+        taken yet is not held: others who fill the disk meanwhile can still end this process.
+        """
+        needed = nodes * (12 + 4 * self._index.f)
+        try:
+            with open(self._path, "r+b") as file:
+                status = os.fstat(file.fileno())
+                if shutil.disk_usage(self._path.parent).free < needed - 512 * status.st_blocks:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                try:
+                    if hasattr(os, "posix_fallocate") and needed > self._held:  # not on macOS
+                        os.posix_fallocate(file.fileno(), self._held, needed - self._held)
+                    # annoy makes it up to 1.3 times as long
+                    file.truncate(max(status.st_size, int(1.4 * needed)))
+                finally:
+                    file.truncate(status.st_size)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from None
+        self._held = max(self._held, min(needed, status.st_size))
+
+
+class Neighbors:
+    """A built index, mapped from disk. Calls may come from several threads."""
+
+    def __init__(
+        self, index: AnnoyIndex, dim: int, offset: int, search_k: int, posts: int = 0
+    ) -> None:
+        self._index = index
+        self.dim, self.offset, self.search_k, self.posts = dim, offset, search_k, posts
+
+    @classmethod
+    def open(cls, store: Store) -> Neighbors:
+        """Map the index after checking it against its sidecar, bytes included.
+
+        Raises
+        ------
+        MissingArtifact, BadArtifact
+        """
+        path = store.check(PATTERN)
+        about = store.sidecar(PATTERN).get("parameters", {})
+        try:
+            dim, offset, items = about["dim"], about["offset"], about["items"]
+            metric, search_k, posts = about["metric"], about["search_k"], about["posts"]
+        except KeyError as error:
+            raise BadArtifact(
+                f"{path} has no sidecar that gives its {error}: run construct_index.py again"
+            ) from None
+        return cls(load(path, dim, metric, items), dim, offset, search_k, posts)
+
+    def vector(self, post_id: int) -> np.ndarray:
+        """The post's vector, float32 (d,); zeros for a post that was not indexed."""
+        return np.array(self._index.get_item_vector(post_id - self.offset), np.float32)
+
+    def query(
+        self, vector: np.ndarray, n: int, search_k: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The n nearest posts: (post ids int64, cosines float32), best first."""
+        vector = check_vector(vector, self.dim)
+        # Each tree brings its own candidates, mostly the same: n different ones take n × trees.
+        search_k = max(search_k or self.search_k, n * self._index.get_n_trees())
+        ids, distances = self._index.get_nns_by_vector(
+            vector.tolist(), n, search_k, include_distances=True
+        )
+        cosines = 1 - np.array(distances, np.float32) ** 2 / 2
+        return np.array(ids, np.int64) + self.offset, cosines
+
+
+def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
+    """Map an annoy file, and check that it holds as many items as its sidecar says."""
+    if metric != METRIC:
+        raise BadArtifact(f"{path} has metric {metric}, expected {METRIC}")
+    index = AnnoyIndex(dim, METRIC)
+    try:
+        index.load(str(path))
+    except OSError as error:
+        raise BadArtifact(f"{path}: {error}: run construct_index.py again") from None
+    if index.get_n_items() != items:
+        raise BadArtifact(
+            f"{path} holds {index.get_n_items()} items, expected {items}: "
+            "run construct_index.py again"
+        )
+    return index
+
+
+def _nodes(path: Path, dim: int, items: int, mode: str = "r") -> np.memmap:
+    """The items of an annoy file of metric angular (annoylib.h, `Angular::Node`), by their id."""
+    fields = [("descendants", "i4"), ("norm", "f4"), ("child", "i4"), ("vector", "f4", (dim,))]
+    return np.memmap(path, np.dtype(fields), mode, shape=(items,))
+
+
+def stored_vectors(path: Path, dim: int, items: int) -> Iterator[np.ndarray]:
+    """The vectors in an annoy file, float32 (n_k, d), in ascending id."""
+    nodes = _nodes(path, dim, items)
+    for start in range(0, items, BLOCK):
+        block = nodes[start : start + BLOCK]
+        yield block["vector"][block["descendants"] > 0]
+
+
+def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> np.ndarray:
+    """Cosine of the n-th nearest of all vectors by exact search, float32 (q,).
+
+    Parameters
+    ----------
+    blocks : float32 (m_k, d) unit rows, all the vectors in any split. queries : (q, d) unit rows.
+    """
+    best = np.full((len(queries), n), -np.inf, np.float32)  # ascending from its least
+
+    def better(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        cosines = queries @ block.T
+        rows = np.flatnonzero(cosines.max(1, initial=-np.inf) > best[:, 0])  # few after a while
+        keep = min(n, len(block))
+        return rows, np.partition(cosines[rows], len(block) - keep, axis=1)[
+            :, len(block) - keep :
+        ]
+
+    for rows, cosines in in_order(better, blocks):
+        joined = np.concatenate([best[rows], cosines], 1)
+        best[rows] = np.sort(joined, axis=1)[:, -n:]
+    return best[:, 0]
+
+
+def recall(found: Iterable[np.ndarray], least: np.ndarray, n: int = 10) -> float:
+    """Share of the n nearest that a search found; equals count by their cosine.
+
+    Many posts have the same tags, so the same vector: any of those is as right as another.
+
+    Parameters
+    ----------
+    found : for each query the cosines of what the search gave. least : (q,), `nth_best`.
+
+    >>> recall([np.array([0.9, 0.8]), np.array([0.7, 0.1])], np.array([0.8, 0.6]), n=2)
+    0.75
+    """
+    # annoy's float32 distance loses up to 1e-6 of a cosine near 1
+    hits = [min(int((c >= low - 1e-5).sum()), n) for c, low in zip(found, least, strict=True)]
+    return sum(hits) / (len(hits) * n)

@@ -1,0 +1,7 @@
+"""From the site to tables: download the export and previews, and import them into an index."""
+
+from .exports import fetch_exports
+from .importdb import import_export
+from .previews import fetch_previews
+
+__all__ = ["fetch_exports", "fetch_previews", "import_export"]

@@ -1,0 +1,204 @@
+"""Kernel ridge regression on landmarks, and the calibration of its scores; knows arrays only.
+
+The kernel is exp(−Σ_b w_b ‖x_b − y_b‖ / median_b) over the parts b of a row, each turned to its
+principal axes: the sub-Gaussian form that Chapelle, Haffner, Vapnik (IEEE Trans. Neural Networks
+10(5), 1999) found best for colour histograms. With fewer landmarks than rows it is regression on a
+subset of them (Nyström; Rudi, Camoriano, Rosasco, NIPS 2015), otherwise exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import scipy.linalg
+import scipy.optimize
+import scipy.sparse as sp
+from scipy.special import expit, logit
+
+JITTER = 1e-6  # on the landmarks' kernel, whose rank duplicates lower
+BATCH = 1024  # rows whose kernel is in memory at once
+
+
+def principal_axes(
+    rows: np.ndarray, sizes: Sequence[int], weights: Sequence[float], axes: int
+) -> np.ndarray:
+    """Axes of each part of the rows, scaled for `kernel`.
+
+    Parameters
+    ----------
+    rows : (n, F), of parts side by side, `sizes` columns each (at least `axes`).
+    weights : w_b of each part.
+
+    Returns
+    -------
+    float32 (F, axes): unit principal axes × w_b / the part's median distance between rows. A part
+    that is the same in all rows gets zeros.
+    """
+    made = np.zeros((rows.shape[1], axes), np.float32)
+    for part, weight in zip(_parts(sizes), weights, strict=True):
+        values = rows[:, part].astype(np.float64)
+        centered = values - values.mean(0)
+        _, vectors = np.linalg.eigh(centered.T @ centered)
+        vectors = vectors[:, : -axes - 1 : -1]
+        turned = values @ vectors
+        median = np.sqrt(np.median(_squares(turned[::2], turned[1::2])))
+        made[part] = vectors * (weight / median if median > 0 else 0)
+    return made
+
+
+def project(rows: np.ndarray, axes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Rows (n, F) by the axes of each part → float32 (n, parts, axes)."""
+    return np.stack([rows[:, part] @ axes[part] for part in _parts(sizes)], axis=1)
+
+
+def _parts(sizes: Sequence[int]) -> list[slice]:
+    ends = np.cumsum(sizes)
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """exp(−Σ_parts ‖a − b‖), (n, parts, axes) × (m, parts, axes) → (n, m).
+
+    >>> kernel(np.array([[[3.0, 4.0]]]), np.array([[[0.0, 0.0]], [[3.0, 4.0]]])).round(4)
+    array([[0.0067, 1.    ]])
+    """
+    if len(a) == 1:  # for one row, converting the landmarks costs more than all the rest
+        apart = b - a
+        return np.exp(-np.sqrt(np.einsum("mpa,mpa->pm", apart, apart)).sum(0))[None]
+    total = sum(np.sqrt(_squares(a[:, part], b[:, part])) for part in range(a.shape[1]))
+    return np.exp(-total)
+
+
+def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """‖a_i − b_j‖², (n, m) float64; exactly 0 for equal rows, whose rounding a root would show."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.square(a).sum(1)[:, None] + np.square(b).sum(1)
+    squares = lengths - 2 * (a @ b.T)
+    squares[squares < 1e-12 * lengths] = 0
+    return squares
+
+
+@dataclass
+class Sums:
+    """What the regression needs of a set of rows: sums over them of k kᵀ, k yᵀ, k, y and 1.
+
+    k (m,) is a row's kernel with the landmarks, y (t + d,) its targets: labels, then numbers. Sums
+    of two sets add up, so a fit on everything reuses the one on a part.
+    """
+
+    gram: np.ndarray
+    cross: np.ndarray
+    kernels: np.ndarray
+    targets: np.ndarray
+    count: int
+
+    @classmethod
+    def over(
+        cls, points: np.ndarray, labels: sp.csr_matrix, numbers: np.ndarray, marks: np.ndarray
+    ) -> Sums:
+        """Points (n, parts, axes), labels CSR (n, t), numbers (n, d), landmarks `marks`."""
+        m, t, d = len(marks), labels.shape[1], numbers.shape[1]
+        sums = cls(np.zeros((m, m)), np.zeros((m, t + d)), np.zeros(m), np.zeros(t + d), 0)
+        for start in range(0, len(points), BATCH):
+            here = slice(start, start + BATCH)
+            with_marks = kernel(points[here], marks)
+            sums.gram += with_marks.T @ with_marks
+            sums.cross[:, :t] += (labels[here].T @ with_marks).T
+            sums.cross[:, t:] += with_marks.T @ numbers[here]
+            sums.kernels += with_marks.sum(0)
+            sums.targets[:t] += np.asarray(labels[here].sum(0)).ravel()
+            sums.targets[t:] += numbers[here].sum(0)
+            sums.count += len(with_marks)
+        return sums
+
+    def add(self, other: Sums) -> None:
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+    def solve(
+        self, marks: np.ndarray, ridges: Sequence[float]
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(weights (m, t + d), means (t + d,)) for each λ; predictions are means + k @ weights.
+
+        With RᵀR the landmarks' kernel and Z = K R⁻¹ the rows' coordinates, weights are
+        R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means): kernel ridge itself when every row is a landmark.
+        """
+        root = kernel(marks, marks)
+        root[np.diag_indices_from(root)] += JITTER
+        root = scipy.linalg.cholesky(root, overwrite_a=True, check_finite=False)
+        means = self.targets / self.count
+        half = scipy.linalg.solve_triangular(root, self.gram, trans=1, check_finite=False)
+        gram = scipy.linalg.solve_triangular(root, half.T, trans=1, check_finite=False)
+        cross = self.cross - np.outer(self.kernels, means)
+        cross = scipy.linalg.solve_triangular(root, cross, trans=1, check_finite=False)
+        solved = []
+        for ridge in ridges:
+            shifted = gram.copy()
+            shifted[np.diag_indices_from(shifted)] += ridge
+            inner = scipy.linalg.solve(shifted, cross, assume_a="pos", overwrite_a=True)
+            solved.append(
+                (scipy.linalg.solve_triangular(root, inner, check_finite=False), means)
+            )
+        return solved
+
+
+def predict(
+    points: np.ndarray, marks: np.ndarray, weights: np.ndarray, means: np.ndarray
+) -> np.ndarray:
+    """means + k @ weights, float32 (n, t), by blocks of rows."""
+    made = np.empty((len(points), len(means)), np.float32)
+    for start in range(0, len(points), BATCH):
+        here = slice(start, start + BATCH)
+        made[here] = kernel(points[here], marks).astype(weights.dtype) @ weights + means
+    return made
+
+
+def confidences(scores: np.ndarray, prior: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Probabilities (n, t) of labels with these scores (n, t) and shares among the rows (t,)."""
+    return expit(_evidence(scores, prior) @ coefficients.astype(scores.dtype))
+
+
+def calibrate(scores: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Coefficients for `confidences` from scores of rows that took no part in the fit.
+
+    Logistic regression (Platt 1999), the same for all labels, on 1, the score, the logarithm of
+    the score and the log-odds of the prior: a score of ridge regression leaves 0..1 and is no
+    probability.
+
+    Parameters
+    ----------
+    scores : (n, t). prior : (t,). truth : (n, t) of 0 and 1.
+
+    Returns
+    -------
+    float64 (4,).
+    """
+    seen = _evidence(scores, prior).reshape(-1, 4).astype(np.float64)
+    truth = truth.ravel()
+    start = np.array([0.0, 0.0, 1.0, 0.0])  # the score as odds
+
+    def loss(c: np.ndarray) -> float:
+        odds = seen @ c
+        return np.sum(np.logaddexp(0, odds) - truth * odds) + np.square(c - start).sum() / 2
+
+    def slope(c: np.ndarray) -> np.ndarray:
+        return seen.T @ (expit(seen @ c) - truth) + c - start
+
+    def curve(c: np.ndarray) -> np.ndarray:
+        guess = expit(seen @ c)
+        return (seen * (guess * (1 - guess))[:, None]).T @ seen + np.eye(4)
+
+    return scipy.optimize.minimize(loss, start, jac=slope, hess=curve, method="trust-exact").x
+
+
+def _evidence(scores: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """What the calibration sees of scores (n, t): (n, t, 4)."""
+    prior = np.clip(prior, 1e-6, 1 - 1e-6).astype(scores.dtype)
+    seen = np.empty((*scores.shape, 4), scores.dtype)
+    seen[..., 0] = 1
+    seen[..., 1] = scores
+    seen[..., 2] = np.log(np.maximum(scores, prior / 2))
+    seen[..., 3] = logit(prior)
+    return seen
