@@ -7,9 +7,11 @@ of recommendations, learned from half of the pools) and, with --graph, neighbors
 
 import sys
 
+from e6graph import cli  # first: it says which package is missing
+
+# isort: split
 import numpy as np
 
-from e6graph import cli
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput
 from e6graph.graph import build as indexing

@@ -5,10 +5,12 @@ Reads index/posts.parquet and index/dictionary.npz; writes index/attenuator.npz 
 
 import sys
 
+from e6graph import cli  # first: it says which package is missing
+
+# isort: split
 import numpy as np
 from tqdm import tqdm
 
-from e6graph import cli
 from e6graph.embedding.attenuator import (
     by_band,
     induced_cosines,

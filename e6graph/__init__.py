@@ -8,8 +8,8 @@ __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str):
-    """Import the interface when it is asked for: scripts that use one helper start at once."""
+def __getattr__(name: str) -> object:
+    """Import the interface on first use, so that scripts that use one helper start at once."""
     if name in __all__:
         from . import recommend
 

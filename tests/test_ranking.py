@@ -6,7 +6,7 @@ import pytest
 from e6graph import PostGraph
 from e6graph.recommend.ranking import WEIGHTS, Query
 from e6graph.recommend.sizes import Sizes
-from e6graph.tags.vocabulary import RATING_TAGS
+from e6graph.tags.categories import RATING_TAGS
 
 
 class Board:

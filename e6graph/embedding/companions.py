@@ -127,9 +127,7 @@ def save_companions(
         )
         for name, row in rows.items()
     }
-    table, path = pa.table(lists), str(stage.path(COMPANIONS))
-    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    stage.save_table(COMPANIONS, pa.table(lists))
 
 
 def invert(matrix: np.ndarray) -> None:

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from ..errors import BadInput, needs
+from ..errors import BadInput, needs, run_again
 from ..store import Store, parquet
-from ..tags.vocabulary import Vocabulary, _bad
+from ..tags.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ def iter_posts_by_tags(
     ):
         ids = table["id"].to_numpy()
         if (np.diff(ids, prepend=last) <= 0).any():
-            raise _bad(path, "holds post ids that do not ascend")
+            raise run_again(path, "holds post ids that do not ascend")
         last = ids[-1] if len(ids) else last
         if min_direct:
             direct = pc.list_value_length(table["stripped_tags"])
@@ -70,7 +70,7 @@ def iter_posts_by_tags(
                 tag_lists(table[name], column, len(vocabulary.names)) for name in _LISTS[which]
             )
         except BadInput as error:
-            raise _bad(path, f"holds {error}") from None
+            raise run_again(path, f"holds {error}") from None
         block = sum(more, block)
         block.data[:] = 1  # a tag in both lists counts once
         yield table["id"].to_numpy(), block

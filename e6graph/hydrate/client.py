@@ -20,9 +20,9 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from .. import __version__
 from ..errors import BadInput, DownloadError
 
-VERSION = "0.1.0"
 RETRIED = {429, 500, 502, 503, 504}
 BLOCK = 1 << 16  # bytes read at a time
 PROGRESS = 1 << 20  # bytes that must have come before earlier failures are forgiven
@@ -59,7 +59,7 @@ def make_user_agent(contact: str | None = None) -> str:
     if not (given.isascii() and given.isprintable()):
         raise BadInput(f"contact {given!r}: expected printable ASCII on one line")
     if not re.match(r"[\w.-]+/\d[\w.]*(\s|$)", given):
-        return f"e6graph/{VERSION} (by {given})"
+        return f"e6graph/{__version__} (by {given})"
     if not re.search(r"\([^()]*\w[^()]*\)|@\w", given):
         raise BadInput(
             f"user agent {given!r} names no contact: write it as 'name/1.0 (by NAME)'"

@@ -17,12 +17,12 @@ from tqdm import tqdm
 
 from ..errors import BadInput
 from ..store.parallel import in_order
+from ..tags.categories import RATING_TAGS, RATINGS
 from ..tags.implications import Aliases, Implications
 from ..tags.never import never_names
 from .csvtables import read_batches
 
 SAFE = 0  # of the ratings, in this order
-RATING_TAGS = {"s": "rating_safe", "q": "rating_questionable", "e": "rating_explicit"}
 CHUNK = 200_000  # posts a row group
 IMPLIED = 50_000_000  # pairs of a post and what its tags imply that one may take
 LAST_ID = 2**31 - 1  # annoy counts in 32 bits
@@ -97,7 +97,7 @@ def read_posts(
             forbidden.append(name.lower() in never)
         return name_ids[name]
 
-    rating_ids = np.array([provisional(name) for name in RATING_TAGS.values()])
+    rating_ids = np.array([provisional(name) for name in RATING_TAGS])
     counts |= dict.fromkeys((READ, DELETED, OTHER_TYPE, NEVER), 0)
     columns = _POSTS | {"tag_string": pa.string(), "is_deleted": pa.bool_()}
     tables, matrices, read, at = [], [], [], []
@@ -117,7 +117,7 @@ def read_posts(
         for name in found.words:
             if name not in seen:
                 seen[name] = provisional(aliases(name))
-        rating = pc.index_in(found.rows["rating"], pa.array(list(RATING_TAGS))).to_numpy()
+        rating = pc.index_in(found.rows["rating"], pa.array(RATINGS)).to_numpy()
         ids = np.array([*map(seen.__getitem__, found.words)], np.int32)[found.which]
         ids = np.insert(ids, found.offsets[1:], rating_ids[rating])
         indptr = found.offsets + np.arange(len(found.offsets))
@@ -180,7 +180,7 @@ def _split(
 def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
     """Refuse ids, and ratings of rows to keep, that the site does not write; `first` is the row."""
     ids = pc.fill_null(batch["id"], 0).to_numpy(zero_copy_only=False)
-    unknown = pc.invert(pc.is_in(batch["rating"], pa.array(list(RATING_TAGS))))
+    unknown = pc.invert(pc.is_in(batch["rating"], pa.array(RATINGS)))
     for name, bad, expected in (
         ("id", (ids < 1) | (ids > LAST_ID), f"1 to {LAST_ID}"),
         ("rating", keep & unknown.to_numpy(zero_copy_only=False), "s, q or e"),

@@ -15,8 +15,9 @@ from ..embedding.interactions import iter_posts_by_tags
 from ..errors import BadInput
 from ..hydrate.previews import preview_path
 from ..store import Store, parquet
+from ..tags.categories import RATING_TAGS
 from ..tags.never import never_shown
-from ..tags.vocabulary import RATING_TAGS, read_tags
+from ..tags.vocabulary import read_tags
 from .features import features, read_rasters
 
 UNSEEN = (6, 7, 8)  # categories no picture shows: invalid, meta, lore

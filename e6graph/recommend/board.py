@@ -20,9 +20,8 @@ import numpy as np
 
 from ..errors import BadInput, UnknownPost, UnknownTag
 from ..store import Store
-from ..tags.categories import CATEGORIES
+from ..tags.categories import CATEGORIES, RATING_TAGS
 from ..tags.spelling import nearest_names
-from ..tags.vocabulary import RATING_TAGS
 from .blacklist import DEFAULT, Blacklist
 from .posts import Posts
 

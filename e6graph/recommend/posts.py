@@ -19,10 +19,12 @@ import scipy.sparse as sp
 from ..embedding.interactions import tag_lists
 from ..errors import BadArtifact
 from ..store import Stage, Store, parquet
+from ..store.arrow import map_table
 from ..store.parallel import in_order
 from ..store.ragged import Ragged, one_chunk
+from ..tags.categories import RATING_TAGS
 from ..tags.never import forbidden, read_rule
-from ..tags.vocabulary import RATING_TAGS, load_names, read_tags
+from ..tags.vocabulary import load_names, read_tags
 
 LISTS = ("stripped_tags", "implied_tags", "other_tags")
 
@@ -55,8 +57,8 @@ def write_posts(store: Store, stage: Stage, take: Callable[[np.ndarray], np.ndar
     there = np.ones(len(tags.values), np.int8)
     turned = sp.csr_matrix((there, tags.values, tags.offsets), (len(posts), n_tags)).tocsc()
     rows = pa.ListArray.from_arrays(pa.array(turned.indptr), pa.array(turned.indices))
-    _write(stage.path("posts.arrow"), posts)
-    _write(stage.path("tags_posts.arrow"), pa.table({"rows": rows}))
+    stage.save_table("posts.arrow", posts)
+    stage.save_table("tags_posts.arrow", pa.table({"rows": rows}))
     return len(posts)
 
 
@@ -73,16 +75,6 @@ def _merge(stripped: pa.ListArray, implied: pa.ListArray, n_tags: int) -> pa.Lis
     return pa.ListArray.from_arrays(pa.array(tags.indptr), pa.array(tags.indices))
 
 
-def _write(path, table: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-
-
-def _map(path) -> pa.Table:
-    with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_file(source).read_all()
-
-
 class Posts:
     """All indexed posts, in ascending post id; a row is a position in that order.
 
@@ -97,7 +89,7 @@ class Posts:
         self._store = store
 
         def table(name: str) -> pa.Table:
-            return _map(stage.path(name)) if stage else store.map_table(name)
+            return map_table(stage.path(name)) if stage else store.map_table(name)
 
         self._table = table("posts.arrow")
         self.ids = self._table["id"].to_numpy()

@@ -30,8 +30,7 @@ import scipy.sparse as sp
 
 from ..graph import pixie
 from ..store.parallel import in_order
-from ..tags.categories import CATEGORIES
-from ..tags.vocabulary import RATING_TAGS
+from ..tags.categories import CATEGORIES, RATING_TAGS
 from .posts import Posts
 from .sizes import Sizes
 
