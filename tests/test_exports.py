@@ -18,10 +18,11 @@ from types import SimpleNamespace
 import pytest
 from http_server import Answer, Site, serving
 
+from e6graph import __version__
 from e6graph.errors import BadInput, DownloadError
-from e6graph.hydrate.client import VERSION, Client, Pace, make_user_agent
+from e6graph.hydrate.client import Client, Pace, make_user_agent
 from e6graph.hydrate.download import download
-from e6graph.hydrate.exports import NAMES, fetch_exports, list_exports
+from e6graph.hydrate.exports import EXPORT_NAMES, fetch_exports, list_exports
 
 AGENT = "e6graph/0.1.0 (by tester)"
 
@@ -31,7 +32,7 @@ def packed(seed: int, size: int = 60_000) -> bytes:
     return gzip.compress(random.Random(seed).randbytes(size), mtime=0)
 
 
-FILES = {name: packed(seed, 20_000) for seed, name in enumerate(NAMES)}
+FILES = {name: packed(seed, 20_000) for seed, name in enumerate(EXPORT_NAMES)}
 POSTS, OTHER = packed(10), packed(11)
 
 
@@ -92,14 +93,14 @@ def leftovers(into: Path) -> list[str]:
 
 
 def test_fetches_all_and_then_nothing(site, tmp_path):
-    site.put("/db_exports.json", listing(*(entry(name, FILES[name]) for name in NAMES)))
-    for name in NAMES:
+    site.put("/db_exports.json", listing(*(entry(name, FILES[name]) for name in EXPORT_NAMES)))
+    for name in EXPORT_NAMES:
         site.put(f"/files/{name}.csv.gz", Answer(FILES[name]))
     paths = fetch_exports(site.url, tmp_path, client=impatient())
-    assert [path.name for path in paths] == [f"{name}.csv.gz" for name in NAMES]
-    assert [path.read_bytes() for path in paths] == [FILES[name] for name in NAMES]
+    assert [path.name for path in paths] == [f"{name}.csv.gz" for name in EXPORT_NAMES]
+    assert [path.read_bytes() for path in paths] == [FILES[name] for name in EXPORT_NAMES]
     assert leftovers(tmp_path) == sorted(
-        ["exports.json", *(f"{name}.csv.gz" for name in NAMES)]
+        ["exports.json", *(f"{name}.csv.gz" for name in EXPORT_NAMES)]
     )
     assert {asked.headers["User-Agent"] for asked in site.asked} == {AGENT}
     before = len(site.asked)
@@ -478,15 +479,15 @@ def dated_page(*names: str) -> Answer:
 def test_the_dated_listing_where_there_is_no_list(site, tmp_path, absent):
     site.put("/db_exports.json", absent)
     older, whole, newest = "2026-01-29", "2026-01-30", "2026-01-31"
-    names = [f"{name}-{day}.csv.gz" for day in (newest, whole, older) for name in NAMES]
+    names = [f"{name}-{day}.csv.gz" for day in (newest, whole, older) for name in EXPORT_NAMES]
     names.remove(f"pools-{newest}.csv.gz")  # still being written
     site.put(
         "/db_export/", dated_page(*names, "notes-2026-02-01.csv.gz", "posts-2026-02-02.csv")
     )
-    for name in NAMES:
+    for name in EXPORT_NAMES:
         site.put(f"/db_export/{name}-{whole}.csv.gz", Answer(FILES[name]))
     paths = fetch_exports(site.url + "/", tmp_path, client=impatient())
-    assert [path.name for path in paths] == [f"{name}-{whole}.csv.gz" for name in NAMES]
+    assert [path.name for path in paths] == [f"{name}-{whole}.csv.gz" for name in EXPORT_NAMES]
     assert paths[0].read_bytes() == FILES["posts"]
     before = len(site.asked)
     fetch_exports(site.url, tmp_path, client=impatient())
@@ -580,16 +581,16 @@ def test_user_agents(monkeypatch):
     monkeypatch.delenv("E6GRAPH_CONTACT", raising=False)
     with pytest.raises(BadInput, match="E6GRAPH_CONTACT"):
         make_user_agent(None)
-    assert make_user_agent("vixen") == f"e6graph/{VERSION} (by vixen)"
+    assert make_user_agent("vixen") == f"e6graph/{__version__} (by vixen)"
     assert make_user_agent(make_user_agent("vixen")) == make_user_agent("vixen")
-    assert make_user_agent("https://host/me") == f"e6graph/{VERSION} (by https://host/me)"
+    assert make_user_agent("https://host/me") == f"e6graph/{__version__} (by https://host/me)"
     assert make_user_agent("mine/1.0 me@host") == "mine/1.0 me@host"
     for refused in ("", "  ", "mine/1.0", "mine/1.0 ()", "mine/1.0 (  )", "a\nb", "vix\u00e9n"):
         with pytest.raises(BadInput) as caught:
             make_user_agent(refused)
         assert one_line(caught)
     monkeypatch.setenv("E6GRAPH_CONTACT", "somebody")
-    assert make_user_agent() == f"e6graph/{VERSION} (by somebody)"
+    assert make_user_agent() == f"e6graph/{__version__} (by somebody)"
 
 
 def test_no_contact_no_request(site, tmp_path):
@@ -600,4 +601,4 @@ def test_no_contact_no_request(site, tmp_path):
 
 def test_the_version_sent_is_the_project_s():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
-    assert project["project"]["version"] == VERSION
+    assert project["project"]["version"] == __version__

@@ -467,7 +467,7 @@ def test_much_that_is_implied_is_written_in_more_row_groups(place, tmp_path, mon
     tables = csv_bytes(changed(implications=implications)(tmp_path))
     groups = []
     for most in (1, 2, 3, 10**9):
-        monkeypatch.setattr(postsimport, "IMPLIED", most)
+        monkeypatch.setattr(postsimport, "ROW_GROUP_IMPLIED", most)
         assert judge(place, tables) == ""
         groups.append(pq.ParquetFile(place / "index" / "posts.parquet").num_row_groups)
     assert groups == [3, 2, 2, 1]  # the three posts' tags imply 1, 3 and 1

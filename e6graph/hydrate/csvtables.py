@@ -17,7 +17,7 @@ import pyarrow.csv
 from ..errors import BadInput
 from ..store.parallel import in_order
 
-BLOCK = 16 << 20  # bytes of CSV a batch; a row and the line end before it must fit in one
+CSV_BLOCK = 16 << 20  # bytes of CSV a batch; a row and the line end before it must fit in one
 EXPANDS = 100  # bytes of CSV a byte of gzip; the site's have about 4, a bomb up to 1,032
 ROOM = 64 << 20  # bytes of CSV that are read whatever they came from
 _TRUE, _FALSE = ["t", "true", "True", "1"], ["f", "false", "False", "0"]
@@ -113,7 +113,7 @@ def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
     most = max(ROOM, EXPANDS * path.stat().st_size)
     rest, start = np.empty(0, np.uint8), 0  # what the last block left, and which byte that is
     while True:
-        buffer = pa.allocate_buffer(BLOCK)
+        buffer = pa.allocate_buffer(CSV_BLOCK)
         text = np.frombuffer(buffer, np.uint8)
         text[: len(rest)] = rest
         got = source.readinto(text[len(rest) :])
@@ -146,8 +146,8 @@ def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
         first, last = (int(ends[0]), int(ends[-1])) if len(ends) else (1, 1)
         if first < last:  # with the line end in front, or Arrow takes a mark off the first row
             yield buffer.slice(first - 1, last - first + 1)
-        elif last == 1 and len(text) == BLOCK:
-            wrong = f"a row of {BLOCK >> 20} MB or more"
+        elif last == 1 and len(text) == CSV_BLOCK:
+            wrong = f"a row of {CSV_BLOCK >> 20} MB or more"
             raise ValueError(
                 f"byte {start}: {wrong}: look for an unbalanced quote, or remove it"
             )
@@ -184,9 +184,9 @@ def _diagnose(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
 
             def lines() -> Iterator[str]:
                 nonlocal at
-                while raw := file.readline(BLOCK + 1):
-                    if at + len(raw) - start > BLOCK:
-                        raise csv.Error(f"longer than {BLOCK >> 20} MB")
+                while raw := file.readline(CSV_BLOCK + 1):
+                    if at + len(raw) - start > CSV_BLOCK:
+                        raise csv.Error(f"longer than {CSV_BLOCK >> 20} MB")
                     text = raw.decode("utf-8-sig" if at == 0 else "utf-8")
                     at += len(raw)
                     yield text

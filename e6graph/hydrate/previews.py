@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..errors import BadInput, DownloadError
 from ..store.files import write_atomic
-from .client import Client, Pace, Page, make_user_agent
+from .client import AskedToWait, Client, Pace, Page, make_user_agent
 
 CONNECTIONS = 2  # the site allows two connections and two requests a second
 MISSING = "missing.txt"  # under the cache's root: md5s the site answered 404 for, one a line
@@ -124,7 +124,7 @@ class PreviewFetcher:
 
         Raises
         ------
-        DownloadError : too many in a row failed or were missing.
+        DownloadError : too many in a row failed or were missing, or the site asks for a rest.
         OSError : the cache cannot be written.
         """
         outcome: Outcome
@@ -139,6 +139,8 @@ class PreviewFetcher:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(path, page.body)
                 outcome = "fetched"
+        except AskedToWait:
+            raise
         except DownloadError as error:
             outcome, problem = "failed", str(error)
 
