@@ -36,6 +36,12 @@ class AskedToWait(DownloadError):
     """The site wants to be left alone for longer than we wait: ask for nothing more now."""
 
 
+def check_address(url: str) -> None:
+    """Raise BadInput unless the text is a web address."""
+    if not re.match(r"https?://[^/\s]", url):
+        raise BadInput(f"got {url!r}, expected a web address such as https://host")
+
+
 def make_user_agent(contact: str | None = None) -> str:
     """Return the User-Agent to send: the site's rules want somebody to write to in it.
 
@@ -101,9 +107,9 @@ class _PacedAdapter(HTTPAdapter):
         super().__init__()
         self._pace = pace
 
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def send(self, *args: Any, **options: Any) -> requests.Response:
         self._pace.wait()
-        return super().send(request, **options)
+        return super().send(*args, **options)
 
 
 @dataclass(frozen=True)
@@ -277,16 +283,14 @@ def _retry_after(response: requests.Response) -> float | None:
 
 def _innermost_cause(error: BaseException) -> str:
     """Say what went wrong, unwrapping requests' and urllib3's errors down to the system's."""
-    chain: list[BaseException] = []
+    problem = "the connection was dropped"
     cause: BaseException | None = error
     while cause is not None:
-        chain.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    for cause in reversed(chain):
         if isinstance(cause, Broken):
-            return str(cause)
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-        if isinstance(cause, TimeoutError):
-            return "no answer in time"
-    return "the connection was dropped"
+            problem = str(cause)
+        elif isinstance(cause, OSError) and cause.strerror:
+            problem = cause.strerror.lower()
+        elif isinstance(cause, TimeoutError):
+            problem = "no answer in time"
+        cause = cause.__cause__ or cause.__context__
+    return problem

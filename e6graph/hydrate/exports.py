@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from ..errors import BadInput, DownloadError
+from ..errors import DownloadError
 from ..store.files import sha256_file, write_atomic
-from .client import Client, Page, make_user_agent
+from .client import Client, Page, check_address, make_user_agent
 from .download import Mismatch, check_disk, download, part_path
 
 EXPORT_NAMES = ("posts", "tags", "tag_aliases", "tag_implications", "pools")
@@ -114,8 +114,7 @@ def list_exports(
     ------
     DownloadError : the site has no list, or one that lacks a name or cannot be understood.
     """
-    if not re.match(r"https?://[^/\s]", source):
-        raise BadInput(f"source: got {source!r}, expected a web address such as https://host")
+    check_address(source)
     page = client.read(f"{source.rstrip('/')}/db_exports.json", LIST_LIMIT)
     dated = page.status in (404, 410) or (page.status == 200 and _is_html(page))
     if dated:
@@ -235,8 +234,7 @@ class _Record:
             status.st_size,
             status.st_mtime_ns,
         )
-        digest = entry.get("sha256") if unchanged else None
-        digest = digest or sha256_file(target)
+        digest = (unchanged and entry.get("sha256")) or sha256_file(target)
         if export.sha256 is None:
             # Without a checksum the listed address and date say which file it is.
             listed = (entry.get("url"), entry.get("updated_at"))

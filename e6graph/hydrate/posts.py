@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,59 +83,48 @@ class KeptPosts:
 
 @dataclass
 class _Rows:
-    """A batch of the file; its tags are still words.
+    """A batch of the file whose tags are still words.
 
     Attributes
     ----------
     ids : of all rows of the batch.
     kept : row in the file of each row to keep.
     columns : `POST_COLUMNS` of the rows to keep.
-    words : the different words in their tag strings.
-    codes, offsets : kept row i holds the words `codes[offsets[i]:offsets[i + 1]]`.
+    words : dictionary-encoded lists, the words of the rows to keep.
     counts : rows that were read, and rows that were left out and why.
     """
 
     ids: np.ndarray
     kept: np.ndarray
     columns: pa.RecordBatch
-    words: list[str]
-    codes: np.ndarray
-    offsets: np.ndarray
+    words: pa.ListArray
     counts: dict[str, int]
 
 
 class _ProvisionalIds:
-    """Ids that tags get when they are first seen, before they can be ranked by use."""
+    """The ids that names get when they are first seen, before they can be ranked by use."""
 
-    def __init__(self, path: Path, aliases: Aliases, never: set[str]) -> None:
+    def __init__(self, path: Path, aliases: Aliases) -> None:
         self._path = path
         self._aliases = aliases
-        self._never = never
-        self._canonical: dict[str, int] = {}
-        self._any: dict[str, int] = {"": -1}  # spaces at an end make an empty word
-        self.never_shown: list[bool] = []  # by id: whether the never-shown rule speaks of it
-
-    @property
-    def names(self) -> list[str]:
-        return list(self._canonical)
+        self._of_word: dict[str, int] = {"": -1}  # spaces at an end make an empty word
+        self.of_name: dict[str, int] = {}  # canonical names in order of their ids
 
     def of_words(self, words: list[str]) -> np.ndarray:
         """Return the id of each word, int32; -1 of an empty one."""
         for word in words:
-            if word not in self._any:
-                self._any[word] = self.of_canonical(self._aliases(word))
-        return np.array([self._any[word] for word in words], np.int32)
+            if word not in self._of_word:
+                self._of_word[word] = self.add(self._aliases(word))
+        return np.array([self._of_word[word] for word in words], np.int32)
 
-    def of_canonical(self, name: str) -> int:
-        if name not in self._canonical:
-            if not _TAG_NAME.fullmatch(name):
-                raise BadInput(
-                    f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 characters "
-                    "without spaces or NUL: mend or remove the row"
-                )
-            self._canonical[name] = len(self._canonical)
-            self.never_shown.append(name.lower() in self._never)
-        return self._canonical[name]
+    def add(self, name: str) -> int:
+        """Return the id of a canonical name, which may be new."""
+        if name not in self.of_name and not _TAG_NAME.fullmatch(name):
+            raise BadInput(
+                f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 characters "
+                "without spaces or NUL: mend or remove the row"
+            )
+        return self.of_name.setdefault(name, len(self.of_name))
 
 
 def parse_posts(
@@ -157,8 +146,10 @@ def parse_posts(
     ------
     BadInput : a row cannot be used, or no post is left.
     """
-    provisional = _ProvisionalIds(path, aliases, never_names(aliases, implications))
-    rating_ids = np.array([provisional.of_canonical(name) for name in RATING_TAGS])
+    provisional = _ProvisionalIds(path, aliases)
+    rating_ids = np.array([provisional.add(name) for name in RATING_TAGS])
+    never = never_names(aliases, implications)
+    is_never = np.zeros(0, bool)  # by provisional id
     reasons = (COUNT_READ, COUNT_DELETED, COUNT_OTHER_TYPE, COUNT_NEVER_SHOWN)
     counts |= dict.fromkeys(reasons, 0)
     tables, matrices, all_ids, kept_rows = [], [], [], []
@@ -173,10 +164,8 @@ def parse_posts(
     def parse(item: tuple[int, pa.RecordBatch]) -> _Rows:
         return _parse_batch(*item, path, file_types)
 
-    bar = tqdm(
-        desc="reading posts", unit="", unit_scale=True, disable=None if progress else True
-    )
-    with bar:
+    hidden = None if progress else True
+    with tqdm(desc="reading posts", unit="", unit_scale=True, disable=hidden) as bar:
         for rows in in_order(parse, numbered()):
             bar.update(len(rows.ids))
             for reason, count in rows.counts.items():
@@ -190,20 +179,24 @@ def parse_posts(
                     f"{tag_counts.max():,} tags, expected {MOST_TAGS:,} or fewer: "
                     "mend or remove the row"
                 )
-            hidden = (tags @ np.array(provisional.never_shown)) & (rating != RATINGS.index("s"))
-            counts[COUNT_NEVER_SHOWN] += int(hidden.sum())
+
+            new_names = islice(provisional.of_name, len(is_never), None)
+            is_new_never = np.array([name.lower() in never for name in new_names], bool)
+            is_never = np.append(is_never, is_new_never)
+            keep = ~(tags @ is_never) | (rating == RATINGS.index("s"))
+            counts[COUNT_NEVER_SHOWN] += int((~keep).sum())
             all_ids.append(rows.ids)
-            kept_rows.append(rows.kept[~hidden])
-            tables.append(rows.columns.filter(pa.array(~hidden)))
-            matrices.append(tags[~hidden] if hidden.any() else tags)
+            kept_rows.append(rows.kept[keep])
+            tables.append(rows.columns.filter(pa.array(keep)))
+            matrices.append(tags if keep.all() else tags[keep])
 
     nothing = f"{path}: no post to keep among {counts[COUNT_READ]:,}: nothing to index"
     if not sum(map(len, tables)):
         raise BadInput(nothing)
-    for tags in matrices:  # which know only the names seen until then
-        tags.resize(tags.shape[0], len(provisional.names))
-    tags = sp.vstack(matrices, "csr")
-    posts = KeptPosts(pa.Table.from_batches(tables), tags, provisional.names)
+    names = list(provisional.of_name)
+    for tags in matrices:  # each knows only the names seen until then
+        tags.resize(tags.shape[0], len(names))
+    posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), names)
     posts = _sort_by_id(posts, np.concatenate(kept_rows), np.concatenate(all_ids))
     counts[COUNT_REPEATED] = sum(map(len, tables)) - posts.table.num_rows
     if not posts.table.num_rows:
@@ -225,14 +218,12 @@ def _parse_batch(
         keep &= wanted
     rows = batch.filter(pa.array(keep))
     words = pc.ascii_split_whitespace(rows["tag_string"])
-    coded = words.flatten().dictionary_encode()
+    words = pa.ListArray.from_arrays(words.offsets, words.values.dictionary_encode())
     return _Rows(
         ids=batch["id"].to_numpy(),
         kept=first + np.flatnonzero(keep),
         columns=rows.select(list(POST_COLUMNS)),
-        words=coded.dictionary.to_pylist(),
-        codes=coded.indices.to_numpy(),
-        offsets=words.offsets.to_numpy() - words.offsets[0].as_py(),
+        words=words,
         counts=counts,
     )
 
@@ -258,14 +249,15 @@ def _tag_matrix(
     rows: _Rows, provisional: _ProvisionalIds, rating_ids: np.ndarray
 ) -> sp.csr_matrix:
     """Return the tags of kept rows, their ratings included, as a bool CSR matrix."""
-    ids = provisional.of_words(rows.words)[rows.codes]
-    ids = np.insert(ids, rows.offsets[1:], rating_ids)
-    indptr = rows.offsets + np.arange(len(rows.offsets))
+    words, offsets = rows.words.values, rows.words.offsets.to_numpy()
+    ids = provisional.of_words(words.dictionary.to_pylist())[words.indices.to_numpy()]
+    ids = np.insert(ids, offsets[1:], rating_ids)
+    indptr = offsets + np.arange(len(offsets))
     empty = ids < 0
     if empty.any():
         indptr = np.concatenate([[0], np.cumsum(~empty)])[indptr]
         ids = ids[~empty]
-    shape = (len(rows.kept), len(provisional.never_shown))
+    shape = (len(rows.kept), len(provisional.of_name))
     tags = sp.csr_matrix((np.ones(len(ids), bool), ids, indptr), shape)
     tags.sum_duplicates()  # a tag that is there twice counts once
     return tags

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..errors import BadInput, DownloadError
 from ..store.files import write_atomic
-from .client import AskedToWait, Client, Pace, Page, make_user_agent
+from .client import AskedToWait, Client, Pace, Page, check_address, make_user_agent
 
 CONNECTIONS = 2  # the site allows two connections and two requests a second
 MISSING = "missing.txt"  # under the cache's root: md5s the site answered 404 for, one a line
@@ -76,12 +76,6 @@ def static_host(site: str) -> str:
     ('https://static1.e621.net', '')
     """
     return site.replace("://", "://static1.", 1)
-
-
-def check_address(static_url: str) -> None:
-    """Raise BadInput unless the text is a web address."""
-    if not re.match(r"https?://[^/\s]", static_url):
-        raise BadInput(f"got {static_url!r}, expected a web address such as https://host")
 
 
 def read_missing(root: Path) -> set[str]:
