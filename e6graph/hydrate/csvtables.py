@@ -19,6 +19,7 @@ from typing import BinaryIO, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from tqdm import tqdm
 
 from ..errors import BadInput
 from ..store.parallel import in_order
@@ -56,7 +57,9 @@ def find_table(directory: str | Path, table: str) -> Path:
     return max(found)[2]
 
 
-def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    path: Path, columns: Mapping[str, pa.DataType], progress: bool = False
+) -> Iterator[pa.RecordBatch]:
     """Yield the named columns of a CSV file; other columns, and their order, do not matter.
 
     An empty field is null in a column of numbers and "" in a column of text. No other text is
@@ -66,6 +69,7 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
     ----------
     path : plain or gzipped CSV with a header row, UTF-8.
     columns : name → Arrow type.
+    progress : draw a bar, if standard error is a terminal.
 
     Raises
     ------
@@ -98,9 +102,11 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
         return table.to_batches()
 
     try:
-        with _open_arrow(path) as source:
+        with _open_arrow(path) as file, _progress_bar(path, progress) as bar:
+            source = pa.CompressedInputStream(file, "gzip") if path.suffix == ".gz" else file
             for batches in in_order(parse, _blocks_of_rows(source, path)):
                 yield from batches
+                bar.update(file.tell() - bar.n)
     except (ValueError, OSError) as error:
         where = _find_bad_row(path, columns)
         raise BadInput(f"{path}: {where or str(error).splitlines()[0]}") from None
@@ -169,7 +175,12 @@ def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
 
 
 def _open_arrow(path: Path) -> pa.NativeFile:
-    return pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None)
+    return pa.OSFile(str(path))
+
+
+def _progress_bar(path: Path, progress: bool) -> tqdm:
+    size, hidden = path.stat().st_size, None if progress else True
+    return tqdm(desc=path.name, total=size, unit="B", unit_scale=True, disable=hidden)
 
 
 def _open_binary(path: Path) -> BinaryIO:

@@ -87,7 +87,7 @@ def download(
                     desc=target.name, total=size, unit="B", unit_scale=True, disable=hidden
                 ) as bar:
                     _Transfer(client, url, file, note, size, sha256, bar).run()
-            digest = _verify(url, file, target, size, sha256)
+            digest = _verify(url, file, target, size, sha256, progress)
             os.fsync(file.fileno())
             os.replace(part, target)
             note.unlink(missing_ok=True)
@@ -228,7 +228,12 @@ def _content_range(text: str) -> tuple[int | None, int | None]:
 
 
 def _verify(
-    url: str, file: BinaryIO, target: Path, size: int | None, sha256: str | None
+    url: str,
+    file: BinaryIO,
+    target: Path,
+    size: int | None,
+    sha256: str | None,
+    progress: bool,
 ) -> str:
     """Return the hex SHA-256 of a whole part; raise Mismatch if it is not what was expected."""
     have, digest = _length(file), sha256_file(file.name)
@@ -243,18 +248,23 @@ def _verify(
                 f"{url}: got SHA-256 {digest[:12]}…, expected {sha256[:12]}… as the list says: "
                 "the site may be replacing it, try again later"
             )
-    elif target.suffix == ".gz" and (damage := _gzip_damage(file.name)):
+    elif target.suffix == ".gz" and (damage := _gzip_damage(file.name, progress)):
         file.truncate(0)
         raise Mismatch(f"{url}: got a damaged gzip ({damage}), expected a whole one: try later")
     return digest
 
 
-def _gzip_damage(path: str) -> str:
+def _gzip_damage(path: str, progress: bool) -> str:
     """Say what is wrong with a gzip file; "" if it can be read to its end."""
-    if not os.path.getsize(path):
+    size, hidden = os.path.getsize(path), None if progress else True
+    if not size:
         return "it is empty"  # which the gzip module accepts
     try:
-        with gzip.open(path) as file:
+        with (
+            open(path, "rb") as raw,
+            tqdm.wrapattr(raw, "read", size, desc="checking", disable=hidden) as packed,
+            gzip.open(packed) as file,
+        ):
             while file.read(1 << 20):
                 pass
     except (OSError, EOFError, zlib.error) as error:

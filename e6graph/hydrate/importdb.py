@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from .. import cli
 from ..errors import BadInput
@@ -70,7 +71,7 @@ def import_export(
     directory = Path(directory)
     paths = {name: find_table(directory, name) for name in ("posts", "tags")}
     counts: dict[str, int] = {}
-    aliases, implications = _read_edges(directory, counts)
+    aliases, implications = _read_edges(directory, counts, progress)
     posts = parse_posts(paths["posts"], aliases, implications, file_types, counts, progress)
 
     # A tag's id is its rank by use; equal ones go by name.
@@ -88,24 +89,29 @@ def import_export(
         "never": sorted(never_names(aliases, implications)),
     }
     with store.stage("hydrate_data.py", parameters) as stage:
-        categories = _read_categories(paths["tags"], names)
-        _write_tags(stage, names, categories, used[ranked])
-        _write_edges(stage, tag_ids, aliases, implications, counts)
+        categories = _read_categories(paths["tags"], names, progress)
+        with tqdm(total=2, desc="writing tags", disable=None if progress else True) as bar:
+            _write_tags(stage, names, categories, used[ranked])
+            bar.update()
+            _write_edges(stage, tag_ids, aliases, implications, counts)
+            bar.update()
         counts["posts kept"] = posts.table.num_rows
         counts["post-tag pairs"] = save_posts(
             stage.path("posts.parquet"), posts, tag_ids, implications, progress
         )
-        pools = _read_pools(directory, posts.table["id"].to_numpy(), counts)
+        pools = _read_pools(directory, posts.table["id"].to_numpy(), counts, progress)
         pq.write_table(pools, stage.path("pools.parquet"))
     return counts
 
 
-def _read_edges(directory: Path, counts: dict[str, int]) -> tuple[Aliases, Implications]:
+def _read_edges(
+    directory: Path, counts: dict[str, int], progress: bool
+) -> tuple[Aliases, Implications]:
     """Read the active aliases and implications of an export."""
     pairs: dict[str, list[tuple[str, str]]] = {}
     for table in ("tag_aliases", "tag_implications"):
         pairs[table], inactive = [], 0
-        for batch in read_batches(find_table(directory, table), _EDGE_COLUMNS):
+        for batch in read_batches(find_table(directory, table), _EDGE_COLUMNS, progress):
             active = batch.filter(pc.equal(batch["status"], "active"))
             inactive += len(batch) - len(active)
             antecedents = active["antecedent_name"].to_pylist()
@@ -125,10 +131,10 @@ def _read_edges(directory: Path, counts: dict[str, int]) -> tuple[Aliases, Impli
     return aliases, implications
 
 
-def _read_categories(path: Path, names: list[str]) -> np.ndarray:
+def _read_categories(path: Path, names: list[str], progress: bool) -> np.ndarray:
     """Return the category of each name, uint8; 0 for a name that the export's tags lack."""
     schema = pa.schema(list(_TAG_COLUMNS.items()))
-    tags = pa.Table.from_batches(read_batches(path, _TAG_COLUMNS), schema)
+    tags = pa.Table.from_batches(read_batches(path, _TAG_COLUMNS, progress), schema)
     rows = pc.index_in(pa.array(names, pa.string()), tags["name"].combine_chunks())
     return pc.fill_null(tags["category"].combine_chunks().take(rows), 0).to_numpy()
 
@@ -175,7 +181,9 @@ def _write_edges(
     counts["antecedents without an id"] = len(rejected)
 
 
-def _read_pools(directory: Path, post_ids: np.ndarray, counts: dict[str, int]) -> pa.Table:
+def _read_pools(
+    directory: Path, post_ids: np.ndarray, counts: dict[str, int], progress: bool
+) -> pa.Table:
     """Read the pools that hold a kept post; their members stay in the pool's order."""
     schema = pa.schema(_POOL_COLUMNS | {"post_ids": pa.list_(pa.int64())})
     tables = [schema.empty_table()]
@@ -185,7 +193,7 @@ def _read_pools(directory: Path, post_ids: np.ndarray, counts: dict[str, int]) -
     except BadInput:
         counts["pools (no such table)"] = 0
     else:
-        for batch in read_batches(source, _POOL_COLUMNS):
+        for batch in read_batches(source, _POOL_COLUMNS, progress):
             pool, ids = _pool_members(source, batch)
             kept = np.isin(ids, post_ids)
             lengths = np.bincount(pool[kept], minlength=len(batch))

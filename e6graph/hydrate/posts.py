@@ -157,38 +157,35 @@ def parse_posts(
     def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
         first = 0
         columns = POST_COLUMNS | {"tag_string": pa.string(), "is_deleted": pa.bool_()}
-        for batch in read_batches(path, columns):
+        for batch in read_batches(path, columns, progress):
             yield first, batch
             first += len(batch)
 
     def parse(item: tuple[int, pa.RecordBatch]) -> _Rows:
         return _parse_batch(*item, path, file_types)
 
-    hidden = None if progress else True
-    with tqdm(desc="reading posts", unit="", unit_scale=True, disable=hidden) as bar:
-        for rows in in_order(parse, numbered()):
-            bar.update(len(rows.ids))
-            for reason, count in rows.counts.items():
-                counts[reason] += count
-            rating = pc.index_in(rows.columns["rating"], pa.array(RATINGS)).to_numpy()
-            tags = _tag_matrix(rows, provisional, rating_ids[rating])
-            tag_counts = np.diff(tags.indptr) - 1  # without the rating
-            if tag_counts.max(initial=0) > MOST_TAGS:
-                raise BadInput(
-                    f"{path}: post {rows.columns['id'][tag_counts.argmax()]} has "
-                    f"{tag_counts.max():,} tags, expected {MOST_TAGS:,} or fewer: "
-                    "mend or remove the row"
-                )
+    for rows in in_order(parse, numbered()):
+        for reason, count in rows.counts.items():
+            counts[reason] += count
+        rating = pc.index_in(rows.columns["rating"], pa.array(RATINGS)).to_numpy()
+        tags = _tag_matrix(rows, provisional, rating_ids[rating])
+        tag_counts = np.diff(tags.indptr) - 1  # without the rating
+        if tag_counts.max(initial=0) > MOST_TAGS:
+            raise BadInput(
+                f"{path}: post {rows.columns['id'][tag_counts.argmax()]} has "
+                f"{tag_counts.max():,} tags, expected {MOST_TAGS:,} or fewer: "
+                "mend or remove the row"
+            )
 
-            new_names = islice(provisional.of_name, len(is_never), None)
-            is_new_never = np.array([name.lower() in never for name in new_names], bool)
-            is_never = np.append(is_never, is_new_never)
-            keep = ~(tags @ is_never) | (rating == RATINGS.index("s"))
-            counts[COUNT_NEVER_SHOWN] += int((~keep).sum())
-            all_ids.append(rows.ids)
-            kept_rows.append(rows.kept[keep])
-            tables.append(rows.columns.filter(pa.array(keep)))
-            matrices.append(tags if keep.all() else tags[keep])
+        new_names = islice(provisional.of_name, len(is_never), None)
+        is_new_never = np.array([name.lower() in never for name in new_names], bool)
+        is_never = np.append(is_never, is_new_never)
+        keep = ~(tags @ is_never) | (rating == RATINGS.index("s"))
+        counts[COUNT_NEVER_SHOWN] += int((~keep).sum())
+        all_ids.append(rows.ids)
+        kept_rows.append(rows.kept[keep])
+        tables.append(rows.columns.filter(pa.array(keep)))
+        matrices.append(tags if keep.all() else tags[keep])
 
     nothing = f"{path}: no post to keep among {counts[COUNT_READ]:,}: nothing to index"
     if not sum(map(len, tables)):
