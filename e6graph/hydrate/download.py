@@ -260,13 +260,10 @@ def _gzip_damage(path: str, progress: bool) -> str:
     if not size:
         return "it is empty"  # which the gzip module accepts
     try:
-        with (
-            open(path, "rb") as raw,
-            tqdm.wrapattr(raw, "read", size, desc="checking", disable=hidden) as packed,
-            gzip.open(packed) as file,
-        ):
+        bar = tqdm(desc="checking", total=size, unit="B", unit_scale=True, disable=hidden)
+        with bar, open(path, "rb") as packed, gzip.open(packed) as file:
             while file.read(1 << 20):
-                pass
+                bar.update(packed.tell() - bar.n)
     except (OSError, EOFError, zlib.error) as error:
         return str(error)
     return ""
