@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -124,6 +126,34 @@ class Report:
         megabytes = Path(path).stat().st_size / 1e6
         seconds = time.perf_counter() - self._start
         print(f"{path}  {shape}  {megabytes:.1f} MB  {seconds:.1f} s")
+
+
+@contextlib.contextmanager
+def ticking(what: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
+    """Show on a terminal what goes on and for how long, every second.
+
+    For work that cannot report by itself. The block gets a function that adds to the parts
+    that are done, of `total`.
+    """
+    from tqdm import tqdm  # here, because importing this module must stay quick
+
+    layout = "{desc}: {elapsed}" if total is None else None
+    done = threading.Event()
+    with tqdm(total=total, desc=what, bar_format=layout, disable=None) as bar:
+
+        def tick() -> None:
+            while not done.wait(1):
+                bar.refresh()
+
+        thread = threading.Thread(target=tick, daemon=True)
+        if not bar.disable:
+            thread.start()
+        try:
+            yield bar.update
+        finally:
+            done.set()
+            if not bar.disable:
+                thread.join()
 
 
 def table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:

@@ -10,9 +10,9 @@ import pytest
 import scipy.sparse as sp
 
 from e6graph import PostGraph
-from e6graph.embedding import als
-from e6graph.embedding.companions import DROPOUT, RIDGE, Companions, invert, save_companions
-from e6graph.embedding.dictionary import cooccurrence
+from e6graph.embedding import als, companions, cooccurrence
+from e6graph.embedding.companions import COMPLETION_RIDGE as RIDGE
+from e6graph.embedding.companions import DROPOUT, Companions, invert, save_companions
 from e6graph.errors import BadArtifact, BadInput
 from e6graph.evaluate import completing
 from e6graph.recommend import completion
@@ -51,11 +51,11 @@ def matrix_of(graph):
 
 def test_companions_keep_the_largest_of_each_row():
     counts = sp.csr_matrix(np.array([[0, 5, 2, 9], [5, 0, 0, 1], [2, 0, 0, 0], [9, 1, 0, 0.0]]))
-    made = Companions.of(counts, np.array([9, 9, 9, 9]), exact=1, width=1)
+    made = Companions.of(counts, np.array([9, 9, 9, 9]), exact=1, kept=1)
     assert [made.columns[i].tolist() for i in range(4)] == [[3], [0], [0], [0]]
     assert [made.counts[i].tolist() for i in range(4)] == [[9], [5], [2], [9]]
     assert made.inverse == pytest.approx(np.array([[1 / (RIDGE + (1 + DROPOUT) * 9)]]))
-    wider = Companions.of(counts, np.array([20, 9, 9, 20]), exact=0, width=2)
+    wider = Companions.of(counts, np.array([20, 9, 9, 20]), exact=0, kept=2)
     assert [wider.columns[i].tolist() for i in range(4)] == [[1, 3], [0, 3], [0], [0, 1]]
     assert wider.inverse.shape == (0, 0)
 
@@ -70,7 +70,7 @@ def test_the_inverse_is_that_of_the_most_used_tags_among_themselves():
 
 
 def test_an_inverse_of_several_bands_is_whole_and_in_its_place(monkeypatch):
-    monkeypatch.setattr(completion, "BAND", 7)
+    monkeypatch.setattr(companions, "_MIRRORED", 7)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((80, 30)).astype(np.float32)
     matrix = np.ascontiguousarray(x.T @ x + np.eye(30, dtype=np.float32))
@@ -104,12 +104,8 @@ def test_saved_companions_are_those_of_the_counts(graph, tmp_path, monkeypatch):
         Companions.of.__func__, "__defaults__", (8, 3)
     )  # 8 exact, 3 of the others
     with store.stage("embed_tags.py") as stage:
-        stage.save_npz("dictionary.npz", frqs=few)
-        save_companions(stage, counts_of(x[:, :12]))
-    back, made = Companions.open(store, words), Companions.of(counts_of(x[:, :12]), few)
-    with store.stage("embed_tags.py") as stage:  # the same, said outright
         save_companions(stage, counts_of(x[:, :12]), few)
-    assert np.array_equal(Companions.open(store, words).inverse, made.inverse)
+    back, made = Companions.open(store, words), Companions.of(counts_of(x[:, :12]), few)
     assert back.inverse.shape == (8, 8) and np.array_equal(back.inverse, made.inverse)
     for rows, expected in ((back.columns, made.columns), (back.counts, made.counts)):
         assert [rows[i].tolist() for i in range(12)] == [
@@ -342,7 +338,7 @@ def test_als_folds_seen_tags_in_as_one_more_post(monkeypatch):
     pytest.importorskip("threadpoolctl")
     rng = np.random.default_rng(0)
     tags = rng.standard_normal((5, 64)).astype(np.float32)
-    monkeypatch.setattr(als, "factorise", lambda *args, seed: (None, tags))
+    monkeypatch.setattr(als, "factorize", lambda *args, seed: (None, tags))
     x = sp.csr_matrix((rng.random((30, 5)) < 0.4).astype(np.float32))
     seen, weight = np.array([1, 4]), als.idf(x)
     confidence = np.ones(5)
