@@ -14,9 +14,9 @@ from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput
 from e6graph.graph import build as indexing
 from e6graph.graph import neighbors
-from e6graph.recommend.posts import Posts, write_posts
+from e6graph.recommend.posts import Posts, save_served_posts
 from e6graph.recommend.ranking import Ranking
-from e6graph.recommend.weights import learn, save_weights
+from e6graph.recommend.weights import learn_weights, save_weights
 from e6graph.store import Store
 
 
@@ -95,8 +95,8 @@ def main(argv=None):
             "posts": len(ids),
             "search_k": found.search_k,
         }
-        write_posts(store, stage, lambda block: np.isin(block, ids))
-        weights, cases = learn(Ranking(Posts.open(store, stage)), args.seed)
+        save_served_posts(store, stage, lambda block: np.isin(block, ids))
+        weights, cases = learn_weights(Ranking(Posts(store, stage)), args.seed)
         save_weights(stage, weights)
         if args.graph:
             table = indexing.neighbor_table(found, ids, args.graph)
