@@ -1,8 +1,13 @@
-"""A tagged image board's public export, turned into a recommender.
+"""Turn a tagged image board's public export into a recommender.
 
 >>> from e6graph import PostGraph
 >>> graph = PostGraph.open("index")  # doctest: +SKIP
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .recommend import PostGraph, PostInfo, Recommendation
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 __version__ = "0.1.0"

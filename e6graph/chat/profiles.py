@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import BadInput
-from ..recommend.profile import Profile
+from ..recommend.personal import Profile
 from .sqlitefile import Execute, SqliteFile
 
 APPLICATION_ID = 0x65364752  # "e6GR"

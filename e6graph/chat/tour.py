@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from ..errors import BadInput, MissingArtifact
 from ..hydrate.previews import preview_path
+from ..recommend.personal import Profile
 from ..recommend.postgraph import Recommendation
-from ..recommend.profile import Profile
 from . import messages
 from .messages import MORE, PICTURE_LIMIT, Picture, Reply, count, title
 from .user import Person
