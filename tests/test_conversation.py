@@ -3,8 +3,11 @@
 import importlib.util
 import io
 import json
+import logging
 import re
+import socket
 import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -671,7 +674,10 @@ def test_contact_sheet_places_pictures_captions_and_cards(tmp_path):
     sheet = contact_sheet(paths, [f"#{k}\nyou enjoy fox" for k in range(6)], columns=3)
     step = sheets.PICTURE_SIZE + sheets.CARD_GAP
     high = sheets.PICTURE_SIZE + sheets.CAPTION_LINES * sheets.LINE_HEIGHT + 2 * sheets.CARD_GAP
-    assert sheet.mode == "RGB" and sheet.size == (3 * step + sheets.CARD_GAP, 2 * high + sheets.CARD_GAP)
+    assert sheet.mode == "RGB" and sheet.size == (
+        3 * step + sheets.CARD_GAP,
+        2 * high + sheets.CARD_GAP,
+    )
     middle = sheets.CARD_GAP + sheets.PICTURE_SIZE // 2
 
     def color(k):
@@ -694,7 +700,12 @@ def test_contact_sheet_places_pictures_captions_and_cards(tmp_path):
     ]
     assert cards[0].getcolors(5000) and len(cards[0].getcolors(5000)) > 2  # something is drawn
     assert cards[0].tobytes() == cards[1].tobytes() == cards[2].tobytes()
-    below = (sheets.CARD_GAP, middle + 90, sheets.CARD_GAP + sheets.PICTURE_SIZE, middle + 90 + 60)
+    below = (
+        sheets.CARD_GAP,
+        middle + 90,
+        sheets.CARD_GAP + sheets.PICTURE_SIZE,
+        middle + 90 + 60,
+    )
     assert (0xB4, 0xC7, 0xD9) in {
         c for _, c in sheet.crop(below).getcolors(5000)
     }  # the caption
@@ -704,7 +715,12 @@ def test_captions_stay_in_their_column():
     caption = "#1\n" + "a_tag_far_too_long_for_its_column_" * 3 + " more and more" * 20
     sheet = contact_sheet([None, None], [caption, "#2"])
     top = sheets.CARD_GAP + sheets.PICTURE_SIZE
-    gap = (sheets.CARD_GAP + sheets.PICTURE_SIZE, top, 2 * sheets.CARD_GAP + sheets.PICTURE_SIZE, sheet.height)
+    gap = (
+        sheets.CARD_GAP + sheets.PICTURE_SIZE,
+        top,
+        2 * sheets.CARD_GAP + sheets.PICTURE_SIZE,
+        sheet.height,
+    )
     assert len(sheet.crop(gap).getcolors()) == 1  # nothing runs over
     end = (0, top + sheets.CAPTION_LINES * sheets.LINE_HEIGHT + 12, sheet.width, sheet.height)
     assert len(sheet.crop(end).getcolors()) == 1
@@ -767,3 +783,74 @@ def test_the_script_says_what_is_wrong_in_one_line(script, capsys, tmp_path):
     assert script("", "--blacklist", "mine.txt") == 0
     assert script("", "--blacklist", "none") == 0
     assert [asked["blacklist"] for asked in script.asked[-2:]] == [Path("mine.txt"), None]
+
+
+def test_directories_of_previews_that_are_not_there(script, capsys):
+    assert script("") == 0
+    assert capsys.readouterr().err == ""  # nobody asked for the default one
+    for asked in ("nope", "previews"):
+        assert script("", "--previews", asked) == 0
+        assert capsys.readouterr().err == (
+            f"No thumbnails will be shown: {asked} is not a directory.\n"
+        )
+
+
+def test_a_board_without_a_recognizer_says_so_once(script, capsys, caplog, monkeypatch):
+    def missing(*_, **__):
+        raise MissingArtifact("index/recognizer.npz is missing: run solve_recognizer.py first")
+
+    monkeypatch.setattr(FakeGraph, "recognize", missing)
+    Path("fox.png").write_bytes(PICTURE)
+    assert script("/picture fox.png\n") == 0
+    out, err = capsys.readouterr()
+    said = [out, err, *(r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING)]
+    assert "\n".join(said).count("solve_recognizer.py") == 1
+
+
+def test_a_start_that_fails_leaves_no_profiles(script, monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("BOT_TOKEN", raising=False)
+    monkeypatch.delenv("E6GRAPH_CONTACT", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for options in (["--web", "--port", port], ["--telegram"], ["--fetch-previews"]):
+            assert script("", *options) == 1, options
+            assert capsys.readouterr().err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+TOY = """
+from e6graph.errors import needs
+HELP = "talk with a toy"
+def add_options(add):
+    add("--say", default="/help", help="the only message")
+def run(args, room):
+    with needs("a_library_of_toys"):
+        from . import work
+    with room.sessions({"walk": ("", "to go out")}) as sessions:
+        work.show(sessions.reply("toy:ann", args.say))
+"""
+
+
+def test_a_fourth_front_end_is_a_folder_and_a_line(script, monkeypatch, capsys, tmp_path):
+    toy = tmp_path / "toy"
+    toy.mkdir()
+    (toy / "__init__.py").write_text(TOY)
+    (toy / "work.py").write_text("import a_library_of_toys\nshow = a_library_of_toys.show\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    fronts = (*script.module.FRONTS, importlib.import_module("toy"))
+    monkeypatch.setattr(script.module, "FRONTS", fronts)
+    with pytest.raises(SystemExit):  # --help needs no library
+        script("", "--help")
+    assert re.search(r"--toy +talk with a toy", capsys.readouterr().out)
+    assert script("", "--toy") == 1
+    assert "pip install a_library_of_toys" in capsys.readouterr().err
+
+    library = types.ModuleType("a_library_of_toys")
+    library.show = lambda replies: print(replies[0].text)
+    monkeypatch.setitem(sys.modules, "a_library_of_toys", library)
+    assert script("", "--toy", "--say", "/enjoy fox") == 0
+    assert capsys.readouterr().out.startswith("You enjoy fox.")
+    assert script("", "--toy") == 0
+    assert capsys.readouterr().out.startswith("/walk   to go out\n")
+    with Profiles("profiles.sqlite") as kept:
+        assert kept.load("toy:ann").enjoys == ["fox"]

@@ -180,7 +180,9 @@ def test_a_file_of_another_version_is_refused_and_stays_untouched(path, monkeypa
     with pytest.raises(BadArtifact, match=f"version {found}, expected {expected}") as error:
         Profiles(path)
     said = str(error.value)
-    assert "\n" not in said and ("newer e6graph; update" if change > 0 else "move it away") in said
+    assert (
+        "\n" not in said and ("newer e6graph; update" if change > 0 else "move it away") in said
+    )
     assert path.read_bytes() == before
     monkeypatch.undo()
     with Profiles(path) as kept:

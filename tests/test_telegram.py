@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from fake_graph import FakeGraph
 from fake_telegram import BOT, GROUP, HTML, TOKEN, Fault, flood, refusal, serving
 from PIL import Image
 
+from e6graph.chat import room, telegram
 from e6graph.chat.messages import COMMANDS, PICTURE_LIMIT, Picture, Reply
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
@@ -208,7 +210,9 @@ def test_help_says_of_stop_what_a_typed_stop_does(server, quick, tmp_path):
             asks = server.wait(3)[-1]
         (menu,) = server.called("setMyCommands")
     (line,) = [line for line in told.text.split("\n") if line.startswith("/stop")]
-    assert "delete what I keep about you (asks first)" in line and "🛑 only ends the tour" in line
+    assert (
+        "delete what I keep about you (asks first)" in line and "🛑 only ends the tour" in line
+    )
     described = {one["command"]: one["description"] for one in menu.params["commands"]}
     assert line == f"/stop: {described['stop']}"
     assert asks.text.startswith("Delete 1 tag") and set(asks.buttons) == {"yes", "no"}
@@ -629,6 +633,17 @@ def test_a_token_that_is_refused_or_revoked(
     assert raised.value.__cause__ is None and raised.value.__suppress_context__
     everything = caplog.text + "".join(capfd.readouterr()) + repr(server.faults)
     assert wrong.partition(":")[2] not in everything
+
+
+def test_a_refused_token_leaves_no_profiles(
+    server, quick, monkeypatch, tmp_path, logs_as_before
+):
+    monkeypatch.setenv("BOT_TOKEN", "123456789:not_the_planted_secret")
+    monkeypatch.setattr(room.PostGraph, "open", lambda **options: FakeGraph())
+    kept = tmp_path / "profiles.sqlite"
+    with pytest.raises(BadInput, match="BOT_TOKEN was refused"):
+        telegram.run(Namespace(api_base=server.url), room.Room(tmp_path, profiles=kept))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "nowhere", "http://[half"])

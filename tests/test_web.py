@@ -30,6 +30,7 @@ from e6graph.chat.web import server as web
 from e6graph.errors import BadArtifact, E6GraphError
 from e6graph.hydrate.previews import preview_path
 from e6graph.recommend.board import PostInfo
+from e6graph.tags import BACKGROUND, COLORS, LIGHT_COLORS
 
 ASKED_BY_PAGE = {"Sec-Fetch-Site": "same-origin"}
 JSON = {**ASKED_BY_PAGE, "Content-Type": "application/json"}
@@ -175,18 +176,9 @@ def test_text_can_be_read_in_light_and_dark():
     pair = r"light-dark\((#\w{6}), (#\w{6})\)"
     colors = {name: values for name, *values in re.findall(rf"--(\w[\w-]*): {pair}", css)}
     tags = re.findall(rf"^\.(\w+) {{ --mark: (#\w+); --tag: {pair}", css, re.MULTILINE)
-    site = {
-        "general": "#b4c7d9",
-        "artist": "#f2ac08",
-        "copyright": "#dd00dd",
-        "lore": "#228822",
-        "character": "#00aa00",
-        "species": "#ed5d1f",
-        "invalid": "#ff3d3d",
-        "meta": "#ffffff",
-    }
-    assert {name: mark for name, mark, *_ in tags} == site
-    assert colors["ground"][1] == "#152f56"
+    assert {name: mark for name, mark, *_ in tags} == COLORS
+    assert {name: light for name, _, light, _ in tags} == LIGHT_COLORS
+    assert colors["ground"][1] == BACKGROUND
     grounds = ("ground", "surface", "sunk", "raised")
     for theme in (0, 1):
         for text in ("text", "faint"):
@@ -499,7 +491,9 @@ def test_the_taste_names_posts_that_may_be_shown(site, talks):
     assert told["seen"] == 31 and told["ratings"] == "s"
     assert told["liked"]["count"] == 31 and told["skipped"] == 4
     ids = [shown["id"] for shown in told["liked"]["latest"]]
-    assert ids == list(range(30, 30 - web.LATEST_POSTS + 1, -1))  # the latest first, 99 left out
+    assert ids == list(
+        range(30, 30 - web.LATEST_POSTS + 1, -1)
+    )  # the latest first, 99 left out
     assert told["disliked"] == {"count": 1, "latest": []}
 
 
