@@ -23,7 +23,7 @@ from ..store import Stage, Store, parquet
 from ..store.arrow import map_table
 from ..store.parallel import in_order
 from ..store.ragged import Ragged, one_chunk
-from ..tags.categories import CATEGORIES
+from ..tags.categories import CATEGORIES, RATING_TAGS
 from ..tags.never import forbidden, read_rule
 from ..tags.vocabulary import load_names, read_tags
 
