@@ -2,18 +2,20 @@
 
 Each line is one filter, and a post is hidden if any line matches it.
 
-- A line matches when all its tokens without `~` pass and, if it has tokens with `~`, at least one
-  of those passes.
+- A line matches when all its tokens without `~` pass and, if it has tokens with
+  `~`, at least one of those passes.
 - `-` inverts a token. `~-tag` is one of several alternatives: not to have the tag.
 - ` #` starts a comment. Case does not matter.
-- A known name before a colon (`score:<0`, `rating:q`, `type:gif` ...) asks about the post itself.
-  Everything else is a tag, even with a colon in it (`:3`, `10:30`); `tag:NAME` is a tag whatever
-  it looks like. `*` in a tag stands for anything, and the pattern covers the whole name.
-- Aliases are resolved, implications are not applied. A tag that nobody uses matches nothing.
+- A known name before a colon (`score:<0`, `rating:q`, `type:gif` ...) asks about
+  the post itself. Everything else is a tag, even with a colon in it (`:3`,
+  `10:30`); `tag:NAME` is a tag whatever it looks like. `*` in a tag stands for
+  anything, and the pattern covers the whole name.
+- Aliases are resolved, implications are not applied. A tag that nobody uses matches
+  nothing.
 
-Source: the site's blacklist page and its help. The export holds the ids of uploaders but not their
-names: `user:123`, `user:!123`, `uploader:123` and `userid:123` work, while `user:name` matches no
-post, and the parser warns of it.
+Source: the site's blacklist page and its help. The export holds the ids of
+uploaders but not their names: `user:123`, `user:!123`, `uploader:123` and
+`userid:123` work, while `user:name` matches no post, and the parser warns of it.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ class Token:
     Attributes
     ----------
     name : a known name, "tag" for tags.
-    value : what it is compared with: text, or (low, high) with both included. None matches no post.
+    value : what it is compared with: text, or (low, high) with both included. None
+        matches no post.
     inverted, optional : whether it was written with `-`, with `~`.
     """
 
@@ -87,8 +90,9 @@ class Blacklist:
 
         Raises
         ------
-        BadInput : with the line number and the token, for what cannot be read (numbers, ratings,
-            statuses) or means something that nobody wants (a lone `-` hides every post).
+        BadInput : with the line number and the token, for what cannot be read
+            (numbers, ratings, statuses) or means something that nobody wants (a
+            lone `-` hides every post).
 
         Examples
         --------
@@ -108,8 +112,8 @@ class Blacklist:
 
         Parameters
         ----------
-        given : "default" (what the site hides from visitors), the path of a text file, filters as
-            text, or None for no filters.
+        given : "default" (what the site hides from visitors), the path of a text
+            file, filters as text, or None for no filters.
 
         Raises
         ------
@@ -148,8 +152,9 @@ class Blacklist:
 def _names_a_file(given: str | Path) -> bool:
     """Whether a blacklist is a path and not a text of filters.
 
-    Any `Path` is one, and so is a text that ends in .txt, that is a file, or that is a directory
-    and has a slash in it. A single word is a tag even where a directory has that name.
+    Any `Path` is one, and so is a text that ends in .txt, that is a file, or that
+    is a directory and has a slash in it. A single word is a tag even where a
+    directory has that name.
     """
     if isinstance(given, Path) or re.fullmatch(r"\S+\.txt", given):
         return True

@@ -47,8 +47,9 @@ class PostInfo:
 class Board:
     """A view of an index that shows some of its posts.
 
-    Many boards may share one catalog. Each is constructed with a mask of its own, and whatever
-    depends on the mask is worked out anew by each board and never copied from another.
+    Many boards may share one catalog. Each is constructed with a mask of its own,
+    and whatever depends on the mask is worked out anew by each board and never
+    copied from another.
 
     Parameters
     ----------
@@ -94,8 +95,9 @@ class Board:
     def narrowed(self, ratings: str, blacklist: str = "") -> Self:
         """Return the same board for someone who wants to see less of it.
 
-        A narrowed board never shows more than this one. It costs memory for its mask (n bytes)
-        and for what it counts of its tags; the latest `NARROWED_KEPT` are kept.
+        A narrowed board never shows more than this one. It costs memory for its
+        mask (n bytes) and for what it counts of its tags; the latest
+        `NARROWED_KEPT` are kept.
 
         Parameters
         ----------
@@ -135,7 +137,8 @@ class Board:
     def resolve_tags(self, names: str | Iterable[str]) -> tuple[list[str], list[str]]:
         """Split names into known tags and unknown names.
 
-        Spaces count as underscores, aliases become the names they stand for, and each comes once.
+        Spaces count as underscores, aliases become the names they stand for, and
+        each comes once.
 
         Returns
         -------
@@ -158,7 +161,8 @@ class Board:
 
         Raises
         ------
-        UnknownTag : none of the names is known; the message lists names spelled like them.
+        UnknownTag : none of the names is known; the message lists names spelled
+            like them.
         """
         known, unknown = self.resolve_tags(names)
         if unknown:
@@ -187,7 +191,8 @@ class Board:
 
         Returns
         -------
-        (name, category, number of visible posts that hold it); aliases give their tags.
+        (name, category, number of visible posts that hold it); aliases give their
+        tags.
         """
         prefix, names = prefix.strip().lower().replace(" ", "_"), self.posts.sorted_names
         if "*" in prefix:

@@ -1,7 +1,8 @@
 """An opened index: everything that does not depend on who looks at it.
 
-Boards that show different posts share one `Catalog`. What depends on the posts that may be shown
-belongs to the board, so the catalog holds nothing that one person's board could leak to another.
+Boards that show different posts share one `Catalog`. What depends on the posts that
+may be shown belongs to the board, so the catalog holds nothing that one person's
+board could leak to another.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Catalog:
 
     Attributes
     ----------
-    operator : float32 (d, d), turns the mean of tag vectors into the vector of a post.
+    operator : float32 (d, d), turns the mean of tag vectors into the vector of a
+        post.
     neighbors : the annoy index of the posts' vectors.
     """
 

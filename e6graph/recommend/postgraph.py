@@ -37,8 +37,9 @@ ImageLike = str | Path | bytes | Image.Image
 class PostGraph(Board):
     """An opened index: looks posts up, finds similar ones and recommends.
 
-    A graph shows the posts of some ratings without those of a blacklist, and answers as if the
-    others were not there. It never changes, so calls may come from several threads.
+    A graph shows the posts of some ratings without those of a blacklist, and
+    answers as if the others were not there. It never changes, so calls may come
+    from several threads.
 
     Attributes
     ----------
@@ -48,7 +49,8 @@ class PostGraph(Board):
     shown : int64 (T,), how many visible posts hold each tag, by tag id.
     ranking : what scores recommendations.
     dictionary : the tags' vectors.
-    operator : float32 (d, d), turns the mean of tag vectors into the vector of a post.
+    operator : float32 (d, d), turns the mean of tag vectors into the vector of a
+        post.
 
     Examples
     --------
@@ -80,9 +82,11 @@ class PostGraph(Board):
         Parameters
         ----------
         index : the directory that the scripts wrote.
-        ratings : letters of what may be shown, of s (safe), q (questionable) and e (explicit).
-        blacklist : what to hide: "default" (what the site hides from visitors), the path of a
-            text file, filters as text in the site's language, or None for nothing.
+        ratings : letters of what may be shown, of s (safe), q (questionable) and e
+            (explicit).
+        blacklist : what to hide: "default" (what the site hides from visitors), the
+            path of a text file, filters as text in the site's language, or None for
+            nothing.
 
         Raises
         ------
@@ -100,7 +104,8 @@ class PostGraph(Board):
     def warm(self) -> None:
         """Load everything that is normally loaded on first use.
 
-        Queries then keep working while a script replaces the files, and the first one is fast.
+        Queries then keep working while a script replaces the files, and the first
+        one is fast.
         """
         if self.catalog.store.find("companions.arrow"):
             _ = self._completer
@@ -143,7 +148,8 @@ class PostGraph(Board):
 
         Raises
         ------
-        MissingArtifact : solve_recognizer.py has not run. BadInput : the picture cannot be read.
+        MissingArtifact : solve_recognizer.py has not run. BadInput : the picture
+            cannot be read.
         """
         return self.catalog.recognizer.embed(image)
 
@@ -167,7 +173,8 @@ class PostGraph(Board):
 
         Raises
         ------
-        UnknownPost : the post may not be shown. BadInput : a vector that has no neighbors.
+        UnknownPost : the post may not be shown. BadInput : a vector that has no
+            neighbors.
 
         Examples
         --------
@@ -200,8 +207,9 @@ class PostGraph(Board):
         Parameters
         ----------
         posts : ids of the posts to begin at.
-        over : "tags" (from a post over one of its tags to another post), "pools" (over tags and
-            pools) or "neighbors" (from a post to one of its nearest).
+        over : "tags" (from a post over one of its tags to another post), "pools"
+            (over tags and pools) or "neighbors" (from a post to one of its
+            nearest).
         options : as in `pixie.walk`: steps, restart, seed and others.
 
         Returns
@@ -234,16 +242,19 @@ class PostGraph(Board):
 
         Parameters
         ----------
-        posts, tags, images : what is liked: post ids, names, pictures; at least one in all.
-        avoid : names of tags that must not be there, and ids of posts to stay away from.
+        posts, tags, images : what is liked: post ids, names, pictures; at least one
+            in all.
+        avoid : names of tags that must not be there, and ids of posts to stay away
+            from.
         n : how many to return.
-        seed : of the walk that finds candidates, and of the order among equal scores.
+        seed : of the walk that finds candidates, and of the order among equal
+            scores.
         exclude : ids of posts not to return, such as those seen before.
 
         Raises
         ------
         BadInput : there is nothing to go by, or n or seed is out of range.
-        UnknownTag, UnknownPost
+            UnknownTag, UnknownPost
 
         Examples
         --------
@@ -333,7 +344,8 @@ class PostGraph(Board):
 
         Parameters
         ----------
-        profile : what is kept of the user. Posts they saw or avoid are not returned.
+        profile : what is kept of the user. Posts they saw or avoid are not
+            returned.
         seed : of the random draws; give another one for every answer.
         explore : go where the taste is least known.
 
