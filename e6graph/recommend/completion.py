@@ -39,6 +39,9 @@ SHARPNESS = 8  # power of the cosine
 ESTIMATE_WEIGHTS = {"linear": 1.0, "posts": 1.0, "alone": 2.0, "hint": 0.5}
 USUAL_SHARE = 0.75  # of the mean number of a post's tags: when "alone" has faded
 
+ScoredTags = list[tuple[str, float]]
+"""Tags with a score each."""
+
 
 class TagCompleter:
     """Scores every tag of the dictionary for a set of given ones.
@@ -74,7 +77,7 @@ class TagCompleter:
         self._usual = USUAL_SHARE * len(ranking.posts.tags_of.values) / posts
         self._diagonal = companions.inverse.diagonal().astype(np.float64)
 
-    def suggest(self, tag_ids: np.ndarray, n: int) -> list[tuple[str, float]]:
+    def suggest(self, tag_ids: np.ndarray, n: int) -> ScoredTags:
         """Return the n tags of highest score, best first, without the given ones."""
         score = self.scores(tag_ids)
         score[np.isin(self._dictionary.tag_ids, tag_ids)] = 0
@@ -82,7 +85,7 @@ class TagCompleter:
         names = self._dictionary.tags
         return [(names[i], float(min(score[i], 1))) for i in best if score[i] > 0]
 
-    def doubt(self, tag_ids: np.ndarray) -> list[tuple[str, float]]:
+    def doubt(self, tag_ids: np.ndarray) -> ScoredTags:
         """Return each given tag with its score from the others, lowest first.
 
         Tags without a vector are left out, and so is one that stands alone.
