@@ -22,6 +22,7 @@ from ..errors import BadInput, DownloadError
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 BODY_BLOCK = 1 << 16  # bytes read at a time
 FORGIVEN_AFTER = 1 << 20  # bytes of progress that make up for earlier failures
+SLOWEST = 1024  # bytes a second; a slower download is broken off and resumed
 LONG_WAIT = 5.0  # seconds; a longer one is announced
 
 _Consumed = TypeVar("_Consumed")
@@ -101,7 +102,7 @@ class Pace:
 
 
 class _PacedAdapter(HTTPAdapter):
-    """A transport in which every request waits its turn, also each hop of a redirect."""
+    """A transport in which each request, and each hop of a redirect, waits its turn."""
 
     def __init__(self, pace: Pace) -> None:
         super().__init__()
@@ -134,7 +135,7 @@ class Client:
     backoff : seconds before the first retry, doubled for each further one.
     longest_wait : seconds; limits the back-off, and a longer Retry-After is an error.
     timeout : seconds to connect, and seconds between two packets.
-    slowest, window : less than `slowest` bytes a second for `window` seconds is a stall.
+    window : seconds; with less than `SLOWEST` bytes a second in that time, it is a stall.
     """
 
     user_agent: str
@@ -144,7 +145,6 @@ class Client:
     backoff: float = 1.0
     longest_wait: float = 600.0
     timeout: tuple[float, float] = (10.0, 30.0)
-    slowest: float = 1024.0
     window: float = 60.0
 
     def __post_init__(self) -> None:
@@ -198,9 +198,7 @@ class Client:
 
             if asked is not None and asked > self.longest_wait:
                 minutes = f"{asked / 60:,.0f} minutes"
-                raise AskedToWait(
-                    f"{url}: {problem}, the site asks to wait {minutes}: try again then"
-                )
+                raise AskedToWait(f"{url}: {problem}, the site asks to wait {minutes}")
             if reached() >= furthest + FORGIVEN_AFTER:
                 failures, furthest = 0, reached()
             if failures == self.retries:
@@ -254,7 +252,7 @@ class Client:
                 remaining -= len(block)
             elapsed = time.monotonic() - since
             if elapsed > self.window:
-                if got < self.slowest * elapsed:
+                if got < SLOWEST * elapsed:
                     raise Broken(f"only {got / elapsed:,.0f} bytes a second")
                 since, got = time.monotonic(), 0
         if remaining:

@@ -227,7 +227,8 @@ def _find_bad_row(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
             for values in reader:
                 row += 1
                 if wrong := _row_fault(values, header, types):
-                    return f"row {row} (line {line}): {wrong}: mend or remove the row"
+                    where = f"row {row} (line {line})"
+                    return f"{where}: {wrong}: mend or remove the row"
                 line, row_start = reader.line_num + 1, byte
     except UnicodeDecodeError as error:
         where = f"byte {byte + error.start} (row {row + 1})"

@@ -35,8 +35,8 @@ def check_disk(directory: Path, need: int) -> None:
     free = shutil.disk_usage(directory).free
     if need > free:
         raise DownloadError(
-            f"{directory}: got {free:,} bytes free, expected {need:,} for the download: "
-            "make room or name a directory on another disk"
+            f"{directory}: got {free:,} bytes free, expected {need:,} for the "
+            "download: make room or name a directory on another disk"
         )
 
 
@@ -51,7 +51,6 @@ def download(
     target: Path,
     size: int | None = None,
     sha256: str | None = None,
-    progress: bool = True,
 ) -> str:
     """Download one file; `target` is replaced when the new one is verified.
 
@@ -62,7 +61,6 @@ def download(
     Parameters
     ----------
     size, sha256 : bytes and lower-case hex, as far as the site's list gives them.
-    progress : draw a bar, if standard error is a terminal.
 
     Returns
     -------
@@ -79,7 +77,7 @@ def download(
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DownloadError(f"{target}: another process is downloading it") from None
-        transfer = _Transfer(client, url, target, size, sha256, progress, file)
+        transfer = _Transfer(client, url, target, size, sha256, file)
         try:
             if not transfer.is_done():
                 transfer.run()
@@ -103,7 +101,6 @@ class _Transfer:
     target: Path
     size: int | None
     sha256: str | None
-    progress: bool
     file: BinaryIO
 
     @property
@@ -126,7 +123,7 @@ class _Transfer:
     def run(self) -> None:
         if not self._resumable():
             self.file.truncate(0)
-        with _byte_bar(self.target.name, self.size, self.progress) as bar:
+        with _byte_bar(self.target.name, self.size) as bar:
             receive = partial(self._receive, bar)
             self.client.get(self.url, receive, self._headers, self.length)
 
@@ -172,8 +169,8 @@ class _Transfer:
             self._start_over("the file was replaced meanwhile")
         if total is not None and self.size is not None and total != self.size:
             raise Mismatch(
-                f"{self.url}: got a file of {total:,} bytes, expected {self.size:,} as the "
-                "list says: the site may be replacing it, try again later"
+                f"{self.url}: got a file of {total:,} bytes, expected {self.size:,} "
+                "as the list says: the site may be replacing it, try again later"
             )
 
         if status == 200:
@@ -197,12 +194,11 @@ class _Transfer:
         """Return the hex SHA-256; raise Mismatch if this is not the file on the list."""
         have, digest = self.length(), sha256_file(self.file.name)
         if self.size is not None and have != self.size:
-            raise Mismatch(
-                f"{self.url}: got {have:,} bytes, expected {self.size:,}: try again later"
-            )
+            wrong = f"got {have:,} bytes, expected {self.size:,}"
+            raise Mismatch(f"{self.url}: {wrong}: try again later")
         if self.sha256 is None:
             packed = self.target.suffix == ".gz"
-            if packed and (damage := _gzip_damage(self.file.name, self.progress)):
+            if packed and (damage := _gzip_damage(self.file.name)):
                 self.file.truncate(0)
                 raise Mismatch(f"{self.url}: got a damaged gzip ({damage}): try again later")
         elif digest != self.sha256:
@@ -210,8 +206,8 @@ class _Transfer:
             if self.size is None:
                 self.file.truncate(0)
             raise Mismatch(
-                f"{self.url}: got SHA-256 {digest[:12]}…, expected {self.sha256[:12]}… as "
-                "the list says: the site may be replacing it, try again later"
+                f"{self.url}: got SHA-256 {digest[:12]}…, expected {self.sha256[:12]}… "
+                "as the list says: the site may be replacing it, try again later"
             )
         return digest
 
@@ -255,18 +251,17 @@ def _content_range(text: str) -> tuple[int | None, int | None]:
     return (parse_count(match[1]), parse_count(match[2])) if match else (None, None)
 
 
-def _byte_bar(name: str, size: int | None, progress: bool) -> tqdm:
-    hidden = None if progress else True
-    return tqdm(desc=name, total=size, unit="B", unit_scale=True, disable=hidden)
+def _byte_bar(name: str, size: int | None) -> tqdm:
+    return tqdm(desc=name, total=size, unit="B", unit_scale=True, disable=None)
 
 
-def _gzip_damage(path: str, progress: bool) -> str:
+def _gzip_damage(path: str) -> str:
     """Say what is wrong with a gzip file; "" if it can be read to its end."""
     size = os.path.getsize(path)
     if not size:
         return "it is empty"  # which the gzip module accepts
     try:
-        bar = _byte_bar("checking", size, progress)
+        bar = _byte_bar("checking", size)
         with bar, open(path, "rb") as packed, gzip.open(packed) as file:
             while file.read(1 << 20):
                 bar.update(packed.tell() - bar.n)

@@ -44,7 +44,6 @@ def fetch_exports(
     names: Sequence[str] = EXPORT_NAMES,
     user_agent: str | None = None,
     force: bool = False,
-    progress: bool = True,
     client: Client | None = None,
 ) -> list[Path]:
     """Bring the exports in `into` up to date.
@@ -84,9 +83,7 @@ def fetch_exports(
             check_disk(into, sum(export.size or 0 for export in wanted) - have)
             for export in wanted:
                 target = into / export.file_name
-                digest = download(
-                    client, export.url, target, export.size, export.sha256, progress
-                )
+                digest = download(client, export.url, target, export.size, export.sha256)
                 record.add(export, digest)
                 finished.add(export)
             return [into / export.file_name for export in exports]
@@ -101,9 +98,7 @@ def fetch_exports(
         raise DownloadError(f"cannot write to {error.filename or into}: {problem}") from None
 
 
-def list_exports(
-    client: Client, source: str, names: Sequence[str] = EXPORT_NAMES
-) -> list[Export]:
+def list_exports(client: Client, source: str, names: Sequence[str]) -> list[Export]:
     """Return the newest export of each name, in the order of `names`.
 
     Raises
@@ -140,8 +135,8 @@ def _parse_list(page: Page, names: Sequence[str]) -> list[Export]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DownloadError(
-            f"{page.url}: cannot be read as a list of exports ({problem}): try later, "
-            "or download by hand and use --from"
+            f"{page.url}: cannot be read as a list of exports ({problem}): "
+            "try later, or download by hand and use --from"
         ) from None
     lacking = [name for name in names if name not in newest]
     if lacking:
@@ -182,9 +177,8 @@ def _parse_entry(name: str, entry: dict[str, Any], base: str) -> Export:
 def _parse_dated(page: Page, names: Sequence[str]) -> list[Export]:
     """Return the exports of the newest day on which a page of links has every name."""
     days: dict[str, dict[str, Export]] = {}
-    for link in re.findall(
-        r"""href\s*=\s*["']?([^"'\s>]+)""", page.body.decode("utf-8", "replace")
-    ):
+    text = page.body.decode("utf-8", "replace")
+    for link in re.findall(r"""href\s*=\s*["']?([^"'\s>]+)""", text, re.IGNORECASE):
         try:
             url = urljoin(page.url, link)
             address = urlsplit(url)
@@ -202,8 +196,8 @@ def _parse_dated(page: Page, names: Sequence[str]) -> list[Export]:
     if not whole:
         newest = max(days, default="none at all")
         raise DownloadError(
-            f"{page.url}: no day has all of {', '.join(names)} (newest day: {newest}): "
-            "try later, or another --source"
+            f"{page.url}: no day has all of {', '.join(names)} "
+            f"(newest day: {newest}): try later, or another --source"
         )
     return [days[max(whole)][name] for name in names]
 

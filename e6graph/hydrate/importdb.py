@@ -77,8 +77,8 @@ def import_export(
     # A tag's id is its rank by use; equal ones go by name.
     used = np.bincount(posts.tags.indices, minlength=len(posts.names))
     ranked = np.flatnonzero(used >= 2).tolist()
-    ranked.sort(key=lambda provisional: (-used[provisional], posts.names[provisional]))
-    names = [posts.names[provisional] for provisional in ranked]
+    ranked.sort(key=lambda i: (-used[i], posts.names[i]))
+    names = [posts.names[i] for i in ranked]
     tag_ids = {name: tag_id for tag_id, name in enumerate(names)}
     counts["tags kept"] = len(names)
     counts["tags used once, without an id"] = int((used == 1).sum())
@@ -90,7 +90,8 @@ def import_export(
     }
     with store.stage("hydrate_data.py", parameters) as stage:
         categories = _read_categories(paths["tags"], names, progress)
-        with tqdm(total=2, desc="writing tags", disable=None if progress else True) as bar:
+        hidden = None if progress else True
+        with tqdm(total=2, desc="writing tags", disable=hidden) as bar:
             _write_tags(stage, names, categories, used[ranked])
             bar.update()
             _write_edges(stage, tag_ids, aliases, implications, counts)
@@ -99,7 +100,8 @@ def import_export(
         counts["post-tag pairs"] = save_posts(
             stage.path("posts.parquet"), posts, tag_ids, implications, progress
         )
-        pools = _read_pools(directory, posts.table["id"].to_numpy(), counts, progress)
+        post_ids = posts.table["id"].to_numpy()
+        pools = _read_pools(directory, post_ids, counts, progress)
         pq.write_table(pools, stage.path("pools.parquet"))
     return counts
 
@@ -239,7 +241,7 @@ def _write_gz(path: Path, data: bytes) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run `python -m e6graph.importdb`."""
-    parser = cli.parser("Import an export's CSV files into an index, in E6DB's formats.")
+    parser = cli.parser("Import an export's CSV files into an index, as E6DB writes it.")
     parser.add_argument(
         "directory", help="the directory that holds posts.csv.gz and the others"
     )

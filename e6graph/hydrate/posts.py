@@ -28,7 +28,7 @@ ROW_GROUP_IMPLIED = 50_000_000  # most pairs of a post and an implied tag in a r
 LAST_ID = 2**31 - 1  # annoy counts in 32 bits
 MOST_TAGS = 2**15 - 1  # of a post, since E6DB's tag_count has 16 bits
 
-POST_COLUMNS = {
+KEPT_COLUMNS = {
     "id": pa.int64(),
     "md5": pa.string(),
     "rating": pa.string(),
@@ -50,7 +50,7 @@ _READ_COLUMNS = {"tag_string": pa.string(), "is_deleted": pa.bool_()}
 
 SCHEMA = pa.schema(
     [
-        *POST_COLUMNS.items(),
+        *KEPT_COLUMNS.items(),
         ("tag_count", pa.int16()),
         ("stripped_tags", pa.list_(pa.int32())),
         ("implied_tags", pa.list_(pa.int32())),
@@ -69,7 +69,7 @@ class KeptPosts:
 
     Attributes
     ----------
-    table : `POST_COLUMNS` of n posts.
+    table : `KEPT_COLUMNS` of n posts.
     tags : bool CSR (n, len(names)), the tags of each post by provisional id.
     names : canonical name of each provisional id, in order of first appearance.
     """
@@ -87,7 +87,7 @@ class _Rows:
     ----------
     ids : of all rows of the batch.
     kept : row in the file of each row to keep.
-    columns : `POST_COLUMNS` of the rows to keep.
+    columns : `KEPT_COLUMNS` of the rows to keep.
     words : dictionary-encoded lists, the words of the rows to keep.
     deleted, other_type : numbers of rows that were left out.
     """
@@ -120,8 +120,8 @@ class _ProvisionalIds:
         """Return the id of a canonical name, which may be new."""
         if name not in self.of_name and not _TAG_NAME.fullmatch(name):
             raise BadInput(
-                f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 characters "
-                "without spaces or NUL: mend or remove the row"
+                f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 "
+                "characters without spaces or NUL: mend or remove the row"
             )
         return self.of_name.setdefault(name, len(self.of_name))
 
@@ -154,7 +154,7 @@ def parse_posts(
 
     def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
         first = 0
-        columns = POST_COLUMNS | _READ_COLUMNS
+        columns = KEPT_COLUMNS | _READ_COLUMNS
         for batch in read_batches(path, columns, progress):
             yield first, batch
             first += len(batch)
@@ -192,7 +192,8 @@ def parse_posts(
     names = list(provisional.of_name)
     for tags in matrices:  # each knows only the names seen until then
         tags.resize(tags.shape[0], len(names))
-    posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), names)
+    tags = sp.vstack(matrices, "csr")
+    posts = KeptPosts(pa.Table.from_batches(tables), tags, names)
     posts = _sort_by_id(posts, np.concatenate(kept_rows), np.concatenate(all_ids))
     if not posts.table.num_rows:
         raise BadInput(nothing)
@@ -220,7 +221,7 @@ def _parse_batch(
     return _Rows(
         ids=batch["id"].to_numpy(),
         kept=first + np.flatnonzero(keep),
-        columns=rows.select(list(POST_COLUMNS)),
+        columns=rows.select(list(KEPT_COLUMNS)),
         words=words,
         deleted=len(batch) - present,
         other_type=present - len(rows),
@@ -240,8 +241,8 @@ def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Pat
             value = batch[name][row].as_py()
             found = "" if value is None else str(value)[:40]
             raise BadInput(
-                f"{path}: row {first + row}: {name} is {found!r}, expected {expected}: "
-                "mend or remove the row"
+                f"{path}: row {first + row}: {name} is {found!r}, "
+                f"expected {expected}: mend or remove the row"
             )
 
 
@@ -277,7 +278,8 @@ def _sort_by_id(posts: KeptPosts, kept_rows: np.ndarray, all_ids: np.ndarray) ->
     order = np.argsort(all_ids, kind="stable")
     last_rows = order[np.append(np.diff(all_ids[order]) > 0, True)]
     current = np.flatnonzero(np.isin(kept_rows, last_rows))
-    order = current[np.argsort(posts.table["id"].to_numpy()[current])]
+    ids = posts.table["id"].to_numpy()
+    order = current[np.argsort(ids[current])]
     return KeptPosts(posts.table.take(order), posts.tags[order], posts.names)
 
 
@@ -308,11 +310,12 @@ def save_posts(
         columns = [
             *posts.table.slice(start, end - start).columns,
             pa.array(np.diff(tags.indptr).astype(np.int16) - 1),  # without the rating
-            _id_lists(stripped),
-            _id_lists(implied),
+            _list_array(stripped),
+            _list_array(implied),
             pa.ListArray.from_arrays(pa.array(tags.indptr - indptr), without_id),
         ]
-        return pa.Table.from_arrays(columns, schema=SCHEMA), stripped.nnz + implied.nnz
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
+        return table, stripped.nnz + implied.nnz
 
     pairs = 0
     spans = list(_row_group_spans(posts.tags, closure))
@@ -358,7 +361,7 @@ def _row_group_spans(tags: sp.csr_matrix, closure: sp.csr_matrix) -> Iterator[tu
         yield from pairwise((start + np.unique([0, *cuts, len(total)])).tolist())
 
 
-def _id_lists(matrix: sp.csr_matrix) -> pa.ListArray:
+def _list_array(matrix: sp.csr_matrix) -> pa.ListArray:
     matrix.sort_indices()
     values = pa.array(matrix.indices.astype(np.int32))
     return pa.ListArray.from_arrays(pa.array(matrix.indptr.astype(np.int32)), values)

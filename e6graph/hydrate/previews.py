@@ -28,7 +28,7 @@ _PICTURE_START = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP", re.DOTALL
 )
 
-Outcome = Literal["fetched", "missing", "failed"]
+FetchOutcome = Literal["fetched", "missing", "failed"]
 
 
 @dataclass
@@ -105,7 +105,7 @@ class PreviewFetcher:
         self._failed_in_a_row = 0
         self._missing: list[str] = []  # since a preview last came; not written down yet
 
-    def fetch(self, client: Client, md5: str) -> Outcome:
+    def fetch(self, client: Client, md5: str) -> FetchOutcome:
         """Download one preview into the cache and say how it went.
 
         Raises
@@ -113,7 +113,7 @@ class PreviewFetcher:
         DownloadError : too many in a row failed or were missing, or the site wants a rest.
         OSError : the cache cannot be written.
         """
-        outcome: Outcome
+        outcome: FetchOutcome
         problem = ""
         try:
             page = client.read(preview_url(self.static_url, md5), PREVIEW_LIMIT)
@@ -134,7 +134,7 @@ class PreviewFetcher:
             self._count(md5, outcome, problem)
         return outcome
 
-    def _count(self, md5: str, outcome: Outcome, problem: str) -> None:
+    def _count(self, md5: str, outcome: FetchOutcome, problem: str) -> None:
         if outcome == "failed":
             self.counts.failed += 1
             self._failed_in_a_row += 1
@@ -149,14 +149,14 @@ class PreviewFetcher:
 
         if self._failed_in_a_row >= FAILED_IN_A_ROW:
             raise DownloadError(
-                f"{self._failed_in_a_row} previews in a row failed, the last: {problem}; "
-                "the previews that came are kept: try again later"
+                f"{self._failed_in_a_row} previews in a row failed, the last: "
+                f"{problem}; what came is kept: try again later"
             )
         # A wrong address is likelier than so many deleted posts: these are not remembered.
         if len(self._missing) >= MISSING_IN_A_ROW:
             raise DownloadError(
-                f"{self.static_url}: has none of {MISSING_IN_A_ROW} previews in a row: "
-                "is this the site's host for pictures?"
+                f"{self.static_url}: has none of {MISSING_IN_A_ROW} previews in a "
+                "row: is this the site's host for pictures?"
             )
 
     def remember_missing(self) -> None:
@@ -189,7 +189,6 @@ def fetch_previews(
     delay: float = 0.5,
     limit: int | None = None,
     minutes: float | None = None,
-    progress: bool = True,
     **client_options: Any,
 ) -> PreviewCounts:
     """Fetch the previews that the cache lacks; a later call continues this one.
@@ -251,8 +250,7 @@ def fetch_previews(
             with lock:
                 bar.update()
 
-    hidden = None if progress else True
-    bar = tqdm(desc="previews", total=len(wanted), unit="", disable=hidden)
+    bar = tqdm(desc="previews", total=len(wanted), unit="", disable=None)
     try:
         with bar, ThreadPoolExecutor(connections) as threads:
             futures = [threads.submit(work, client) for client in clients]
