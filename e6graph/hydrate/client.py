@@ -48,8 +48,9 @@ def make_user_agent(contact: str | None = None) -> str:
 
     Parameters
     ----------
-    contact : a name or an address, or a whole User-Agent that holds one in parentheses
-        or after an @; None takes it from the environment variable E6GRAPH_CONTACT.
+    contact : a name or an address, or a whole User-Agent that holds one in
+        parentheses or after an @; None takes it from the environment variable
+        E6GRAPH_CONTACT.
 
     Raises
     ------
@@ -131,11 +132,11 @@ class Client:
     ----------
     user_agent : see `make_user_agent`.
     pace : shared by all clients of one site; by default one request a second.
-    retries : attempts after the first; a MiB of progress sets their count to zero.
+    retries : attempts after the first; a MiB of progress earns new ones.
     backoff : seconds before the first retry, doubled for each further one.
-    longest_wait : seconds; limits the back-off, and a longer Retry-After is an error.
+    longest_wait : seconds; a Retry-After that asks for more is an error.
     timeout : seconds to connect, and seconds between two packets.
-    window : seconds; with less than `SLOWEST` bytes a second in that time, it is a stall.
+    window : seconds that a transfer may be slower than `SLOWEST`.
     """
 
     user_agent: str
@@ -151,7 +152,7 @@ class Client:
         self._session = requests.Session()
         self._session.max_redirects = 5
         self._session.headers["User-Agent"] = self.user_agent
-        # Uncompressed, so that sizes, ranges and checksums are those of the bytes sent.
+        # Uncompressed: sizes, ranges and checksums count the bytes that are sent.
         self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _PacedAdapter(self.pace))
@@ -168,15 +169,16 @@ class Client:
         Parameters
         ----------
         consume : reads the body; what it raises as `Broken` is tried again.
-        headers : called before each attempt; a resumed one asks for another range.
+        headers : called before each attempt, since the range may have changed.
         reached : returns how many bytes a download has.
 
         Raises
         ------
         DownloadError : naming the URL and how the last attempt ended.
         """
-        # urllib3's Retry in the adapter took 32 more lines: it knows neither bodies that
-        # break nor a shared pace, and a URL could get (retries + 1)² requests.
+        # urllib3's Retry in the adapter took 32 more lines: it knows neither
+        # bodies that break nor a shared pace, and a URL could get (retries +
+        # 1)² requests.
         started, failures, furthest = time.monotonic(), 0, reached()
         while True:
             asked = None
@@ -234,8 +236,8 @@ class Client:
         ------
         Broken : the connection stalled, or was dropped before the end.
         """
-        # read1 returns what has come. urllib3 1 has only read, which waits for a full block
-        # and so notices a slow connection late.
+        # read1 returns what has come. urllib3 1 has only read, which waits
+        # for a full block and so notices a slow connection late.
         read = getattr(response.raw, "read1", response.raw.read)
         remaining = parse_count(response.headers.get("Content-Length"))
         since, got = time.monotonic(), 0

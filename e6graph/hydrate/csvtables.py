@@ -1,8 +1,9 @@
 """Read the export's CSV files as Arrow batches, and say where one cannot be read.
 
-We cut the files into blocks of whole rows ourselves. Arrow's own stream reader takes as
-long and has two faults: after a stray quote it swallows rows without a word, and its
-threads, which ask Python for bytes, can abort a process that ends early.
+We cut the files into blocks of whole rows ourselves. Arrow's own stream
+reader takes as long and has two faults: after a stray quote it swallows rows
+without a word, and its threads, which ask Python for bytes, can abort a
+process that ends early.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))  # bytes that may be th
 def find_table(directory: str | Path, table: str) -> Path:
     """Return the newest `table.csv[.gz]` or `table-YYYY-MM-DD.csv[.gz]` of a directory.
 
-    A file without a date in its name (the site's since June 2026) is newer than any with
-    one; among equals the one written last is taken.
+    A file without a date in its name (the site's since June 2026) is newer
+    than any with one; among equals the one written last is taken.
 
     Raises
     ------
@@ -62,8 +63,8 @@ def read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the named columns of a CSV file, in whatever order the file has them.
 
-    An empty field is null in a column of numbers and "" in a column of text. No other text
-    is null, so tags named `null` or `nan` are safe.
+    An empty field is null in a column of numbers and "" in a column of text.
+    No other text is null, so tags named `null` or `nan` are safe.
 
     Parameters
     ----------
@@ -73,8 +74,9 @@ def read_batches(
 
     Raises
     ------
-    BadInput : a column is missing; a row cannot be read, and which; or a file expands to
-        more than `CSV_UNCHECKED` bytes and `CSV_EXPANSION` times its size.
+    BadInput : a column is missing; a row cannot be read, and which; or a file
+        expands to more than `CSV_UNCHECKED` bytes and `CSV_EXPANSION` times its
+        size.
     """
     header = _read_header(path)
     missing = [name for name in columns if name not in header]
@@ -135,10 +137,10 @@ def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
         got = source.readinto(text[len(rest) :])
         text = text[: len(rest) + got]
         if text[:3].tobytes() == b"\xef\xbb\xbf":
-            # A quote may follow a byte order mark; the header itself is not used here.
+            # A quote may follow a byte order mark; the header is not used.
             text[:3] = ord(",")
 
-        # Quotes open and close in turn; outside of them there must be an end of a field.
+        # Quotes open and close in turn; beside them a field must begin or end.
         quotes = np.flatnonzero(text == ord('"'))
         beside = np.concatenate([quotes[::2] - 1, quotes[1::2] + 1])
         beside = beside[(beside >= 0) & (beside < len(text))]
@@ -154,7 +156,7 @@ def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
                 "no export does; download it again"
             )
 
-        # Rows end at the line ends that have an even number of quotes before them.
+        # A line end ends a row if the number of quotes before it is even.
         ends = np.flatnonzero(text == ord("\n")) + 1
         ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
         if not got:
@@ -164,8 +166,9 @@ def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
                 raise ValueError("the file breaks off in its header: download it again")
             ends = np.append(ends, len(text))
 
-        # After the first block, text[0] is the line end before the block's rows, so an end
-        # at 1 ends no row. It is passed on, or Arrow would take a mark off the first row.
+        # After the first block, text[0] is the line end before the block's
+        # rows, so an end at 1 ends no row. It is passed on, or Arrow would
+        # take a mark off the first row.
         first, last = (int(ends[0]), int(ends[-1])) if len(ends) else (1, 1)
         if first < last:
             yield buffer.slice(first - 1, last - first + 1)

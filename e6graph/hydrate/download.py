@@ -54,9 +54,9 @@ def download(
 ) -> str:
     """Download one file; `target` is replaced when the new one is verified.
 
-    What has come is kept in `{target}.part`, and `{target}.part.json` says what it is part
-    of, so that a later call asks for the rest only. A `.gz` without a checksum is checked
-    by reading it to its end.
+    What has come is kept in `{target}.part`, and `{target}.part.json` says
+    what it is part of, so that a later call asks for the rest only. A `.gz`
+    without a checksum is checked by reading it to its end.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class _Transfer:
     def is_done(self) -> bool:
         """Say whether an earlier call got it all.
 
-        It was killed just before the renaming, or came before the list was up to date.
+        It was killed before the renaming, or the list was older than the file.
         """
         if self.size is None or self.length() != self.size:
             return False
@@ -135,7 +135,7 @@ class _Transfer:
             return False
         if self.sha256 is not None and have == self.size:
             return False  # since it is not done, its checksum is wrong
-        # Without a validator, only a checksum tells whether two halves belong together.
+        # Without a validator only a checksum tells if two halves fit together.
         same_file = self.sha256 is not None and known.get("sha256") == self.sha256
         return bool(known.get("etag") or known.get("modified") or same_file)
 
@@ -202,7 +202,7 @@ class _Transfer:
                 self.file.truncate(0)
                 raise Mismatch(f"{self.url}: got a damaged gzip ({damage}): try again later")
         elif digest != self.sha256:
-            # With a known size the part is kept: it may be what a newer list promises.
+            # With a known size the part is kept: a newer list may promise it.
             if self.size is None:
                 self.file.truncate(0)
             raise Mismatch(

@@ -1,7 +1,8 @@
 """The site's database exports: list them, download them, keep them current.
 
-Since June 2026 the site lists them in `/db_exports.json`. Before that, and on mirrors, a
-page at `/db_export/` links dated files such as `posts-2026-01-31.csv.gz`.
+Since June 2026 the site lists them in `/db_exports.json`. Before that, and on
+mirrors, a page at `/db_export/` links dated files such as
+`posts-2026-01-31.csv.gz`.
 """
 
 from __future__ import annotations
@@ -48,15 +49,15 @@ def fetch_exports(
 ) -> list[Path]:
     """Bring the exports in `into` up to date.
 
-    Files that are whole and current are left alone, interrupted downloads are continued,
-    and each file is renamed into place when it is verified.
+    Files that are whole and current are left alone, interrupted downloads are
+    continued, and each file is renamed into place when it is verified.
 
     Parameters
     ----------
     source : the site, as `https://host`.
     user_agent : see `make_user_agent`; None takes it from the environment.
     force : download current files as well.
-    client : with another pace or patience than the usual; it brings its own user agent.
+    client : with another pace or patience; it brings its own user agent.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def fetch_exports(
         try:
             return update()
         except Mismatch:
-            # The site replaces a file before it lists it: read the list once more.
+            # The site replaces a file before it lists it: read the list again.
             return update()
     except OSError as error:
         problem = error.strerror or error
@@ -148,7 +149,7 @@ def _parse_entry(name: str, entry: dict[str, Any], base: str) -> Export:
     """Check an entry of the list in full; ValueError says what is wrong with it."""
     file_name = entry.get("file_name") or f"{name}.csv.gz"
     match = _DATED.fullmatch(file_name) if isinstance(file_name, str) else None
-    # A path, a hidden file or another export's name would be written where it must not.
+    # It must not lead to another directory, a hidden file or another export.
     if not re.fullmatch(r"\w[\w.-]*\.csv(\.gz)?", file_name, re.ASCII) or not match:
         raise ValueError(f"file_name {file_name!r}, expected {name}.csv.gz, dated or not")
     if match[1] != name:

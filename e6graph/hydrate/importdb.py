@@ -1,9 +1,9 @@
 """Import a CSV export: tags, aliases, implications, posts and pools, in E6DB's formats.
 
-The first of two passes reads the export once and keeps each post's tags as provisional
-ids. When all uses are counted the ids become ranks, and the second pass splits direct
-from implied tags and writes the posts. Memory grows by 4 bytes for a post-tag pair and by
-about 100 bytes for a post.
+The first of two passes reads the export once and keeps each post's tags as
+provisional ids. When all uses are counted the ids become ranks, and the
+second pass splits direct from implied tags and writes the posts. Memory grows
+by 4 bytes for a post-tag pair and by about 100 bytes for a post.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def import_export(
 
     Parameters
     ----------
-    directory : holds posts, tags, tag_aliases, tag_implications and pools, as `.csv` or
-        `.csv.gz`, with a date in the name or without; pools may be absent.
+    directory : holds posts, tags, tag_aliases, tag_implications and pools, as
+        `.csv` or `.csv.gz`, with a date in the name or without; pools may be
+        absent.
     file_types : extensions to keep, None for all. E6DB's choice is `IMAGE_TYPES`.
     progress : draw bars, if standard error is a terminal.
     site : where the posts can be looked at, as `https://host`; "" for nowhere.

@@ -59,7 +59,7 @@ SCHEMA = pa.schema(
 )
 """Of `posts.parquet`."""
 
-# A name is a line of tags.txt.gz; a NUL at its end would be lost in a NumPy array.
+# A name is a line of tags.txt.gz, and NumPy would drop a NUL at its end.
 _TAG_NAME = re.compile(r"[^\0\t-\r ]{1,1000}")
 
 
@@ -337,7 +337,7 @@ def _closure_matrix(
 ) -> sp.csr_matrix:
     """Return which tag ids (columns) a provisional id (row) implies, bool CSR.
 
-    It is bool since the sum of many tags that imply the same one would overflow a byte.
+    It is bool since many tags that imply the same one would overflow a byte.
     """
     rows: list[int] = []
     columns: list[int] = []

@@ -73,8 +73,8 @@ def static_host(site: str) -> str:
 def read_missing(root: Path) -> set[str]:
     """Return the md5s that the site answered 404 for.
 
-    A killed process may leave half a line, to which the next one is joined. Neither is an
-    md5 then, so those previews are simply asked for again.
+    A killed process may leave half a line, to which the next one is joined.
+    Neither is an md5 then, so those previews are simply asked for again.
     """
     try:
         return set((root / MISSING).read_text("ascii", "replace").split())
@@ -152,7 +152,7 @@ class PreviewFetcher:
                 f"{self._failed_in_a_row} previews in a row failed, the last: "
                 f"{problem}; what came is kept: try again later"
             )
-        # A wrong address is likelier than so many deleted posts: these are not remembered.
+        # A wrong address is likelier than so many deleted posts: forget these.
         if len(self._missing) >= MISSING_IN_A_ROW:
             raise DownloadError(
                 f"{self.static_url}: has none of {MISSING_IN_A_ROW} previews in a "
@@ -193,7 +193,7 @@ def fetch_previews(
 ) -> PreviewCounts:
     """Fetch the previews that the cache lacks; a later call continues this one.
 
-    The caller chooses the posts: `md5s` must hold none of a post that may not be shown.
+    It is for the caller to leave out posts that may not be shown.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def fetch_previews(
     static_url : the site's host for pictures.
     user_agent : see `make_user_agent`; None takes it from the environment.
     connections : 1 or 2.
-    delay : seconds between the starts of two requests, whichever connection makes them.
+    delay : seconds between the starts of two requests, of all connections.
     limit : the most previews to ask for.
     minutes : after so many, no further request is begun.
     client_options : other patience than usual; see `Client`.
