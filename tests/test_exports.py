@@ -331,7 +331,7 @@ def test_who_asks_for_a_longer_wait_is_not_asked_again(site, tmp_path, clock, wa
     cut = Answer(POSTS, etag='"one"', stop_after=25_000)
     offer_posts(site, cut, Answer(status=503, headers={"Retry-After": wait}))
     with pytest.raises(
-        DownloadError, match=r"status 503, try again in .* minutes or"
+        DownloadError, match=r"status 503, the site asks to wait .* minutes"
     ) as caught:
         fetch_posts(site, tmp_path, client=impatient(longest_wait=600))
     assert one_line(caught) and len(site.requests("/files/posts.csv.gz")) == 2

@@ -107,7 +107,7 @@ def test_a_site_that_wants_a_long_rest_gets_it(site, tmp_path):
     site.put(address(MD5S[0]), Answer(PICTURE))
     for md5 in MD5S[1:]:
         site.put(address(md5), busy)
-    with pytest.raises(DownloadError, match="status 429, try again in 120 minutes"):
+    with pytest.raises(DownloadError, match="status 429, the site asks to wait 120 minutes"):
         fetch(site, tmp_path, MD5S, connections=1)
     assert len(site.asked) == 2 and preview_path(tmp_path, MD5S[0]).is_file()
 

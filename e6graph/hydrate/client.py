@@ -1,4 +1,4 @@
-"""A polite HTTP client: it says who asks, spaces its requests, and waits as it is told."""
+"""A polite HTTP client: it says who asks, spaces its requests and waits when told to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
 import requests
@@ -21,7 +21,8 @@ from ..errors import BadInput, DownloadError
 
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 BODY_BLOCK = 1 << 16  # bytes read at a time
-FORGIVEN_AFTER = 1 << 20  # bytes of progress after which earlier failures no longer count
+FORGIVEN_AFTER = 1 << 20  # bytes of progress that make up for earlier failures
+SLOWEST = 1024  # bytes a second; a slower download is broken off and resumed
 LONG_WAIT = 5.0  # seconds; a longer one is announced
 
 _Consumed = TypeVar("_Consumed")
@@ -33,7 +34,7 @@ class Broken(Exception):
 
 
 class AskedToWait(DownloadError):
-    """The site wants to be left alone for longer than we wait: ask for nothing more now."""
+    """A site that wants to be left alone for longer than we wait."""
 
 
 def check_address(url: str) -> None:
@@ -47,8 +48,9 @@ def make_user_agent(contact: str | None = None) -> str:
 
     Parameters
     ----------
-    contact : a name or an address, or a whole User-Agent that holds one in parentheses or after
-        an @; None takes it from the environment variable E6GRAPH_CONTACT.
+    contact : a name or an address, or a whole User-Agent that holds one in
+        parentheses or after an @; None takes it from the environment variable
+        E6GRAPH_CONTACT.
 
     Raises
     ------
@@ -64,8 +66,8 @@ def make_user_agent(contact: str | None = None) -> str:
     contact = contact.strip()
     if not contact:
         raise BadInput(
-            "no contact for the site's administrators: set E6GRAPH_CONTACT to your user name "
-            "there or your address, or give --user-agent"
+            "no contact for the site's administrators: set E6GRAPH_CONTACT to your "
+            "user name there or your address, or give --user-agent"
         )
     if not (contact.isascii() and contact.isprintable()):
         raise BadInput(f"contact {contact!r}: expected printable ASCII on one line")
@@ -79,7 +81,7 @@ def make_user_agent(contact: str | None = None) -> str:
 
 
 class Pace:
-    """The rhythm of requests that several clients share: one may start each `interval` seconds."""
+    """A rhythm that clients share: a request may start every `interval` seconds."""
 
     def __init__(self, interval: float) -> None:
         self.interval = interval
@@ -101,7 +103,7 @@ class Pace:
 
 
 class _PacedAdapter(HTTPAdapter):
-    """A transport in which every request waits its turn, each hop of a redirect included."""
+    """A transport in which each request, and each hop of a redirect, waits its turn."""
 
     def __init__(self, pace: Pace) -> None:
         super().__init__()
@@ -114,22 +116,15 @@ class _PacedAdapter(HTTPAdapter):
 
 @dataclass(frozen=True)
 class Page:
-    """A small answer that was read whole.
+    """A small answer that was read whole."""
 
-    Attributes
-    ----------
-    url : where it came from, after redirects.
-    status : of HTTP.
-    kind : the Content-Type, "" if the site gives none.
-    body : empty unless `status` is 200.
-    """
-
-    url: str
+    url: str  # after redirects
     status: int
-    kind: str
-    body: bytes
+    kind: str  # the Content-Type, or ""
+    body: bytes  # empty unless the status is 200
 
 
+@dataclass
 class Client:
     """A session of GET requests, to be used by one thread.
 
@@ -137,36 +132,28 @@ class Client:
     ----------
     user_agent : see `make_user_agent`.
     pace : shared by all clients of one site; by default one request a second.
-    retries : attempts after the first; counted anew when a download has advanced by a MiB.
+    retries : attempts after the first; a MiB of progress earns new ones.
     backoff : seconds before the first retry, doubled for each further one.
-    longest_wait : seconds; limits the back-off, and a Retry-After above it ends the request.
+    longest_wait : seconds; a Retry-After that asks for more is an error.
     timeout : seconds to connect, and seconds between two packets.
-    slowest, window : fewer than `slowest` bytes a second over `window` seconds is a stall.
+    window : seconds that a transfer may be slower than `SLOWEST`.
     """
 
-    def __init__(
-        self,
-        user_agent: str,
-        *,
-        pace: Pace | None = None,
-        retries: int = 5,
-        backoff: float = 1.0,
-        longest_wait: float = 600.0,
-        timeout: tuple[float, float] = (10.0, 30.0),
-        slowest: float = 1024.0,
-        window: float = 60.0,
-    ) -> None:
-        self.pace = pace or Pace(1.0)
-        self.retries = retries
-        self.backoff = backoff
-        self.longest_wait = longest_wait
-        self.timeout = timeout
-        self.slowest = slowest
-        self.window = window
+    user_agent: str
+    _: KW_ONLY
+    pace: Pace = field(default_factory=lambda: Pace(1.0))
+    retries: int = 5
+    backoff: float = 1.0
+    longest_wait: float = 600.0
+    timeout: tuple[float, float] = (10.0, 30.0)
+    window: float = 60.0
+
+    def __post_init__(self) -> None:
         self._session = requests.Session()
         self._session.max_redirects = 5
-        # Uncompressed, so that sizes, ranges and checksums are those of the bytes sent.
-        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "identity"})
+        self._session.headers["User-Agent"] = self.user_agent
+        # Uncompressed: sizes, ranges and checksums count the bytes that are sent.
+        self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _PacedAdapter(self.pace))
 
@@ -177,20 +164,21 @@ class Client:
         headers: Callable[[], dict[str, str]] = dict,
         reached: Callable[[], int] = int,
     ) -> _Consumed:
-        """Request a URL until it is answered and return what `consume` makes of the answer.
+        """Request a URL, with retries, and return what `consume` makes of the answer.
 
         Parameters
         ----------
         consume : reads the body; what it raises as `Broken` is tried again.
-        headers : called before each attempt, since a resumed one asks for another range.
+        headers : called before each attempt, since the range may have changed.
         reached : returns how many bytes a download has.
 
         Raises
         ------
         DownloadError : naming the URL and how the last attempt ended.
         """
-        # urllib3's Retry in the adapter was tried: 32 more lines, since it knows neither bodies
-        # that break nor a shared pace, and up to (retries + 1)² requests instead of retries + 1.
+        # urllib3's Retry in the adapter took 32 more lines: it knows neither
+        # bodies that break nor a shared pace, and a URL could get (retries +
+        # 1)² requests.
         started, failures, furthest = time.monotonic(), 0, reached()
         while True:
             asked = None
@@ -204,36 +192,38 @@ class Client:
                     asked = _retry_after(response)
             except requests.TooManyRedirects:
                 limit = self._session.max_redirects
-                raise DownloadError(f"{url}: more than {limit} redirects: a loop?") from None
-            except ValueError as error:  # requests says so that a URL, or a redirect's, is bad
+                raise DownloadError(f"{url}: over {limit} redirects: a loop?") from None
+            except ValueError as error:  # the URL, or that of a redirect, is malformed
                 raise DownloadError(f"{url}: cannot be asked for: {error}") from None
             except (requests.RequestException, HTTPError, Broken) as error:
                 problem = _innermost_cause(error)
 
             if asked is not None and asked > self.longest_wait:
                 minutes = f"{asked / 60:,.0f} minutes"
-                raise AskedToWait(f"{url}: {problem}, try again in {minutes} or later")
+                raise AskedToWait(f"{url}: {problem}, the site asks to wait {minutes}")
             if reached() >= furthest + FORGIVEN_AFTER:
                 failures, furthest = 0, reached()
             if failures == self.retries:
-                raise DownloadError(f"{url}: {problem}, {failures + 1} times: try again later")
-            wait = (
-                min(self.backoff * 2**failures, self.longest_wait) if asked is None else asked
-            )
+                times = f"{failures + 1} times"
+                raise DownloadError(f"{url}: {problem}, {times}: try again later")
+            wait = asked
+            if wait is None:
+                wait = min(self.backoff * 2**failures, self.longest_wait)
             if time.monotonic() - started + wait > LONG_WAIT:
                 log.warning("%s: %s, next attempt in %.0f seconds", url, problem, wait)
             self.pace.hold(wait)
             failures += 1
 
     def read(self, url: str, limit: int) -> Page:
-        """Request a small page, whatever its status; more than `limit` bytes are an error."""
+        """Request a page of at most `limit` bytes, whatever its status."""
 
         def consume(response: requests.Response) -> Page:
             body = bytearray()
-            for block in self.blocks(response) if response.status_code == 200 else ():
-                body += block
-                if len(body) > limit:
-                    raise DownloadError(f"{url}: got more than {limit:,} bytes")
+            if response.status_code == 200:
+                for block in self.blocks(response):
+                    body += block
+                    if len(body) > limit:
+                        raise DownloadError(f"{url}: got more than {limit:,} bytes")
             kind = response.headers.get("Content-Type", "")
             return Page(response.url, response.status_code, kind, bytes(body))
 
@@ -246,13 +236,16 @@ class Client:
         ------
         Broken : the connection stalled, or was dropped before the end.
         """
-        # read1 returns what has come; read, which is all that urllib3 1 has, waits for a block
-        # to be full and so notices a slow connection late.
+        # read1 returns what has come. urllib3 1 has only read, which waits
+        # for a full block and so notices a slow connection late.
         read = getattr(response.raw, "read1", response.raw.read)
         remaining = parse_count(response.headers.get("Content-Length"))
         since, got = time.monotonic(), 0
         while remaining is None or remaining > 0:
-            block = read(BODY_BLOCK if remaining is None else min(BODY_BLOCK, remaining))
+            wanted = BODY_BLOCK
+            if remaining is not None:
+                wanted = min(wanted, remaining)
+            block = read(wanted)
             if not block:
                 break
             yield block
@@ -261,11 +254,11 @@ class Client:
                 remaining -= len(block)
             elapsed = time.monotonic() - since
             if elapsed > self.window:
-                if got < self.slowest * elapsed:
+                if got < SLOWEST * elapsed:
                     raise Broken(f"only {got / elapsed:,.0f} bytes a second")
                 since, got = time.monotonic(), 0
         if remaining:
-            raise Broken(f"the connection was dropped {remaining:,} bytes before the end")
+            raise Broken(f"the connection was dropped {remaining:,} bytes too early")
 
 
 def parse_count(text: str | None) -> int | None:
@@ -282,7 +275,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _innermost_cause(error: BaseException) -> str:
-    """Say what went wrong, unwrapping requests' and urllib3's errors down to the system's."""
+    """Say what went wrong: requests and urllib3 wrap the errors of the system."""
     problem = "the connection was dropped"
     cause: BaseException | None = error
     while cause is not None:

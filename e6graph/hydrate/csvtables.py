@@ -1,8 +1,9 @@
-"""Read the export's CSV files as streams of Arrow batches, and say where one cannot be read.
+"""Read the export's CSV files as Arrow batches, and say where one cannot be read.
 
-The files are cut into blocks of whole rows here and not by Arrow's own stream reader, which takes
-as long and has two faults: after a quote that is never closed it swallows rows without a word,
-and its threads, which ask Python for bytes, can abort a process that ends early.
+We cut the files into blocks of whole rows ourselves. Arrow's own stream
+reader takes as long and has two faults: after a stray quote it swallows rows
+without a word, and its threads, which ask Python for bytes, can abort a
+process that ends early.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from tqdm import tqdm
 from ..errors import BadInput
 from ..store.parallel import in_order
 
-CSV_BLOCK = 16 << 20  # bytes of CSV in a batch; a row and the line end before it must fit
+CSV_BLOCK = 16 << 20  # bytes of CSV in a batch; any row must fit
 CSV_UNCHECKED = 64 << 20  # bytes of CSV that are read whatever the size of the file
-CSV_EXPANSION = 100  # bytes of CSV for a byte of gzip; the site's have 4, a bomb up to 1,032
+CSV_EXPANSION = 100  # bytes of CSV for one of gzip: about 4 in the site's, 1,032 in a bomb
 
 _TRUE = ["t", "true", "True", "1"]
 _FALSE = ["f", "false", "False", "0"]
-_BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))  # bytes that may stand beside a quote
+_BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))  # bytes that may be there
 
 
 def find_table(directory: str | Path, table: str) -> Path:
     """Return the newest `table.csv[.gz]` or `table-YYYY-MM-DD.csv[.gz]` of a directory.
 
-    Files without a date in the name (the site's since June 2026) are newer than all with one;
-    among equals the one written last is taken.
+    A file without a date in its name (the site's since June 2026) is newer
+    than any with one; among equals the one written last is taken.
 
     Raises
     ------
@@ -60,10 +61,10 @@ def find_table(directory: str | Path, table: str) -> Path:
 def read_batches(
     path: Path, columns: Mapping[str, pa.DataType], progress: bool = False
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the named columns of a CSV file; other columns, and their order, do not matter.
+    """Yield the named columns of a CSV file, in whatever order the file has them.
 
-    An empty field is null in a column of numbers and "" in a column of text. No other text is
-    null, so tags named `null` or `nan` are safe.
+    An empty field is null in a column of numbers and "" in a column of text.
+    No other text is null, so tags named `null` or `nan` are safe.
 
     Parameters
     ----------
@@ -73,16 +74,19 @@ def read_batches(
 
     Raises
     ------
-    BadInput : a column is missing, a row cannot be read (the file and the row or byte are named),
-        or a gzip expands to more than `CSV_UNCHECKED` bytes and `CSV_EXPANSION` times its size.
+    BadInput : a column is missing; a row cannot be read, and which; or a file
+        expands to more than `CSV_UNCHECKED` bytes and `CSV_EXPANSION` times its
+        size.
     """
     header = _read_header(path)
     missing = [name for name in columns if name not in header]
     if missing:
-        raise BadInput(f"{path}: no column {', '.join(missing)}: is this the site's export?")
+        names = ", ".join(missing)
+        raise BadInput(f"{path}: no column {names}: is this the site's export?")
     twice = [name for name in columns if header.count(name) > 1]
     if twice:
-        raise BadInput(f"{path}: column {', '.join(twice)} more than once: is this the site's?")
+        names = ", ".join(twice)
+        raise BadInput(f"{path}: column {names} more than once: is this the site's?")
     conversion = pa.csv.ConvertOptions(
         include_columns=list(columns),
         column_types=dict(columns),
@@ -93,17 +97,20 @@ def read_batches(
     )
 
     def parse(rows: pa.Buffer) -> list[pa.RecordBatch]:
-        table = pa.csv.read_csv(
-            pa.BufferReader(rows),
-            pa.csv.ReadOptions(use_threads=False, block_size=rows.size, column_names=header),
-            pa.csv.ParseOptions(newlines_in_values=True),
-            conversion,
+        options = pa.csv.ReadOptions(
+            use_threads=False, block_size=rows.size, column_names=header
         )
+        quoting = pa.csv.ParseOptions(newlines_in_values=True)
+        table = pa.csv.read_csv(pa.BufferReader(rows), options, quoting, conversion)
         return table.to_batches()
 
     try:
-        with _open_arrow(path) as file, _progress_bar(path, progress) as bar:
-            source = pa.CompressedInputStream(file, "gzip") if path.suffix == ".gz" else file
+        size, hidden = path.stat().st_size, None if progress else True
+        bar = tqdm(desc=path.name, total=size, unit="B", unit_scale=True, disable=hidden)
+        with bar, _open_arrow(path) as file:
+            source = file
+            if path.suffix == ".gz":
+                source = pa.CompressedInputStream(file, "gzip")
             for batches in in_order(parse, _blocks_of_rows(source, path)):
                 yield from batches
                 bar.update(file.tell() - bar.n)
@@ -113,11 +120,11 @@ def read_batches(
 
 
 def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
-    """Yield blocks of whole rows without the header; line ends within quotes do not end a row.
+    """Yield blocks of whole rows without the header.
 
     Raises
     ------
-    ValueError : a quote that neither opens nor ends a field (RFC 4180), a row without an end.
+    ValueError : a quote neither opens nor ends a field (RFC 4180), or a row does not end.
     BadInput : a small file expands to more than an export's would.
     """
     most = max(CSV_UNCHECKED, CSV_EXPANSION * path.stat().st_size)
@@ -130,10 +137,10 @@ def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
         got = source.readinto(text[len(rest) :])
         text = text[: len(rest) + got]
         if text[:3].tobytes() == b"\xef\xbb\xbf":
-            # A quote may follow a byte order mark, as it may a comma; the header is not used.
+            # A quote may follow a byte order mark; the header is not used.
             text[:3] = ord(",")
 
-        # Quotes open and close in turn: before and after a quoted field a row or field ends.
+        # Quotes open and close in turn; beside them a field must begin or end.
         quotes = np.flatnonzero(text == ord('"'))
         beside = np.concatenate([quotes[::2] - 1, quotes[1::2] + 1])
         beside = beside[(beside >= 0) & (beside < len(text))]
@@ -149,7 +156,7 @@ def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
                 "no export does; download it again"
             )
 
-        # Rows end at the line ends that have an even number of quotes before them.
+        # A line end ends a row if the number of quotes before it is even.
         ends = np.flatnonzero(text == ord("\n")) + 1
         ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
         if not got:
@@ -159,15 +166,16 @@ def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
                 raise ValueError("the file breaks off in its header: download it again")
             ends = np.append(ends, len(text))
 
-        # After the first block, text[0] is the line end before the block's rows, so that an end
-        # at 1 ends no row. It is passed on: Arrow would take a mark off the first row.
+        # After the first block, text[0] is the line end before the block's
+        # rows, so an end at 1 ends no row. It is passed on, or Arrow would
+        # take a mark off the first row.
         first, last = (int(ends[0]), int(ends[-1])) if len(ends) else (1, 1)
         if first < last:
             yield buffer.slice(first - 1, last - first + 1)
         elif last == 1 and len(text) == CSV_BLOCK:
             raise ValueError(
-                f"byte {start}: a row of {CSV_BLOCK >> 20} MB or more: look for an unbalanced "
-                "quote, or remove it"
+                f"byte {start}: a row of {CSV_BLOCK >> 20} MB or more: look for an "
+                "unbalanced quote, or remove it"
             )
         if not got:
             return
@@ -178,13 +186,10 @@ def _open_arrow(path: Path) -> pa.NativeFile:
     return pa.OSFile(str(path))
 
 
-def _progress_bar(path: Path, progress: bool) -> tqdm:
-    size, hidden = path.stat().st_size, None if progress else True
-    return tqdm(desc=path.name, total=size, unit="B", unit_scale=True, disable=hidden)
-
-
 def _open_binary(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else open(path, "rb")
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path))
+    return open(path, "rb")
 
 
 def _read_header(path: Path) -> list[str]:
@@ -225,7 +230,8 @@ def _find_bad_row(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
             for values in reader:
                 row += 1
                 if wrong := _row_fault(values, header, types):
-                    return f"row {row} (line {line}): {wrong}: mend or remove the row"
+                    where = f"row {row} (line {line})"
+                    return f"{where}: {wrong}: mend or remove the row"
                 line, row_start = reader.line_num + 1, byte
     except UnicodeDecodeError as error:
         where = f"byte {byte + error.start} (row {row + 1})"
@@ -234,7 +240,8 @@ def _find_bad_row(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
         where = f"row {row + 1} (line {line})"
         return f"{where}: {error}: look for an unbalanced quote, or remove the row"
     except (OSError, EOFError, zlib.error) as error:
-        return f"the file breaks off or is damaged at byte {byte} ({error}): download it again"
+        where = f"at byte {byte} ({error})"
+        return f"the file breaks off or is damaged {where}: download it again"
     return None
 
 
@@ -259,4 +266,4 @@ def _fits(kind: pa.DataType, value: str) -> bool:
     low, high = 0, 1 << kind.bit_width
     if pa.types.is_signed_integer(kind):
         low, high = -(high >> 1), high >> 1
-    return re.fullmatch(r"-?[0-9]{1,20}", value) is not None and low <= int(value) < high
+    return bool(re.fullmatch(r"-?[0-9]{1,20}", value)) and low <= int(value) < high

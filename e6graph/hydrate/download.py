@@ -13,6 +13,8 @@ import re
 import shutil
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -33,8 +35,8 @@ def check_disk(directory: Path, need: int) -> None:
     free = shutil.disk_usage(directory).free
     if need > free:
         raise DownloadError(
-            f"{directory}: got {free:,} bytes free, expected {need:,} for the download: "
-            "make room or name a directory on another disk"
+            f"{directory}: got {free:,} bytes free, expected {need:,} for the "
+            "download: make room or name a directory on another disk"
         )
 
 
@@ -49,17 +51,16 @@ def download(
     target: Path,
     size: int | None = None,
     sha256: str | None = None,
-    progress: bool = True,
 ) -> str:
     """Download one file; `target` is replaced when the new one is verified.
 
-    What has come is kept in `{target}.part`, and `{target}.part.json` says what it is part of,
-    so that a later call asks for the rest only. A `.gz` without a checksum is read to its end.
+    What has come is kept in `{target}.part`, and `{target}.part.json` says
+    what it is part of, so that a later call asks for the rest only. A `.gz`
+    without a checksum is checked by reading it to its end.
 
     Parameters
     ----------
-    size, sha256 : bytes and lower-case hex of the file, as far as the site's list gives them.
-    progress : draw a bar, if standard error is a terminal.
+    size, sha256 : bytes and lower-case hex, as far as the site's list gives them.
 
     Returns
     -------
@@ -68,74 +69,78 @@ def download(
     Raises
     ------
     Mismatch : the file is not the one on the list; the target is unchanged.
-    DownloadError : it did not come; the target is unchanged, what came is kept for next time.
+    DownloadError : it did not come in full; the target is unchanged.
     """
     part = part_path(target)
-    note = part.with_name(f"{part.name}.json")
     with open(part, "ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DownloadError(f"{target}: another process is downloading it") from None
+        transfer = _Transfer(client, url, target, size, sha256, file)
         try:
-            # All is here already if an earlier call came before the list was up to date, or was
-            # killed just before the renaming.
-            done = size is not None and _length(file) == size and sha256_file(part) == sha256
-            if not done:
-                hidden = None if progress else True
-                with tqdm(
-                    desc=target.name, total=size, unit="B", unit_scale=True, disable=hidden
-                ) as bar:
-                    _Transfer(client, url, file, note, size, sha256, bar).run()
-            digest = _verify(url, file, target, size, sha256, progress)
+            if not transfer.is_done():
+                transfer.run()
+            digest = transfer.verify()
             os.fsync(file.fileno())
             os.replace(part, target)
-            note.unlink(missing_ok=True)
+            transfer.note.unlink(missing_ok=True)
         finally:
-            if _length(file) == 0:
+            if transfer.length() == 0:
                 part.unlink(missing_ok=True)
-                note.unlink(missing_ok=True)
+                transfer.note.unlink(missing_ok=True)
     return digest
 
 
+@dataclass
 class _Transfer:
-    """The attempts at one file, each of which continues where the one before it ended."""
+    """The attempts at one file; each continues where the one before it ended."""
 
-    def __init__(
-        self,
-        client: Client,
-        url: str,
-        file: BinaryIO,
-        note: Path,
-        size: int | None,
-        sha256: str | None,
-        bar: tqdm,
-    ) -> None:
-        self.client = client
-        self.url = url
-        self.file = file
-        self.note = note
-        self.size = size
-        self.sha256 = sha256
-        self.bar = bar
+    client: Client
+    url: str
+    target: Path
+    size: int | None
+    sha256: str | None
+    file: BinaryIO
+
+    @property
+    def note(self) -> Path:
+        return Path(f"{self.file.name}.json")
+
+    def length(self) -> int:
+        self.file.flush()
+        return os.fstat(self.file.fileno()).st_size
+
+    def is_done(self) -> bool:
+        """Say whether an earlier call got it all.
+
+        It was killed before the renaming, or the list was older than the file.
+        """
+        if self.size is None or self.length() != self.size:
+            return False
+        return sha256_file(self.file.name) == self.sha256
+
+    def run(self) -> None:
         if not self._resumable():
-            file.truncate(0)
+            self.file.truncate(0)
+        with _byte_bar(self.target.name, self.size) as bar:
+            receive = partial(self._receive, bar)
+            self.client.get(self.url, receive, self._headers, self.length)
 
     def _resumable(self) -> bool:
-        have, known = _length(self.file), self._read_note()
-        if known.get("url") != self.url or (self.size is not None and have > self.size):
+        have, known = self.length(), self._read_note()
+        if known.get("url") != self.url:
+            return False
+        if self.size is not None and have > self.size:
             return False
         if self.sha256 is not None and have == self.size:
-            return False  # `download` found that its checksum is another
-        # Without a validator, only a checksum can tell whether two halves belong together.
+            return False  # since it is not done, its checksum is wrong
+        # Without a validator only a checksum tells if two halves fit together.
         same_file = self.sha256 is not None and known.get("sha256") == self.sha256
         return bool(known.get("etag") or known.get("modified") or same_file)
 
-    def run(self) -> None:
-        self.client.get(self.url, self._receive, self._headers, lambda: _length(self.file))
-
     def _headers(self) -> dict[str, str]:
-        have, known = _length(self.file), self._read_note()
+        have, known = self.length(), self._read_note()
         if not have:
             return {}
         headers = {"Range": f"bytes={have}-"}
@@ -144,9 +149,9 @@ class _Transfer:
         validator = known.get("modified") if not tag or tag.startswith("W/") else tag
         return headers | ({"If-Range": validator} if validator else {})
 
-    def _receive(self, response: requests.Response) -> None:
+    def _receive(self, bar: tqdm, response: requests.Response) -> None:
         """Append an answer to the file, or replace what came before by it."""
-        have, status, headers = _length(self.file), response.status_code, response.headers
+        have, status, headers = self.length(), response.status_code, response.headers
         first, total = _content_range(headers.get("Content-Range", ""))
         if status == 416 and have:
             if total == have:
@@ -157,15 +162,15 @@ class _Transfer:
                 f"{self.url}: got status {status}, expected 200: is it the file?"
             )
         if "html" in headers.get("Content-Type", ""):
-            raise DownloadError(f"{self.url}: got an HTML page, expected the file: try later")
+            raise DownloadError(f"{self.url}: got HTML, expected the file: try later")
         if status == 200:
             have, total = 0, parse_count(headers.get("Content-Length"))
         elif first != have or self._replaced(headers):
             self._start_over("the file was replaced meanwhile")
         if total is not None and self.size is not None and total != self.size:
             raise Mismatch(
-                f"{self.url}: got a file of {total:,} bytes, expected {self.size:,} as the list "
-                "says: the site may be replacing it, try again later"
+                f"{self.url}: got a file of {total:,} bytes, expected {self.size:,} "
+                "as the list says: the site may be replacing it, try again later"
             )
 
         if status == 200:
@@ -173,23 +178,47 @@ class _Transfer:
             self._write_note(headers)
         expected = self.size if total is None else total
         if expected is not None:
-            check_disk(self.note.parent, expected - have)
-        self.bar.total, self.bar.n = expected, have
+            check_disk(self.target.parent, expected - have)
+        bar.total, bar.n = expected, have
         for block in self.client.blocks(response):
             self.file.write(block)
-            self.bar.update(len(block))
+            bar.update(len(block))
             have += len(block)
             if expected is not None and have > expected:
                 self.file.truncate(0)
-                raise Mismatch(f"{self.url}: got more than the {expected:,} bytes expected")
+                raise Mismatch(f"{self.url}: got more than {expected:,} bytes expected")
         if expected is not None and have < expected:
             raise Broken("the connection was dropped before the end")
 
+    def verify(self) -> str:
+        """Return the hex SHA-256; raise Mismatch if this is not the file on the list."""
+        have, digest = self.length(), sha256_file(self.file.name)
+        if self.size is not None and have != self.size:
+            wrong = f"got {have:,} bytes, expected {self.size:,}"
+            raise Mismatch(f"{self.url}: {wrong}: try again later")
+        if self.sha256 is None:
+            packed = self.target.suffix == ".gz"
+            if packed and (damage := _gzip_damage(self.file.name)):
+                self.file.truncate(0)
+                raise Mismatch(f"{self.url}: got a damaged gzip ({damage}): try again later")
+        elif digest != self.sha256:
+            # With a known size the part is kept: a newer list may promise it.
+            if self.size is None:
+                self.file.truncate(0)
+            raise Mismatch(
+                f"{self.url}: got SHA-256 {digest[:12]}…, expected {self.sha256[:12]}… "
+                "as the list says: the site may be replacing it, try again later"
+            )
+        return digest
+
     def _replaced(self, headers: Mapping[str, str]) -> bool:
-        """Say whether this is the end of another file, sent by a server that ignores If-Range."""
+        """Say whether a server that ignores If-Range sends the end of another file."""
         known = self._read_note()
-        pairs = ((known.get("etag"), "ETag"), (known.get("modified"), "Last-Modified"))
-        return any(old and headers.get(name, old) != old for old, name in pairs)
+        for key, name in (("etag", "ETag"), ("modified", "Last-Modified")):
+            old = known.get(key)
+            if old and headers.get(name, old) != old:
+                return True
+        return False
 
     def _start_over(self, why: str) -> NoReturn:
         self.file.truncate(0)
@@ -212,11 +241,6 @@ class _Transfer:
         write_atomic(self.note, json.dumps(known).encode())
 
 
-def _length(file: BinaryIO) -> int:
-    file.flush()
-    return os.fstat(file.fileno()).st_size
-
-
 def _content_range(text: str) -> tuple[int | None, int | None]:
     """Parse a Content-Range into its first byte and the length of the whole file.
 
@@ -227,40 +251,17 @@ def _content_range(text: str) -> tuple[int | None, int | None]:
     return (parse_count(match[1]), parse_count(match[2])) if match else (None, None)
 
 
-def _verify(
-    url: str,
-    file: BinaryIO,
-    target: Path,
-    size: int | None,
-    sha256: str | None,
-    progress: bool,
-) -> str:
-    """Return the hex SHA-256 of a whole part; raise Mismatch if it is not what was expected."""
-    have, digest = _length(file), sha256_file(file.name)
-    if size is not None and have != size:
-        raise Mismatch(f"{url}: got {have:,} bytes, expected {size:,}: try again later")
-    if sha256 is not None:
-        if digest != sha256:
-            # With a known size the part is kept: it may be what a newer list promises.
-            if size is None:
-                file.truncate(0)
-            raise Mismatch(
-                f"{url}: got SHA-256 {digest[:12]}…, expected {sha256[:12]}… as the list says: "
-                "the site may be replacing it, try again later"
-            )
-    elif target.suffix == ".gz" and (damage := _gzip_damage(file.name, progress)):
-        file.truncate(0)
-        raise Mismatch(f"{url}: got a damaged gzip ({damage}), expected a whole one: try later")
-    return digest
+def _byte_bar(name: str, size: int | None) -> tqdm:
+    return tqdm(desc=name, total=size, unit="B", unit_scale=True, disable=None)
 
 
-def _gzip_damage(path: str, progress: bool) -> str:
+def _gzip_damage(path: str) -> str:
     """Say what is wrong with a gzip file; "" if it can be read to its end."""
-    size, hidden = os.path.getsize(path), None if progress else True
+    size = os.path.getsize(path)
     if not size:
         return "it is empty"  # which the gzip module accepts
     try:
-        bar = tqdm(desc="checking", total=size, unit="B", unit_scale=True, disable=hidden)
+        bar = _byte_bar("checking", size)
         with bar, open(path, "rb") as packed, gzip.open(packed) as file:
             while file.read(1 << 20):
                 bar.update(packed.tell() - bar.n)

@@ -1,7 +1,8 @@
 """The site's database exports: list them, download them, keep them current.
 
-Since June 2026 the site lists them in `/db_exports.json`. Before that, and on mirrors, a page at
-`/db_export/` links dated files such as `posts-2026-01-31.csv.gz`.
+Since June 2026 the site lists them in `/db_exports.json`. Before that, and on
+mirrors, a page at `/db_export/` links dated files such as
+`posts-2026-01-31.csv.gz`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from ..errors import DownloadError
-from ..store.files import sha256_file, write_atomic
+from ..store.files import sha256_file, stat_of, write_atomic
 from .client import Client, Page, check_address, make_user_agent
 from .download import Mismatch, check_disk, download, part_path
 
@@ -28,18 +29,13 @@ _DATED = re.compile(r"([a-z_]+)(?:-(\d{4}-\d{2}-\d{2}))?(?:\.csv(?:\.gz)?)?", re
 
 @dataclass(frozen=True)
 class Export:
-    """A file as the site lists it.
-
-    Attributes
-    ----------
-    size : bytes. sha256 : lower-case hex. Both, and `updated_at`, are None if not listed.
-    """
+    """A file as the site lists it; None for what the list does not say."""
 
     name: str
     file_name: str
     url: str
-    size: int | None = None
-    sha256: str | None = None
+    size: int | None = None  # bytes
+    sha256: str | None = None  # lower-case hex
     updated_at: str | None = None
 
 
@@ -49,20 +45,19 @@ def fetch_exports(
     names: Sequence[str] = EXPORT_NAMES,
     user_agent: str | None = None,
     force: bool = False,
-    progress: bool = True,
     client: Client | None = None,
 ) -> list[Path]:
     """Bring the exports in `into` up to date.
 
-    Files that are whole and current are left alone, interrupted downloads are continued, and each
-    file is renamed into place when it is verified.
+    Files that are whole and current are left alone, interrupted downloads are
+    continued, and each file is renamed into place when it is verified.
 
     Parameters
     ----------
     source : the site, as `https://host`.
     user_agent : see `make_user_agent`; None takes it from the environment.
     force : download current files as well.
-    client : with another pace or patience than the usual; it brings its own user agent.
+    client : with another pace or patience; it brings its own user agent.
 
     Returns
     -------
@@ -82,37 +77,34 @@ def fetch_exports(
 
         def update() -> list[Path]:
             exports = list_exports(client, source, names)
-            outdated = [export for export in exports if force or not record.is_current(export)]
+            outdated = [e for e in exports if force or not record.is_current(e)]
             wanted = [export for export in outdated if export not in finished]
             parts = [part_path(into / export.file_name) for export in wanted]
             have = sum(part.stat().st_size for part in parts if part.exists())
             check_disk(into, sum(export.size or 0 for export in wanted) - have)
             for export in wanted:
                 target = into / export.file_name
-                digest = download(
-                    client, export.url, target, export.size, export.sha256, progress
-                )
+                digest = download(client, export.url, target, export.size, export.sha256)
                 record.add(export, digest)
                 finished.add(export)
             return [into / export.file_name for export in exports]
 
         try:
             return update()
-        except Mismatch:  # the site replaces a file before it lists it: read the list once more
+        except Mismatch:
+            # The site replaces a file before it lists it: read the list again.
             return update()
     except OSError as error:
         problem = error.strerror or error
         raise DownloadError(f"cannot write to {error.filename or into}: {problem}") from None
 
 
-def list_exports(
-    client: Client, source: str, names: Sequence[str] = EXPORT_NAMES
-) -> list[Export]:
+def list_exports(client: Client, source: str, names: Sequence[str]) -> list[Export]:
     """Return the newest export of each name, in the order of `names`.
 
     Raises
     ------
-    DownloadError : the site has no list, or one that lacks a name or cannot be understood.
+    DownloadError : the list is missing, lacks a name or cannot be understood.
     """
     check_address(source)
     page = client.read(f"{source.rstrip('/')}/db_exports.json", LIST_LIMIT)
@@ -138,18 +130,18 @@ def _parse_list(page: Page, names: Sequence[str]) -> list[Export]:
             match = _DATED.fullmatch(str(entry["name"]))
             if match and match[1] in names:
                 export = _parse_entry(match[1], entry, page.url)
-                known = newest.get(export.name)
-                if known is None or (known.updated_at or "") < (export.updated_at or ""):
+                known = newest.setdefault(export.name, export)
+                if (known.updated_at or "") < (export.updated_at or ""):
                     newest[export.name] = export
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DownloadError(
-            f"{page.url}: cannot be read as a list of exports ({problem}): try later, or "
-            "download by hand and use --from"
+            f"{page.url}: cannot be read as a list of exports ({problem}): "
+            "try later, or download by hand and use --from"
         ) from None
     lacking = [name for name in names if name not in newest]
     if lacking:
-        raise DownloadError(f"{page.url}: lists no export of {', '.join(lacking)}: try later")
+        raise DownloadError(f"{page.url}: no export of {', '.join(lacking)}: try later")
     return [newest[name] for name in names]
 
 
@@ -157,7 +149,7 @@ def _parse_entry(name: str, entry: dict[str, Any], base: str) -> Export:
     """Check an entry of the list in full; ValueError says what is wrong with it."""
     file_name = entry.get("file_name") or f"{name}.csv.gz"
     match = _DATED.fullmatch(file_name) if isinstance(file_name, str) else None
-    # A path, a hidden file or another export's name would be written where it must not.
+    # It must not lead to another directory, a hidden file or another export.
     if not re.fullmatch(r"\w[\w.-]*\.csv(\.gz)?", file_name, re.ASCII) or not match:
         raise ValueError(f"file_name {file_name!r}, expected {name}.csv.gz, dated or not")
     if match[1] != name:
@@ -186,31 +178,33 @@ def _parse_entry(name: str, entry: dict[str, Any], base: str) -> Export:
 def _parse_dated(page: Page, names: Sequence[str]) -> list[Export]:
     """Return the exports of the newest day on which a page of links has every name."""
     days: dict[str, dict[str, Export]] = {}
-    for link in re.findall(
-        r"""href\s*=\s*["']?([^"'\s>]+)""", page.body.decode("utf-8", "replace")
-    ):
+    text = page.body.decode("utf-8", "replace")
+    for link in re.findall(r"""href\s*=\s*["']?([^"'\s>]+)""", text, re.IGNORECASE):
         try:
             url = urljoin(page.url, link)
             address = urlsplit(url)
         except ValueError:  # the link is not an address
             continue
         file_name = unquote(address.path).rpartition("/")[2]
-        match = re.fullmatch(r"([a-z_]+)-(\d{4}-\d{2}-\d{2})\.csv\.gz", file_name, re.ASCII)
-        if match and match[1] in names and address.scheme in ("http", "https"):
-            name, day = match.groups()
-            days.setdefault(day, {})[name] = Export(name, file_name, url, updated_at=day)
+        match = _DATED.fullmatch(file_name)
+        if not match or not file_name.endswith(".csv.gz"):
+            continue
+        name, day = match.groups()
+        if day and name in names and address.scheme in ("http", "https"):
+            export = Export(name, file_name, url, updated_at=day)
+            days.setdefault(day, {})[name] = export
     whole = [day for day, exports in days.items() if len(exports) == len(set(names))]
     if not whole:
         newest = max(days, default="none at all")
         raise DownloadError(
-            f"{page.url}: no day has all of {', '.join(names)} (newest day: {newest}): "
-            "try later, or another --source"
+            f"{page.url}: no day has all of {', '.join(names)} "
+            f"(newest day: {newest}): try later, or another --source"
         )
     return [days[max(whole)][name] for name in names]
 
 
 class _Record:
-    """What the files were when last seen whole, so that they need not be hashed at each run."""
+    """A record of the files when last seen whole, which saves hashing them each time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -227,19 +221,16 @@ class _Record:
         target = self._path.parent / export.file_name
         if not target.is_file():
             return False
-        status, entry = target.stat(), self._entries.get(export.file_name, {})
-        if export.size is not None and export.size != status.st_size:
+        if export.size is not None and export.size != target.stat().st_size:
             return False
-        unchanged = (entry.get("size"), entry.get("mtime_ns")) == (
-            status.st_size,
-            status.st_mtime_ns,
-        )
+        entry = self._entries.get(export.file_name, {})
+        unchanged = entry.get("stat") == stat_of(target)
         digest = (unchanged and entry.get("sha256")) or sha256_file(target)
         if export.sha256 is None:
             # Without a checksum the listed address and date say which file it is.
-            listed = (entry.get("url"), entry.get("updated_at"))
-            same = listed == (export.url, export.updated_at) and export.updated_at is not None
-            current = same and digest == entry.get("sha256")
+            listed = (export.url, export.updated_at, digest)
+            known = (entry.get("url"), entry.get("updated_at"), entry.get("sha256"))
+            current = listed == known and export.updated_at is not None
         else:
             current = digest == export.sha256
         if current and not unchanged:
@@ -248,12 +239,11 @@ class _Record:
 
     def add(self, export: Export, digest: str) -> None:
         """Record a file that has just been found whole."""
-        status = (self._path.parent / export.file_name).stat()
         self._entries[export.file_name] = {
-            "size": status.st_size,
-            "mtime_ns": status.st_mtime_ns,
+            "stat": stat_of(self._path.parent / export.file_name),
             "sha256": digest,
             "url": export.url,
             "updated_at": export.updated_at,
         }
-        write_atomic(self._path, (json.dumps(self._entries, indent=1) + "\n").encode())
+        text = json.dumps(self._entries, indent=1)
+        write_atomic(self._path, f"{text}\n".encode())

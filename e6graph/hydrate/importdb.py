@@ -1,9 +1,9 @@
-"""The import: CSV export → tags, aliases, implications, posts and pools, in E6DB's formats.
+"""Import a CSV export: tags, aliases, implications, posts and pools, in E6DB's formats.
 
-It makes two passes over arrays. The first reads the export once and keeps each post's tags as
-provisional ids. When all uses are counted the ids become ranks, and the second pass splits direct
-from implied tags and writes the posts. Memory grows by 4 bytes a post-tag pair and about 100
-bytes a post.
+The first of two passes reads the export once and keeps each post's tags as
+provisional ids. When all uses are counted the ids become ranks, and the
+second pass splits direct from implied tags and writes the posts. Memory grows
+by 4 bytes for a post-tag pair and by about 100 bytes for a post.
 """
 
 from __future__ import annotations
@@ -50,12 +50,13 @@ def import_export(
     progress: bool = True,
     site: str = "",
 ) -> dict[str, int]:
-    """Import the export in `directory` into `store`; either everything is replaced or nothing.
+    """Import an export into an index, which is replaced as a whole or not at all.
 
     Parameters
     ----------
-    directory : holds posts, tags, tag_aliases, tag_implications and pools, as `.csv` or
-        `.csv.gz`, with a date in the name or without; pools may be absent.
+    directory : holds posts, tags, tag_aliases, tag_implications and pools, as
+        `.csv` or `.csv.gz`, with a date in the name or without; pools may be
+        absent.
     file_types : extensions to keep, None for all. E6DB's choice is `IMAGE_TYPES`.
     progress : draw bars, if standard error is a terminal.
     site : where the posts can be looked at, as `https://host`; "" for nowhere.
@@ -77,8 +78,8 @@ def import_export(
     # A tag's id is its rank by use; equal ones go by name.
     used = np.bincount(posts.tags.indices, minlength=len(posts.names))
     ranked = np.flatnonzero(used >= 2).tolist()
-    ranked.sort(key=lambda provisional: (-used[provisional], posts.names[provisional]))
-    names = [posts.names[provisional] for provisional in ranked]
+    ranked.sort(key=lambda i: (-used[i], posts.names[i]))
+    names = [posts.names[i] for i in ranked]
     tag_ids = {name: tag_id for tag_id, name in enumerate(names)}
     counts["tags kept"] = len(names)
     counts["tags used once, without an id"] = int((used == 1).sum())
@@ -90,7 +91,8 @@ def import_export(
     }
     with store.stage("hydrate_data.py", parameters) as stage:
         categories = _read_categories(paths["tags"], names, progress)
-        with tqdm(total=2, desc="writing tags", disable=None if progress else True) as bar:
+        hidden = None if progress else True
+        with tqdm(total=2, desc="writing tags", disable=hidden) as bar:
             _write_tags(stage, names, categories, used[ranked])
             bar.update()
             _write_edges(stage, tag_ids, aliases, implications, counts)
@@ -99,7 +101,8 @@ def import_export(
         counts["post-tag pairs"] = save_posts(
             stage.path("posts.parquet"), posts, tag_ids, implications, progress
         )
-        pools = _read_pools(directory, posts.table["id"].to_numpy(), counts, progress)
+        post_ids = posts.table["id"].to_numpy()
+        pools = _read_pools(directory, post_ids, counts, progress)
         pq.write_table(pools, stage.path("pools.parquet"))
     return counts
 
@@ -111,7 +114,8 @@ def _read_edges(
     pairs: dict[str, list[tuple[str, str]]] = {}
     for table in ("tag_aliases", "tag_implications"):
         pairs[table], inactive = [], 0
-        for batch in read_batches(find_table(directory, table), _EDGE_COLUMNS, progress):
+        path = find_table(directory, table)
+        for batch in read_batches(path, _EDGE_COLUMNS, progress):
             active = batch.filter(pc.equal(batch["status"], "active"))
             inactive += len(batch) - len(active)
             antecedents = active["antecedent_name"].to_pylist()
@@ -122,7 +126,7 @@ def _read_edges(
     try:
         implications = close_implications(pairs["tag_implications"], aliases)
     except BadInput as error:
-        raise BadInput(f"{find_table(directory, 'tag_implications')}: {error}") from None
+        raise BadInput(f"{path}: {error}") from None
     counts["tag_aliases active"] = len(pairs["tag_aliases"])
     counts["alias chains followed"] = aliases.chains
     counts["names on an alias cycle, left as they are"] = aliases.cycles
@@ -132,7 +136,7 @@ def _read_edges(
 
 
 def _read_categories(path: Path, names: list[str], progress: bool) -> np.ndarray:
-    """Return the category of each name, uint8; 0 for a name that the export's tags lack."""
+    """Return the category of each name, uint8; 0 if the export does not know it."""
     schema = pa.schema(list(_TAG_COLUMNS.items()))
     tags = pa.Table.from_batches(read_batches(path, _TAG_COLUMNS, progress), schema)
     rows = pc.index_in(pa.array(names, pa.string()), tags["name"].combine_chunks())
@@ -155,7 +159,7 @@ def _write_edges(
     implications: Implications,
     counts: dict[str, int],
 ) -> None:
-    """Write `tag2idx`, and the implications of names with an id and of names without one."""
+    """Write `tag2idx`, and the implications of names with and without an id."""
     idx = dict(tag_ids)
     for antecedent, name in aliases.target.items():
         if name in tag_ids:
@@ -173,7 +177,8 @@ def _write_edges(
         ("implications.json.gz", known),
         ("implications_rej.json.gz", rejected),
     ):
-        _write_gz(stage.path(artifact), json.dumps(value, ensure_ascii=False).encode())
+        text = json.dumps(value, ensure_ascii=False)
+        _write_gz(stage.path(artifact), text.encode())
     columns = {"tag": list(idx), "idx": np.fromiter(idx.values(), np.int32, len(idx))}
     pq.write_table(pa.table(columns), stage.path("tag2idx.parquet"))
     counts["names and aliases with an id"] = len(idx)
@@ -213,7 +218,7 @@ def _read_pools(
 
 
 def _pool_members(source: Path, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Parse lists such as {1,2}: the row of each member, and its post id, both int64."""
+    """Parse lists such as {1,2} into the row and the post id of each member, int64."""
     words = pc.split_pattern(pc.utf8_trim(batch["post_ids"], "{} "), ",")
     flat = words.flatten()
     given = pc.not_equal(flat, "")  # an empty pool splits into one empty word
@@ -225,7 +230,8 @@ def _pool_members(source: Path, batch: pa.RecordBatch) -> tuple[np.ndarray, np.n
         first = pc.index(bad, True).as_py()
         raise BadInput(
             f"{source}: pool {batch['id'][pool[first]]}: post_ids has "
-            f"{flat[first].as_py()[:40]!r}, expected numbers as {{1,2}}: mend or remove the row"
+            f"{flat[first].as_py()[:40]!r}, expected numbers as {{1,2}}: "
+            "mend or remove the row"
         )
     return pool, pc.cast(pc.utf8_trim_whitespace(flat), pa.int64()).to_numpy()
 
@@ -236,7 +242,7 @@ def _write_gz(path: Path, data: bytes) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run `python -m e6graph.importdb`."""
-    parser = cli.parser("Import an export's CSV files into an index, in E6DB's formats.")
+    parser = cli.parser("Import an export's CSV files into an index, as E6DB writes it.")
     parser.add_argument(
         "directory", help="the directory that holds posts.csv.gz and the others"
     )

@@ -27,13 +27,7 @@ ROW_GROUP_IMPLIED = 50_000_000  # most pairs of a post and an implied tag in a r
 LAST_ID = 2**31 - 1  # annoy counts in 32 bits
 MOST_TAGS = 2**15 - 1  # of a post, since E6DB's tag_count has 16 bits
 
-COUNT_READ = "posts read"
-COUNT_DELETED = "posts deleted, left out"
-COUNT_OTHER_TYPE = "posts of another file type, left out"
-COUNT_NEVER_SHOWN = "posts under the never-shown rule, left out"
-COUNT_REPEATED = "posts that repeat an id, left out"
-
-POST_COLUMNS = {
+KEPT_COLUMNS = {
     "id": pa.int64(),
     "md5": pa.string(),
     "rating": pa.string(),
@@ -50,9 +44,12 @@ POST_COLUMNS = {
 }
 """The export's columns that are kept as they are."""
 
+_READ_COLUMNS = {"tag_string": pa.string(), "is_deleted": pa.bool_()}
+"""The export's columns that are used but not kept."""
+
 SCHEMA = pa.schema(
     [
-        *POST_COLUMNS.items(),
+        *KEPT_COLUMNS.items(),
         ("tag_count", pa.int16()),
         ("stripped_tags", pa.list_(pa.int32())),
         ("implied_tags", pa.list_(pa.int32())),
@@ -61,7 +58,8 @@ SCHEMA = pa.schema(
 )
 """Of `posts.parquet`."""
 
-_TAG_NAME = re.compile(r"[^\0\t-\r ]{1,1000}")  # one line of tags.txt.gz; NumPy cuts NULs off
+# A name is a line of tags.txt.gz, and NumPy would drop a NUL at its end.
+_TAG_NAME = re.compile(r"[^\0\t-\r ]{1,1000}")
 
 
 @dataclass
@@ -70,7 +68,7 @@ class KeptPosts:
 
     Attributes
     ----------
-    table : `POST_COLUMNS` of n posts.
+    table : `KEPT_COLUMNS` of n posts.
     tags : bool CSR (n, len(names)), the tags of each post by provisional id.
     names : canonical name of each provisional id, in order of first appearance.
     """
@@ -88,20 +86,21 @@ class _Rows:
     ----------
     ids : of all rows of the batch.
     kept : row in the file of each row to keep.
-    columns : `POST_COLUMNS` of the rows to keep.
+    columns : `KEPT_COLUMNS` of the rows to keep.
     words : dictionary-encoded lists, the words of the rows to keep.
-    counts : rows that were read, and rows that were left out and why.
+    deleted, other_type : numbers of rows that were left out.
     """
 
     ids: np.ndarray
     kept: np.ndarray
     columns: pa.RecordBatch
     words: pa.ListArray
-    counts: dict[str, int]
+    deleted: int
+    other_type: int
 
 
 class _ProvisionalIds:
-    """The ids that names get when they are first seen, before they can be ranked by use."""
+    """The ids that names get when first seen, before they can be ranked by use."""
 
     def __init__(self, path: Path, aliases: Aliases) -> None:
         self._path = path
@@ -120,8 +119,8 @@ class _ProvisionalIds:
         """Return the id of a canonical name, which may be new."""
         if name not in self.of_name and not _TAG_NAME.fullmatch(name):
             raise BadInput(
-                f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 characters "
-                "without spaces or NUL: mend or remove the row"
+                f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 "
+                "characters without spaces or NUL: mend or remove the row"
             )
         return self.of_name.setdefault(name, len(self.of_name))
 
@@ -149,13 +148,12 @@ def parse_posts(
     rating_ids = np.array([provisional.add(name) for name in RATING_TAGS])
     never = never_names(aliases, implications)
     is_never = np.zeros(0, bool)  # by provisional id
-    reasons = (COUNT_READ, COUNT_DELETED, COUNT_OTHER_TYPE, COUNT_NEVER_SHOWN)
-    counts |= dict.fromkeys(reasons, 0)
     tables, matrices, all_ids, kept_rows = [], [], [], []
+    deleted = other_type = never_shown = 0
 
     def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
         first = 0
-        columns = POST_COLUMNS | {"tag_string": pa.string(), "is_deleted": pa.bool_()}
+        columns = KEPT_COLUMNS | _READ_COLUMNS
         for batch in read_batches(path, columns, progress):
             yield first, batch
             first += len(batch)
@@ -164,8 +162,6 @@ def parse_posts(
         return _parse_batch(*item, path, file_types)
 
     for rows in in_order(parse, numbered()):
-        for reason, count in rows.counts.items():
-            counts[reason] += count
         rating = pc.index_in(rows.columns["rating"], pa.array(RATINGS)).to_numpy()
         tags = _tag_matrix(rows, provisional, rating_ids[rating])
         tag_counts = np.diff(tags.indptr) - 1  # without the rating
@@ -180,52 +176,59 @@ def parse_posts(
         is_new_never = np.array([name.lower() in never for name in new_names], bool)
         is_never = np.append(is_never, is_new_never)
         keep = ~(tags @ is_never) | (rating == RATINGS.index("s"))
-        counts[COUNT_NEVER_SHOWN] += int((~keep).sum())
+        deleted += rows.deleted
+        other_type += rows.other_type
+        never_shown += int((~keep).sum())
         all_ids.append(rows.ids)
         kept_rows.append(rows.kept[keep])
         tables.append(rows.columns.filter(pa.array(keep)))
         matrices.append(tags if keep.all() else tags[keep])
 
-    nothing = f"{path}: no post to keep among {counts[COUNT_READ]:,}: nothing to index"
-    if not sum(map(len, tables)):
+    read, kept = sum(map(len, all_ids)), sum(map(len, tables))
+    nothing = f"{path}: no post to keep among {read:,}: nothing to index"
+    if not kept:
         raise BadInput(nothing)
     names = list(provisional.of_name)
     for tags in matrices:  # each knows only the names seen until then
         tags.resize(tags.shape[0], len(names))
-    posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), names)
+    tags = sp.vstack(matrices, "csr")
+    posts = KeptPosts(pa.Table.from_batches(tables), tags, names)
     posts = _sort_by_id(posts, np.concatenate(kept_rows), np.concatenate(all_ids))
-    counts[COUNT_REPEATED] = sum(map(len, tables)) - posts.table.num_rows
     if not posts.table.num_rows:
         raise BadInput(nothing)
+    counts["posts read"] = read
+    counts["posts deleted, left out"] = deleted
+    counts["posts of another file type, left out"] = other_type
+    counts["posts under the never-shown rule, left out"] = never_shown
+    counts["posts that repeat an id, left out"] = kept - posts.table.num_rows
     return posts
 
 
 def _parse_batch(
     first: int, batch: pa.RecordBatch, path: Path, file_types: Collection[str] | None
 ) -> _Rows:
-    """Choose the rows to keep and split their tag strings; `first` is the batch's first row."""
+    """Choose the rows to keep; `first` is the row at which the batch begins."""
     keep = ~pc.fill_null(batch["is_deleted"], False).to_numpy(zero_copy_only=False)
     _check_values(batch, keep, first + 2, path)  # the header is row 1
-    counts = {COUNT_READ: len(batch), COUNT_DELETED: int((~keep).sum())}
+    present = int(keep.sum())
     if file_types is not None:
         wanted = pc.is_in(batch["file_ext"], pa.array(list(file_types), pa.string()))
-        wanted = wanted.to_numpy(zero_copy_only=False)
-        counts[COUNT_OTHER_TYPE] = int((keep & ~wanted).sum())
-        keep &= wanted
+        keep &= wanted.to_numpy(zero_copy_only=False)
     rows = batch.filter(pa.array(keep))
     words = pc.ascii_split_whitespace(rows["tag_string"])
     words = pa.ListArray.from_arrays(words.offsets, words.values.dictionary_encode())
     return _Rows(
         ids=batch["id"].to_numpy(),
         kept=first + np.flatnonzero(keep),
-        columns=rows.select(list(POST_COLUMNS)),
+        columns=rows.select(list(KEPT_COLUMNS)),
         words=words,
-        counts=counts,
+        deleted=len(batch) - present,
+        other_type=present - len(rows),
     )
 
 
 def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
-    """Refuse a bad id, and a bad rating in a row to keep; `first` counts from the header."""
+    """Refuse a bad id, and a bad rating in a row to keep; rows count from `first`."""
     ids = pc.fill_null(batch["id"], 0).to_numpy(zero_copy_only=False)
     bad_rating = pc.invert(pc.is_in(batch["rating"], pa.array(RATINGS)))
     for name, bad, expected in (
@@ -234,10 +237,11 @@ def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Pat
     ):
         if bad.any():
             row = int(bad.argmax())
-            found = "" if batch[name][row].as_py() is None else str(batch[name][row])[:40]
+            value = batch[name][row].as_py()
+            found = "" if value is None else str(value)[:40]
             raise BadInput(
-                f"{path}: row {first + row}: {name} is {found!r}, expected {expected}: "
-                "mend or remove the row"
+                f"{path}: row {first + row}: {name} is {found!r}, "
+                f"expected {expected}: mend or remove the row"
             )
 
 
@@ -246,12 +250,13 @@ def _tag_matrix(
 ) -> sp.csr_matrix:
     """Return the tags of kept rows, their ratings included, as a bool CSR matrix."""
     words, offsets = rows.words.values, rows.words.offsets.to_numpy()
-    ids = provisional.of_words(words.dictionary.to_pylist())[words.indices.to_numpy()]
+    word_ids = provisional.of_words(words.dictionary.to_pylist())
+    ids = word_ids[words.indices.to_numpy()]
     ids = np.insert(ids, offsets[1:], rating_ids)
     indptr = offsets + np.arange(len(offsets))
     empty = ids < 0
     if empty.any():
-        indptr = np.concatenate([[0], np.cumsum(~empty)])[indptr]
+        indptr = np.append(0, np.cumsum(~empty))[indptr]
         ids = ids[~empty]
     shape = (len(rows.kept), len(provisional.of_name))
     tags = sp.csr_matrix((np.ones(len(ids), bool), ids, indptr), shape)
@@ -260,7 +265,7 @@ def _tag_matrix(
 
 
 def _sort_by_id(posts: KeptPosts, kept_rows: np.ndarray, all_ids: np.ndarray) -> KeptPosts:
-    """Sort posts by id; of rows that repeat an id, only the last one of the file counts.
+    """Sort posts by id; of rows that repeat an id, the last one counts.
 
     Parameters
     ----------
@@ -272,7 +277,8 @@ def _sort_by_id(posts: KeptPosts, kept_rows: np.ndarray, all_ids: np.ndarray) ->
     order = np.argsort(all_ids, kind="stable")
     last_rows = order[np.append(np.diff(all_ids[order]) > 0, True)]
     current = np.flatnonzero(np.isin(kept_rows, last_rows))
-    order = current[np.argsort(posts.table["id"].to_numpy()[current])]
+    ids = posts.table["id"].to_numpy()
+    order = current[np.argsort(ids[current])]
     return KeptPosts(posts.table.take(order), posts.tags[order], posts.names)
 
 
@@ -283,7 +289,7 @@ def save_posts(
     implications: Implications,
     progress: bool,
 ) -> int:
-    """Write `posts.parquet`, the second pass; return the number of post-tag pairs with an id."""
+    """Write `posts.parquet`: the second pass. Return the number of post-tag pairs."""
     to_id = np.array([tag_ids.get(name, -1) for name in posts.names], np.int32)
     names = pa.array(posts.names, pa.string())
     closure = _closure_matrix(posts.names, tag_ids, implications)
@@ -294,20 +300,21 @@ def save_posts(
         implied = tags @ closure
         ids = to_id[tags.indices]
         has_id = ids >= 0
-        indptr = np.concatenate([[0], np.cumsum(has_id)])[tags.indptr]
-        held = (np.ones(indptr[-1], bool), ids[has_id], indptr)
-        known = sp.csr_matrix(held, implied.shape)
+        indptr = np.append(0, np.cumsum(has_id))[tags.indptr]
+        ones = np.ones(indptr[-1], bool)
+        known = sp.csr_matrix((ones, ids[has_id], indptr), implied.shape)
         known.sort_indices()
         stripped = known > implied
         without_id = names.take(pa.array(tags.indices[~has_id]))
         columns = [
             *posts.table.slice(start, end - start).columns,
             pa.array(np.diff(tags.indptr).astype(np.int16) - 1),  # without the rating
-            _id_lists(stripped),
-            _id_lists(implied),
+            _list_array(stripped),
+            _list_array(implied),
             pa.ListArray.from_arrays(pa.array(tags.indptr - indptr), without_id),
         ]
-        return pa.Table.from_arrays(columns, schema=SCHEMA), stripped.nnz + implied.nnz
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
+        return table, stripped.nnz + implied.nnz
 
     pairs = 0
     spans = list(_row_group_spans(posts.tags, closure))
@@ -327,9 +334,9 @@ def save_posts(
 def _closure_matrix(
     names: list[str], tag_ids: Mapping[str, int], implications: Implications
 ) -> sp.csr_matrix:
-    """Return which tag ids (columns) a provisional id (row) implies, as a bool CSR matrix.
+    """Return which tag ids (columns) a provisional id (row) implies, bool CSR.
 
-    It is bool since the sum of many tags that imply the same one would overflow a byte.
+    It is bool since many tags that imply the same one would overflow a byte.
     """
     rows: list[int] = []
     columns: list[int] = []
@@ -342,17 +349,18 @@ def _closure_matrix(
 
 
 def _row_group_spans(tags: sp.csr_matrix, closure: sp.csr_matrix) -> Iterator[tuple[int, int]]:
-    """Yield where row groups begin and end: `ROW_GROUP` posts, or fewer if much is implied."""
+    """Yield where row groups begin and end; one ends early if much is implied."""
     implied = np.diff(closure.indptr).astype(np.int64)
     for start in range(0, tags.shape[0], ROW_GROUP):
         ends = tags.indptr[start : start + ROW_GROUP + 1]
-        total = np.cumsum(implied[tags.indices[ends[0] : ends[-1]]])[ends[1:] - ends[0] - 1]
+        of_pairs = implied[tags.indices[ends[0] : ends[-1]]]
+        total = np.cumsum(of_pairs)[ends[1:] - ends[0] - 1]  # up to each post
         limits = np.arange(ROW_GROUP_IMPLIED, total[-1], ROW_GROUP_IMPLIED)
         cuts = np.searchsorted(total, limits) + 1
         yield from pairwise((start + np.unique([0, *cuts, len(total)])).tolist())
 
 
-def _id_lists(matrix: sp.csr_matrix) -> pa.ListArray:
+def _list_array(matrix: sp.csr_matrix) -> pa.ListArray:
     matrix.sort_indices()
     values = pa.array(matrix.indices.astype(np.int32))
     return pa.ListArray.from_arrays(pa.array(matrix.indptr.astype(np.int32)), values)

@@ -1,4 +1,4 @@
-"""The preview cache: where each preview lies, and how the missing ones are fetched politely."""
+"""The preview cache: where previews lie, and how missing ones are fetched politely."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..store.files import write_atomic
 from .client import AskedToWait, Client, Pace, Page, check_address, make_user_agent
 
 CONNECTIONS = 2  # the site allows two connections and two requests a second
-MISSING = "missing.txt"  # under the cache's root: md5s the site answered 404 for, one a line
+MISSING = "missing.txt"  # in the cache: md5s that got a 404, one a line
 PREVIEW_LIMIT = 2 << 20  # bytes of one preview; a real one has a few tens of KB
 FAILED_IN_A_ROW = 10  # then the site is down or refuses us
 MISSING_IN_A_ROW = 100  # then the address is wrong
@@ -28,20 +28,12 @@ _PICTURE_START = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBP", re.DOTALL
 )
 
-Outcome = Literal["fetched", "missing", "failed"]
+FetchOutcome = Literal["fetched", "missing", "failed"]
 
 
 @dataclass
 class PreviewCounts:
-    """Numbers of previews.
-
-    Attributes
-    ----------
-    had : were in the cache already.
-    fetched : were downloaded.
-    missing : do not exist at the site.
-    failed : were refused, or came broken.
-    """
+    """Numbers of previews: there before, downloaded, not at the site, refused or broken."""
 
     had: int = 0
     fetched: int = 0
@@ -81,8 +73,8 @@ def static_host(site: str) -> str:
 def read_missing(root: Path) -> set[str]:
     """Return the md5s that the site answered 404 for.
 
-    A killed process may leave a line that is cut short, and the next line joined to it. Neither
-    is an md5 then, so those previews are simply asked for again.
+    A killed process may leave half a line, to which the next one is joined.
+    Neither is an md5 then, so those previews are simply asked for again.
     """
     try:
         return set((root / MISSING).read_text("ascii", "replace").split())
@@ -113,15 +105,15 @@ class PreviewFetcher:
         self._failed_in_a_row = 0
         self._missing: list[str] = []  # since a preview last came; not written down yet
 
-    def fetch(self, client: Client, md5: str) -> Outcome:
+    def fetch(self, client: Client, md5: str) -> FetchOutcome:
         """Download one preview into the cache and say how it went.
 
         Raises
         ------
-        DownloadError : too many in a row failed or were missing, or the site asks for a rest.
+        DownloadError : too many in a row failed or were missing, or the site wants a rest.
         OSError : the cache cannot be written.
         """
-        outcome: Outcome
+        outcome: FetchOutcome
         problem = ""
         try:
             page = client.read(preview_url(self.static_url, md5), PREVIEW_LIMIT)
@@ -133,16 +125,16 @@ class PreviewFetcher:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(path, page.body)
                 outcome = "fetched"
-        except AskedToWait:
-            raise
         except DownloadError as error:
+            if isinstance(error, AskedToWait):
+                raise
             outcome, problem = "failed", str(error)
 
         with self._lock:
             self._count(md5, outcome, problem)
         return outcome
 
-    def _count(self, md5: str, outcome: Outcome, problem: str) -> None:
+    def _count(self, md5: str, outcome: FetchOutcome, problem: str) -> None:
         if outcome == "failed":
             self.counts.failed += 1
             self._failed_in_a_row += 1
@@ -157,20 +149,20 @@ class PreviewFetcher:
 
         if self._failed_in_a_row >= FAILED_IN_A_ROW:
             raise DownloadError(
-                f"{self._failed_in_a_row} previews in a row failed, the last: {problem}; "
-                "the previews that came are kept: try again later"
+                f"{self._failed_in_a_row} previews in a row failed, the last: "
+                f"{problem}; what came is kept: try again later"
             )
-        # A wrong address is likelier than so many deleted posts, so these are not remembered.
+        # A wrong address is likelier than so many deleted posts: forget these.
         if len(self._missing) >= MISSING_IN_A_ROW:
             raise DownloadError(
-                f"{self.static_url}: has none of {MISSING_IN_A_ROW} previews in a row: is this "
-                "the site's host for pictures?"
+                f"{self.static_url}: has none of {MISSING_IN_A_ROW} previews in a "
+                "row: is this the site's host for pictures?"
             )
 
     def remember_missing(self) -> None:
-        """Write the latest 404s to `missing.txt`, so that they are never asked for again.
+        """Write the latest 404s to `missing.txt`, so that they are not asked for again.
 
-        `fetch` does this when a preview came after them, which shows that the address is right.
+        `fetch` does this when a preview came after them: the address is right then.
         """
         if self._missing:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -183,8 +175,9 @@ def _check_picture(page: Page) -> None:
     if page.status != 200:
         raise DownloadError(f"{page.url}: got status {page.status}")
     if not _PICTURE_START.match(page.body):
-        start = page.body[:8]
-        raise DownloadError(f"{page.url}: got {start!r}, expected a JPEG, PNG, WebP or GIF")
+        raise DownloadError(
+            f"{page.url}: got {page.body[:8]!r}, expected a JPEG, PNG, WebP or GIF"
+        )
 
 
 def fetch_previews(
@@ -196,21 +189,20 @@ def fetch_previews(
     delay: float = 0.5,
     limit: int | None = None,
     minutes: float | None = None,
-    progress: bool = True,
     **client_options: Any,
 ) -> PreviewCounts:
-    """Fetch the previews that the cache lacks; a later call continues where this one ended.
+    """Fetch the previews that the cache lacks; a later call continues this one.
 
-    The caller chooses the posts: `md5s` must hold none of a post that may not be shown.
+    It is for the caller to leave out posts that may not be shown.
 
     Parameters
     ----------
     md5s : of the pictures, in the order they are wanted.
-    root : the cache; `missing.txt` in it lists the previews that the site does not have.
+    root : the cache; `missing.txt` in it lists what the site does not have.
     static_url : the site's host for pictures.
     user_agent : see `make_user_agent`; None takes it from the environment.
     connections : 1 or 2.
-    delay : seconds between the starts of two requests, whichever connection makes them.
+    delay : seconds between the starts of two requests, of all connections.
     limit : the most previews to ask for.
     minutes : after so many, no further request is begun.
     client_options : other patience than usual; see `Client`.
@@ -242,9 +234,8 @@ def fetch_previews(
 
     pace = Pace(delay)
     options: dict[str, Any] = {"retries": 3, "backoff": 2.0} | client_options
-    clients = [
-        Client(agent, pace=pace, **options) for _ in range(min(connections, len(wanted)))
-    ]
+    connections = min(connections, len(wanted))
+    clients = [Client(agent, pace=pace, **options) for _ in range(connections)]
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
     queue = iter(wanted)
     lock, stop = threading.Lock(), threading.Event()
@@ -259,16 +250,16 @@ def fetch_previews(
             with lock:
                 bar.update()
 
-    bar = tqdm(desc="previews", total=len(wanted), unit="", disable=None if progress else True)
+    bar = tqdm(desc="previews", total=len(wanted), unit="", disable=None)
     try:
-        with bar, ThreadPoolExecutor(len(clients)) as threads:
+        with bar, ThreadPoolExecutor(connections) as threads:
             futures = [threads.submit(work, client) for client in clients]
             try:
                 for future in as_completed(futures):
                     future.result()
             finally:  # an interrupt, or an error in one thread, ends the other
                 stop.set()
-        fetcher.remember_missing()
+        fetcher.remember_missing()  # nothing went wrong, so the last 404s count as well
     except OSError as error:
         problem = error.strerror or error
         raise DownloadError(f"cannot write to {error.filename or root}: {problem}") from None
