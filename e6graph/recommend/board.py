@@ -60,7 +60,6 @@ class Board:
 
     Attributes
     ----------
-    posts : all indexed posts.
     ratings : the letters, in the order s, q, e.
     allowed : bool (n,), which rows may be shown; read-only.
 

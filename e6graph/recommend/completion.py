@@ -12,7 +12,7 @@ about the chance that a post with the tags S holds j as well:
 - alone: what S tells if nothing is known of other tags, 1ᵀ (G_SS + I)⁻¹ G_Sj, which
   is a ridge regression on S alone. For a single tag that is P(j | i). It fades as S
   comes near the usual number of a post's tags.
-- posts: which tags the likest posts hold, each post counting its TF-IDF
+- posts: which tags the most similar posts hold, each post counting its TF-IDF
   cosine^`SHARPNESS`. One imaginary post without tags counts too, so that posts
   which are hardly alike tell little.
 - hint: P covers the `EXACT` most used tags; embed_tags.py writes it to
@@ -34,7 +34,7 @@ from ..embedding.dictionary import Dictionary
 from .ranking import Query, Ranking
 
 COMPARED_POSTS = 400  # candidates whose cosine is worked out
-LIKEST_POSTS = 50  # of those, the ones that count
+SIMILAR_POSTS = 50  # of those, the ones that count
 SHARPNESS = 8  # power of the cosine
 ESTIMATE_WEIGHTS = {"linear": 1.0, "posts": 1.0, "alone": 2.0, "hint": 0.5}
 USUAL_SHARE = 0.75  # of the mean number of a post's tags: when "alone" has faded
@@ -161,12 +161,12 @@ class TagCompleter:
         return row, columns, counts
 
     def _from_posts(self, tag_ids: np.ndarray) -> np.ndarray:
-        """Return the share of the likest posts that hold each tag, by likeness."""
+        """Return the share of similar posts that hold each tag, by likeness."""
         query = Query(np.sort(tag_ids), np.ones(len(tag_ids)))
         rows = self._ranking.candidates([query], self._allowed, COMPARED_POSTS)
         cosine = self._ranking.cosines(rows, [query])[:, 0]
-        if len(rows) > LIKEST_POSTS:
-            best = np.argpartition(-cosine, LIKEST_POSTS)[:LIKEST_POSTS]
+        if len(rows) > SIMILAR_POSTS:
+            best = np.argpartition(-cosine, SIMILAR_POSTS)[:SIMILAR_POSTS]
             rows, cosine = rows[best], cosine[best]
         worth = cosine**SHARPNESS
         tags, offsets = self._ranking.posts.tags_of.take(rows)

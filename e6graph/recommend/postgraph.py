@@ -242,7 +242,8 @@ class PostGraph(Board):
         Raises
         ------
         BadInput : there is nothing to go by, or n or seed is out of range.
-            UnknownTag, UnknownPost
+        UnknownTag : none of the tags is known, liked or avoided.
+        UnknownPost : a liked post may not be shown.
 
         Examples
         --------

@@ -116,6 +116,7 @@ class Posts:
             return map_table(stage.path(name)) if stage else store.map_table(name)
 
         self._table = table("posts.arrow")
+        self._rating = self._read("rating")  # kept, since every board asks for it
         self.ids = self._table["id"].to_numpy()
         self.tags_of = Ragged.of(self._table["tags"])
         self.rows_with = Ragged.of(table("tags_posts.arrow")["rows"])
@@ -142,11 +143,6 @@ class Posts:
     def column(self, name: str) -> np.ndarray:
         """Return a column (n,): numbers with null as 0, text as NumPy strings."""
         return self._rating if name == "rating" else self._read(name)
-
-    @cached_property
-    def _rating(self) -> np.ndarray:
-        """The ratings, 4 bytes a post; kept, because every board asks for them."""
-        return self._read("rating")
 
     def _read(self, name: str) -> np.ndarray:
         column = one_chunk(self._table[name])

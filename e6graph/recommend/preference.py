@@ -105,8 +105,7 @@ class Preference:
         scaled = self._x.copy()
         scaled.data *= self._prior[scaled.indices]
         kernel = (scaled @ self._x.T).toarray().astype(np.float64)
-        kernel += MEANING_VARIANCE * (self._v @ self._v.T)
-        kernel += np.diag(self._noise)
+        kernel += MEANING_VARIANCE * (self._v @ self._v.T) + np.diag(self._noise)
         self._factor = cho_factor(kernel, lower=True) if len(kernel) else None
 
     def weights(
