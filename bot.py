@@ -11,6 +11,7 @@ until they tell it to /forget. /help lists the commands.
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from e6graph import cli
@@ -89,21 +90,10 @@ def main(argv: list[str] | None = None) -> None:
     if args.previews is not PREVIEWS and not (args.fetch_previews or args.previews.is_dir()):
         missing = f"{args.previews} is not a directory"
         print(f"No thumbnails will be shown: {missing}.", file=sys.stderr)
-    room = Room(
-        index=args.index,
-        ratings=args.ratings,
-        blacklist={"default": "default", "none": None}.get(
-            args.blacklist, Path(args.blacklist)
-        ),
-        profiles=args.profiles,
-        max_users=args.max_users,
-        keep_days=args.keep_days,
-        previews=args.previews,
-        fetch_previews=args.fetch_previews,
-        static_url=args.static_url,
-        user_agent=args.user_agent,
-    )
-    args.front.run(args, room)
+    known = {"default": "default", "none": None}
+    args.blacklist = known.get(args.blacklist, Path(args.blacklist))
+    settings = {field.name: getattr(args, field.name) for field in fields(Room)}
+    args.front.run(args, Room(**settings))
 
 
 if __name__ == "__main__":

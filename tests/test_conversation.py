@@ -816,6 +816,7 @@ def test_a_start_that_fails_leaves_no_profiles(script, monkeypatch, capsys, tmp_
 
 
 TOY = """
+from e6graph.chat.messages import Command
 from e6graph.errors import needs
 HELP = "talk with a toy"
 def add_options(add):
@@ -823,7 +824,7 @@ def add_options(add):
 def run(args, room):
     with needs("a_library_of_toys"):
         from . import work
-    with room.sessions({"walk": ("", "to go out")}) as sessions:
+    with room.sessions({"walk": Command("", "to go out")}) as sessions:
         work.show(sessions.reply("toy:ann", args.say))
 """
 

@@ -41,7 +41,7 @@ def test_users_talk_at_once_and_stay_apart(kept):
         assert taste.enjoys == [tags[k % 6]] and len(taste.liked) == 1
 
 
-def test_one_user_is_answered_in_turn():
+def test_one_user_is_answered_in_turn(monkeypatch):
     log = []
 
     class Slow:
@@ -51,7 +51,8 @@ def test_one_user_is_answered_in_turn():
             log.append(f"{message} out")
             return [Reply("ok")]
 
-    sessions = Sessions(FakeGraph(), None, make=lambda user: Slow())
+    monkeypatch.setattr(module, "Conversation", lambda *arguments: Slow())
+    sessions = Sessions(FakeGraph(), None)
     threads = [threading.Thread(target=sessions.reply, args=("ann", str(k))) for k in range(5)]
     for thread in threads:
         thread.start()

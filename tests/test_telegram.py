@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,8 @@ from fake_graph import FakeGraph
 from fake_telegram import BOT, GROUP, HTML, TOKEN, Fault, flood, refusal, serving
 from PIL import Image
 
-from e6graph.chat import room, telegram
+import bot
+from e6graph.chat import room
 from e6graph.chat.messages import COMMANDS, PICTURE_LIMIT, Picture, Reply
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
@@ -193,7 +193,7 @@ def test_the_menu_lists_the_commands(server, quick):
         (call,) = server.called("setMyCommands")
     menu = {told["command"]: told["description"] for told in call.params["commands"]}
     assert set(menu) == set(COMMANDS) - set(front.UNLISTED)
-    assert menu["enjoy"] == ": ".join(COMMANDS["enjoy"])
+    assert menu["enjoy"] == ": ".join(COMMANDS["enjoy"][:2])
     assert menu["walk"] == COMMANDS["walk"][1]
     assert "delete what I keep" in menu["stop"]
     assert len(server.called("deleteWebhook")) == 1
@@ -643,9 +643,9 @@ def test_a_refused_token_leaves_no_profiles(
 ):
     monkeypatch.setenv("BOT_TOKEN", "123456789:not_the_planted_secret")
     monkeypatch.setattr(room.PostGraph, "open", lambda **options: FakeGraph())
-    kept = tmp_path / "profiles.sqlite"
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput, match="BOT_TOKEN was refused"):
-        telegram.run(Namespace(api_base=server.url), room.Room(tmp_path, profiles=kept))
+        bot.main(["--telegram", "--api-base", server.url])
     assert list(tmp_path.iterdir()) == []
 
 

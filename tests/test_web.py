@@ -150,7 +150,7 @@ def test_what_the_page_knows_is_what_the_server_knows():
     assert product == web.PICTURE_LIMIT
     actions = re.findall(r'^  "(/\w+)": \[', script, re.MULTILINE)
     assert set(actions) == {"/like", "/dislike", "/skip", "/stop", "/why", "/more"}
-    assert set(actions) <= set(messages.BUTTONS)
+    assert all(messages.COMMANDS[action[1:]].button for action in actions)
     box = re.search(
         r'id="box"[^>]*maxlength="(\d+)"', (web.PAGE / "index.html").read_text("utf-8")
     )

@@ -1,4 +1,4 @@
-"""The bot: one conversation without I/O, and a thin front end for each place to talk in."""
+"""The bot: one conversation without I/O, and a thin front end for each place."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ AddOption = Callable[..., Action]  # works as `add_argument` of argparse
 
 
 class Front(Protocol):
-    """A front end: a folder of this package, which offers these names, and a line in bot.py.
+    """A place to talk: a folder of this package with these names, a line in bot.py.
 
-    A new one is a folder such as `terminal/` and its name in `FRONTS` of bot.py, which makes the
-    option `--FOLDER` that chooses it. Its libraries are imported plainly, at the top of a module
-    that only `run` imports, under `with needs("PACKAGE")`: the others do not need them then.
+    A new one is a folder such as `terminal/` and its name in `FRONTS` of
+    bot.py, which makes the option `--FOLDER` that chooses it. Its libraries are
+    imported plainly, at the top of a module that only `run` imports, under
+    `with needs("PACKAGE")`: the others do not need them then.
 
     Attributes
     ----------
@@ -33,6 +34,7 @@ class Front(Protocol):
     def run(self, args: Namespace, room: Room) -> None:
         """Talk until somebody ends it.
 
-        Check your own options first. Then open `room.conversation` for one user or
-        `room.sessions` for many: they load the board, hand messages in and give replies back.
+        Check your own options first. Then open `room.conversation` for one user
+        or `room.sessions` for many: they load the board, hand messages in and
+        give replies back.
         """

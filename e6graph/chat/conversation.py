@@ -1,13 +1,14 @@
 """One user's talk with the recommender: a message goes in, replies come out. No I/O.
 
-What counts later is written to the profile at once. This object only remembers what was shown
-last and whether a question is open.
+What counts later is written to the profile at once. This object only remembers
+what was shown last and whether a question is open.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from . import messages
 from .messages import (
     COMMANDS,
     MESSAGE_LIMIT,
+    Command,
     CompletedTag,
     Picture,
     Reply,
@@ -43,8 +45,10 @@ class Conversation:
     profiles : where the user's taste is kept.
     user : the user's key there, unique over all front ends.
     previews : root of the preview cache, for `Reply.picture`.
-    commands : what /help lists; a front end that has its own way for a command leaves it out.
-    fetch : starts to fetch the preview of a post that is shown; returns whether it is coming.
+    commands : what /help lists; a front end that has its own way for a command
+        leaves it out.
+    fetch : starts to fetch the preview of a post that is shown; returns whether
+        it is coming.
 
     Attributes
     ----------
@@ -57,7 +61,7 @@ class Conversation:
         profiles: Profiles,
         user: str,
         previews: str | Path | None = None,
-        commands: Mapping[str, tuple[str, str]] = COMMANDS,
+        commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
     ) -> None:
         self._user = User(graph, profiles, user, previews)
@@ -77,12 +81,12 @@ class Conversation:
             "stop": tour.stop,
             "surprise": tour.surprise,
             "more": tour.more,
-            "like": tour.like,
-            "dislike": tour.dislike,
+            "like": partial(tour.judge, "like"),
+            "dislike": partial(tour.judge, "dislike"),
             "why": tour.why,
             "picture": self._no_picture,
-            "enjoy": taste.enjoy,
-            "avoid": taste.avoid,
+            "enjoy": partial(taste.feel, "enjoy"),
+            "avoid": partial(taste.feel, "avoid"),
             "drop": taste.drop,
             "taste": taste.taste,
             "blacklist": taste.blacklist,
@@ -96,7 +100,8 @@ class Conversation:
 
         Raises
         ------
-        E6GraphError : what only the operator can mend, such as a missing artifact.
+        E6GraphError : what only the operator can mend, such as a missing
+            artifact.
         """
         asked, self._asked_to_forget = self._asked_to_forget, False
         replies = []
@@ -106,7 +111,8 @@ class Conversation:
                     return [self._forget_now()]
                 replies.append(Reply("Nothing was deleted."))
 
-            # A word that is not "yes" answers the question; a command or picture stands for itself.
+            # A word that is not "yes" answers the question; a command or
+            # picture stands for itself.
             if not asked or isinstance(message, Picture) or message.lstrip().startswith("/"):
                 replies += self._answer(message)
         except (BadInput, UnknownTag, UnknownPost) as error:
@@ -125,7 +131,7 @@ class Conversation:
         return self._taste.known()
 
     def complete(self, prefix: str, n: int = 8) -> list[CompletedTag]:
-        """Return tags that begin with `prefix` and that visible posts hold, most used first."""
+        """Return tags of visible posts that begin with `prefix`, most used first."""
         return [CompletedTag(*found) for found in self._user.graph().complete(prefix, n)]
 
     def _answer(self, message: str | Picture) -> list[Reply]:
@@ -151,7 +157,7 @@ class Conversation:
             line = f"No command {typed!r}. Did you mean {' or '.join(choices)}?"
             return [Reply(line, choices=choices)]
 
-        run, takes_words = self._commands[name], COMMANDS[name][0]
+        run, takes_words = self._commands[name], COMMANDS[name].argument
         if not takes_words:
             if rest:
                 return [Reply(f"/{name} takes nothing after it; got {' '.join(rest)!r}.")]
@@ -161,12 +167,12 @@ class Conversation:
         return run(rest)
 
     def _plain(self, words: Sequence[str]) -> list[Reply]:
-        """Take words without a command as tags if all of them are; otherwise give a hint."""
+        """Take words without a command as tags if all are; otherwise give a hint."""
         names = names_in(words)
         known, unknown = self._user.resolve(names)
         if names and not unknown:
             self._tour.taste_changed()
-            return self._taste.enjoy(names)
+            return self._taste.feel("enjoy", names)
         post_id = messages.post_id_in(words[0])
         if len(words) == 1 and post_id is not None:
             hint = f"/like {post_id}"
@@ -182,7 +188,7 @@ class Conversation:
         lines.append(f"The others I know: {hint}")
         return [Reply("\n".join(lines), choices=[hint])]
 
-    # -- commands about the talk itself ----------------------------------------------------------
+    # -- commands about the talk itself
     def _welcome(self) -> list[Reply]:
         example = " ".join(self._user.example_tags())
         picture = "a picture: /picture PATH" if "picture" in self._listed else "send a picture"

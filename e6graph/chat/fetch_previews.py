@@ -1,4 +1,4 @@
-"""Fetch the previews of posts that are shown, in a thread, at one request a second at most."""
+"""Fetch the previews of posts that are shown: one request a second, in a thread."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class Fetcher:
         self._thread.start()
 
     def want(self, post: PostInfo) -> bool:
-        """Fetch the preview of a post that is being shown; return whether it is on its way.
+        """Fetch the preview of a post being shown; return whether it is coming.
 
-        Call this for posts that a board has handed out and for no others: the board is what
-        decides that a post may be shown.
+        Call this for posts that a board has handed out and for no others: the
+        board is what decides that a post may be shown.
         """
         md5 = post.md5
         if preview_path(self._root, md5).is_file() or md5 in self._missing:
@@ -106,7 +106,7 @@ class Fetcher:
                 self._resting = False
 
     def _wanted(self) -> Iterator[str]:
-        """Yield one md5 after the other: the next when the last was fetched and one is wanted."""
+        """Yield each md5 that is wanted, the next when the last was fetched."""
         while True:
             with self._changed:
                 while not (self._queue or self._closed.is_set()):

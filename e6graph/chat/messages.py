@@ -1,4 +1,4 @@
-"""The messages of a talk: its commands, what a front end hands in and gets back, how posts read."""
+"""The messages of a talk: commands, what goes in and comes out, how posts read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..tags.categories import RATING_TAGS
 
@@ -17,51 +17,51 @@ if TYPE_CHECKING:
 MESSAGE_LIMIT = 2000  # characters
 PICTURE_LIMIT = 20 * 1024**2  # bytes
 POSTS_AT_ONCE = 5  # for /more
-PREVIEW_PATIENCE = 1.5  # seconds that a front end waits for a preview that is being fetched
+PREVIEW_PATIENCE = 1.5  # seconds that a front end waits for a preview to come
 PREVIEW_POLL = 0.05  # seconds between two looks whether it has come
 
-COMMANDS = {  # name: (what follows it, what it does)
-    "walk": ("", "start a tour: a post at a time, the next after /like, /dislike or /skip"),
-    "like": ("[ID or URL]", "you like that post, or else the last one shown"),
-    "dislike": ("[ID or URL]", "you do not like it"),
-    "skip": ("", "show the next post; this counts against the last one, but little"),
-    "stop": ("", "end the tour"),
-    "why": ("[ID]", "how that post, or else the last one shown, was found"),
-    "more": ("[ID]", f"{POSTS_AT_ONCE} posts like that one, or else like the last one shown"),
-    "surprise": ("", "a post from where I know your taste least"),
-    "enjoy": ("TAGS", "tags you like to see, with spaces or commas between"),
-    "avoid": ("TAGS", "tags you do not want to see"),
-    "picture": ("PATH", "what I see in a picture, and posts like it"),
-    "taste": ("", "what I keep about you, and what I have learned from it"),
-    "drop": ("TAGS or #ID", "take back what you said about tags or a post"),
-    "blacklist": ("[add|remove LINE]", "hide posts by lines of your own, as on the site"),
-    "rating": ("[LETTERS]", "show or narrow the ratings you see, of those allowed here"),
-    "export": ("", "everything I keep about you, as a file"),
-    "forget": ("", "delete everything I keep about you; I ask first"),
-    "about": ("", "what this is"),
-    "start": ("", "the welcome"),
-    "help": ("", "this list"),
-    "quit": ("", "end the talk"),
-}
-BUTTONS = {
-    "/like": "👍",
-    "/dislike": "👎",
-    "/skip": "⏭",
-    "/stop": "🛑",
-    "/why": "Why?",
-    "/more": "More like this",
-    "/walk": "Walk",
-    "/surprise": "Surprise me",
-    "/help": "Help",
-    "/taste": "Taste",
-    "/export": "Export",
-    "/forget": "Forget me",
-    "/blacklist": "Blacklist",
-    "yes": "Yes, delete it",
-    "no": "No",
-}
 
-# The categories that a card shows, in order, and how many tags of each say enough.
+class Command(NamedTuple):
+    """What follows a command, what it does, and the label of its button, if any."""
+
+    argument: str
+    does: str
+    button: str = ""
+
+
+COMMANDS = {
+    "walk": Command(
+        "", "start a tour: a post at a time, the next after /like, /dislike or /skip", "Walk"
+    ),
+    "like": Command("[ID or URL]", "you like that post, or else the last one shown", "👍"),
+    "dislike": Command("[ID or URL]", "you do not like it", "👎"),
+    "skip": Command("", "show the next post; counts against the last one, but little", "⏭"),
+    "stop": Command("", "end the tour", "🛑"),
+    "why": Command("[ID]", "how that post, or else the last one, was found", "Why?"),
+    "more": Command(
+        "[ID]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
+    ),
+    "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
+    "enjoy": Command("TAGS", "tags you like to see, with spaces or commas between"),
+    "avoid": Command("TAGS", "tags you do not want to see"),
+    "picture": Command("PATH", "what I see in a picture, and posts like it"),
+    "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
+    "drop": Command("TAGS or #ID", "take back what you said about tags or a post"),
+    "blacklist": Command(
+        "[add|remove LINE]", "hide posts by lines of your own, as on the site", "Blacklist"
+    ),
+    "rating": Command("[LETTERS]", "show or narrow the ratings you see"),
+    "export": Command("", "everything I keep about you, as a file", "Export"),
+    "forget": Command("", "delete everything I keep about you; I ask first", "Forget me"),
+    "about": Command("", "what this is"),
+    "start": Command("", "the welcome"),
+    "help": Command("", "this list", "Help"),
+    "quit": Command("", "end the talk"),
+}
+ANSWERS = {"yes": "Yes, delete it", "no": "No"}  # and the labels of their buttons
+
+# The categories that a card shows, in order, and how many tags of each say
+# enough.
 TAGS_ON_CARD = {
     "artist": 4,
     "copyright": 4,
@@ -70,7 +70,7 @@ TAGS_ON_CARD = {
     "general": 10,
     "lore": 4,
 }
-EXPLAINED_NAMES = 5  # unknown words of one message: near names are a pass over the vocabulary
+EXPLAINED_NAMES = 5  # unknown words of a message that get near names, which takes time
 LABEL_WIDTH = 11  # columns for the label of a row
 
 _ESCAPE = re.compile(
@@ -78,7 +78,8 @@ _ESCAPE = re.compile(
     r"|\x1b\][^\x07\x1b\x9c]*"  # OSC
     r"|\x1b[ -/]*[0-~]?"
 )
-# C0 except the newline, C1, direction marks and overrides, line separators, lone surrogates
+# C0 except the newline, C1, direction marks and overrides, line separators,
+# lone surrogates
 _CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -88,7 +89,7 @@ _POST_REFERENCE = re.compile(
 
 
 def clean(text: str) -> str:
-    r"""Remove what could steer a terminal: escape sequences (ECMA-48) and other controls.
+    r"""Remove what steers a terminal: escape sequences (ECMA-48), other controls.
 
     >>> clean("a\x1b[2Jb\x07\tc\n\u202ed")
     'ab c\nd'
@@ -98,7 +99,7 @@ def clean(text: str) -> str:
 
 @dataclass
 class Picture:
-    """A picture that a user sent: its bytes, or the `problem` that the front end had with it."""
+    """A picture that a user sent: its bytes, or the `problem` with it."""
 
     data: bytes = b""
     problem: str = ""
@@ -111,7 +112,8 @@ class Reply:
     Attributes
     ----------
     text : clean lines; two spaces or more set a label apart from its values.
-    post, why, picture : the post shown, the reason in short, and where its preview would be.
+    post, why, picture : the post shown, the reason in short, and where its
+        preview would be.
     choices : what the user is likely to type next.
     document : a file for the user, its name and its bytes.
     ended : whether the talk ends here.
@@ -141,8 +143,8 @@ class Taste:
     enjoys, avoids : tags they named, the latest last.
     liked, disliked : post ids, the latest last.
     seen, skipped : number of posts.
-    up, down : (tag, category, weight) that their judgments speak for and against, the
-        strongest first.
+    up, down : (tag, category, weight) that their judgments speak for and
+        against, the strongest first.
     blacklist : their own lines.
     ratings : letters of what they let themselves see.
     """
@@ -161,7 +163,7 @@ class Taste:
 
 @dataclass(frozen=True)
 class CompletedTag:
-    """A tag that begins with what was typed; `posts` is how many visible posts hold it."""
+    """A tag that begins with what was typed, and how many visible `posts` hold it."""
 
     name: str
     category: str
@@ -174,24 +176,22 @@ def button(choice: str) -> str:
     >>> button("/like 12"), button("/enjoy fox")
     ('👍', 'Enjoy fox')
     """
-    name, _, rest = choice.partition(" ")
-    if name in ("/enjoy", "/avoid", "/rating") and rest:
+    name = choice.partition(" ")[0][1:]
+    if name in ("enjoy", "avoid", "rating"):
         return choice[1:].capitalize()
-    return BUTTONS.get(name, choice)
+    label = COMMANDS[name].button if name in COMMANDS else ANSWERS.get(choice)
+    return label or choice
 
 
-def complete_command(
-    commands: Mapping[str, tuple[str, str]], prefix: str
-) -> list[tuple[str, str]]:
+def complete_command(commands: Mapping[str, Command], prefix: str) -> list[tuple[str, str]]:
     """Return (command, what it does) for the commands that begin with `prefix`.
 
     >>> complete_command(COMMANDS, "/STA")
     [('/start', 'the welcome')]
     """
     begun = prefix[1:].lower()
-    return [
-        (f"/{name}", does) for name, (_, does) in commands.items() if name.startswith(begun)
-    ]
+    found = [name for name in commands if name.startswith(begun)]
+    return [(f"/{name}", commands[name].does) for name in found]
 
 
 def aligned(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
@@ -200,7 +200,7 @@ def aligned(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
 
 
 def folded(text: str, width: int) -> str:
-    """Fold lines at `width` columns; values go on under values and not under their label."""
+    """Fold lines at `width` columns, with values under values."""
     lines = []
     for line in text.split("\n"):
         label = re.match(r"\S+(?: \S+)*? {2,}", line)
@@ -245,7 +245,7 @@ def post_id_in(word: str) -> int | None:
 
 
 def did_you_mean(unknown: Sequence[str], near: Callable[[str], Sequence[str]]) -> list[str]:
-    """Return a line for each of the first unknown tags, with the names `near` finds like it."""
+    """Return a line for each of the first unknown tags, with the names near it."""
     lines = []
     for name in unknown[:EXPLAINED_NAMES]:
         names = " or ".join(near(name))
@@ -256,9 +256,9 @@ def did_you_mean(unknown: Sequence[str], near: Callable[[str], Sequence[str]]) -
     return lines
 
 
-def help_text(commands: Mapping[str, tuple[str, str]]) -> str:
+def help_text(commands: Mapping[str, Command]) -> str:
     """Return a line for each command: how to type it and what it does."""
-    usage = {f"/{name} {argument}": does for name, (argument, does) in commands.items()}
+    usage = {f"/{name} {entry.argument}": entry.does for name, entry in commands.items()}
     width = max(map(len, usage)) + 2
     lines = [f"{command:<{width}}{does}" for command, does in usage.items()]
     return "\n".join([*lines, "Tags without a command count as /enjoy."])
@@ -273,7 +273,7 @@ def title(post: PostInfo) -> str:
 
 
 def card(post: PostInfo, because: Sequence[str | int], why: str) -> str:
-    """Describe a post: number, title, address, telling tags by category, and why it came.
+    """Describe a post: number, title, address, telling tags, and why it came.
 
     Among the tags of a category those in `because` come first.
     """
@@ -290,7 +290,7 @@ def card(post: PostInfo, because: Sequence[str | int], why: str) -> str:
 
 
 def _telling(post: PostInfo, category: str) -> list[str]:
-    """Return the tags of a category, the rarest first: these say most about this post."""
+    """Return the tags of a category, the rarest first: they say most of a post."""
     by_use = post.tags.get(category, [])
     return [name for name in reversed(by_use) if name not in RATING_TAGS]
 

@@ -1,7 +1,7 @@
-"""What each user enjoys, avoids, liked, disliked, skipped, saw and hides, in one SQLite file.
+"""What each user enjoys, avoids, likes, dislikes, saw and hides, in one SQLite file.
 
-Each operation is one transaction. `forget` removes every row of a user and then the bytes (see
-`SqliteFile.erase`).
+Each operation is one transaction. `forget` removes every row of a user and then
+the bytes (see `SqliteFile.erase`).
 """
 
 from __future__ import annotations
@@ -18,39 +18,15 @@ from .sqlitefile import Execute, SqliteFile
 
 APPLICATION_ID = 0x65364752  # "e6GR"
 SCHEMA_VERSION = 3  # 1 and 2 were never released
-SCHEMA = (  # `at` is in Unix seconds; `n` keeps the order
-    """
-    CREATE TABLE users (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        at INTEGER NOT NULL,
-        ratings TEXT NOT NULL DEFAULT ''
-    )""",
-    """
-    CREATE TABLE tags (
-        n INTEGER PRIMARY KEY,
-        user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
-        tag TEXT NOT NULL,
-        feeling INTEGER NOT NULL,
-        at INTEGER NOT NULL,
-        UNIQUE (user, tag)
-    )""",
-    """
-    CREATE TABLE posts (
-        n INTEGER PRIMARY KEY,
-        user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
-        post_id INTEGER NOT NULL,
-        feeling INTEGER NOT NULL,
-        at INTEGER NOT NULL,
-        UNIQUE (user, post_id)
-    )""",
-    """
-    CREATE TABLE lines (
-        n INTEGER PRIMARY KEY,
-        user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
-        line TEXT NOT NULL,
-        UNIQUE (user, line)
-    )""",
+_OF_USER = "n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE"
+_FELT = "feeling INTEGER NOT NULL, at INTEGER NOT NULL"
+SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
+    "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
+    "at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '')",
+    f"CREATE TABLE tags ({_OF_USER}, tag TEXT NOT NULL, {_FELT}, UNIQUE (user, tag))",
+    f"CREATE TABLE posts ({_OF_USER}, post_id INTEGER NOT NULL, {_FELT}, "
+    "UNIQUE (user, post_id))",
+    f"CREATE TABLE lines ({_OF_USER}, line TEXT NOT NULL, UNIQUE (user, line))",
 )
 
 
@@ -90,8 +66,8 @@ class Profiles:
     ----------
     path : the SQLite file; made when something is first read or kept.
     max_users : refuse to keep anything about more users than this.
-    keep_days : forget users who were away for longer: when the file is opened and later, with
-        what is written, once an hour at most.
+    keep_days : forget users who were away for longer: when the file is opened
+        and later, with what is written, once an hour at most.
     clock : Unix seconds.
 
     Raises
@@ -125,7 +101,7 @@ class Profiles:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # -- reading ---------------------------------------------------------------------------------
+    # -- reading
     def load(self, user: str) -> Profile:
         """Return everything kept about `user`; empty lists for a user never met."""
         profile, kept = Profile(), self._rows(user)
@@ -167,7 +143,7 @@ class Profiles:
             number = _user_number(execute, user)
             return {name: execute(query, (number,)).fetchall() for name, query in _READ.items()}
 
-    # -- writing ---------------------------------------------------------------------------------
+    # -- writing
     def enjoy(self, user: str, tags: Iterable[str]) -> None:
         """Add tags to those that `user` enjoys; avoided ones change sides."""
         self._keep(_KEEP_TAG, user, tags, Feeling.LIKE)
@@ -227,8 +203,9 @@ class Profiles:
 
         Returns
         -------
-        erased : False when another program has the file open, so that bytes stay in it until the
-            next `forget`; the rows are deleted in any case.
+        erased : False when another program has the file open, so that bytes
+            stay in it until the next `forget`; the rows are deleted in any
+            case.
         """
         with self._file.transaction() as execute:
             execute("DELETE FROM users WHERE name = ?", (user,))  # cascades
@@ -243,7 +220,7 @@ class Profiles:
                 execute(insert, (number, value, int(feeling), int(self._clock())))
 
     def _meet(self, execute: Execute, user: str) -> int | None:
-        """Return the user's number, new or known; refuse a new user when there are too many."""
+        """Return the user's number; refuse a new user when there are too many."""
         now = int(self._clock())
         new = execute("INSERT OR IGNORE INTO users (name, at) VALUES (?, ?)", (user, now))
         if new.rowcount and self._max_users is not None:
@@ -255,13 +232,13 @@ class Profiles:
         return self._returned(execute, user)
 
     def _returned(self, execute: Execute, user: str) -> int | None:
-        """Note that the user is here; return their number, None if they were never met."""
+        """Note that the user is here; return their number, None if there is none."""
         execute("UPDATE users SET at = ? WHERE name = ?", (int(self._clock()), user))
         return _user_number(execute, user)
 
     @contextmanager
     def _writing(self) -> Iterator[Execute]:
-        """Run a transaction; once an hour it also forgets users who were away for too long."""
+        """Run a transaction; once an hour, also forget who was away for too long."""
         forgotten, now = 0, self._clock()
         due = self._keep_days is not None and now >= self._next_search
         with self._file.transaction() as execute:

@@ -1,4 +1,4 @@
-"""A bot that runs for weeks: notice that the index was replaced, and open the new one."""
+"""For a bot that runs for weeks: open the index again when it was replaced."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ log = logging.getLogger(__name__)
 
 
 def give_back_memory() -> None:
-    """Make glibc return arrays of a megabyte and more to the system as soon as they are freed.
+    """Make glibc return arrays of a megabyte and more as soon as they are freed.
 
-    By itself glibc raises that size to up to 32 MB as it goes (mallopt(3), M_MMAP_THRESHOLD).
-    A process that opens a new index again and again then keeps what the old ones left: 417 MB
-    in place of 240 after ten indexes of 245,000 posts. With other C libraries this does nothing.
+    By itself glibc raises that size to up to 32 MB as it goes (mallopt(3),
+    M_MMAP_THRESHOLD). A process that opens a new index again and again then
+    keeps what the old ones left: 417 MB in place of 240 after ten indexes of
+    245,000 posts. With other C libraries this does nothing.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(-3, 1 << 20)
@@ -33,7 +34,8 @@ def give_back_memory() -> None:
 class Watch:
     """Tells whether an index directory was changed since it was last asked.
 
-    Make it before you open the index, so that no change in between goes unnoticed.
+    Make it before you open the index, so that no change in between goes
+    unnoticed.
     """
 
     def __init__(self, index: str | Path) -> None:
@@ -41,7 +43,7 @@ class Watch:
         self._known = Store(index).generation()
 
     def changed(self) -> bool:
-        """Return whether artifacts were replaced since the last call; a few `stat` calls."""
+        """Return whether artifacts were replaced since the last call, by their `stat`."""
         before, self._known = self._known, Store(self._index).generation()
         return self._known != before
 
@@ -51,12 +53,13 @@ class Watch:
         take: Callable[[PostGraph], None],
         every: float = CHECK_EVERY,
     ) -> Callable[[], None]:
-        """Look at the directory in a thread, until the process ends or the result is called.
+        """Look in a thread, until the process ends or the result is called.
 
         Parameters
         ----------
-        open_graph : opens the index. If it fails, as between two stages, one line is logged,
-            the graph in use stays, and the next change is another attempt.
+        open_graph : opens the index. If it fails, as between two stages, one
+            line is logged, the graph in use stays, and the next change is
+            another attempt.
         take : gets the graph that was opened.
         every : seconds between two looks.
         """

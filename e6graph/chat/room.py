@@ -1,4 +1,4 @@
-"""Opens what a talk needs when a front end is ready for it: board, profiles, previews."""
+"""Opens the board, the profiles and the previews when a front end is ready."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..hydrate.previews import static_host
 from ..recommend import PostGraph, PostInfo
 from .conversation import Conversation
 from .fetch_previews import Fetcher
+from .messages import Command
 from .profiles import Profiles
 from .reload import Watch, give_back_memory
 from .sessions import Sessions
@@ -18,28 +19,22 @@ from .sessions import Sessions
 
 @dataclass(frozen=True)
 class Room:
-    """The settings of a bot that all of its front ends share.
+    """What all front ends of a bot share, opened when one of them is ready for it.
 
-    Parameters
-    ----------
-    index, ratings, blacklist : see `PostGraph.open`.
-    profiles, max_users, keep_days : see `Profiles`.
-    previews : root of the preview cache.
-    fetch_previews : whether to fetch previews that are shown and missing.
-    static_url : the site's host for them; None: as the site names it.
-    user_agent : see `make_user_agent`.
+    The fields are options of bot.py; see `PostGraph.open`, `Profiles` and
+    `Fetcher`.
     """
 
-    index: str | Path
-    ratings: str = "s"
-    blacklist: str | Path | None = "default"
-    profiles: str | Path = "profiles.sqlite"
-    max_users: int | None = None
-    keep_days: float | None = None
-    previews: str | Path = "previews"
-    fetch_previews: bool = False
-    static_url: str | None = None
-    user_agent: str | None = None
+    index: str
+    ratings: str
+    blacklist: str | Path | None
+    profiles: str
+    max_users: int | None
+    keep_days: int | None
+    previews: Path
+    fetch_previews: bool
+    static_url: str | None
+    user_agent: str | None
 
     @contextmanager
     def conversation(self, user: str) -> Iterator[Conversation]:
@@ -49,8 +44,8 @@ class Room:
             yield Conversation(graph, profiles, user, self.previews, fetch=fetch)
 
     @contextmanager
-    def sessions(self, commands: Mapping[str, tuple[str, str]]) -> Iterator[Sessions]:
-        """Open talks with many users; when the index is replaced, they go on with the new one.
+    def sessions(self, commands: Mapping[str, Command]) -> Iterator[Sessions]:
+        """Open talks with many users, which go on when the index is replaced.
 
         Parameters
         ----------

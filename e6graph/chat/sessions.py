@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import UnknownPost
 from ..hydrate.previews import preview_path
 from .conversation import Conversation
-from .messages import COMMANDS, CompletedTag, Picture, Reply, Taste
+from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste
 from .profiles import Profiles
 
 if TYPE_CHECKING:
@@ -32,12 +32,11 @@ class _Talk:
 
 
 class Sessions:
-    """A talk with each user. Calls may come from any thread; one user's are answered in turn.
+    """A talk with each user, for calls from any thread; one user's take turns.
 
     Parameters
     ----------
     graph, profiles, previews, commands, fetch : see `Conversation`.
-    make : makes the `Conversation` of a user.
     clock : seconds, monotonic.
     """
 
@@ -46,22 +45,21 @@ class Sessions:
         graph: PostGraph,
         profiles: Profiles,
         previews: str | Path | None = None,
-        make: Callable[[str], Conversation] | None = None,
         clock: Callable[[], float] = time.monotonic,
-        commands: Mapping[str, tuple[str, str]] = COMMANDS,
+        commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
     ) -> None:
         self._graph = graph
         self._previews = previews
         self._clock = clock
-        self._make = make or (
-            lambda user: Conversation(self._graph, profiles, user, previews, commands, fetch)
+        self._make = lambda user: Conversation(
+            self._graph, profiles, user, previews, commands, fetch
         )
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
         self._lock = threading.Lock()
 
     def reply(self, user: str, message: str | Picture) -> list[Reply]:
-        """Answer one message of one user; somebody who sends too many is told to wait."""
+        """Answer one message of one user; ask them to wait if they send too many."""
         talk = self._talk(user)
         with talk.lock:
             now = self._clock()
@@ -72,7 +70,7 @@ class Sessions:
             return talk.conversation.reply(message)
 
     def renew(self, graph: PostGraph) -> None:
-        """Go on with another graph; each talk changes over between two of its messages."""
+        """Go on with another graph, in each talk between two messages."""
         with self._lock:
             self._graph = graph
             talks = list(self._talks.values())
@@ -98,7 +96,7 @@ class Sessions:
             return None
 
     def thumbnail(self, post: PostInfo) -> bytes | None:
-        """Return the bytes of a post's preview, or None if the cache does not have it."""
+        """Return a post's preview; None if the cache does not have it."""
         if self._previews is None:
             return None
         try:

@@ -1,7 +1,7 @@
-"""A SQLite file of our own: whole after a kill, shared by processes, refused where it is foreign.
+"""A SQLite file of our own: whole after a kill, refused where it is foreign.
 
-Each `transaction` is kept whole or not at all, even if the program is killed (SQLite's write-ahead
-log). Many threads and processes may use one file at once.
+Each `transaction` is kept whole or not at all, even if the program is killed
+(SQLite's write-ahead log). Many threads and processes may use one file at once.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ class SqliteFile:
 
     Parameters
     ----------
-    path : if there is no file, the first transaction makes it, for its owner alone.
-    application_id : in the header; tells our files from other people's databases.
+    path : if there is no file, the first transaction makes it, for its owner
+        alone.
+    application_id : in the header; tells our files from other people's
+        databases.
     version : of the schema; in the header, too.
     schema : the statements that make the tables of an empty file.
 
     Raises
     ------
-    BadArtifact : the file is damaged, another program's, or of another version; it is left as
-        it is.
+    BadArtifact : the file is damaged, another program's, or of another version;
+        it is left as it is.
     E6GraphError : no file can be made there.
     """
 
@@ -63,7 +65,7 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
-        """Keep all of the block or nothing of it; gives a function that runs one statement."""
+        """Keep all of the block or nothing; give a function that runs a statement."""
         with self._lock, self._errors_in_one_line():
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
@@ -77,9 +79,9 @@ class SqliteFile:
     def erase(self) -> bool:
         """Remove the bytes of deleted rows from the file.
 
-        SQLite overwrites deleted cells at once (`secure_delete`). This rebuilds the file without
-        its free pages (`VACUUM`) and empties the log. Copies that the file system or a backup
-        keeps are out of reach.
+        SQLite overwrites deleted cells at once (`secure_delete`). This rebuilds
+        the file without its free pages (`VACUUM`) and empties the log. Copies
+        that the file system or a backup keeps are out of reach.
 
         Returns
         -------
@@ -121,7 +123,7 @@ class SqliteFile:
         return connection
 
     def _make_tables(self, connection: sqlite3.Connection) -> None:
-        """Make the tables of an empty file, in one transaction; check the version of another."""
+        """Make the tables of an empty file; check the version of another."""
         connection.execute("BEGIN IMMEDIATE")  # another process may be making them, too
         version = _pragma(connection, "user_version")
         if version == 0:
@@ -163,7 +165,10 @@ def _pragma(connection: sqlite3.Connection, text: str) -> Any:
 
 
 def _refuse_foreign(path: Path, application_id: int) -> None:
-    """Look at the 100-byte header before SQLite may touch the file (sqlite.org/fileformat.html)."""
+    """Look at the header before SQLite may touch the file.
+
+    It has 100 bytes, see sqlite.org/fileformat.html.
+    """
     try:
         with open(path, "rb") as file:
             header = file.read(100)

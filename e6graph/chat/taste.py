@@ -1,4 +1,4 @@
-"""The commands about what is kept about a user: tags, taste, blacklist, ratings, export."""
+"""The commands about what is kept of a user: tags, blacklist, ratings, export."""
 
 from __future__ import annotations
 
@@ -25,18 +25,13 @@ class TasteCommands:
     def __init__(self, user: User) -> None:
         self._user = user
 
-    # -- tags ------------------------------------------------------------------------------------
-    def enjoy(self, words: Sequence[str]) -> list[Reply]:
-        return [self._feel(words, "enjoy")]
-
-    def avoid(self, words: Sequence[str]) -> list[Reply]:
-        return [self._feel(words, "avoid")]
-
-    def _feel(self, words: Sequence[str], verb: str) -> Reply:
+    # -- tags
+    def feel(self, verb: str, words: Sequence[str]) -> list[Reply]:
+        """Keep that they "enjoy" or "avoid" tags."""
         user, names = self._user, names_in(words)
         if not names:
             example = " ".join(user.example_tags())
-            return Reply(f"Expected tags: /{verb} TAGS, such as /{verb} {example}")
+            return [Reply(f"Expected tags: /{verb} TAGS, such as /{verb} {example}")]
         known, unknown = user.resolve(names)
         lines, choices = did_you_mean(unknown, user.near), []
         if known:
@@ -48,7 +43,7 @@ class TasteCommands:
                 them = "it" if len(known) == 1 else "them"
                 lines.append(f"Often with {them}: {', '.join(also)}")
         choices += [f"/{verb} {near}" for name in unknown[:1] for near in user.near(name)]
-        return Reply("\n".join(lines), choices=choices)
+        return [Reply("\n".join(lines), choices=choices)]
 
     def drop(self, words: Sequence[str]) -> list[Reply]:
         """Take back what was said about tags and posts (#12)."""
@@ -58,7 +53,8 @@ class TasteCommands:
         posts = [int(name[1:]) for name in names if name[0] == "#" and name[1:].isdecimal()]
         tags = [name for name in names if name[0] != "#"]
 
-        # The names as typed go too: a tag that is kept may have left the board since.
+        # The names as typed go too: a tag that is kept may have left the board
+        # since.
         tags = list(dict.fromkeys([*tags, *user.resolve(tags)[0]]))
         before = user.profile()
         user.profiles.drop(user.key, tags, posts)
@@ -70,7 +66,7 @@ class TasteCommands:
             said = f"Taken back: {', '.join(sorted(gone))}."
         return [Reply(said, choices=["/walk", "/taste"])]
 
-    # -- taste -----------------------------------------------------------------------------------
+    # -- taste
     def known(self) -> Taste:
         """Return the taste as a panel shows it."""
         user, profile = self._user, self._user.profile()
@@ -95,12 +91,13 @@ class TasteCommands:
             return [Reply("I keep nothing about you.")]
         taste = self.known()
         skipped = [f"{taste.skipped:,} skipped"] if taste.skipped else []
+        learned = [*taste.up, *taste.down]
         rows = {
             "enjoys": profile.enjoys,
             "avoids": profile.avoids,
             "liked": [f"#{post_id}" for post_id in profile.liked],
             "disliked": [f"#{post_id}" for post_id in profile.disliked],
-            "learned": [f"{tag} {weight:+.2f}" for tag, _, weight in [*taste.up, *taste.down]],
+            "learned": [f"{tag} {weight:+.2f}" for tag, _, weight in learned],
             "hidden": profile.blacklist,
             "seen": [count(profile.seen, "post"), *skipped],
         }
@@ -121,7 +118,7 @@ class TasteCommands:
         judged = len(profile.liked) + len(profile.disliked)
         return len(unknown) + judged - len(taste.liked) - len(taste.disliked)
 
-    # -- what they see ---------------------------------------------------------------------------
+    # -- what they see
     def blacklist(self, words: Sequence[str]) -> list[Reply]:
         """Show, add or remove lines in the site's filter language."""
         user, lines = self._user, self._user.profile().blacklist
@@ -149,11 +146,18 @@ class TasteCommands:
         return [Reply(said, choices=["/walk", "/blacklist"] if words else ["/walk"])]
 
     def rating(self, words: Sequence[str]) -> list[Reply]:
-        """Show the ratings they see, or narrow them."""
-        if words:
-            ratings = self._user.narrow("".join(words))
-            return [Reply(f"You see rating {' '.join(ratings)} now.")]
+        """Show the ratings they see, or narrow them to some that the operator allows."""
         allowed = self._user.board.ratings
+        if words:
+            wanted = "".join(words).lower()
+            letters = "".join(letter for letter in allowed if letter in wanted)
+            if not letters or set(wanted) - set(allowed):
+                raise BadInput(
+                    f"ratings {wanted!r}: expected one or more of the letters that this bot "
+                    f"shows, {' '.join(allowed)}"
+                )
+            self._user.profiles.rate(self._user.key, letters)
+            return [Reply(f"You see rating {' '.join(letters)} now.")]
         seen = " ".join(self._user.graph().ratings)
         said = f"You see rating {seen}, of {' '.join(allowed)} that this bot may show."
         return [Reply(said, choices=[f"/rating {letter}" for letter in allowed[:-1]])]

@@ -42,7 +42,7 @@ class Tour:
         self._picture: bytes | None = None  # if set, the tour follows it and not the taste
         self._shown = self._liked = 0  # posts of this tour
 
-    # -- showing ---------------------------------------------------------------------------------
+    # -- showing
     def walk(self) -> list[Reply]:
         """Start a tour that follows the taste."""
         self._picture = None
@@ -203,7 +203,7 @@ class Tour:
             ],
         )
 
-    # -- judging ---------------------------------------------------------------------------------
+    # -- judging
     def why(self, words: Sequence[str]) -> list[Reply]:
         post_id = self._meant(words, "why")
         if post_id is None:
@@ -211,13 +211,8 @@ class Tour:
         unknown = f"I do not remember how #{post_id} was found: it was not shown in this talk."
         return [Reply(self._stories.get(post_id, unknown))]
 
-    def like(self, words: Sequence[str]) -> list[Reply]:
-        return self._judge(words, "like")
-
-    def dislike(self, words: Sequence[str]) -> list[Reply]:
-        return self._judge(words, "dislike")
-
-    def _judge(self, words: Sequence[str], verb: str) -> list[Reply]:
+    def judge(self, verb: str, words: Sequence[str]) -> list[Reply]:
+        """Keep that they "like" or "dislike" a post; on a tour, go on to the next."""
         user, post_id = self._user, self._meant(words, verb)
         if post_id is None:
             return [Reply(f"Nothing was shown yet: /{verb} ID, or /walk first.")]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import BadInput, UnknownTag
+from ..errors import UnknownTag
 from ..recommend.personal import Profile
 from .profiles import Profiles
 
@@ -42,7 +42,7 @@ class User:
         return self.profiles.load(self.key)
 
     def graph(self, profile: Profile | None = None) -> PostGraph:
-        """Return the board without the posts that they hide from themselves; never a wider one."""
+        """Return the board without what they hide from themselves; never a wider one."""
         profile = profile or self.profile()
         ratings = "".join(letter for letter in profile.ratings if letter in self.board.ratings)
         return self.board.narrowed(ratings or self.board.ratings, "\n".join(profile.blacklist))
@@ -69,20 +69,3 @@ class User:
     def visible(self, post_ids: Iterable[int], graph: PostGraph) -> list[int]:
         """Return the posts that are still on the board and may be shown today."""
         return [post_id for post_id in post_ids if graph.visible(post_id)]
-
-    def narrow(self, ratings: str) -> str:
-        """Keep which ratings they want to see; return the letters in order.
-
-        Raises
-        ------
-        BadInput : no letter, or one that the operator does not allow.
-        """
-        wanted = ratings.lower()
-        letters = "".join(letter for letter in "sqe" if letter in wanted)
-        if not letters or set(wanted) - set(self.board.ratings):
-            raise BadInput(
-                f"ratings {ratings!r}: this bot shows {' '.join(self.board.ratings)}; expected "
-                "one or more of these letters"
-            )
-        self.profiles.rate(self.key, letters)
-        return letters

@@ -1,16 +1,19 @@
 """The talk in Telegram: long polling of the Bot API by python-telegram-bot (an extra).
 
-- A typed `/stop` means `/forget`, which asks before it deletes: on Telegram, who types it wants to
-  be left alone. The button 🛑 of a post ends the tour and nothing else.
-- A button carries its message, so those of old posts and of earlier runs work. A choice of more
-  than 64 bytes gets no button; the text names it.
-- In a group the bot answers only `/command@its_name`, a mention or a reply to it. It does not
-  answer channels, edited messages, other bots and messages older than `OLDEST_MESSAGE`. In a group,
-  too, the profile is the person's, and a file with what is kept about them is not sent there.
-- A message is answered once in a run, however often the server repeats it. If a broken connection
-  leaves open whether an answer arrived, it is sent again.
+- A typed `/stop` means `/forget`, which asks before it deletes: on Telegram,
+  who types it wants to be left alone. The button 🛑 of a post ends the tour and
+  nothing else.
+- A button carries its message, so those of old posts and of earlier runs work.
+  A choice of more than 64 bytes gets no button; the text names it.
+- In a group the bot answers only `/command@its_name`, a mention or a reply to
+  it. It does not answer channels, edited messages, other bots and messages
+  older than `OLDEST_MESSAGE`. In a group, too, the profile is the person's, and
+  a file with what is kept about them is not sent there.
+- A message is answered once in a run, however often the server repeats it. If a
+  broken connection leaves open whether an answer arrived, it is sent again.
 
-Source: core.telegram.org/bots/api (methods, sizes), core.telegram.org/bots/faq (flood limits).
+Source: core.telegram.org/bots/api (methods, sizes), core.telegram.org/bots/faq
+(flood limits).
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from ..messages import (
     PICTURE_LIMIT,
     PREVIEW_PATIENCE,
     PREVIEW_POLL,
+    Command,
     Picture,
     Reply,
     button,
@@ -61,13 +65,13 @@ OLDEST_MESSAGE = 3600.0  # seconds
 LAST_ANSWERS = 5.0  # seconds for answers under way when the bot is told to end
 MAILBOX = 20  # messages of one user in hand; more are dropped
 UNLISTED = ("start", "quit", "picture")  # commands for which Telegram has its own ways
-TELEGRAM_COMMANDS = {name: words for name, words in COMMANDS.items() if name not in UNLISTED}
-TELEGRAM_COMMANDS["stop"] = (
-    "",
-    "end here and delete what I keep about you (asks first); 🛑 only ends the tour",
+TELEGRAM_COMMANDS = {name: COMMANDS[name] for name in COMMANDS if name not in UNLISTED}
+TELEGRAM_COMMANDS["stop"] = Command(
+    "", "end here and delete what I keep about you (asks first); 🛑 only ends the tour"
 )
 """The commands that /help and the menu list."""
 
+FROM_BOTFATHER = "expected the token that BotFather gave"
 SORRY = "Something is wrong here: try again later."
 NO_PICTURE = "Expected a picture of at most 20 MB: a photo, or an image sent as a file."
 log = logging.getLogger(__name__)
@@ -84,7 +88,7 @@ def check_token(token: str | None) -> str:
     token = (token or "").strip()
     if not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]{10,}", token):
         got = "is not a token" if token else "is not set"
-        raise BadInput(f"BOT_TOKEN {got}: expected the token that BotFather gave")
+        raise BadInput(f"BOT_TOKEN {got}: {FROM_BOTFATHER}")
     return token
 
 
@@ -109,17 +113,16 @@ def serve(sessions: Sessions, token: str, api_base: str | None = None) -> None:
         with suppress(KeyboardInterrupt):  # on systems where event loops know no signals
             asyncio.run(TelegramBot(sessions, token, base).run())
     except InvalidToken:
-        refused = "BOT_TOKEN was refused by the server: expected the token that BotFather gave"
-        raise BadInput(refused) from None
+        raise BadInput(f"BOT_TOKEN was refused by the server: {FROM_BOTFATHER}") from None
     except TelegramError as error:
-        said = (
-            f"{base} does not answer as a Bot API server ({_one_line(error)}): check --api-base"
-        )
-        raise E6GraphError(said.replace(secret, "<BOT_TOKEN>")) from None
+        problem = _one_line(error).replace(secret, "<BOT_TOKEN>")
+        raise E6GraphError(
+            f"{base} does not answer as a Bot API server ({problem}): check --api-base"
+        ) from None
 
 
 def _keep_from_logs(secret: str) -> None:
-    """Remove a secret from every log record, and quiet the libraries, which log addresses."""
+    """Remove a secret from all logs; quiet the libraries, which log addresses."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name, level in {
         "httpx": "WARNING",
@@ -132,7 +135,8 @@ def _keep_from_logs(secret: str) -> None:
     def make_clean_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make_record(*args, **kwargs)
         record.msg = logging.Formatter().format(record).replace(secret, "<BOT_TOKEN>")
-        record.args, record.exc_info, record.exc_text, record.stack_info = (), None, None, None
+        record.args = ()
+        record.exc_info = record.exc_text = record.stack_info = None
         return record
 
     # A filter would miss the handlers that are added later.
@@ -159,7 +163,7 @@ def split_text(text: str, limit: int) -> list[str]:
 
 
 def button_rows(choices: Sequence[str]) -> list[list[str]]:
-    """Arrange the choices that fit a button: the shortest labels in one row, others in pairs.
+    """Arrange choices as buttons: the shortest in one row, others in pairs.
 
     >>> button_rows(["/like 7", "/skip", "/why 7", "/more 7", "/enjoy owl", "/enjoy " + "x" * 60])
     [['/like 7', '/skip'], ['/why 7', '/more 7'], ['/enjoy owl']]
@@ -169,6 +173,10 @@ def button_rows(choices: Sequence[str]) -> list[list[str]]:
     others = [choice for choice in fitting if choice not in short]
     rows = [short, *(others[i : i + 2] for i in range(0, len(others), 2))]
     return [row for row in rows if row]
+
+
+def _key(choice: str) -> InlineKeyboardButton:
+    return InlineKeyboardButton(button(choice), callback_data=choice)
 
 
 class TelegramBot:
@@ -186,7 +194,12 @@ class TelegramBot:
         self._slots: dict[int, float] = {}  # chat id: when its next message may go
 
     async def run(self) -> None:
-        """Answer until a signal; raise TelegramError if the bot cannot start or lost its token."""
+        """Answer until a signal.
+
+        Raises
+        ------
+        TelegramError : the bot cannot start, or has lost its token.
+        """
         polling = asyncio.create_task(self._poll())
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; a thread
@@ -204,8 +217,9 @@ class TelegramBot:
 
     async def _poll(self) -> None:
         menu = []
-        for name, words in TELEGRAM_COMMANDS.items():
-            menu.append((name, ": ".join(filter(None, words))[:DESCRIPTION_LIMIT]))
+        for name, command in TELEGRAM_COMMANDS.items():
+            described = ": ".join(filter(None, [command.argument, command.does]))
+            menu.append((name, described[:DESCRIPTION_LIMIT]))
         await self._call(self._bot.initialize)
         await self._call(self._bot.delete_webhook)  # with one, the server gives no updates
         await self._call(self._bot.set_my_commands, menu)
@@ -254,11 +268,12 @@ class TelegramBot:
             log.info("dropped %d messages older than an hour, %d sent too fast", stale, dropped)
 
     def _meant(self, update: Update) -> str | None:
-        """Return the text without the bot's name, or None if the update is not for the bot.
+        """Return the text without the bot's name; None if it is not for the bot.
 
         The text of a picture or file may be "".
         """
-        query, message, who = update.callback_query, update.message, update.effective_user
+        who = update.effective_user
+        query, message = update.callback_query, update.message
         if who is None or who.is_bot:
             return None
         if query:
@@ -268,7 +283,8 @@ class TelegramBot:
         if not (message.text or message.effective_attachment):
             return None
 
-        text, name = (message.text or message.caption or "").strip(), self._bot.username
+        name = self._bot.username
+        text = (message.text or message.caption or "").strip()
         if re.match(rf"/\w+@(?!{name}\b)", text, re.IGNORECASE):  # for another bot
             return None
         said = re.sub(rf"@{name}\b", "", text, flags=re.IGNORECASE).strip()
@@ -300,7 +316,7 @@ class TelegramBot:
             replies = [Reply(SORRY)]
 
         if query:
-            # A plain line before other replies flashes over the chat and is no message of its own.
+            # A plain line before other replies flashes over the chat.
             first = replies[0] if len(replies) > 1 else None
             flash = first.text if first and not (first.post or first.choices) else None
             with suppress(BadRequest):  # pressed too long ago, or the line is too long
@@ -337,14 +353,12 @@ class TelegramBot:
         return Picture(bytes(await self._call(found.download_as_bytearray)))
 
     async def _send(self, reply: Reply, where: dict[str, Any]) -> None:
-        """Send a preview or file with as much of the text as fits under it, then the rest."""
-        text = re.sub(r"(?m)^(\S+(?: \S+)*) {2,}", r"\1: ", reply.text)  # columns do not align
+        """Send a picture or file with the text that fits under it, then the rest."""
+        # Telegram does not align columns.
+        text = re.sub(r"(?m)^(\S+(?: \S+)*) {2,}", r"\1: ", reply.text)
         to = dict(where)
         if rows := button_rows(reply.choices):
-            keys = [
-                [InlineKeyboardButton(button(c), callback_data=c) for c in row] for row in rows
-            ]
-            to["reply_markup"] = InlineKeyboardMarkup(keys)
+            to["reply_markup"] = InlineKeyboardMarkup([list(map(_key, row)) for row in rows])
 
         send: Callable[..., Awaitable[Message]] = self._bot.send_photo
         media: dict[str, Any] = {}
@@ -382,7 +396,7 @@ class TelegramBot:
     async def _call(
         self, method: Callable[..., Awaitable[_Result]], *args: Any, **kwargs: Any
     ) -> _Result:
-        """Call the Bot API in its chat's turn; try again after floods and network faults."""
+        """Call the Bot API in its chat's turn; try again after faults."""
         chat, delay, tries = kwargs.get("chat_id", 0), 0.0, 0
         while True:
             now = time.monotonic()

@@ -26,7 +26,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def write_sheet(path: str | Path, shown: Sequence[Reply]) -> None:
-    """Write the posts that were shown as one PNG, each post once, with its latest reason.
+    """Write the posts that were shown as one PNG, each with its latest reason.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def contact_sheet(
     Parameters
     ----------
     pictures : paths; None, or a file that cannot be read, becomes a drawn card.
-    captions : a heading line and more text below it, folded to the thumbnail's width and cut
-        after `CAPTION_LINES` lines.
+    captions : a heading line and more text below it, folded to the thumbnail's
+        width and cut after `CAPTION_LINES` lines.
 
     Returns
     -------
@@ -84,13 +84,13 @@ def contact_sheet(
 def read_thumbnail(
     path: str | Path, width: int, height: int, ground: str
 ) -> Image.Image | None:
-    """Read a picture as RGB of at most `width` × `height` pixels; None if it cannot be read.
+    """Read a picture, at most `width` × `height` pixels; None if that fails.
 
     Where it is transparent, `ground` shows through.
     """
     try:
         with Image.open(path) as file:
-            file.draft("RGB", (4 * width, 4 * height))  # lets a large JPEG be read faster
+            file.draft("RGB", (4 * width, 4 * height))  # reads large JPEGs faster
             image = file.convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
@@ -154,7 +154,7 @@ def _folded(text: str, font: Font) -> list[str]:
 
 
 def _shortened(text: str, font: Font, cut: bool = False) -> str:
-    """Cut a line to the width of a picture and end it with dots; `cut`: more text followed it."""
+    """Cut a line to a picture's width and add dots; `cut`: more text followed it."""
     if not cut and font.getlength(text) <= PICTURE_SIZE:
         return text
     text = text.rstrip(". ")

@@ -28,7 +28,8 @@ def asker(
 
     Parameters
     ----------
-    complete : line before the cursor → (completion of its last word, what it is).
+    complete : line before the cursor → (completion of its last word, what it
+        is).
     """
     session: PromptSession[str] = PromptSession(
         prompt, completer=_WordCompleter(complete), complete_in_thread=True

@@ -1,8 +1,8 @@
 """Replies in color, by rich (an extra), with a thumbnail beside each post.
 
-The thumbnail is drawn as half blocks in terminals that show 24-bit color: each character cell is
-two pixels, the upper one in the color of the block and the lower one in that of its background
-(ISO 8613-6 colors, `ESC[38;2;r;g;bm`).
+The thumbnail is drawn as half blocks in terminals that show 24-bit color: each
+character cell is two pixels, the upper one in the color of the block and the
+lower one in that of its background (ISO 8613-6 colors, `ESC[38;2;r;g;bm`).
 """
 
 from __future__ import annotations

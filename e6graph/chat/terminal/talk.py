@@ -1,7 +1,7 @@
 """The talk in a terminal, or from a pipe: reads the messages and prints the replies.
 
-At a keyboard prompt_toolkit edits the line and completes commands and tags, and rich colors the
-posts. Without these extras the talk is plain.
+At a keyboard prompt_toolkit edits the line and completes commands and tags, and
+rich colors the posts. Without these extras the talk is plain.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def talk(
 ) -> list[Reply]:
     """Read messages and print the replies until /quit or the end of the input.
 
-    The lines of a pipe are echoed after the prompt, so that the output reads as a talk.
+    The lines of a pipe are echoed after the prompt, so that the output reads as
+    a talk.
 
     Returns
     -------
@@ -51,7 +52,8 @@ def talk(
     stdin, stdout = stdin or sys.stdin, stdout or sys.stdout
     for stream in (stdin, stdout):
         if hasattr(stream, "reconfigure"):
-            # A stray byte, or a terminal that knows ASCII alone, must not end the talk.
+            # A stray byte, or a terminal that knows ASCII alone, must not end
+            # the talk.
             stream.reconfigure(errors="replace")
     show = _printer(stdout)
     shown = []
@@ -87,7 +89,7 @@ def _replies(conversation: Conversation, message: str | Picture) -> list[Reply]:
 
 
 def read_picture(path: str) -> Picture:
-    """Read a file, or say why it cannot be read; at most `PICTURE_LIMIT` bytes and one are read."""
+    """Read at most `PICTURE_LIMIT` bytes and one of a file, or say why it fails."""
     place = Path(os.path.expanduser(path))
     try:
         if not place.is_file():  # a device or a pipe may never end
@@ -109,7 +111,7 @@ def _message(line: str) -> str | Picture:
 
 
 def _saved(name: str, data: bytes) -> str:
-    """Write a document into the current directory, over no other file; say where it is."""
+    """Write a document here, over no other file; say where it is."""
     stem, dot, suffix = name.rpartition(".")
     for number in range(1, 100):
         place = Path(name if number == 1 else f"{stem}-{number}{dot}{suffix}")
@@ -124,14 +126,15 @@ def _saved(name: str, data: bytes) -> str:
     return f"Not written: there are a hundred files {name} here."
 
 
-# -- input -----------------------------------------------------------------------------------------
+# -- input
 def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
     """Yield lines until the end of the input or Ctrl-C."""
     typed = stdin.isatty() and stdin is sys.stdin
     ask = _asker(conversation) if typed else None
     try:
         while line := ask() + "\n" if ask else stdin.readline(MESSAGE_LIMIT * 4):
-            # Skip the rest of a line that is too long: it is not a message of its own.
+            # Skip the rest of a line that is too long: it is not a message of
+            # its own.
             end = line
             while not end.endswith("\n") and (end := stdin.readline(MESSAGE_LIMIT)):
                 pass
@@ -156,13 +159,15 @@ def _asker(conversation: Conversation) -> Callable[[], str]:
 def completions(conversation: Conversation, text: str) -> list[tuple[str, str]]:
     """Return (completion, what it is) for the last word of a line: a command or a tag.
 
-    Tags are offered from two letters on, and not after a command that takes none.
+    Tags are offered from two letters on, and not after a command that takes
+    none.
     """
     *before, word = re.split(r"[ ,]+", text)
     if not before and word.startswith("/"):
         return complete_command(COMMANDS, word)
     first = before[0] if before else ""
-    if first.startswith("/") and "TAGS" not in COMMANDS.get(first[1:], ("",))[0]:
+    command = COMMANDS.get(first[1:], COMMANDS["help"])
+    if first.startswith("/") and "TAGS" not in command.argument:
         return []
     if len(word) < 2:
         return []
@@ -170,9 +175,9 @@ def completions(conversation: Conversation, text: str) -> list[tuple[str, str]]:
     return [(tag.name, f"{tag.category}, {tag.posts:,} posts") for tag in found]
 
 
-# -- output ----------------------------------------------------------------------------------------
+# -- output
 def _printer(stdout: TextIO) -> Callable[[Reply], None]:
-    """Return a function that prints a reply: in color where that can be seen, or plain."""
+    """Return a function that prints a reply, in color where that can be seen."""
     width = min(shutil.get_terminal_size().columns, WIDEST)
     if stdout.isatty():
         with suppress(ImportError):

@@ -30,7 +30,8 @@ def run(args: Namespace, room: Room) -> None:
     with needs("starlette uvicorn"):
         from . import server
 
-    # A port that is taken should be said before the board is loaded, which takes seconds.
+    # A port that is taken should be said before the board is loaded, which
+    # takes seconds.
     with (
         server.listen(args.host, args.port) as listening,
         room.sessions(server.PAGE_COMMANDS) as sessions,

@@ -1,8 +1,9 @@
 """Decides who may ask the page's server, and tells it which user asks.
 
-Browsers may call the server by an allowed name only (against DNS rebinding). Apart from opening
-the page, a request must come from the page itself (Fetch Metadata; Origin where a browser does not
-send it). A user is a random cookie; the profiles know only its SHA-256.
+Browsers may call the server by an allowed name only (against DNS rebinding).
+Apart from opening the page, a request must come from the page itself (Fetch
+Metadata; Origin where a browser does not send it). A user is a random cookie;
+the profiles know only its SHA-256.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import secrets
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,16 +34,14 @@ _HEADERS = {
 
 
 class AccessControl:
-    """ASGI middleware: refuses foreign names and pages, finds the user, adds the headers."""
+    """ASGI middleware that refuses foreign pages, finds the user, adds headers."""
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self.app = app
         self.hosts = {*LOOPBACK, *(host.lower() for host in hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = Headers(scope=scope)
         cookie = _COOKIE.search(headers.get("cookie", ""))
         token = cookie[1] if cookie else secrets.token_hex(16)
         digest = hashlib.sha256(token.encode()).hexdigest()
@@ -61,14 +61,14 @@ class AccessControl:
             refusal = PlainTextResponse(f"{problem}\n", 403)
             return await refusal(scope, receive, answer)
 
-        # A GET sets no cookie: a link from elsewhere comes without the (strict) cookie that the
-        # browser may well have, and a new one would replace it.
+        # A GET sets no cookie: a link from elsewhere comes without the (strict)
+        # cookie that the browser may well have, and a new one would replace it.
         if not cookie and scope["method"] == "POST":
             attributes = f"HttpOnly; SameSite=Strict; Path=/; Max-Age={COOKIE_SECONDS}"
             added["set-cookie"] = f"e6graph={token}; {attributes}"
         return await self.app(scope, receive, answer)
 
-    def _problem(self, scope: Scope, headers: dict[str, str]) -> str:
+    def _problem(self, scope: Scope, headers: Headers) -> str:
         """Say why a request is refused; "" if it is not."""
         host, site = headers.get("host", ""), headers.get("sec-fetch-site")
         if not self._is_own_name(host):

@@ -1,8 +1,8 @@
-"""The talk in a browser: one static page and a small JSON API, on this machine unless told so.
+"""The talk in a browser: one static page and a small JSON API.
 
-Starlette and uvicorn (7 packages, 5 MB installed), not Gradio 6.31 (54 packages, 341 MB): its page
-of 64 files has 5 inline scripts, which a strict Content-Security-Policy forbids, names two outside
-hosts, and has neither a box that completes tags nor keys for the ratings.
+Starlette and uvicorn install 7 packages, Gradio 54; and Gradio's page has
+inline scripts, which a strict Content-Security-Policy forbids, and asks outside
+hosts.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ FILES = {
     "icon.svg": "image/svg+xml",
 }
 PAGE_COMMANDS = {
-    name: words for name, words in COMMANDS.items() if name not in ("picture", "start", "quit")
+    name: COMMANDS[name] for name in COMMANDS if name not in ("picture", "start", "quit")
 }
-"""The commands that /help and the completion list; the page has its own ways for the others."""
+"""What /help and the completion list; the page has its own ways for the others."""
 
 MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
 PREFIX_LIMIT = 100  # characters of a word to complete
@@ -142,8 +142,9 @@ def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
 
     Parameters
     ----------
-    hosts : names besides the loopback's by which browsers may call this server; 0.0.0.0 and ::
-        allow every literal address (which cannot be pointed elsewhere, as a name can).
+    hosts : names besides the loopback's by which browsers may call this server;
+        0.0.0.0 and :: allow every literal address (which cannot be pointed
+        elsewhere, as a name can).
     """
     site = _Site(sessions)
     return Starlette(
@@ -199,7 +200,7 @@ class _Site:
         return _json_response(taste)
 
     async def complete(self, request: Request) -> Response:
-        """Answer [name, category, number of posts or what the command does], the best first."""
+        """Answer [name, category, number of posts or what it does], the best first."""
         prefix = request.query_params.get("q", "").strip()[:PREFIX_LIMIT]
         found: list[tuple[str, str, str]] = []
         if prefix.startswith("/"):
@@ -242,7 +243,7 @@ async def _refusal(request: Request, error: Any) -> Response:
 
 
 async def _ask(call: Callable[..., _Result], *arguments: object) -> _Result:
-    """Call in a thread what would block; what only the operator can mend is logged for them."""
+    """Call in a thread what would block; log what only the operator can mend."""
     try:
         return await run_in_threadpool(call, *arguments)
     except E6GraphError as error:
