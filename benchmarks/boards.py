@@ -3,9 +3,9 @@
     python -m benchmarks.boards debian OUT               # what `apt-cache dumpavail` prints here
     python -m benchmarks.boards openmoji PACKAGE OUT     # PACKAGE: the unpacked npm package
 
-Debian: a package with debtags is a post, its facets, section, maintainer and dependencies are tags, and
-the metapackages and tasks are pools. OpenMoji: a drawing is a post with its words and colors as tags,
-a subgroup is a pool, a skin-tone variant has its base as parent.
+Debian: a package with debtags is a post; its facets, section, maintainer and dependencies are tags;
+metapackages and tasks are pools. OpenMoji: a drawing is a post with its words and colors as tags;
+a subgroup is a pool; a skin-tone variant has its base as parent.
 """
 
 from __future__ import annotations
@@ -109,16 +109,17 @@ def read_packages(lines: Iterable[str]) -> dict[str, Fields]:
     """
     packages: dict[str, Fields] = {}
     fields: dict[str, str] = {}
+    key = ""
     for line in [*lines, ""]:
         line = line.rstrip("\n")
         if not line:
             packages.setdefault(fields.get("Package", ""), fields)
             fields = {}
         elif line[0] in " \t":
-            fields[last] += " " + line.strip()
+            fields[key] += " " + line.strip()
         else:
-            last, _, value = line.partition(":")
-            fields[last] = value.strip()
+            key, _, value = line.partition(":")
+            fields[key] = value.strip()
     packages.pop("", None)
     return packages
 
@@ -178,7 +179,9 @@ def debian(packages: Mapping[str, Fields], directory: Path) -> None:
     for name, fields in packages.items():
         if fields.get("Section") not in COLLECTIONS:
             for other in related(fields, "Depends", "Recommends"):
-                outside = other in ids and source(other, packages[other]) != source(name, fields)
+                outside = other in ids and source(other, packages[other]) != source(
+                    name, fields
+                )
                 favorites[other] += outside
 
     posts: list[dict[str, object]] = []
@@ -215,7 +218,9 @@ def debian(packages: Mapping[str, Fields], directory: Path) -> None:
     pools = {}
     for name, fields in packages.items():
         # A collection of everything says nothing about what belongs together.
-        if fields.get("Section") in COLLECTIONS and not name.endswith(("-all", "-extra", "-full")):
+        if fields.get("Section") in COLLECTIONS and not name.endswith(
+            ("-all", "-extra", "-full")
+        ):
             brought = related(fields, "Depends", "Recommends", "Suggests")
             one_a_source: dict[str, int] = {}
             for other in (other for other in brought if other in ids):
@@ -225,43 +230,26 @@ def debian(packages: Mapping[str, Fields], directory: Path) -> None:
 
 
 # -- OpenMoji --------------------------------------------------------------------------------------
-PALETTE = {  # the colors of data/color-palette.json, by the names in its guidelines
-    "black": 0x000000,
-    "white": 0xFFFFFF,
-    "blue": 0x92D3F5,
-    "blue_shadow": 0x61B2E4,
-    "navy_blue": 0x1E50A0,
-    "red": 0xEA5A47,
-    "red_shadow": 0xD22F27,
-    "maroon": 0x781E32,
-    "green": 0xB1CC33,
-    "green_shadow": 0x5C9E31,
-    "dark_green": 0x186648,
-    "yellow": 0xFCEA2B,
-    "yellow_shadow": 0xF1B31C,
-    "light_grey": 0xD0CFCE,
-    "grey": 0x9B9B9A,
-    "dark_grey": 0x3F3F3F,
-    "orange": 0xF4AA41,
-    "orange_shadow": 0xE27022,
-    "pink": 0xFFA7C0,
-    "pink_shadow": 0xE67A94,
-    "purple": 0xB399C8,
-    "purple_shadow": 0x8967AA,
-    "brown": 0xA57939,
-    "brown_shadow": 0x6A462F,
-}
-SKIN = (0xFADCBC, 0xDEBB90, 0xC19A65, 0x352318)  # counted, but not as a color of the drawing
+PALETTE_ORDER = """
+black white blue blue_shadow red red_shadow green green_shadow yellow yellow_shadow light_grey grey
+dark_grey orange orange_shadow pink pink_shadow purple purple_shadow brown brown_shadow navy_blue
+maroon dark_green
+"""
+COLOR_NAMES = PALETTE_ORDER.split()
+"""Names of the colors of data/color-palette.json, in its order."""
+SKIN = ["#fadcbc", "#debb90", "#c19a65", "#352318"]  # counted, but not as a drawing's color
 BASE_COLORS = {
-    **{name: name.removesuffix("_shadow") for name in PALETTE if name.endswith("_shadow")},
+    **{name: name[: -len("_shadow")] for name in COLOR_NAMES if name.endswith("_shadow")},
     "light_grey": "grey",
     "dark_grey": "grey",
     "navy_blue": "blue",
     "dark_green": "green",
 }
 TONES = ("light", "medium-light", "medium", "medium-dark", "dark")
-STOP_WORDS = frozenset("a and at for from in of on or the to with".split())
-NO_PLURAL = re.compile(r".*(s|ing|ed|age|ity|fish|lf|fe|foot|tooth|child|mouse|goose|deer|battery)")
+STOP_WORDS = {"a", "and", "at", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
+NO_PLURAL = re.compile(
+    r".*(s|ing|ed|age|ity|fish|lf|fe|foot|tooth|child|mouse|goose|deer|battery)"
+)
 
 
 def render(path: Path, pixels: int = 256) -> Image.Image:
@@ -272,18 +260,22 @@ def render(path: Path, pixels: int = 256) -> Image.Image:
     return Image.open(io.BytesIO(bytes(drawn))).convert("RGBA")
 
 
-def colors(picture: Image.Image) -> set[str]:
-    """Name the palette's colors that cover a tenth of a drawing; black is outlines below half."""
+def colors(picture: Image.Image, palette: Sequence[str]) -> set[str]:
+    """Name the colors that cover a tenth of a drawing; black is mere outlines below a half.
+
+    Parameters
+    ----------
+    palette : "#rrggbb" of each of `COLOR_NAMES`.
+    """
     pixels = np.asarray(picture).reshape(-1, 4)
     opaque = pixels[pixels[:, 3] >= 128, :3].astype(int)
     if not len(opaque):
         return set()
-    known = np.array([*PALETTE.values(), *SKIN])
-    palette = np.stack([known >> 16, known >> 8 & 255, known & 255], 1)
+    known = np.array([list(bytes.fromhex(text[1:])) for text in (*palette, *SKIN)])
     shades, counts = np.unique(opaque, axis=0, return_counts=True)
-    nearest = ((shades[:, None] - palette) ** 2).sum(2).argmin(1)
+    nearest = ((shades[:, None] - known) ** 2).sum(2).argmin(1)
     share = np.bincount(nearest, counts, len(known)) / len(opaque)
-    found = {name for name, part in zip(PALETTE, share, strict=False) if part >= 0.1}
+    found = {name for name, part in zip(COLOR_NAMES, share, strict=False) if part >= 0.1}
     return found - ({"black"} if share[0] < 0.5 else set())
 
 
@@ -346,8 +338,11 @@ def openmoji(package: Path, directory: Path) -> None:
     """Write the board of the unpacked npm package, with a preview of every drawing."""
     try:
         emojis = json.loads((package / "data" / "openmoji.json").read_text("utf-8"))
+        palette = json.loads((package / "data" / "color-palette.json").read_text())["colors"]
     except OSError as error:
-        raise BadInput(f"{error.filename}: expected the unpacked npm package openmoji") from error
+        raise BadInput(
+            f"{error.filename}: expected the unpacked npm package openmoji"
+        ) from error
     numbers = {emoji["hexcode"]: i for i, emoji in enumerate(emojis)}
     bases = [emojis[numbers.get(e["skintone_base_hexcode"], i)] for i, e in enumerate(emojis)]
     found = [words_of(emoji, base) for emoji, base in zip(emojis, bases, strict=True)]
@@ -360,12 +355,14 @@ def openmoji(package: Path, directory: Path) -> None:
     groups_of: dict[str, set[str]] = defaultdict(set)
     pools: dict[str, list[int]] = defaultdict(list)
     posts: list[dict[str, object]] = []
-    for i, (emoji, base) in enumerate(zip(tqdm(emojis, "drawings", disable=None), bases)):
+    for i, emoji in enumerate(tqdm(emojis, "drawings", disable=None)):
+        base, (named, qualities) = bases[i], found[i]
         path = package / "color" / "svg" / f"{emoji['hexcode']}.svg"
         picture = render(path)
-        seen = colors(picture) - ({"brown", "brown_shadow"} if emoji["skintone"] else set())
+        seen = colors(picture, palette) - (
+            {"brown", "brown_shadow"} if emoji["skintone"] else set()
+        )
         seen |= {BASE_COLORS[name] for name in seen if name in BASE_COLORS}
-        named, qualities = found[i]
         group, subgroup = group_tag(emoji["group"]), group_tag(emoji["subgroups"])
         author = word(emoji["openmoji_author"])
         other = {tag for tag in qualities if tag.endswith("_skin_tone")}
@@ -374,7 +371,7 @@ def openmoji(package: Path, directory: Path) -> None:
             other.add(f"unicode_{emoji['unicode']}")
 
         categories |= {author: 1, **dict.fromkeys(other, 7)}
-        if emoji["subgroups"] == "country-flag":
+        if emoji["group"] == "flags":
             categories |= dict.fromkeys(qualities, 3)
         groups_of[subgroup].add(group)
         md5 = f"{hashed(emoji['hexcode']):032x}"
@@ -408,7 +405,9 @@ def openmoji(package: Path, directory: Path) -> None:
     groups = set().union(*groups_of.values())
     categories |= {tag: 5 for tag in groups_of if tag not in groups} | dict.fromkeys(groups, 3)
     implications = {
-        tag: next(iter(above)) for tag, above in groups_of.items() if len(above) == 1
+        tag: next(iter(above))
+        for tag, above in groups_of.items()
+        if len(above) == 1 and tag not in groups
     }
     implications |= {f"{a}_(colour)": f"{b}_(colour)" for a, b in BASE_COLORS.items()}
     implications |= {f"{tone}_skin_tone": "skin_tone" for tone in TONES}
@@ -417,11 +416,11 @@ def openmoji(package: Path, directory: Path) -> None:
         for spelling in variants(tag, categories.get(tag, 0)) - names:
             aliases[spelling] = tag
     for emoji in emojis:
-        noun = word(re.split(r"[\s,:]+", emoji["annotation"])[-1])
+        noun = emoji["annotation"].partition(": ")[0].split()[-1].lower()
         many = plural(noun)
-        if many and emoji["group"] != "flags" and noun in names and many not in names:
+        if many and many not in names and noun in names and not categories.get(noun):
             aliases[many] = noun
-    kept = {a: b for a, b in implications.items() if a in names and b in names and a != b}
+    kept = {a: b for a, b in implications.items() if a in names and b in names}
     write_board(directory, posts, categories, aliases, kept, pools)
 
 
@@ -447,7 +446,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         try:
             listed = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
         except (OSError, subprocess.CalledProcessError) as error:
-            raise E6GraphError(f"apt-cache dumpavail failed ({error}): use a Debian system") from error
+            raise E6GraphError(
+                f"apt-cache dumpavail failed ({error}): use a Debian system"
+            ) from error
         debian(read_packages(listed.stdout.splitlines()), args.out)
 
 
