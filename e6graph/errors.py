@@ -82,8 +82,12 @@ def reading(
 
 
 @contextlib.contextmanager
-def needs(package: str) -> Iterator[None]:
+def needs(package: str, listed_in: str = EXTRAS) -> Iterator[None]:
     """Turn a failed import of an optional package into one line that says what to install.
+
+    Parameters
+    ----------
+    listed_in : the requirements file that names the package.
 
     Raises
     ------
@@ -98,5 +102,5 @@ def needs(package: str) -> Iterator[None]:
         reason = str(error).partition("\n")[0]
         raise E6GraphError(
             f"{package} cannot be imported ({reason}): pip install {package} "
-            f"({EXTRAS} lists all optional packages)"
+            f"({listed_in} lists all optional packages)"
         ) from None

@@ -13,7 +13,7 @@ from e6graph import PostGraph
 from e6graph.embedding import als, companions, cooccurrence
 from e6graph.embedding.companions import COMPLETION_RIDGE as RIDGE
 from e6graph.embedding.companions import DROPOUT, Companions, invert, save_companions
-from e6graph.errors import BadArtifact, BadInput
+from e6graph.errors import BadArtifact, BadInput, E6GraphError
 from e6graph.evaluate import completing
 from e6graph.recommend import completion
 from e6graph.recommend.completion import TagCompleter
@@ -294,6 +294,10 @@ def test_counts_of_shown_posts_are_those_of_the_mask(graph, built_index):
 # -- the evaluation -------------------------------------------------------------------------------
 
 
+def not_installed(*args):
+    raise E6GraphError("not there")
+
+
 def test_hidden_tags_are_a_fifth_of_odd_rows_and_gone_from_what_is_learnt():
     rng = np.random.default_rng(0)
     dense_x = (rng.random((40, 30)) < 0.4).astype(np.float32)
@@ -320,7 +324,7 @@ def test_ease_is_the_best_linear_map_with_a_zero_diagonal():
 
 
 def test_item_knn_and_co_occurrence_by_hand(graph, monkeypatch):
-    monkeypatch.setattr(completing, "_als", lambda *args: "not now")
+    monkeypatch.setattr(completing, "als_completer", not_installed)
     monkeypatch.setattr(completing, "suggester", lambda *args: None)  # x is not the graph's
     x = np.array([[1, 1, 0], [1, 1, 1], [1, 0, 0.0]], np.float32)
     methods = dict(completing.completers(graph, sp.csr_matrix(x)))
@@ -346,15 +350,17 @@ def test_als_folds_seen_tags_in_as_one_more_post(monkeypatch):
     confidence[seen] = weight[seen]
     system = tags.T @ np.diag(confidence) @ tags + 0.02 * np.eye(64)
     factors = np.linalg.solve(system, tags[seen].T @ weight[seen])  # Hu et al. 2008, eq. 4
-    got = completing._als(x, 64, 0)(seen)
+    got = completing.als_completer(x, 64, 0)(seen)
     assert got == pytest.approx(tags @ factors, abs=1e-3)
 
 
 def test_what_is_left_out_is_said_with_its_reason(graph, monkeypatch):
-    monkeypatch.setattr(completing, "_als", lambda *args: "not there")
+    monkeypatch.setattr(completing, "als_completer", not_installed)
     rows, notes = completing.completion_table(graph, "all tags", 20, ridges=(10,))
     names = [name for name, *_ in rows]
-    assert "ALS, 64 factors: not there" in notes and not any("ALS" in name for name in names)
+    assert "ALS, 64 factors: left out: not there" in notes and not any(
+        "ALS" in name for name in names
+    )
     assert names[-2:] == ["EASE, λ 10", "suggest_tags"]  # ours last
     assert completing.affordable(12_000, False, False) == ((100, 10), [])
     for quick, asked, ridges in ((False, True, (10,)), (False, False, ()), (True, True, ())):
@@ -372,7 +378,7 @@ def test_ease_of_many_tags_is_for_those_who_ask_for_completion_alone(graph, monk
     monkeypatch.setattr(completing, "EASE_LARGEST", 3)
     monkeypatch.setattr(completing, "CASES", 5)
     monkeypatch.setattr(completing, "ABSENT", 5)
-    monkeypatch.setattr(completing, "_als", lambda *args: "not now")
+    monkeypatch.setattr(completing, "als_completer", not_installed)
     for sections, names in ((["completion"], {"EASE, λ 10"}), (["completion", "walk"], set())):
         args = Namespace(quick=False, seed=0, sections=sections)
         tables = completing.section(graph, args)
@@ -389,14 +395,14 @@ def test_completion_is_judged_with_suggestions_above_popularity(graph):
 
 
 def test_what_suggestions_are_made_from_holds_no_hidden_tag(graph):
-    matrix, _ = completing.hide(completing._matrix(graph, "all tags"), 30)
+    matrix, _ = completing.hide(completing.dictionary_matrix(graph, "all tags"), 30)
     made = completing.suggester(graph, matrix, cooccurrence([matrix]))
     full = graph._completer._ranking.posts.tags_of
     assert len(made._ranking.posts.tags_of.values) == matrix.nnz < len(full.values)
 
 
 def test_posts_taken_off_the_board_are_odd_and_gone(graph):
-    matrix = completing._matrix(graph, "all tags")
+    matrix = completing.dictionary_matrix(graph, "all tags")
     learnt, posts, _ = completing.absent(graph, 12, seed=0)
     gone = np.flatnonzero(np.diff(learnt.indptr) != np.diff(matrix.indptr))
     assert len(posts) == len(gone) == 12 and (gone % 2 == 1).all()

@@ -282,7 +282,7 @@ def test_on_tate_recommend_finds_the_hidden_pool_member(tate_index):
     pools = [
         np.searchsorted(graph.posts.ids, p) for p in graph.posts.pools["post_ids"].to_pylist()
     ]
-    queries = evaluate.pool_queries(pools, 300)
+    queries = evaluate.judging_queries(pools, 300)
     rows = evaluate.baselines(graph)
     tfidf = evaluate.judge(rows["TF-IDF cosine"], queries)
     popular = evaluate.judge(rows["popularity"], queries)
