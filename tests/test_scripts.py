@@ -10,8 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
-import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -446,80 +444,62 @@ def artifacts(index):
     }
 
 
+def run_killed_at(moment, index, script, planted):
+    """A script ended by SIGKILL at a step of its work (see kill_at.py): exit status and stderr."""
+    command = [sys.executable, ROOT / "tests" / "kill_at.py", moment, index, ROOT / script]
+    command += arguments(script, index, planted)
+    done = subprocess.run(
+        list(map(str, command)), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.fixture
+def another_board(planted, tmp_path):
+    """The export for each script: hydrate_data.py reads another, so that every file changes."""
+    other = planted_export(tmp_path / "export", posts=300, seed=4)
+    return {script: other if script == "hydrate_data.py" else planted for script in STAGES}
+
+
 @pytest.mark.parametrize("script", STAGES)
-def test_killed_at_random_moments_it_leaves_old_or_new_whole(
-    planted, built_index, tmp_path, script
+def test_killed_at_any_step_it_leaves_old_or_new_whole(
+    another_board, built_index, tmp_path, script
 ):
-    """SIGKILL at three moments between the imports and the end; the next run succeeds."""
+    """Killed early, midway and late in the same index; the next run succeeds."""
     index, done = tmp_path / "index", tmp_path / "done"
     shutil.copytree(built_index, index)
     shutil.copytree(built_index, done)
-    if script == "hydrate_data.py":  # from another board, so that every file changes
-        planted = planted_export(tmp_path / "export", posts=300, seed=4)
-    begun = time.perf_counter()
-    assert run(script, *arguments(script, done, planted))[0] == 0
-    length = time.perf_counter() - begun
+    status, err = run_killed_at("never", done, script, another_board[script])
+    assert status == 0, err
+    steps = int(err.split()[-1])
+    assert steps > 15
     old, new = artifacts(index), artifacts(done)
     assert old != new
     rng = random.Random(script)
-    killed = 0
-    for moment in range(3):
-        process = start(script, *arguments(script, index, planted))
-        time.sleep(length * (0.35 + 0.55 * (moment + rng.random()) / 3))
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        killed += process.returncode == -signal.SIGKILL
+    for third in range(3):
+        step = steps * third // 3 + rng.randrange(steps // 3)
+        status, err = run_killed_at(step, index, script, another_board[script])
+        assert status == -signal.SIGKILL, f"step {step} of {steps}: {err}"
         Store(index)
-        assert artifacts(index) in (old, new)
-    assert killed
-    assert run(script, *arguments(script, index, planted))[0] == 0
+        assert artifacts(index) in (old, new), f"step {step} of {steps}"
+    assert run(script, *arguments(script, index, another_board[script]))[0] == 0
     assert artifacts(index) == new
     assert not [p.name for p in index.iterdir() if p.name.startswith(".") and p.name != ".lock"]
 
 
-KILLED_AT = textwrap.dedent("""
-    import os, runpy, signal, sys
-    moment, script, sys.argv = sys.argv[1], sys.argv[2], sys.argv[2:]
-    real, journal = os.replace, []
-    def replace(source, target):
-        journal.append(str(target).endswith(".journal.json"))
-        second = any(journal[:-2]) and not journal[-2]
-        if journal[-1] and moment == "the journal" or second and moment == "the second rename":
-            os.kill(os.getpid(), signal.SIGKILL)
-        real(source, target)
-    os.replace = replace
-    runpy.run_path(script, run_name="__main__")
-""")
-
-
-@pytest.mark.parametrize("moment", ["the journal", "the second rename"])
+@pytest.mark.parametrize("moment", ["journal", "second rename"])
 @pytest.mark.parametrize("script", STAGES)
 def test_killed_at_the_moments_chance_seldom_meets(
-    planted, built_index, tmp_path, script, moment
+    another_board, built_index, tmp_path, script, moment
 ):
     """Before the journal is there the old set stays; after it, whoever opens finishes the new."""
     index = tmp_path / "index"
     shutil.copytree(built_index, index)
     old = artifacts(index)
-    if script == "hydrate_data.py":
-        planted = planted_export(tmp_path / "export", posts=300, seed=4)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            KILLED_AT,
-            moment,
-            ROOT / script,
-            *map(str, arguments(script, index, planted)),
-        ],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    status, err = run_killed_at(moment, index, script, another_board[script])
+    assert status == -signal.SIGKILL, err
     store = Store(index)
-    assert (artifacts(index) == old) == (moment == "the journal")
+    assert (artifacts(index) == old) == (moment == "journal")
     store.check(MAKES[script])
 
 
