@@ -35,7 +35,8 @@ NEEDS = {  # on an empty index
     "solve_attenuator.py": "run embed_tags.py first",
     "construct_index.py": "run embed_tags.py first",
 }
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+ENVIRONMENT = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+PATIENCE = 600  # seconds: ends a script that hangs; no machine is so slow
 
 
 def start(script, *args, **options):
@@ -54,16 +55,15 @@ def start(script, *args, **options):
 def run(script, *args):
     """(exit status, stdout, stderr) of a script in a process of its own."""
     process = start(script, *args)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 
 def one_line(err):
-    """The last line of stderr, after checking that it is the only one but for progress bars."""
+    """The only line of stderr: progress bars do not show where stderr is no terminal."""
     lines = [text for text in re.split(r"[\r\n]", err) if text.strip()]
-    said = [text for text in lines if not re.search(r"\| *\d+/|\d+(it|posts|%)|posts: 0", text)]
-    assert len(said) == 1 and "Traceback" not in err, err
-    return said[0]
+    assert len(lines) == 1 and "Traceback" not in err, err
+    return lines[0]
 
 
 def snapshot(index):
@@ -230,7 +230,7 @@ def test_wrong_options_are_refused_and_named(built_index, script, capsys, tmp_pa
         assert caught.value.code == 2
         said = capsys.readouterr().err.splitlines()[-1]
         name = re.findall(r"--\S+", wrong)[-1]
-        assert f"error: argument {name}" in said, said
+        assert re.search(rf"{name}(?![\w-])", said), said
     assert snapshot(index) == before
 
 
@@ -553,7 +553,7 @@ def test_a_reader_that_goes_away_is_no_error(planted, tmp_path):
     )
     process.stdout.close()
     err = process.stderr.read()
-    assert process.wait(60) == 141
+    assert process.wait(PATIENCE) == 141
     assert "Error" not in err and "Exception" not in err, err
     assert (tmp_path / "index" / "posts.parquet").exists()
 
@@ -575,5 +575,5 @@ def test_a_report_gives_size_and_time(tmp_path, capsys):
     (tmp_path / "file").write_bytes(bytes(2_500_000))
     cli.Report().wrote(tmp_path / "file", "3 × 4")
     out = capsys.readouterr().out
-    assert re.fullmatch(rf"{tmp_path}/file  3 × 4  2\.5 MB  0\.\d s\n", out)
+    assert re.fullmatch(rf"{tmp_path}/file  3 × 4  2\.5 MB  \d+\.\d s\n", out)
     assert isinstance(sys.stdout, io.TextIOBase)
