@@ -14,6 +14,7 @@ from e6graph.errors import BadInput, E6GraphError
 from e6graph.evaluate import plotting, protocol, recommending, report, searching, walking
 from e6graph.evaluate.__main__ import SECTIONS
 from e6graph.evaluate.methods import BETAS, K1, B, Exact, indicator, most_popular, popularity
+from e6graph.recommend.ranking import Ranking
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +226,8 @@ def test_a_part_left_out_changes_the_scores_of_a_copy_alone(graph, batch):
     whole = graph.ranking.score(rows, queries)
     for part in graph.ranking.parts:
         other = recommending.without(graph, part)
-        expected = graph.ranking.score(rows, queries, graph.ranking.parts | {part: 0.0})
+        parts = graph.ranking.parts | {part: 0.0}
+        expected = Ranking(graph.posts, parts).score(rows, queries)
         assert other.ranking.score(rows, queries) == pytest.approx(expected)
         found = other.recommend(posts=[int(graph.posts.ids[row]) for row in batch[0]], n=5)
         assert len(found) == 5

@@ -79,7 +79,7 @@ def test_requests_keep_their_distance_and_wanting_does_not_wait(site, tmp_path):
     fetcher.close()
     times = [asked.when for asked in site.asked]
     assert len(times) == 4 and min(b - a for a, b in pairwise(times)) > 0.14
-    assert fetching.DELAY >= 1
+    assert fetching.REQUEST_DELAY >= 1
 
 
 def test_what_the_site_has_not_is_asked_for_once_and_written_down(site, fetcher, tmp_path):
@@ -97,7 +97,7 @@ def test_what_the_site_has_not_is_asked_for_once_and_written_down(site, fetcher,
 
 
 def test_too_many_wait_and_the_oldest_go_without(site, monkeypatch, tmp_path):
-    monkeypatch.setattr(fetching, "WAITING", 3)
+    monkeypatch.setattr(fetching, "QUEUE_LENGTH", 3)
     shown = posts(8)
     site.put(address(shown[0].md5), Answer(PICTURE[:20], pause=0.02))  # is in hand meanwhile
     for one in shown[1:]:
@@ -170,17 +170,17 @@ def test_a_session_fetches_what_it_shows_and_nothing_else(site, fetcher, tmp_pat
 
 
 def test_the_terminal_waits_a_moment(site, fetcher, tmp_path, monkeypatch):
-    monkeypatch.setattr(terminal, "THUMBNAIL", 0.3)
+    monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", 0.3)
     (there,) = posts(1)  # of the next there is none
     site.put(address(there.md5), Answer(PICTURE[:10], pause=0.01))
     came = []
     with Profiles(tmp_path / "profiles.sqlite") as profiles:
-        talk = Conversation(FakeGraph(), profiles, "ann", tmp_path)
+        talk = Conversation(FakeGraph(), profiles, "ann", tmp_path, fetch=fetcher.want)
         show = lambda reply: came.append(reply.picture.is_file()) if reply.post else None  # noqa: E731
         monkeypatch.setattr(terminal, "_printer", lambda stdout: show)
         lines = io.StringIO("/enjoy inkwash\n/walk\n/skip\n")
         start = time.monotonic()
-        terminal.talk(talk, lines, io.StringIO(), fetcher.want)
+        terminal.talk(talk, lines, io.StringIO())
     assert came == [True, False]
     assert 0.3 < time.monotonic() - start < 2
 
@@ -195,9 +195,9 @@ def test_the_bot_fetches_previews_when_told_to_and_of_no_hidden_post(
     build(tmp_path / "index", tmp_path / "export", dim=4)
     for row in rows:
         site.put(address(row["md5"]), Answer(PICTURE))
-    monkeypatch.setattr(fetching, "DELAY", 0.0)
+    monkeypatch.setattr(fetching, "REQUEST_DELAY", 0.0)
     monkeypatch.setattr(Fetcher.__init__, "__defaults__", (None, 0.0))
-    monkeypatch.setattr(terminal, "LOOK", 0.002)
+    monkeypatch.setattr(terminal, "PREVIEW_POLL", 0.002)
     monkeypatch.chdir(tmp_path)
     command = ["--ratings", "sq", "--blacklist", "none", "--static-url", site.url]
 

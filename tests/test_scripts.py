@@ -153,18 +153,6 @@ def test_a_stage_on_an_empty_index_names_the_script_to_run_first(tmp_path, scrip
         assert list(tmp_path.iterdir()) == []  # and leaves nothing behind
 
 
-@pytest.mark.parametrize("script", [*STAGES, "solve_recognizer.py", "bot.py"])
-def test_help_shows_every_default(script):
-    status, out, err = run(script, "--help")
-    assert status == 0 and err == ""
-    options = re.split(r"\n  (?=-)", out.partition("\noptions:\n")[2])
-    assert len(options) > 3
-    for option in options:
-        if "--help" not in option:
-            assert "(default: " in " ".join(option.split()), option
-    assert "the index directory (default: index)" in out
-
-
 def test_hydrate_says_what_is_wrong_with_its_source(tmp_path):
     (tmp_path / "file").write_text("")
     for given, said in (

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ..embedding import als
 from ..embedding.companions import Companions, invert
 from ..embedding.dictionary import cooccurrence
-from ..recommend.completion import Completion
+from ..recommend.completion import TagCompleter
 from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Ranking
 from ..store.ragged import Ragged
@@ -192,7 +192,7 @@ def _als(matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = 0.02) ->
     return score
 
 
-def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) -> Completion:
+def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) -> TagCompleter:
     """`PostGraph.suggest_tags` as it would be, had the board's posts these tags alone."""
     tag_ids, width = graph.dictionary.tag_ids, len(graph.posts.names)
     turned = matrix.tocsc()
@@ -205,7 +205,7 @@ def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) ->
     shown = np.zeros(width, np.int64)
     shown[tag_ids] = frequency
     everything, words = np.ones(len(reduced), bool), replace(graph.dictionary, frqs=frequency)
-    return Completion(
+    return TagCompleter(
         Companions.of(counts, frequency), words, Ranking(reduced), everything, shown
     )
 

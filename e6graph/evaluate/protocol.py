@@ -31,13 +31,13 @@ Answer = Callable[[np.ndarray, int], np.ndarray]
 def pool_queries(
     pools: Sequence[np.ndarray], n: int = 1000, size: int = 5, seed: int = 0
 ) -> list[PoolQuery]:
-    """As `weighting.pool_queries`.
+    """As `weighting.draw_pool_queries`.
 
     Raises
     ------
     BadInput : no pool has three members.
     """
-    made = weighting.pool_queries(pools, n, size, seed)
+    made = weighting.draw_pool_queries(pools, n, size, seed)
     if not made:
         raise BadInput("no pool has three members that may be shown: nothing to judge by")
     return made

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from ..embedding import als
 from ..embedding.dictionary import unit_rows
+from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
 from .methods import BETA, Exact, most_popular
 from .plotting import lines
@@ -48,7 +50,7 @@ READ_AS = (
 
 
 class _Sizeless:
-    """In place of `sizes.Sizes`: no picture's size is known."""
+    """In place of `ranking.Sizes`: no picture's size is known."""
 
     def same(self, row: int) -> np.ndarray:
         return np.zeros(0, np.int64)
@@ -62,12 +64,12 @@ def without(graph: PostGraph, part: str) -> PostGraph:
 
     Without "size" the sizes bring no candidates either.
     """
-    made = copy.copy(graph)
-    made.ranking = copy.copy(graph.ranking)
+    ranking = copy.copy(graph.ranking)
     if part == "size":
-        made.ranking.sizes = _Sizeless()
-    made.ranking.parts = {**graph.ranking.parts, part: 0.0}
-    return made
+        ranking.sizes = _Sizeless()
+    ranking.parts = {**graph.ranking.parts, part: 0.0}
+    catalog = replace(graph.catalog, ranking=ranking)
+    return PostGraph(catalog, graph.ratings, Blacklist(()), graph.allowed)
 
 
 def methods(

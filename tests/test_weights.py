@@ -10,13 +10,13 @@ import hydrate_data
 import solve_attenuator
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact
-from e6graph.recommend.ranking import WEIGHTS
+from e6graph.recommend.ranking import DEFAULT_WEIGHTS
 from e6graph.recommend.weights import (
-    FILE,
-    fit,
-    learn,
+    WEIGHTS_FILE,
+    draw_pool_queries,
+    fit_weights,
+    learn_weights,
     open_ranking,
-    pool_queries,
     pool_rows,
     save_weights,
 )
@@ -34,15 +34,15 @@ def drawn(weights, n=4000, candidates=20, seed=0):
 
 def test_planted_weights_come_back_and_a_harmful_part_gets_nothing():
     planted = np.array([4.0, 1.5, -2.0])
-    found = fit(drawn(planted), np.ones(3))
+    found = fit_weights(drawn(planted), np.ones(3))
     assert found[:2] == pytest.approx(planted[:2], abs=0.3)
     assert found[2] == 0
 
 
 def test_nothing_to_learn_from_leaves_the_prior_and_little_moves_it_little():
     prior = np.array([5.0, 0.5])
-    assert fit([], prior) == pytest.approx(prior)
-    few, many = (fit(drawn(np.array([0.5, 5.0]), n), prior) for n in (5, 2000))
+    assert fit_weights([], prior) == pytest.approx(prior)
+    few, many = (fit_weights(drawn(np.array([0.5, 5.0]), n), prior) for n in (5, 2000))
     assert abs(few - prior).max() < abs(many - prior).max()
 
 
@@ -80,25 +80,25 @@ def test_what_makes_the_even_pools_gets_the_weight(tmp_path, pools_by, other, ca
     ranking = PostGraph.open(store.root, "sqe", None).ranking
     assert ranking.parts[pools_by] > 5 * max(ranking.parts[other], 0.1)
     assert "300 queries" in capsys.readouterr().out
-    assert learn(ranking) == (ranking.parts, 300)
+    assert learn_weights(ranking) == (ranking.parts, 300)
 
 
 def test_a_board_without_pools_has_the_defaults(tmp_path, capsys):
     export = write_export(tmp_path / "export", [post(i, "fox night") for i in range(1, 9)])
     store = build(export, tmp_path / "index")
-    assert PostGraph.open(store.root).ranking.parts == WEIGHTS
+    assert PostGraph.open(store.root).ranking.parts == DEFAULT_WEIGHTS
     assert "no pools to learn from" in capsys.readouterr().out
 
 
 def test_queries_hide_one_member_and_pass_over_short_pools():
     pools = [np.array([4, 5]), np.array([1, 2, 3, 3]), np.arange(10, 30)]
-    queries = pool_queries(pools, 50, size=5)
+    queries = draw_pool_queries(pools, 50, size=5)
     assert len(queries) == 50
     for rows, hidden in queries:
         pool = {1, 2, 3} if hidden < 10 else set(range(10, 30))
         assert {*rows, hidden} <= pool and hidden not in rows
         assert len(rows) == (2 if hidden < 10 else 5)
-    assert pool_queries(pools[:1], 50) == []
+    assert draw_pool_queries(pools[:1], 50) == []
 
 
 def test_pools_are_of_indexed_posts(built_index):
@@ -108,12 +108,15 @@ def test_pools_are_of_indexed_posts(built_index):
 
 
 @pytest.mark.parametrize(
-    "weights", [{"likeness": 1.0}, WEIGHTS | {"walk": -1.0}, WEIGHTS | {"walk": np.nan}]
+    "weights",
+    [{"likeness": 1.0}, DEFAULT_WEIGHTS | {"walk": -1.0}, DEFAULT_WEIGHTS | {"walk": np.nan}],
 )
 def test_foreign_weights_are_refused_in_one_line(built_index, weights, tmp_path):
     store = Store(tmp_path)
     with store.stage("construct_index.py") as stage:
         save_weights(stage, weights)
     posts = PostGraph.open(built_index).posts
-    with pytest.raises(BadArtifact, match=f"{FILE} weighs .*run construct_index.py again"):
+    with pytest.raises(
+        BadArtifact, match=f"{WEIGHTS_FILE} weighs .*run construct_index.py again"
+    ):
         open_ranking(store, posts)
