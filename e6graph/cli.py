@@ -90,7 +90,9 @@ def run(main: Callable[[], object]) -> int:
 def program() -> str:
     """Return the name of the running script, or of the module that `python -m` runs."""
     path = Path(sys.argv[0])
-    return f"e6graph.{path.parent.name}" if path.name == "__main__.py" else path.name
+    if path.name == "__main__.py":
+        return f"e6graph.{path.parent.name}"
+    return "e6graph" if path.name in ("", "-m") else path.name  # -m: while it imports
 
 
 def explain_missing(

@@ -56,19 +56,23 @@ def test_a_default_of_zero_is_shown():
     assert "of the draw (default: 0)" in text and text.endswith("none: all")
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_outside_the_environment_a_script_says_what_to_install(script):
-    done = subprocess.run(
-        [sys.executable, "-S", "-E", ROOT / script],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-    )
+@pytest.mark.parametrize(
+    ("started", "program"),
+    [
+        *(([script], script) for script in SCRIPTS),
+        (["-m", "e6graph.importdb"], "importdb.py"),
+        (["-m", "e6graph.normalize"], "e6graph"),
+    ],
+    ids=str,
+)
+def test_outside_the_environment_one_line_says_what_to_install(started, program):
+    """`-S` leaves out the installed packages."""
+    command = [sys.executable, "-S", "-E", *started]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == (
-        f"{script}: numpy is not installed: activate the environment (. .venv/bin/activate) "
-        "or pip install -r requirements.txt\n"
+        f"{program}: numpy is not installed: activate the environment "
+        "(. .venv/bin/activate) or pip install -r requirements.txt\n"
     )
 
 

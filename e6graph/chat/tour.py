@@ -134,11 +134,16 @@ class Tour:
             return [Reply(line, choices=["/surprise", "/help"])]
         graph = self._user.graph(profile)
         found = graph.personal(profile, n=n, seed=len(profile.seen), explore=explore)
-        liked = count(self._user.visible(profile.liked, graph), "post")
-        disliked = count(self._user.visible(profile.disliked, graph), "post")
-        source = f"{count(profile.enjoys, 'tag')} you enjoy and {liked} you liked"
-        against = f"away from {disliked} you disliked, without {count(profile.avoids, 'tag')}"
-        return self._show(found, f"{source}, {against}", profile)
+        parts = {
+            "the {} you enjoy": count(profile.enjoys, "tag"),
+            "the {} you liked": count(self._user.visible(profile.liked, graph), "post"),
+            "away from the {} you disliked": count(
+                self._user.visible(profile.disliked, graph), "post"
+            ),
+            "without the {} you avoid": count(profile.avoids, "tag"),
+        }
+        named = [words.format(many) for words, many in parts.items() if many[0] != "0"]
+        return self._show(found, ", ".join(named) or "no taste at all", profile)
 
     def _show(
         self,

@@ -13,9 +13,9 @@ from tqdm import tqdm
 from ..errors import BadInput
 from ..hydrate.previews import preview_path
 from ..store.files import write_atomic
-from .drawing.render import render
-from .plan.export import Post, export, post_rows
-from .plan.stories import plan
+from .export import Post, export, make_posts
+from .render import render
+from .stories import plan
 
 FEWEST = 60  # posts of a board that has one of everything
 QUALITY = 88
@@ -45,7 +45,7 @@ def make_board(out: Path, posts: int = 2000, seed: int = 0, progress: bool = Tru
         )
     out = Path(out)
     entries, pools = plan(posts, seed)
-    rows = post_rows(entries, pools, seed)
+    rows = make_posts(entries, pools, seed)
     shown = [row for row in rows if not row.deleted]
     try:
         for folder in {preview_path(out, row.md5).parent for row in shown}:

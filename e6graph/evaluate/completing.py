@@ -19,9 +19,8 @@ import numpy as np
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from ..embedding import als
+from ..embedding import als, cooccurrence
 from ..embedding.companions import Companions, invert
-from ..embedding.dictionary import cooccurrence
 from ..recommend.completion import TagCompleter
 from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Ranking
@@ -178,7 +177,7 @@ def _als(matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = 0.02) ->
     """ALS (Hu, Koren, Volinsky 2008), the seen tags folded in as one more post."""
     if missing := "".join(optional(name)[1] for name in ("implicit", "threadpoolctl")):
         return missing
-    _, tags = als.factorise(matrix, factors, ridge, seed=seed)
+    _, tags = als.factorize(matrix, factors, ridge, seed=seed)
     confidence, gram = (
         als.idf(matrix),
         tags.T @ tags + ridge * np.eye(factors, dtype=np.float32),

@@ -15,7 +15,7 @@ import numpy as np
 from ..embedding.dictionary import unit_rows
 from ..hydrate.previews import preview_path
 from ..pictures.examples import Candidates, hold_out, read_examples
-from ..pictures.recognizer import HELD_OUT, Recognizer, judge, train
+from ..pictures.recognizer import HELD_OUT, Recognizer, judge_recognizer, train
 from ..recommend.postgraph import PostGraph
 from ..store import Store, parquet
 from .report import Table
@@ -38,7 +38,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table]:
             Table(TITLE, (), [], [f"{args.previews} has no preview of these posts: left out"])
         ]
     examples, broken = read_examples(store, candidates, args.previews)
-    rows, tags = judge(examples, args.seed)
+    rows, tags = judge_recognizer(examples, args.seed)
     notes = [f"{len(examples.rows):,} pictures, {len(broken)} broken; mAP over {tags} tags"]
     naming = Table(TITLE, ("predictor", "p@5", "mAP"), rows, notes)
 

@@ -104,7 +104,7 @@ def methods(
         notes.append(f"ALS: {missing}")
     else:
         factors, iterations = (64, 5) if args.quick else (FACTORS, ITERATIONS)
-        posts, _ = als.factorise(exact.tags, factors, iterations=iterations, seed=args.seed)
+        posts, _ = als.factorize(exact.tags, factors, iterations=iterations, seed=args.seed)
         made["ALS post factors"] = exact.cosine(unit_rows(posts))
         notes.append(f"ALS: {factors} factors, {iterations} iterations, idf as confidence.")
     return made, notes

@@ -1,4 +1,4 @@
-"""Recommend the posts of an index under some ratings and a blacklist; `PostGraph` is the face."""
+"""Posts of an index, recommended under some ratings and a blacklist: `PostGraph`."""
 
 from .board import PostInfo
 from .personal import Profile

@@ -2,18 +2,20 @@
 
 Each line is one filter, and a post is hidden if any line matches it.
 
-- A line matches when all its tokens without `~` pass and, if it has tokens with `~`, at least one
-  of those passes.
+- A line matches when all its tokens without `~` pass and, if it has tokens with
+  `~`, at least one of those passes.
 - `-` inverts a token. `~-tag` is one of several alternatives: not to have the tag.
 - ` #` starts a comment. Case does not matter.
-- A known name before a colon (`score:<0`, `rating:q`, `type:gif` ...) asks about the post itself.
-  Everything else is a tag, even with a colon in it (`:3`, `10:30`); `tag:NAME` is a tag whatever
-  it looks like. `*` in a tag stands for anything, and the pattern covers the whole name.
-- Aliases are resolved, implications are not applied. A tag that nobody uses matches nothing.
+- A known name before a colon (`score:<0`, `rating:q`, `type:gif` ...) asks about
+  the post itself. Everything else is a tag, even with a colon in it (`:3`,
+  `10:30`); `tag:NAME` is a tag whatever it looks like. `*` in a tag stands for
+  anything, and the pattern covers the whole name.
+- Aliases are resolved, implications are not applied. A tag that nobody uses matches
+  nothing.
 
-Source: the site's blacklist page and its help. The export holds the ids of uploaders but not their
-names: `user:123`, `user:!123`, `uploader:123` and `userid:123` work, while `user:name` matches no
-post, and the parser warns of it.
+Source: the site's blacklist page and its help. The export holds the ids of
+uploaders but not their names: `user:123`, `user:!123`, `uploader:123` and
+`userid:123` work, while `user:name` matches no post, and the parser warns of it.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ _NUMERIC_COLUMNS = {
     "user": "uploader_id",
     "uploader": "uploader_id",
 }
-_RATINGS = {"s": "s", "q": "q", "e": "e", "safe": "s", "questionable": "q", "explicit": "e"}
+_RATINGS = {"safe": "s", "questionable": "q", "explicit": "e"}
+_RATINGS |= {letter: letter for letter in "sqe"}
 _STATUSES = ("active", "pending", "flagged", "deleted", "any")
 _NAMES = {*_NUMERIC_COLUMNS, "tag", "rating", "status", "type", "pool"}
 _UNITS = {"": 1, "kb": 1024, "mb": 1024**2}  # bytes
@@ -65,7 +68,8 @@ class Token:
     Attributes
     ----------
     name : a known name, "tag" for tags.
-    value : what it is compared with: text, or (low, high) with both included. None matches no post.
+    value : what it is compared with: text, or (low, high) with both included. None
+        matches no post.
     inverted, optional : whether it was written with `-`, with `~`.
     """
 
@@ -87,16 +91,17 @@ class Blacklist:
 
         Raises
         ------
-        BadInput : with the line number and the token, for what cannot be read (numbers, ratings,
-            statuses) or means something that nobody wants (a lone `-` hides every post).
+        BadInput : with the line number and the token, for what cannot be read
+            (numbers, ratings, statuses) or means something that nobody wants (a
+            lone `-` hides every post).
 
         Examples
         --------
         >>> len(Blacklist.parse("gore  # not at breakfast\\n\\nyoung -rating:s").lines)
         2
         """
-        lines = []
-        for number, line in enumerate(re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")), 1):
+        text, lines = text.removeprefix("\ufeff"), []
+        for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
             words = re.sub(r"(^|\s)#.*", "", line.lower()).split()
             if words:
                 lines.append(tuple(_token(word, number) for word in words))
@@ -108,8 +113,8 @@ class Blacklist:
 
         Parameters
         ----------
-        given : "default" (what the site hides from visitors), the path of a text file, filters as
-            text, or None for no filters.
+        given : "default" (what the site hides from visitors), the path of a text
+            file, filters as text, or None for no filters.
 
         Raises
         ------
@@ -119,17 +124,19 @@ class Blacklist:
             return cls(())
         if given == "default":
             return cls.parse(DEFAULT)
-        return cls.parse(_read_file(Path(given)) if _names_a_file(given) else str(given))
+        if _names_a_file(given):
+            return cls.parse(_read_file(Path(given)))
+        return cls.parse(str(given))
 
     def mask(self, posts: Posts) -> np.ndarray:
         """Return which posts are hidden: bool (n,), by row."""
         hidden = np.zeros(len(posts), bool)
-        column = cache(posts.column)  # reading a column takes longer than comparing it
+        column = cache(posts.column)  # reading one takes longer than comparing it
         for line in self.lines:
             required = [token for token in line if not token.optional]
             optional = [token for token in line if token.optional]
 
-            # Few posts hold a tag or are in a pool: ask the other tokens about those alone.
+            # Few posts hold a tag: ask the other tokens about those posts alone.
             rows: np.ndarray | slice = slice(None)
             for token in required:
                 if token.name in ("tag", "pool") and not token.inverted:
@@ -148,8 +155,9 @@ class Blacklist:
 def _names_a_file(given: str | Path) -> bool:
     """Whether a blacklist is a path and not a text of filters.
 
-    Any `Path` is one, and so is a text that ends in .txt, that is a file, or that is a directory
-    and has a slash in it. A single word is a tag even where a directory has that name.
+    Any `Path` is one, and so is a text that ends in .txt, that is a file, or that
+    is a directory and has a slash in it. A single word is a tag even where a
+    directory has that name.
     """
     if isinstance(given, Path) or re.fullmatch(r"\S+\.txt", given):
         return True
@@ -169,8 +177,8 @@ def _read_file(path: Path) -> str:
     except OSError as error:
         wrong = f"cannot be read ({error.strerror})"
     raise BadInput(
-        f"blacklist {path} {wrong}: expected a text file with a filter on each line; give the "
-        "path of one"
+        f"blacklist {path} {wrong}: expected a text file with a filter on each line; "
+        "give the path of one"
     )
 
 
@@ -182,15 +190,16 @@ def _token(word: str, line: int) -> Token:
     except UnicodeEncodeError:  # half of a surrogate pair, as JSON can hold it
         raise BadInput(f"{where} is not valid text: write the tag again") from None
 
-    rest = word.removeprefix("~").removeprefix("-")
-    optional, inverted = word.startswith("~"), word.removeprefix("~").startswith("-")
+    rest = word.removeprefix("~")
+    optional, inverted = rest != word, rest.startswith("-")
+    rest = rest.removeprefix("-")
     if not rest:
         meaning = "would hide every post" if word == "-" else "lacks its tag"
         raise BadInput(f"{where} {meaning}: write {word}TAG, without a space")
     if rest[0] in "-~":
         raise BadInput(
-            f"{where}: no tag begins with {rest[0]!r}; expected at most one '~', then at most one "
-            "'-', then the tag"
+            f"{where}: no tag begins with {rest[0]!r}; expected at most one '~', then "
+            "at most one '-', then the tag"
         )
 
     name, colon, value = rest.partition(":")
@@ -204,18 +213,20 @@ def _token(word: str, line: int) -> Token:
 def _value(name: str, value: str, where: str) -> str | tuple[int, int] | None:
     """Check and return the value of a `name:value` token."""
     if name in _NUMERIC_COLUMNS:
-        interval = _interval(value.removeprefix("!") if "user" in name else value, name, where)
+        number = value.removeprefix("!") if "user" in name else value
+        interval = _interval(number, name, where)
         if interval:
             return interval
         if name in ("user", "uploader"):
             warnings.warn(
-                f"{where} matches no post: an export holds the ids of uploaders, not their names; "
-                f"write {name}:ID",
+                f"{where} matches no post: an export holds the ids of uploaders, not "
+                f"their names; write {name}:ID",
                 stacklevel=5,  # the caller of `parse`
             )
             return None
         units = ", kb and mb allowed" if name == "filesize" else ""
-        raise BadInput(f"{where}: expected a number, <N, <=N, >N, >=N, A..B, A.. or ..B{units}")
+        forms = "a number, <N, <=N, >N, >=N, A..B, A.. or ..B"
+        raise BadInput(f"{where}: expected {forms}{units}")
     if name == "rating":
         if value not in _RATINGS:
             raise BadInput(f"{where}: expected s, q, e, safe, questionable or explicit")
@@ -226,7 +237,7 @@ def _value(name: str, value: str, where: str) -> str | tuple[int, int] | None:
 
 
 def _interval(value: str, name: str, where: str) -> tuple[int, int] | None:
-    """Turn a comparison into the integers low..high that it admits; None if it is not one.
+    """Return the integers low..high that a comparison admits, None if it is none.
 
     Comparisons are exact: `filesize:1mb` means 1,048,576 bytes, not about as many.
     """
@@ -236,7 +247,7 @@ def _interval(value: str, name: str, where: str) -> tuple[int, int] | None:
     if found:
         exact = _exact_number(found[2])
         return {
-            None: (ceil(exact), floor(exact)),  # a fraction of a byte admits no integer
+            None: (ceil(exact), floor(exact)),  # a fraction of a byte admits none
             "<": (_LEAST, ceil(exact) - 1),
             "<=": (_LEAST, floor(exact)),
             ">": (floor(exact) + 1, _MOST),
@@ -288,7 +299,8 @@ def _rows(token: Token, posts: Posts) -> np.ndarray:
     value = str(token.value)
     if token.name == "tag":
         return posts.rows_tagged(value)
-    return posts.rows_in_pool(int(value) if re.fullmatch("[0-9]{1,18}", value) else value)
+    number = re.fullmatch("[0-9]{1,18}", value)
+    return posts.rows_in_pool(int(value) if number else value)
 
 
 def _has_status(
@@ -298,4 +310,6 @@ def _has_status(
     if status in ("deleted", "any"):
         return np.bool_(status == "any")
     pending, flagged = column("is_pending")[rows], column("is_flagged")[rows]
-    return {"pending": pending, "flagged": flagged, "active": ~(pending | flagged)}[status]
+    if status == "active":
+        return ~(pending | flagged)
+    return pending if status == "pending" else flagged

@@ -1,4 +1,4 @@
-"""The board as one person may see it: which posts are visible, and what is known of them."""
+"""The board as one person may see it, and what is known of its posts and tags."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ class PostInfo:
 class Board:
     """A view of an index that shows some of its posts.
 
-    Many boards may share one catalog. Each is constructed with a mask of its own, and whatever
-    depends on the mask is worked out anew by each board and never copied from another.
+    Many boards may share one catalog. Each is constructed with a mask of its own,
+    and whatever depends on the mask is worked out anew by each board and never
+    copied from another.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ class Board:
         if not ratings or set(ratings) - set("sqe"):
             raise BadInput(f"ratings {ratings!r}: expected some of the letters s, q, e")
         self.catalog, self.posts = catalog, catalog.posts
+        self.dictionary, self.operator = catalog.dictionary, catalog.operator
+        self.ranking = catalog.ranking
         self.ratings = "".join(letter for letter in "sqe" if letter in ratings)
         allowed = np.isin(self.posts.column("rating"), list(ratings))
         allowed &= ~hidden.mask(self.posts)
@@ -94,8 +97,9 @@ class Board:
     def narrowed(self, ratings: str, blacklist: str = "") -> Self:
         """Return the same board for someone who wants to see less of it.
 
-        A narrowed board never shows more than this one. It costs memory for its mask (n bytes)
-        and for what it counts of its tags; the latest `NARROWED_KEPT` are kept.
+        A narrowed board never shows more than this one. It costs memory for its
+        mask (n bytes) and for what it counts of its tags; the latest
+        `NARROWED_KEPT` are kept.
 
         Parameters
         ----------
@@ -114,20 +118,22 @@ class Board:
         key = letters, blacklist
         with self._lock:
             if key not in self._narrowed:
-                hidden = Blacklist.parse(blacklist)
-                self._narrowed[key] = type(self)(self.catalog, letters, hidden, self.allowed)
+                more = Blacklist.parse(blacklist)
+                made = type(self)(self.catalog, letters, more, self.allowed)
+                self._narrowed[key] = made
             self._narrowed.move_to_end(key)
             while len(self._narrowed) > NARROWED_KEPT:
                 self._narrowed.popitem(last=False)
             return self._narrowed[key]
 
-    # -- tags ------------------------------------------------------------------------------------
+    # -- tags ----------------------------------------------------------------
     @cached_property
     def shown(self) -> np.ndarray:
         """How many visible posts hold each tag, int64 (T,), by tag id."""
         counts = np.zeros(len(self.posts.names), np.int64)
         for start in range(0, len(self.posts), ROWS_AT_ONCE):
-            rows = start + np.flatnonzero(self.allowed[start : start + ROWS_AT_ONCE])
+            allowed = self.allowed[start : start + ROWS_AT_ONCE]
+            rows = start + np.flatnonzero(allowed)
             tags, _ = self.posts.tags_of.take(rows)
             counts += np.bincount(tags, minlength=len(counts))
         return counts
@@ -135,18 +141,20 @@ class Board:
     def resolve_tags(self, names: str | Iterable[str]) -> tuple[list[str], list[str]]:
         """Split names into known tags and unknown names.
 
-        Spaces count as underscores, aliases become the names they stand for, and each comes once.
+        Spaces count as underscores, aliases become the names they stand for, and
+        each comes once.
 
         Returns
         -------
         known, unknown : in the order given.
         """
         names = [names] if isinstance(names, str) else names
+        tag_ids = self.posts.tag_ids
         known: dict[str, None] = {}
         unknown: dict[str, None] = {}
         for name in names:
             key = name.strip().replace(" ", "_")
-            tag_id = self.posts.tag_ids.get(key, self.posts.tag_ids.get(key.lower()))
+            tag_id = tag_ids.get(key, tag_ids.get(key.lower()))
             if tag_id is None:
                 unknown[name] = None
             else:
@@ -158,17 +166,20 @@ class Board:
 
         Raises
         ------
-        UnknownTag : none of the names is known; the message lists names spelled like them.
+        UnknownTag : none of the names is known; the message lists names spelled
+            like them.
         """
         known, unknown = self.resolve_tags(names)
         if unknown:
-            near = "; ".join(
-                f"{name}: did you mean {', '.join(self.nearest_names(name)) or 'something else'}?"
-                for name in unknown
-            )
+            hints = []
+            for name in unknown:
+                near = ", ".join(self.nearest_names(name)) or "something else"
+                hints.append(f"{name}: did you mean {near}?")
             if not known:
-                raise UnknownTag(f"no such tag: {near}")
-            warnings.warn(f"unknown tags are left out: {near}", stacklevel=4)  # by `recommend`
+                raise UnknownTag(f"no such tag: {'; '.join(hints)}")
+            # The level is that of who calls `recommend`.
+            said = f"unknown tags are left out: {'; '.join(hints)}"
+            warnings.warn(said, stacklevel=4)
         return [self.posts.tag_ids[name] for name in known]
 
     def category(self, name: str) -> str:
@@ -176,8 +187,9 @@ class Board:
         return self.posts.category(self.known_tag_ids(name)[0])
 
     def nearest_names(self, name: str, n: int = 3) -> list[str]:
-        """Return up to n names spelled like one; only tags of visible posts are named."""
-        names = [known for known, tag_id in self.posts.tag_ids.items() if self.shown[tag_id]]
+        """Return up to n names spelled like one, of tags that visible posts hold."""
+        known, shown = self.posts.tag_ids.items(), self.shown
+        names = [name for name, tag_id in known if shown[tag_id]]
         return nearest_names(name.replace(" ", "_"), names, n)
 
     def complete(self, prefix: str, n: int = 8) -> list[tuple[str, str, int]]:
@@ -187,39 +199,41 @@ class Board:
 
         Returns
         -------
-        (name, category, number of visible posts that hold it); aliases give their tags.
+        (name, category, number of visible posts that hold it); aliases give their
+        tags.
         """
-        prefix, names = prefix.strip().lower().replace(" ", "_"), self.posts.sorted_names
+        prefix = prefix.strip().lower().replace(" ", "_")
+        names, shown = self.posts.sorted_names, self.shown
         if "*" in prefix:
             pattern = name_pattern(prefix)
             found = [name for name in names if pattern.match(name)]
         elif prefix:
-            found = names[
-                bisect_left(names, prefix) : bisect_left(names, prefix + "\U0010ffff")
-            ]
+            end = bisect_left(names, prefix + "\U0010ffff")
+            found = names[bisect_left(names, prefix) : end]
         else:
             found = []
         silent = [self.posts.tag_ids.get(name, -1) for name in RATING_TAGS]
-        ids = np.unique([self.posts.tag_ids[name] for name in found]).astype(np.int64)
-        ids = ids[(self.shown[ids] > 0) & ~np.isin(ids, silent)]
-        best = ids[np.argsort(-self.shown[ids], kind="stable")][:n].tolist()
-        return [(self.posts.names[i], self.posts.category(i), int(self.shown[i])) for i in best]
+        ids = np.unique([self.posts.tag_ids[name] for name in found]).astype(int)
+        ids = ids[(shown[ids] > 0) & ~np.isin(ids, silent)]
+        best = ids[np.argsort(-shown[ids], kind="stable")][:n].tolist()
+        tags, category = self.posts.names, self.posts.category
+        return [(tags[i], category(i), int(shown[i])) for i in best]
 
-    # -- posts -----------------------------------------------------------------------------------
+    # -- posts ---------------------------------------------------------------
     def visible(self, post_id: int) -> bool:
         """Return whether a post is indexed and may be shown."""
         row = self.posts.row(post_id)
         return row is not None and bool(self.allowed[row])
 
     def row(self, post_id: int) -> int:
-        """Return the row of a post that may be shown. Raises UnknownPost for any other."""
+        """Return the row of a post that may be shown. Raises UnknownPost."""
         row = self.posts.row(int(post_id))
         if row is None or not self.allowed[row]:
             raise UnknownPost(f"post {post_id} is not on this board, or may not be shown here")
         return row
 
     def describe(self, post_id: int) -> PostInfo:
-        """Return a post's rating, score, tags and link. Raises UnknownPost if it is hidden."""
+        """Return a post's rating, score, tags and link. Raises UnknownPost."""
         row = self.row(post_id)
         tags: dict[str, list[str]] = {}
         for name, category in self.posts.tags(row):

@@ -1,7 +1,8 @@
 """An opened index: everything that does not depend on who looks at it.
 
-Boards that show different posts share one `Catalog`. What depends on the posts that may be shown
-belongs to the board, so the catalog holds nothing that one person's board could leak to another.
+Boards that show different posts share one `Catalog`. What depends on the posts that
+may be shown belongs to the board, so the catalog holds nothing that one person's
+board could leak to another.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ NEIGHBORS_A_POST = 16  # in a walk without `neighbors.npy`
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
-    """The parts of an index, checked to belong together; rarely used ones are read on first use.
+    """The parts of an index, checked to belong together.
+
+    Those that few queries need are read when they are first asked for.
 
     Attributes
     ----------
-    operator : float32 (d, d), turns the mean of tag vectors into the vector of a post.
+    operator : float32 (d, d), makes the vector of a post from the mean of its tags'.
     neighbors : the annoy index of the posts' vectors.
     """
 
@@ -65,10 +68,12 @@ class Catalog:
             )
         if not operator.shape[0] == operator.shape[1] == neighbors.dim == dim:
             raise BadArtifact(
-                f"the dictionary has {dim} dimensions, the operator {operator.shape}, the index "
-                f"{neighbors.dim}: run the scripts again from solve_attenuator.py on"
+                f"the dictionary has {dim} dimensions, the operator {operator.shape}, "
+                f"the index {neighbors.dim}: run the scripts again from "
+                "solve_attenuator.py on"
             )
-        return cls(store, posts, dictionary, operator, neighbors, open_ranking(store, posts))
+        ranking = open_ranking(store, posts)
+        return cls(store, posts, dictionary, operator, neighbors, ranking)
 
     @cached_property
     def forbidden(self) -> np.ndarray:
@@ -115,20 +120,23 @@ class Catalog:
         """Posts and tags, with a further board for each pool."""
         pools = self.posts.pools["post_ids"].to_pylist()
         rows = [self.posts.rows(np.array(pool, np.int64)) for pool in pools]
-        return with_boards(self.ranking.graph, [members[members >= 0] for members in rows])
+        members = [some[some >= 0] for some in rows]
+        return with_boards(self.ranking.graph, members)
 
     @cached_property
     def _graph_of_neighbors(self) -> Graph:
-        """Posts and their nearest, from `neighbors.npy` if construct_index.py wrote it."""
+        """Posts and their nearest, from `neighbors.npy` if there is one."""
         if self.store.find("neighbors.npy"):
-            table = np.load(self.store.check("neighbors.npy"), "r", allow_pickle=False)
-            return NeighborTable(table)
-        # A reference to `self` in `ask` would be a cycle, and keep a replaced index mapped.
+            path = self.store.check("neighbors.npy")
+            return NeighborTable(np.load(path, "r", allow_pickle=False))
+        # With `self` in `ask` there would be a cycle, and an index that was replaced
+        # would stay mapped.
         posts, neighbors = self.posts, self.neighbors
 
         def ask(row: int) -> np.ndarray:
             post_id = int(posts.ids[row])
-            ids, _ = neighbors.query(neighbors.vector(post_id), NEIGHBORS_A_POST + 1)
+            vector = neighbors.vector(post_id)
+            ids, _ = neighbors.query(vector, NEIGHBORS_A_POST + 1)
             rows = posts.rows(ids[ids != post_id])
             return rows[rows >= 0]
 

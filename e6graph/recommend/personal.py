@@ -1,4 +1,4 @@
-"""From what is kept of a user to the posts they see next, and to what was learned of them."""
+"""From what is kept of a user to the posts that they see next."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def next_posts(
     board: Board, profile: Profile, n: int, seed: int, explore: bool
 ) -> list[Recommendation]:
     """Choose the next posts for a user; see `PostGraph.personal`."""
-    posts, ranking = board.posts, board.catalog.ranking
+    posts, ranking = board.posts, board.ranking
     unseen = board.allowed.copy()
     for tag_id in _tag_ids(board, profile.avoids):
         unseen[posts.rows_with[tag_id]] = False
@@ -54,12 +54,13 @@ def next_posts(
     unseen[seen[seen >= 0]] = False
 
     taste = taste_of(board, profile)
-    rows = choose(taste, ranking, unseen, n, seed, SURPRISE if explore else EXPLORE)
+    strength = SURPRISE if explore else EXPLORE
+    rows = choose(taste, ranking, unseen, n, seed, strength)
     scores = taste.mean(rows)
 
-    # The reasons are the tags that a post shares with what the user likes and enjoys.
-    liked = [board.row(post_id) for post_id in profile.liked if board.visible(post_id)]
-    queries = [ranking.query_of(row) for row in liked[-LATEST_LIKES:]]
+    # The reasons are what a post shares with the posts and tags that the user likes.
+    liked = [post_id for post_id in profile.liked if board.visible(post_id)]
+    queries = [ranking.query_of(board.row(i)) for i in liked[-LATEST_LIKES:]]
     queries += [Query.of_tag(tag_id) for tag_id in _enjoyed(board, profile)]
     return ranking.explained(rows, scores, queries)
 
@@ -67,16 +68,18 @@ def next_posts(
 def tags_for_and_against(
     board: Board, profile: Profile, n: int
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-    """Name the tags that were learned to speak for and against; see `PostGraph.learned_tags`."""
+    """Name the tags that speak for a post and against; see `PostGraph.learned_tags`."""
     if not profile.at:
         return [], []
     names = board.posts.names
-    up, down = taste_of(board, profile).telling(n)
-    return [(names[i], weight) for i, weight in up], [(names[i], weight) for i, weight in down]
+    ids_up, ids_down = taste_of(board, profile).telling(n)
+    up = [(names[tag_id], weight) for tag_id, weight in ids_up]
+    down = [(names[tag_id], weight) for tag_id, weight in ids_down]
+    return up, down
 
 
 def taste_of(board: Board, profile: Profile) -> Preference:
-    """Learn the taste of a user from their judgments of posts that are visible today."""
+    """Learn the taste of a user from what they said of posts visible today."""
     said = {
         1.0: profile.liked,
         -1.0: profile.disliked,
@@ -92,8 +95,8 @@ def taste_of(board: Board, profile: Profile) -> Preference:
                 judged.append((at, Judgment(board.row(post_id), value, age)))
     judged.sort(key=lambda pair: pair[0])
     return Preference(
-        board.catalog.ranking,
-        board.catalog.dictionary,
+        board.ranking,
+        board.dictionary,
         [judgment for _, judgment in judged],
         _enjoyed(board, profile),
         board.allowed,
@@ -106,5 +109,6 @@ def _enjoyed(board: Board, profile: Profile) -> list[int]:
 
 
 def _tag_ids(board: Board, names: list[str]) -> list[int]:
-    """Return the ids of tags; a name that went with an older index is passed over."""
-    return [board.posts.tag_ids[name] for name in names if name in board.posts.tag_ids]
+    """Return the ids of tags; names that are no longer known are passed over."""
+    known = board.posts.tag_ids
+    return [known[name] for name in names if name in known]

@@ -1,4 +1,4 @@
-"""`PostGraph`: one interface over a whole index, from posts, tags and pictures to ranked posts."""
+"""`PostGraph`: one interface over a whole index."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from . import personal
 from .blacklist import Blacklist
 from .board import Board, PostInfo
 from .catalog import Catalog
-from .completion import TagCompleter
+from .completion import ScoredTags, TagCompleter
 from .personal import Profile
 from .ranking import Query, Recommendation
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
-AVOIDED_SHARE = 0.5  # of the score beside avoided posts, taken from a post's own score
-NEAREST_BESIDE_WALK = 50  # nearest posts as candidates, beside those of a walk from query posts
-NEAREST_ALONE = 200  # without query posts, when there is no walk
-PICTURE_TAGS = 24  # tags of a picture that take part, those of highest confidence
+AVOIDED_SHARE = 0.5  # of a post's score beside the avoided ones is taken off
+NEAREST_BESIDE_WALK = 50  # candidates, beside those of a walk from query posts
+NEAREST_ALONE = 200  # candidates where there are no posts to walk from
+PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
 
 ImageLike = str | Path | bytes | Image.Image
 """A picture: its path, the bytes of its file, or a PIL image."""
@@ -37,8 +37,9 @@ ImageLike = str | Path | bytes | Image.Image
 class PostGraph(Board):
     """An opened index: looks posts up, finds similar ones and recommends.
 
-    A graph shows the posts of some ratings without those of a blacklist, and answers as if the
-    others were not there. It never changes, so calls may come from several threads.
+    A graph shows the posts of some ratings without those of a blacklist, and
+    answers as if the others were not there. It never changes, so calls may come
+    from several threads.
 
     Attributes
     ----------
@@ -48,7 +49,7 @@ class PostGraph(Board):
     shown : int64 (T,), how many visible posts hold each tag, by tag id.
     ranking : what scores recommendations.
     dictionary : the tags' vectors.
-    operator : float32 (d, d), turns the mean of tag vectors into the vector of a post.
+    operator : float32 (d, d), makes the vector of a post from the mean of its tags'.
 
     Examples
     --------
@@ -56,17 +57,6 @@ class PostGraph(Board):
     >>> graph.recommend(tags=["fox", "night"], avoid=["rain"], n=1)  # doctest: +SKIP
     [Recommendation(post_id=40, score=7.2, because=['fox', 'night'])]
     """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        ratings: str,
-        hidden: Blacklist,
-        within: np.ndarray | None = None,
-    ) -> None:
-        super().__init__(catalog, ratings, hidden, within)
-        self.ranking, self.dictionary = catalog.ranking, catalog.dictionary
-        self.operator = catalog.operator
 
     @classmethod
     def open(
@@ -80,9 +70,11 @@ class PostGraph(Board):
         Parameters
         ----------
         index : the directory that the scripts wrote.
-        ratings : letters of what may be shown, of s (safe), q (questionable) and e (explicit).
-        blacklist : what to hide: "default" (what the site hides from visitors), the path of a
-            text file, filters as text in the site's language, or None for nothing.
+        ratings : letters of what may be shown, of s (safe), q (questionable) and e
+            (explicit).
+        blacklist : what to hide: "default" (what the site hides from visitors), the
+            path of a text file, filters as text in the site's language, or None for
+            nothing.
 
         Raises
         ------
@@ -100,7 +92,8 @@ class PostGraph(Board):
     def warm(self) -> None:
         """Load everything that is normally loaded on first use.
 
-        Queries then keep working while a script replaces the files, and the first one is fast.
+        Queries then keep working while a script replaces the files, and the first
+        one is fast.
         """
         if self.catalog.store.find("companions.arrow"):
             _ = self._completer
@@ -110,9 +103,9 @@ class PostGraph(Board):
         if self.allowed.any():  # the ranking needs some numbers of every post
             self.recommend(posts=[int(self.posts.ids[self.allowed.argmax()])], n=1)
 
-    # -- vectors ---------------------------------------------------------------------------------
+    # -- vectors -------------------------------------------------------------
     def embed_tags(self, tags: str | Iterable[str]) -> np.ndarray:
-        """Return the vector that a post with these tags has: float32 (d,), of length 1.
+        """Return the vector of a post with these tags: float32 (d,), of length 1.
 
         Raises
         ------
@@ -125,11 +118,12 @@ class PostGraph(Board):
         names = [self.posts.names[i] for i in self.known_tag_ids(tags)]
         vector = self._vector(names)
         if vector is None:
-            raise UnknownTag(f"no vector for {', '.join(names)}: used too rarely to have one")
+            said = "used too rarely to have one"
+            raise UnknownTag(f"no vector for {', '.join(names)}: {said}")
         return vector
 
     def _vector(self, names: Iterable[str]) -> np.ndarray | None:
-        """Return the vector of a post with these tags, None if no tag has a vector."""
+        """Return the vector of a post with these tags, None if no tag has one."""
         column = self.catalog.column
         columns = [column[name] for name in names if name in column]
         if not columns:
@@ -139,15 +133,16 @@ class PostGraph(Board):
         return vector if vector.any() else None
 
     def embed_image(self, image: ImageLike) -> np.ndarray:
-        """Return the vector of a picture, in the space of the posts: float32 (d,), of length 1.
+        """Return the vector of a picture among the posts: float32 (d,), of length 1.
 
         Raises
         ------
-        MissingArtifact : solve_recognizer.py has not run. BadInput : the picture cannot be read.
+        MissingArtifact : solve_recognizer.py has not run.
+        BadInput : the picture cannot be read.
         """
         return self.catalog.recognizer.embed(image)
 
-    def recognize(self, image: ImageLike, n: int = 8) -> list[tuple[str, float]]:
+    def recognize(self, image: ImageLike, n: int = 8) -> ScoredTags:
         """Return what a picture seems to show: (tag, confidence 0..1), best first.
 
         Takes and raises the same as `embed_image`.
@@ -155,7 +150,7 @@ class PostGraph(Board):
         return self.catalog.recognizer.tags(image, n)
 
     def neighbors(self, query: int | np.ndarray, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """Return the posts whose vectors are nearest to a post's or to a given one.
+        """Return the posts whose vectors are nearest to that of the query.
 
         Parameters
         ----------
@@ -167,7 +162,8 @@ class PostGraph(Board):
 
         Raises
         ------
-        UnknownPost : the post may not be shown. BadInput : a vector that has no neighbors.
+        UnknownPost : the post may not be shown.
+        BadInput : n is below 1, or the vector has no neighbors.
 
         Examples
         --------
@@ -200,9 +196,9 @@ class PostGraph(Board):
         Parameters
         ----------
         posts : ids of the posts to begin at.
-        over : "tags" (from a post over one of its tags to another post), "pools" (over tags and
-            pools) or "neighbors" (from a post to one of its nearest).
-        options : as in `pixie.walk`: steps, restart, seed and others.
+        over : "tags" (from a post over one of its tags to another post), "pools"
+            (over tags and pools) or "neighbors" (to one of its nearest posts).
+        options : steps, restart, seed and others, as in `pixie.walk`.
 
         Returns
         -------
@@ -217,7 +213,7 @@ class PostGraph(Board):
         found, visits = walk(over_graph, rows, allowed=self.allowed, **options)
         return self.posts.ids[found], visits
 
-    # -- recommending ----------------------------------------------------------------------------
+    # -- recommending --------------------------------------------------------
     def recommend(
         self,
         posts: Sequence[int] = (),
@@ -234,16 +230,19 @@ class PostGraph(Board):
 
         Parameters
         ----------
-        posts, tags, images : what is liked: post ids, names, pictures; at least one in all.
-        avoid : names of tags that must not be there, and ids of posts to stay away from.
+        posts, tags, images : what is liked: post ids, names, pictures; at least one
+            in all.
+        avoid : names of tags that must not be there, and ids of posts to stay away
+            from.
         n : how many to return.
-        seed : of the walk that finds candidates, and of the order among equal scores.
+        seed : of the walk that finds candidates, and of the order among equal
+            scores.
         exclude : ids of posts not to return, such as those seen before.
 
         Raises
         ------
         BadInput : there is nothing to go by, or n or seed is out of range.
-        UnknownTag, UnknownPost
+            UnknownTag, UnknownPost
 
         Examples
         --------
@@ -262,7 +261,8 @@ class PostGraph(Board):
 
         n = min(n, len(self.posts))
         rows = self.ranking.candidates(queries, allowed, max(1000, 2 * n), seed)
-        near = self._near_rows(vectors, NEAREST_BESIDE_WALK if len(posts) else NEAREST_ALONE)
+        nearest = NEAREST_BESIDE_WALK if len(posts) else NEAREST_ALONE
+        near = self._near_rows(vectors, nearest)
         rows = np.union1d(rows, near[allowed[near]])
         if len(rows) < n:
             rows = np.flatnonzero(allowed)
@@ -283,10 +283,11 @@ class PostGraph(Board):
     ) -> tuple[list[Query], list[np.ndarray]]:
         """Turn what is liked into queries, and into vectors where it has some."""
         queries = [self.ranking.query_of(self.row(post_id)) for post_id in posts]
-        vectors = [self.catalog.neighbors.vector(int(post_id)) for post_id in posts]
+        index = self.catalog.neighbors
+        vectors = [index.vector(int(post_id)) for post_id in posts]
         if len(tags):
             ids = self.known_tag_ids(tags)
-            # One query for each tag: posts that hold several of them then come first.
+            # With a query for each tag, posts that hold several come first.
             queries += [Query.of_tag(tag_id) for tag_id in ids]
             vector = self._vector(self.posts.names[tag_id] for tag_id in ids)
             vectors += [] if vector is None else [vector]
@@ -296,8 +297,9 @@ class PostGraph(Board):
                 for tag, confidence in self.recognize(image, PICTURE_TAGS)
                 if tag in self.posts.tag_ids
             }
-            tag_ids = np.array(sorted(seen), np.int64)
-            queries.append(Query(tag_ids, np.array([seen[i] for i in tag_ids.tolist()])))
+            tag_ids = sorted(seen)
+            weights = np.array([seen[tag_id] for tag_id in tag_ids])
+            queries.append(Query(np.array(tag_ids, np.int64), weights))
             vectors.append(self.embed_image(image))
         return queries, vectors
 
@@ -315,12 +317,12 @@ class PostGraph(Board):
         return allowed, disliked
 
     def _near_rows(self, vectors: list[np.ndarray], n: int) -> np.ndarray:
-        """Return the rows (int64) of the posts nearest to the mean of some vectors."""
+        """Return the rows (int64) of the posts nearest to the mean of vectors."""
         index = self.catalog.neighbors
         total = np.sum(vectors, 0) if vectors else np.zeros(index.dim)
         if not np.any(total):
             return np.zeros(0, np.int64)
-        # Candidates are ranked exactly afterwards, so a hasty search is good enough.
+        # Candidates are ranked exactly afterwards, so a hasty search will do.
         direction = unit_rows(total[None])[0]
         ids, _ = index.query(direction, min(n, len(self.posts)), search_k=n)
         rows = self.posts.rows(ids)
@@ -329,11 +331,12 @@ class PostGraph(Board):
     def personal(
         self, profile: Profile, n: int = 1, seed: int = 0, explore: bool = False
     ) -> list[Recommendation]:
-        """Return the next posts for one user, learned from all that they said so far.
+        """Return the next posts for one user, by all that they said so far.
 
         Parameters
         ----------
-        profile : what is kept of the user. Posts they saw or avoid are not returned.
+        profile : what is kept of the user. Posts they saw or avoid are not
+            returned.
         seed : of the random draws; give another one for every answer.
         explore : go where the taste is least known.
 
@@ -343,10 +346,8 @@ class PostGraph(Board):
         """
         return personal.next_posts(self, profile, n, seed, explore)
 
-    def learned_tags(
-        self, profile: Profile, n: int = 8
-    ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-        """Return what was learned of a user: the tags that speak most for a post, and against.
+    def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:
+        """Return the tags that speak most for a post to a user, and most against.
 
         Returns
         -------
@@ -354,14 +355,18 @@ class PostGraph(Board):
         """
         return personal.tags_for_and_against(self, profile, n)
 
-    # -- completing the tags of a post -----------------------------------------------------------
+    # -- completing the tags of a post ---------------------------------------
     @cached_property
     def _completer(self) -> TagCompleter:
         return TagCompleter(
-            self.catalog.companions, self.dictionary, self.ranking, self.allowed, self.shown
+            self.catalog.companions,
+            self.dictionary,
+            self.ranking,
+            self.allowed,
+            self.shown,
         )
 
-    def suggest_tags(self, tags: str | Sequence[str], n: int = 8) -> list[tuple[str, float]]:
+    def suggest_tags(self, tags: str | Sequence[str], n: int = 8) -> ScoredTags:
         """Return tags that belong with some others: (tag, score 0..1), best first.
 
         Examples
@@ -375,7 +380,7 @@ class PostGraph(Board):
         return self._completer.suggest(ids, n)
 
     def telling_tags(self, tags: str | Sequence[str], n: int = 6) -> list[str]:
-        """Return, of the tags that belong with some others, those that say most about a post.
+        """Return the tags that belong with some others and say most about a post.
 
         They are ordered by their score times their inverse document frequency.
         """
@@ -384,11 +389,12 @@ class PostGraph(Board):
         except UnknownTag:  # too rare to have a vector
             return []
         idf, tag_ids = self.ranking.idf, self.posts.tag_ids
-        best = sorted(found, key=lambda pair: pair[1] * idf[tag_ids[pair[0]]], reverse=True)
-        return [tag for tag, _ in best[:n]]
+        worth = [(score * idf[tag_ids[tag]], tag) for tag, score in found]
+        worth.sort(key=lambda pair: -pair[0])
+        return [tag for _, tag in worth[:n]]
 
-    def doubtful_tags(self, tags: str | Sequence[str]) -> list[tuple[str, float]]:
-        """Return how well each tag is supported by the others: (tag, 0..1), lowest first."""
+    def doubtful_tags(self, tags: str | Sequence[str]) -> ScoredTags:
+        """Return (tag, how well the others support it, 0..1), lowest first."""
         return self._completer.doubt(np.unique(self.known_tag_ids(tags)))
 
     def redundant_tags(self, tags: str | Sequence[str]) -> list[str]:

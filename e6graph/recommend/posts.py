@@ -1,7 +1,7 @@
 """The posts as they are served: columns, tags and the posts of each tag, mapped from the index.
 
-`save_served_posts` writes them within construct_index.py's stage, and `Posts` maps them. Posts
-under the never-shown rule are left out, whatever `posts.parquet` holds.
+`save_served_posts` writes them within construct_index.py's stage, and `Posts` maps
+them. Posts under the never-shown rule are left out, whatever `posts.parquet` holds.
 """
 
 from __future__ import annotations
@@ -59,26 +59,33 @@ def save_served_posts(
     tags = Ragged.of(posts["tags"])
     ones = np.ones(len(tags.values), np.int8)
     by_post = sp.csr_matrix((ones, tags.values, tags.offsets), (len(posts), n_tags))
-    by_tag = by_post.tocsc()
-    rows = pa.ListArray.from_arrays(pa.array(by_tag.indptr), pa.array(by_tag.indices))
+    rows = _as_lists(by_post.tocsc())
 
     stage.save_table("posts.arrow", posts)
     stage.save_table("tags_posts.arrow", pa.table({"rows": rows}))
 
 
 def _all_tags(table: pa.Table, n_tags: int) -> pa.ListArray:
-    """Join the stripped and the implied tags of each post: ascending ids, each once."""
-    column = np.arange(n_tags + 1, dtype=np.int32)
-    column[-1] = -1  # `tag_lists` reads the last entry for every id beyond the table
+    """Join the stripped and the implied tags of each post, ascending, each once."""
+    # The last entry is for ids beyond the table, and there are none.
+    column = np.append(np.arange(n_tags, dtype=np.int32), np.int32(-1))
     joined = sp.csr_matrix((len(table), n_tags), dtype=np.float32)
     for name in ("stripped_tags", "implied_tags"):
         lists = table[name].combine_chunks()
         tags = lists.flatten().to_numpy()
         if len(tags) and not 0 <= tags.min() <= tags.max() < n_tags:
-            found = f"tag ids {tags.min()} to {tags.max()}, expected 0 to {n_tags - 1}"
-            raise BadArtifact(f"posts.parquet: {found}: run hydrate_data.py again")
+            raise BadArtifact(
+                f"posts.parquet: tag ids {tags.min()} to {tags.max()}, expected 0 to "
+                f"{n_tags - 1}: run hydrate_data.py again"
+            )
         joined = joined + tag_lists(lists, column, n_tags)
-    return pa.ListArray.from_arrays(pa.array(joined.indptr), pa.array(joined.indices))
+    return _as_lists(joined)
+
+
+def _as_lists(matrix: sp.csr_matrix | sp.csc_matrix) -> pa.ListArray:
+    """Return the places of the entries, a list for each row (CSR) or column (CSC)."""
+    offsets, values = pa.array(matrix.indptr), pa.array(matrix.indices)
+    return pa.ListArray.from_arrays(offsets, values)
 
 
 class Posts:
@@ -87,7 +94,8 @@ class Posts:
     Parameters
     ----------
     store : the index.
-    stage : reads the files that this stage has just written, in place of those of the index.
+    stage : reads the files that this stage has just written, in place of those of
+        the index.
 
     Attributes
     ----------
@@ -98,13 +106,10 @@ class Posts:
     tag_ids : names and aliases → tag id.
     categories : uint8 (T,), number of the category by tag id.
     site : address of the board's site, "" if there is none.
-
-    Raises
-    ------
-    MissingArtifact, BadArtifact
     """
 
     def __init__(self, store: Store, stage: Stage | None = None) -> None:
+        """Map the files. Raises MissingArtifact, BadArtifact."""
         self._store = store
 
         def table(name: str) -> pa.Table:
@@ -117,7 +122,8 @@ class Posts:
 
         self.tag_ids, self.names, categories = read_tags(store)
         self.categories = np.frombuffer(categories, np.uint8)
-        self.site = store.sidecar("posts.parquet").get("parameters", {}).get("site", "")
+        about = store.sidecar("posts.parquet").get("parameters", {})
+        self.site = about.get("site", "")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -128,7 +134,7 @@ class Posts:
         return at if at < len(self.ids) and self.ids[at] == post_id else None
 
     def rows(self, post_ids: np.ndarray) -> np.ndarray:
-        """Return the rows (int64) of post ids, -1 for each that is not indexed."""
+        """Return the rows (int64) of some post ids, -1 for one that is not indexed."""
         rows = np.searchsorted(self.ids, post_ids)
         rows[rows == len(self.ids)] = -1
         return np.where(self.ids[rows] == post_ids, rows, -1)
@@ -146,8 +152,8 @@ class Posts:
         column = one_chunk(self._table[name])
         if pa.types.is_string(column.type):
             coded = pc.fill_null(column, "").dictionary_encode()
-            words = np.array(coded.dictionary.to_pylist() or [""])
-            return words[coded.indices.to_numpy()]
+            texts = np.array(coded.dictionary.to_pylist() or [""])
+            return texts[coded.indices.to_numpy()]
         null = False if pa.types.is_boolean(column.type) else 0
         return pc.fill_null(column, null).to_numpy(zero_copy_only=False)
 
@@ -160,9 +166,9 @@ class Posts:
         return Ragged.of(self._table[name])
 
     def forbidden(self) -> np.ndarray:
-        """Ask the never-shown rule about every row: bool (n,), True for one that it forbids.
+        """Return which rows the never-shown rule forbids, bool (n,).
 
-        An index built here holds no such post; this holds for an index from anywhere.
+        An index that was built here holds no such row; one from elsewhere may.
         """
         return forbidden(self._table, *read_rule(self._store))
 
@@ -172,13 +178,15 @@ class Posts:
         return CATEGORIES[number] if number < len(CATEGORIES) else "general"
 
     def tags(self, row: int) -> list[tuple[str, str]]:
-        """Return (name, category) of a post's tags, most used first, names without an id last.
+        """Return (name, category) of a post's tags, the most used first.
 
-        The tags that E6DB makes of ratings are left out: the rating is a column.
+        Names without an id come last. The tags that E6DB makes of ratings are left
+        out: the rating is a column.
         """
-        known = ((self.names[i], self.category(i)) for i in self.tags_of[row].tolist())
-        others = ((name, "general") for name in self.value(row, "other_tags"))
-        return [tag for tag in (*known, *others) if tag[0] not in RATING_TAGS]
+        ids = self.tags_of[row].tolist()
+        tags = [(self.names[i], self.category(i)) for i in ids]
+        tags += [(name, "general") for name in self.value(row, "other_tags")]
+        return [tag for tag in tags if tag[0] not in RATING_TAGS]
 
     def rows_tagged(self, name: str) -> np.ndarray:
         """Return the rows (int64, ascending) that hold a tag, with an id or without.
@@ -188,20 +196,21 @@ class Posts:
         if "*" not in name and name in self.tag_ids:
             return self.rows_with[self.tag_ids[name]].astype(np.int64)
         others, offsets = self._other_tags
-        tag_ids: set[int] = set()
+        ids: set[int] = set()
         if "*" in name:
             pattern = name_pattern(name)
-            tag_ids = {i for known, i in self.tag_ids.items() if pattern.match(known)}
-            held = [pattern.match(other) is not None for other in others.to_pylist()]
+            ids = {i for known, i in self.tag_ids.items() if pattern.match(known)}
+            held = [bool(pattern.match(other)) for other in others.to_pylist()]
         else:
             held = pc.equal(others, name).to_numpy(zero_copy_only=False)
         at = np.flatnonzero(held).astype(offsets.dtype)
         rows = np.searchsorted(offsets, at, side="right") - 1
-        return np.unique(np.concatenate([*(self.rows_with[i] for i in tag_ids), rows]))
+        parts = [self.rows_with[tag_id] for tag_id in ids]
+        return np.unique(np.concatenate([*parts, rows]))
 
     @cached_property
     def _other_tags(self) -> tuple[pa.StringArray, np.ndarray]:
-        """The names without an id of all posts, and where those of each post begin; mapped."""
+        """Names without an id, of all posts, and where those of each post begin."""
         lists = one_chunk(self._table["other_tags"])
         return lists.flatten(), lists.offsets.to_numpy()
 
@@ -217,7 +226,7 @@ class Posts:
         return parquet.read_table(self._store, "pools.parquet", *columns)
 
     def rows_in_pool(self, pool: int | str) -> np.ndarray:
-        """Return the rows (int64) of the members of a pool, given by its id or its name."""
+        """Return the rows (int64) of the members of a pool, by its id or its name."""
         if isinstance(pool, int):
             found = pc.equal(self.pools["id"], pool)
         else:
@@ -232,4 +241,5 @@ def name_pattern(text: str) -> re.Pattern[str]:
     >>> [name for name in ("fox", "fox_[x]", "fox_x") if name_pattern("fox_[*").match(name)]
     ['fox_[x]']
     """
-    return re.compile(fnmatch.translate(text.replace("[", "[[]").replace("?", "[?]")))
+    escaped = text.replace("[", "[[]").replace("?", "[?]")
+    return re.compile(fnmatch.translate(escaped))

@@ -1,20 +1,22 @@
 """Learn what one user likes from their judgments, and choose what to show them next.
 
-The model is Bayesian linear regression (Rasmussen and Williams 2006, section 2.1). How much a post
-p is liked is
+The model is Bayesian linear regression (Rasmussen and Williams 2006, section 2.1).
+How much a post p is liked is
 
     f(p) = BASE + level + w · x(p),        judged as y = f(p) + noise,
 
-where x(p) is the unit TF-IDF vector of the post and w has a weight for each tag. A priori
-w = √TAG_VARIANCE · e + √MEANING_VARIANCE · V z, with e and z standard normal and V the vectors of
-the tags: every tag has a taste of its own, and tags of like meaning have like tastes. That is a
-Gaussian process over posts, so an answer after n judgments costs an n × n system, whatever the size
-of the board. Nothing is kept but the judgments.
+where x(p) is the unit TF-IDF vector of the post and w has a weight for each tag. A
+priori w = √TAG_VARIANCE · e + √MEANING_VARIANCE · V z, with e and z standard normal
+and V the vectors of the tags: every tag has a taste of its own, and tags of like
+meaning have like tastes. That is a Gaussian process over posts, so an answer after
+n judgments costs an n × n system, whatever the size of the board. Nothing is kept
+but the judgments.
 
-The choice is Thompson sampling: draw one w from the posterior and show the post that is best by it.
-The draw is exact and costs no more (Matheron's rule; Wilson et al. 2020, eq. 9). Draws are held
-closer to the mean than the posterior says, which learns faster over few answers (Chapelle and Li
-2011, section 3). Old judgments count less: their noise doubles every `HALF_LIFE` days.
+The choice is Thompson sampling: draw one w from the posterior and show the post
+that is best by it. The draw is exact and costs no more (Matheron's rule; Wilson et
+al. 2020, eq. 9). Draws are held closer to the mean than the posterior says, which
+learns faster over few answers (Chapelle and Li 2011, section 3). Old judgments
+count less: their noise doubles every `HALF_LIFE` days.
 """
 
 from __future__ import annotations
@@ -51,12 +53,7 @@ STRAY_CANDIDATES = 200
 
 @dataclass(frozen=True)
 class Judgment:
-    """What was said of a post: its row, a value (1 liked, -1 disliked, 0 skipped), its age in days.
-
-    Attributes
-    ----------
-    age : days since it was said.
-    """
+    """What was said of a post: 1 liked, -1 disliked, 0 skipped; the age is in days."""
 
     row: int
     value: float
@@ -85,27 +82,31 @@ class Preference:
     ) -> None:
         self._ranking, self._dictionary = ranking, dictionary
         judgments = judgments[-LATEST_JUDGMENTS:]
-        judged = taste_features(ranking, np.array([j.row for j in judgments], np.int64))
+        rows = np.array([judgment.row for judgment in judgments], np.int64)
+        judged = taste_features(ranking, rows)
         tag_ids = np.array(enjoys, np.int64)
         enjoyed = _enjoyed_features(ranking, tag_ids, allowed)
         self._said = np.union1d(judged.indices, tag_ids)
-        self._x = sp.vstack([judged, enjoyed], "csr", np.float32)  # (n, T + 1)
-        self._v = self._x[:, dictionary.tag_ids] @ dictionary.vecs  # (n, d)
+        # (n, T + 1), then (n, d)
+        self._x = sp.vstack([judged, *enjoyed], "csr", np.float32)
+        self._v = self._x[:, dictionary.tag_ids] @ dictionary.vecs
 
         values = np.array([judgment.value for judgment in judgments])
         ages = np.array([max(judgment.age, 0.0) for judgment in judgments])
         faded = np.minimum(np.exp2(ages / half_life), MOST_FADED)
         noise = np.where(values == 0, SKIPPED_NOISE, JUDGED_NOISE) * faded
-        self._noise = np.concatenate([noise, np.full(len(enjoys), ENJOYED_NOISE)])
         told = np.where(values == 0, 0, values - BASE)
-        self._target = np.concatenate([told, np.full(len(enjoys), ENJOYED_VALUE)])
+        k = len(tag_ids)
+        self._noise = np.concatenate([noise, np.full(k, ENJOYED_NOISE)])
+        self._target = np.concatenate([told, np.full(k, ENJOYED_VALUE)])
 
         self._prior = np.full(self._x.shape[1], TAG_VARIANCE, np.float32)
         self._prior[-1] = LEVEL_VARIANCE
         scaled = self._x.copy()
         scaled.data *= self._prior[scaled.indices]
         kernel = (scaled @ self._x.T).toarray().astype(np.float64)
-        kernel += MEANING_VARIANCE * (self._v @ self._v.T) + np.diag(self._noise)
+        kernel += MEANING_VARIANCE * (self._v @ self._v.T)
+        kernel += np.diag(self._noise)
         self._factor = cho_factor(kernel, lower=True) if len(kernel) else None
 
     def weights(
@@ -119,42 +120,47 @@ class Preference:
         ----------
         explore : standard deviations of the draw, as a share of the posterior's.
         """
-        # Matheron's rule: draw from the prior, then correct by what the judgments say.
+        # Matheron's rule: draw from the prior, then correct by what was said.
+        words = self._dictionary
         own: np.ndarray = np.zeros(len(self._prior), np.float32)
-        along: np.ndarray = np.zeros(self._dictionary.vecs.shape[1], np.float32)
+        along: np.ndarray = np.zeros(words.vecs.shape[1], np.float32)
         noise = np.zeros(len(self._noise))
         if rng is not None:
-            own = rng.standard_normal(len(own), np.float32) * (explore * np.sqrt(self._prior))
-            scale = np.float32(explore * MEANING_VARIANCE**0.5)
-            along = rng.standard_normal(len(along), np.float32) * scale
-            noise = rng.standard_normal(len(noise)) * explore * np.sqrt(self._noise)
+            own = rng.standard_normal(len(own), np.float32)
+            own *= explore * np.sqrt(self._prior)
+            along = rng.standard_normal(len(along), np.float32)
+            along *= np.float32(explore * MEANING_VARIANCE**0.5)
+            noise = rng.standard_normal(len(noise))
+            noise = noise * explore * np.sqrt(self._noise)
         if self._factor is not None:
             missing = self._target - self._x @ own - self._v @ along - noise
             solved = cho_solve(self._factor, missing).astype(np.float32)
             own = own + self._prior * (self._x.T @ solved)
             along = along + MEANING_VARIANCE * (self._v.T @ solved)
-        own[self._dictionary.tag_ids] += self._dictionary.vecs @ along
+        own[words.tag_ids] += words.vecs @ along
         return own
 
     def score(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Compute f of some rows by given `weights`: float64 (m,), about 1 liked, -1 disliked."""
-        return BASE + taste_features(self._ranking, rows) @ weights.astype(np.float64)
+        """Compute f of some rows by `weights`: float64 (m,), 1 is liked, -1 disliked."""
+        features = taste_features(self._ranking, rows)
+        return BASE + features @ weights.astype(np.float64)
 
     def mean(self, rows: np.ndarray) -> np.ndarray:
         """Compute the posterior mean of f for some rows: float64 (m,)."""
         return self.score(rows, self.weights())
 
     def telling(self, n: int = 10) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-        """Return the tags that speak most for a post, and those that speak most against one.
+        """Return the tags that speak most for a post, and most against one.
 
-        They are ordered by their weight times how much of them the judged posts hold, so that a
-        tag met once does not come before one met often.
+        They are ordered by their weight times how much of them the judged posts
+        hold, so that a tag met once does not come before one met often.
 
         Returns
         -------
         up, down : (tag id, weight), strongest first, at most n each.
         """
-        tag_ids = self._said[self._said < len(self._prior) - 1]  # the last is the level
+        level = len(self._prior) - 1
+        tag_ids = self._said[self._said < level]
         weights = self.weights()[tag_ids]
         held = np.asarray(self._x.sum(0)).ravel()[tag_ids] * weights
         order = np.argsort(-held, kind="stable")
@@ -164,32 +170,40 @@ class Preference:
 
 
 def taste_features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:
-    """Return the unit TF-IDF vectors of some rows, then a column of ones: float32 (m, T + 1)."""
+    """Return the unit TF-IDF vectors of some rows, then a column of ones.
+
+    Returns
+    -------
+    float32 (m, T + 1).
+    """
     tags, offsets = ranking.posts.tags_of.take(rows)
     m, n_tags = len(rows), len(ranking.idf)
-    data = np.insert(_unit_rows(ranking.idf[tags], offsets), offsets[1:], 1)
+    tfidf = _unit_rows(ranking.idf[tags], offsets)
+    data = np.insert(tfidf, offsets[1:], 1).astype(np.float32)
     columns = np.insert(tags, offsets[1:], n_tags)
-    ends = offsets + np.arange(m + 1)
-    return sp.csr_matrix((data.astype(np.float32), columns, ends), (m, n_tags + 1))
+    offsets = offsets + np.arange(m + 1)
+    return sp.csr_matrix((data, columns, offsets), (m, n_tags + 1))
 
 
 def _unit_rows(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Scale rows of different lengths, one after the other in `values`, to unit vectors."""
-    squares = np.concatenate([[0.0], np.cumsum(np.square(values, dtype=np.float64))])
+    """Scale rows of different lengths, which follow each other, to length 1."""
+    squares = np.cumsum(np.square(values, dtype=np.float64))
+    squares = np.concatenate([[0.0], squares])
     norms = np.sqrt(np.maximum(np.diff(squares[offsets]), 1e-24))
     return values / np.repeat(norms, np.diff(offsets))
 
 
 def _enjoyed_features(
     ranking: Ranking, tag_ids: np.ndarray, allowed: np.ndarray
-) -> sp.csr_matrix:
-    """Return one unit row per tag: the average of the tag itself and of the posts that hold it.
+) -> list[sp.csr_matrix]:
+    """Return what each enjoyed tag stands for, as if it were a post.
 
     Returns
     -------
-    float32 (k, T + 1); the level in the last column is 0.
+    One unit row per tag, float64 (1, T + 1): the average of the tag itself and of the
+    posts that hold it. The level, in the last column, is 0.
     """
-    rows_of_tags = []
+    features = []
     for tag_id in tag_ids:
         rows = ranking.posts.rows_with[tag_id]
         rows = rows[allowed[rows]]
@@ -197,40 +211,41 @@ def _enjoyed_features(
         held, offsets = ranking.posts.tags_of.take(some)
         tags, which = np.unique(np.append(held, tag_id), return_inverse=True)
         worth = _unit_rows(ranking.idf[held], offsets)
-        # The sum points where the mean does. It has integer type where there is no post.
-        mean = np.bincount(which[:-1], worth, len(tags)).astype(np.float64)
-        mean /= max(float(np.linalg.norm(mean)), 1e-12)
-        mean[which[-1]] += 1
-        rows_of_tags.append((mean / np.linalg.norm(mean), tags))
-    offsets = np.cumsum([0, *(len(tags) for _, tags in rows_of_tags)])
-    data = np.concatenate([np.zeros(0), *(mean for mean, _ in rows_of_tags)])
-    columns = np.concatenate([np.zeros(0, np.int64), *(tags for _, tags in rows_of_tags)])
-    shape = (len(rows_of_tags), len(ranking.idf) + 1)
-    return sp.csr_matrix((data, columns, offsets), shape)
+        # The sum of the posts points where their mean does.
+        made = np.bincount(which[:-1], worth, len(tags)).astype(np.float64)
+        made /= max(float(np.linalg.norm(made)), 1e-12)
+        made[which[-1]] += 1
+        made /= np.linalg.norm(made)
+        shape = (1, len(ranking.idf) + 1)
+        features.append(sp.csr_matrix((made, tags, [0, len(tags)]), shape))
+    return features
 
 
 def candidates(
     ranking: Ranking, weights: np.ndarray, allowed: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return rows (int64, ascending) that may be best by some weights, and a few at random.
+    """Return rows (int64, ascending) that may be best by some weights.
 
-    The postings of the `BEST_TAGS` tags that add most to a post are read; of a long one, a run of
-    `POSTINGS_READ` that begins anywhere. The `BEST_CANDIDATES` rows to which those tags add most
-    are kept, and up to `STRAY_CANDIDATES` others join them.
+    The postings of the `BEST_TAGS` tags that add most to a post are read; of a long
+    one, a run of `POSTINGS_READ` that begins anywhere. The `BEST_CANDIDATES` rows
+    to which those tags add most are kept, and up to `STRAY_CANDIDATES` others join
+    them.
 
     Parameters
     ----------
     allowed : bool (n,); nothing else is returned.
     """
     gain = weights[:-1] * ranking.idf
-    tags = np.argpartition(-gain, min(BEST_TAGS, len(gain) - 1))[:BEST_TAGS]
+    most = min(BEST_TAGS, len(gain) - 1)
+    tags = np.argpartition(-gain, most)[:BEST_TAGS]
     tags = tags[gain[tags] > 0]
 
     postings = ranking.posts.rows_with
     lengths = postings.lengths(tags)
     taken = np.minimum(lengths, POSTINGS_READ)
-    late = (rng.random(len(tags)) * (lengths - taken + 1)).astype(np.int64)
-    starts, ends = postings.offsets[tags] + late, np.cumsum(taken)
+    later = rng.random(len(tags)) * (lengths - taken + 1)
+    starts = postings.offsets[tags] + later.astype(np.int64)
+    ends = np.cumsum(taken)
     at = np.arange(taken.sum()) + np.repeat(starts - (ends - taken), taken)
     rows, worth = postings.values[at], np.repeat(gain[tags], taken)
 
@@ -238,7 +253,8 @@ def candidates(
     found, which = np.unique(rows[shown], return_inverse=True)
     added = np.bincount(which, worth[shown], len(found))
     if len(found) > BEST_CANDIDATES:
-        found = found[np.argpartition(-added, BEST_CANDIDATES)[:BEST_CANDIDATES]]
+        best = np.argpartition(-added, BEST_CANDIDATES)[:BEST_CANDIDATES]
+        found = found[best]
     strays = rng.integers(0, len(allowed), STRAY_CANDIDATES)
     return np.union1d(found, strays[allowed[strays]]).astype(np.int64)
 

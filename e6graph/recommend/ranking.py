@@ -1,23 +1,25 @@
 """Find candidates for a set of queries, and put them in their exact order.
 
-A query is a post, a set of tags or a picture. Candidates come from the walk over posts and tags,
-and from the postings of the rarest query tags and picture sizes; `PostGraph.recommend` adds the
-neighbors of the query's vector. They are then ranked, at a cost that depends on the candidates and
-not on the board, by a weighted sum of
+A query is a post, a set of tags or a picture. Candidates come from the walk over
+posts and tags, and from the postings of the rarest query tags and picture sizes;
+`PostGraph.recommend` adds the neighbors of the query's vector. They are then
+ranked, at a cost that depends on the candidates and not on the board, by a weighted
+sum of
 
-- likeness: the TF-IDF cosine with each query, averaged over the lower half of the queries, so that
-  a post has to be like most of them and not much like one;
-- bm25: the same with BM25 (Robertson and Zaragoza 2009), which asks less of long tag lists, scaled
-  to the largest;
-- walk: the exact walk post → tag → post (P³, Cooper et al. 2014) under Pixie's booster (Σ_q √s_q)²
-  (Eksombatchai et al. 2018, eq. 3), its root scaled to the largest. Tags are drawn in proportion
-  to f^-`DRAW_POWER`, where f is the number of posts that hold them;
+- likeness: the TF-IDF cosine with each query, averaged over the lower half of the
+  queries, so that a post has to be like most of them and not much like one;
+- bm25: the same with BM25 (Robertson and Zaragoza 2009), which asks less of long
+  tag lists, scaled to the largest;
+- walk: the exact walk post → tag → post (P³, Cooper et al. 2014) under Pixie's
+  booster (Σ_q √s_q)² (Eksombatchai et al. 2018, eq. 3), its root scaled to the
+  largest. Tags are drawn in proportion to f^-`DRAW_POWER`, where f is the number of
+  posts that hold them;
 - size: how much the picture's size tells (`Sizes`), averaged over the queries;
-- artist, copyright, character, species: the idf of the tags of that category which the post shares
-  with a query, for the query where that is largest.
+- artist, copyright, character, species: the idf of the tags of that category which
+  the post shares with a query, for the query where that is largest.
 
-What each part is worth differs from board to board, so it is learned from the board's own pools
-(`weights`). `DEFAULT_WEIGHTS` serve a board without pools.
+What each part is worth differs from board to board, so it is learned from the
+board's own pools (`weights`). `DEFAULT_WEIGHTS` serve a board without pools.
 """
 
 from __future__ import annotations
@@ -60,8 +62,9 @@ class Recommendation:
     Attributes
     ----------
     score : comparable within one answer only; more is better.
-    because : up to three tags that it shares with what was asked, the one that says most first,
-        then the id of the query post that it is most like, if there is one.
+    because : up to three tags that it shares with what was asked, the one that says
+        most first, then the id of the query post that it is most like, if there is
+        one.
     """
 
     post_id: int
@@ -91,7 +94,7 @@ class Query:
 
 
 class Ranking:
-    """Scores posts for queries. It holds numbers of the board alone, and nothing of who asks.
+    """Scores posts for queries, whoever asks.
 
     Attributes
     ----------
@@ -102,11 +105,13 @@ class Ranking:
 
     def __init__(self, posts: Posts, parts: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
         self.posts, self.parts = posts, parts
-        counts = np.diff(posts.rows_with.offsets).astype(np.float64)
-        silent = np.isin(np.array(posts.names, object), RATING_TAGS) | (counts == 0)
+        n, counts = len(posts), np.diff(posts.rows_with.offsets).astype(np.float64)
+        silent = np.isin(np.array(posts.names, object), RATING_TAGS)
+        silent |= counts == 0
         self.counts = counts = np.maximum(counts, 1)
-        self.idf = np.where(silent, 0, np.log(len(posts) / counts))
-        self.bm25 = np.where(silent, 0, np.log1p((len(posts) - counts + 0.5) / (counts + 0.5)))
+        self.idf = np.where(silent, 0, np.log(n / counts))
+        bm25 = np.log1p((n - counts + 0.5) / (counts + 0.5))
+        self.bm25 = np.where(silent, 0, bm25)
         self.draw = np.where(silent, 0, counts**-DRAW_POWER)
         self.graph = pixie.Bipartite(posts.tags_of, posts.rows_with, self.draw)
 
@@ -117,11 +122,13 @@ class Ranking:
 
         def norms(start: int) -> np.ndarray:
             offsets = tags.offsets[start : start + ROWS_AT_ONCE + 1]
-            sums = np.cumsum(squares[tags.values[offsets[0] : offsets[-1]]])
-            return np.sqrt(np.diff(np.concatenate([[0.0], sums])[offsets - offsets[0]]))
+            held = tags.values[offsets[0] : offsets[-1]]
+            sums = np.concatenate([[0.0], np.cumsum(squares[held])])
+            return np.sqrt(np.diff(sums[offsets - offsets[0]]))
 
+        # All rows at once would take 24 bytes a post-tag pair.
         made = np.empty(len(self.posts), np.float32)
-        starts = range(0, len(made), ROWS_AT_ONCE)  # all at once take 24 bytes a post-tag pair
+        starts = range(0, len(made), ROWS_AT_ONCE)
         for start, some in zip(starts, in_order(norms, starts), strict=True):
             made[start : start + ROWS_AT_ONCE] = some
         return made
@@ -129,14 +136,18 @@ class Ranking:
     @cached_property
     def _relative_lengths(self) -> np.ndarray:
         """Tags of every post over their mean number, float32 (n,)."""
-        lengths = np.diff(np.asarray(self.posts.tags_of.offsets)).astype(np.float32)
+        offsets = np.asarray(self.posts.tags_of.offsets)
+        lengths = np.diff(offsets).astype(np.float32)
         return lengths / float(lengths.mean())
 
     @cached_property
     def _category_idf(self) -> dict[str, np.ndarray]:
-        """For each category that is a part, the idf of its tags, float64 (T,); 0 for others."""
+        """For each category the idf of its tags, float64 (T,); 0 for other tags."""
         numbers = self.posts.categories
-        return {name: self.idf * (numbers == CATEGORIES.index(name)) for name in CATEGORY_PARTS}
+        return {
+            category: self.idf * (numbers == CATEGORIES.index(category))
+            for category in CATEGORY_PARTS
+        }
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -154,7 +165,8 @@ class Ranking:
         Returns
         -------
         tag_ids : int64 (k,), ascending: the tags of the queries that say something.
-        walk : float64 (k, q), the chance that a walk from query j comes to a post through tag i.
+        walk : float64 (k, q), the chance that a walk from query j comes to a post
+            through tag i.
         tfidf : float64 (k, q), the unit TF-IDF vector of query j, times idf.
         """
         tag_ids = np.unique(np.concatenate([q.tag_ids for q in queries]))
@@ -162,27 +174,35 @@ class Ranking:
         counted = np.zeros((len(tag_ids), len(queries)))
         for j, query in enumerate(queries):
             said = self.idf[query.tag_ids] > 0
-            counted[np.searchsorted(tag_ids, query.tag_ids[said]), j] = query.weights[said]
+            places = np.searchsorted(tag_ids, query.tag_ids[said])
+            counted[places, j] = query.weights[said]
+        idf = self.idf[tag_ids][:, None]
         walk = counted * self.draw[tag_ids][:, None]
-        walk /= np.maximum(walk.sum(0), 1e-300) * self.counts[tag_ids][:, None]
-        tfidf = counted * self.idf[tag_ids][:, None]
+        drawn = np.maximum(walk.sum(0), 1e-300)
+        walk /= drawn * self.counts[tag_ids][:, None]
+        tfidf = counted * idf
         tfidf /= np.maximum(np.linalg.norm(tfidf, axis=0), 1e-300)
-        return tag_ids, walk, tfidf * self.idf[tag_ids][:, None]
+        return tag_ids, walk, tfidf * idf
 
     def candidates(
         self, queries: Sequence[Query], allowed: np.ndarray, size: int, seed: int = 0
     ) -> np.ndarray:
-        """Return rows (int64, ascending) that may be among the best, about 2 × `size` of them.
+        """Return rows (int64, ascending) that may be among the best.
 
         Parameters
         ----------
         allowed : bool (n,); nothing else is returned.
+        size : half of the number of rows that are returned, more or less.
         """
-        starts = np.array([q.row for q in queries if q.row is not None], np.int64)
         found = [self._from_postings(queries, allowed, size, seed)]
-        if len(starts):
+        starts = [query.row for query in queries if query.row is not None]
+        if starts:
             walked, _ = pixie.walk(
-                self.graph, starts, steps=10 * size, allowed=allowed, seed=seed
+                self.graph,
+                np.array(starts, np.int64),
+                steps=10 * size,
+                allowed=allowed,
+                seed=seed,
             )
             found.append(walked[:size])
         return np.unique(np.concatenate(found))
@@ -192,14 +212,16 @@ class Ranking:
     ) -> np.ndarray:
         """Return the `size` best rows by the rarest tags and sizes alone.
 
-        Tags are read from the rarest on, `POSTINGS_PER_CANDIDATE` × `size` postings in all. If the
-        rarest has more, every k-th of its postings is read, beginning elsewhere for another seed.
+        Tags are read from the rarest on, `POSTINGS_PER_CANDIDATE` × `size` postings
+        in all. If the rarest has more, every k-th of its postings is read,
+        beginning elsewhere for another seed.
         """
         most = POSTINGS_PER_CANDIDATE * size
         tag_ids, walk, _ = self.weights(queries)
         order = np.argsort(self.counts[tag_ids], kind="stable")
         total = np.cumsum(self.counts[tag_ids][order])
-        order = order[: max(1, int(np.searchsorted(total, most, side="right")))]
+        fit = int(np.searchsorted(total, most, side="right"))
+        order = order[: max(1, fit)]
         if len(order) and total[0] > most:
             step = int(total[0] // most) + 1
             rows = self.posts.rows_with[tag_ids[order[0]]][seed % step :: step]
@@ -212,10 +234,12 @@ class Ranking:
         # A size counts as one more tag of its posts.
         for query in queries:
             same = self.sizes.same(query.row) if query.row is not None else ()
-            if 1 < len(same) <= 5 * size:
-                draw = len(same) ** -DRAW_POWER / max(self.draw[query.tag_ids].sum(), 1e-300)
+            count = len(same)
+            if 1 < count <= 5 * size:
+                drawn = max(self.draw[query.tag_ids].sum(), 1e-300)
+                share = count**-DRAW_POWER / drawn / count
                 rows = np.concatenate([rows, same])
-                worth = np.concatenate([worth, np.full(len(same), draw / len(same))])
+                worth = np.concatenate([worth, np.full(count, share)])
 
         shown = allowed[rows]
         unique, which = np.unique(rows[shown], return_inverse=True)
@@ -234,7 +258,8 @@ class Ranking:
 
         The tags of the rows are gathered once, which takes about 36 × m × 8 bytes.
         """
-        found, total = self.parts_of(rows, queries), np.zeros(len(rows))
+        found = self.parts_of(rows, queries)
+        total = np.zeros(len(rows))
         for name, weight in self.parts.items():
             total += weight * found[name]
         return total
@@ -243,49 +268,58 @@ class Ranking:
         """Compute each part of the score: name → float64 (m,), 0 or more."""
         tag_ids, walk, tfidf = self.weights(queries)
         held = (tfidf > 0).astype(np.float64)
-        idf = [held * self._category_idf[name][tag_ids][:, None] for name in CATEGORY_PARTS]
-        columns = np.concatenate([tfidf, held * self.bm25[tag_ids][:, None], walk, *idf], 1)
+        worth = [tfidf, held * self.bm25[tag_ids][:, None], walk]
+        for idf in self._category_idf.values():
+            worth.append(held * idf[tag_ids][:, None])
 
         # One product gives every part for every query.
-        found = np.split(
-            self._matches(rows, tag_ids) @ columns, 3 + len(CATEGORY_PARTS), axis=1
-        )
-        tfidf_sums, bm25, walked, *shared = found
-        saturation = 1 + BM25_K1 * (1 - BM25_B + BM25_B * self._relative_lengths[rows])
-        told = [self.sizes.information(q.row, rows) for q in queries if q.row is not None]
-        return {
-            "likeness": _lower_half(self._over_norms(tfidf_sums, rows)),
+        sums = self._matches(rows, tag_ids) @ np.concatenate(worth, 1)
+        tfidf, bm25, walk, *shared = np.split(sums, len(worth), axis=1)
+        longer = self._relative_lengths[rows]
+        saturation = 1 + BM25_K1 * (1 - BM25_B + BM25_B * longer)
+        found = {
+            "likeness": _lower_half(self._over_norms(tfidf, rows)),
             "bm25": _scaled(_lower_half(bm25) / saturation),
-            "walk": _scaled(np.sqrt(walked).sum(1)),
-            "size": np.sum(told, 0) / len(queries) if told else np.zeros(len(rows)),
-            **{name: sums.max(1) for name, sums in zip(CATEGORY_PARTS, shared, strict=True)},
+            "walk": _scaled(np.sqrt(walk).sum(1)),
+            "size": np.zeros(len(rows)),
         }
+        for query in queries:
+            if query.row is not None:
+                found["size"] += self.sizes.information(query.row, rows)
+        found["size"] /= len(queries)
+        for category, idf in zip(CATEGORY_PARTS, shared, strict=True):
+            found[category] = idf.max(1)
+        return found
 
     def _over_norms(self, products: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return products / np.maximum(self._norms[rows], 1e-12)[:, None]
 
     def _matches(self, rows: np.ndarray, tag_ids: np.ndarray) -> sp.csr_matrix:
-        """Return which of k tags (ascending) some rows hold: float64 (m, k) CSR of ones."""
+        """Return which of k tags (ascending) some rows hold: float64 (m, k) CSR."""
         column = np.full(len(self.counts) + 1, -1, np.int32)
         column[tag_ids] = np.arange(len(tag_ids))
         tags, offsets = self.posts.tags_of.take(rows)
         columns = column[tags]
         kept = columns >= 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[offsets]
-        ones = np.ones(np.count_nonzero(kept))
-        return sp.csr_matrix((ones, columns[kept], indptr), (len(rows), len(tag_ids)))
+        ones, shape = np.ones(indptr[-1]), (len(rows), len(tag_ids))
+        return sp.csr_matrix((ones, columns[kept], indptr), shape)
 
     def explained(
         self, rows: np.ndarray, scores: np.ndarray, queries: Sequence[Query]
     ) -> list[Recommendation]:
-        """Return some rows as recommendations with their reasons; without queries, with none."""
-        reasons, nearest = self._reasons(rows, queries)
+        """Return some rows as recommendations with their reasons.
+
+        Without queries they have no reasons.
+        """
+        names, ids = self.posts.names, self.posts.ids
+        tags, nearest = self._reasons(rows, queries)
         made = []
-        for row, score, tag_ids, query in zip(rows, scores, reasons, nearest, strict=True):
-            because: list[str | int] = [self.posts.names[tag_id] for tag_id in tag_ids]
-            if tag_ids and (query_row := queries[query].row) is not None:
-                because.append(int(self.posts.ids[query_row]))
-            made.append(Recommendation(int(self.posts.ids[row]), float(score), because))
+        for i, row in enumerate(rows):
+            because: list[str | int] = [names[tag_id] for tag_id in tags[i]]
+            if because and (query_row := queries[nearest[i]].row) is not None:
+                because.append(int(ids[query_row]))
+            made.append(Recommendation(int(ids[row]), float(scores[i]), because))
         return made
 
     def _reasons(
@@ -295,7 +329,8 @@ class Ranking:
 
         Returns
         -------
-        tag_ids : for each row up to `REASONS`, by their part of the TF-IDF cosine, largest first.
+        tag_ids : for each row up to `REASONS`, by their part of the TF-IDF cosine,
+            largest first.
         query : int64 (m,), number of the query of largest common idf.
         """
         tag_ids = np.zeros(0, np.int64)
@@ -305,11 +340,12 @@ class Ranking:
             return [[] for _ in rows], np.zeros(len(rows), np.int64)
         shared = self._matches(rows, tag_ids)
         part = shared.toarray() * tfidf.sum(1)  # (m, k)
-        best = np.argsort(-part, axis=1, kind="stable")[:, :REASONS]
-        said = [
-            tag_ids[columns[part[i, columns] > 0]].tolist() for i, columns in enumerate(best)
-        ]
-        return said, (shared @ ((walk > 0) * self.idf[tag_ids][:, None])).argmax(1)
+        said = []
+        for own in part:
+            best = np.argsort(-own, kind="stable")[:REASONS]
+            said.append(tag_ids[best[own[best] > 0]].tolist())
+        common = shared @ ((walk > 0) * self.idf[tag_ids][:, None])  # (m, q)
+        return said, common.argmax(1)
 
 
 def _lower_half(scores: np.ndarray) -> np.ndarray:
@@ -326,9 +362,10 @@ def _scaled(scores: np.ndarray) -> np.ndarray:
 class Sizes:
     """Says how much the size of a picture tells about which others belong with it.
 
-    Pages of one comic or leaves of one sketchbook share a size that few other pictures have. How
-    much that tells is the information of being so close: −log of the share of the board that is at
-    least as close. A size that everybody uses tells nothing. Memory: about 28 bytes a post.
+    Pages of one comic or leaves of one sketchbook share a size that few other
+    pictures have. How much that tells is the information of being so close: −log of
+    the share of the board that is at least as close. A size that everybody uses
+    tells nothing. Memory: about 28 bytes a post.
     """
 
     def __init__(self, posts: Posts) -> None:
@@ -338,31 +375,35 @@ class Sizes:
         self._area = np.log(np.maximum(width * height, 1)).astype(np.float32)
         self._sorted_area = np.sort(self._area[self._known])
         size = np.where(self._known, width << 32 | height, -1)
-        self._by_size = np.argsort(size, kind="stable")  # rows of one size stand together
+        # Rows of one size stand together.
+        self._by_size = np.argsort(size, kind="stable")
         ordered = size[self._by_size]
         self._start = np.searchsorted(ordered, size, "left").astype(np.int32)
         self._end = np.searchsorted(ordered, size, "right").astype(np.int32)
 
     def same(self, row: int) -> np.ndarray:
-        """Return the rows (int64) of exactly the width and height of a row, itself among them."""
+        """Return the rows (int64) of exactly the same width and height as a row."""
         if not self._known[row]:
             return np.zeros(0, np.int64)
         return self._by_size[self._start[row] : self._end[row]]
 
     def information(self, row: int, rows: np.ndarray) -> np.ndarray:
-        """Return how many nats the closeness of each of `rows` to `row` carries: float64 (m,).
+        """Return how many nats the closeness of rows to `row` carries: float64 (m,).
 
-        That is the larger of −log P(area at least as close, by its logarithm) and, where width
-        and height are the same, −log P(that size). It is 0 where a size is unknown.
+        That is the larger of −log P(area at least as close, by its logarithm) and,
+        where width and height are the same, −log P(that size). It is 0 where a size
+        is unknown.
         """
         if not self._known[row] or len(self._sorted_area) < 2:
             return np.zeros(len(rows))
         own, others = self._area[row], self._area[rows]
-        distance = np.abs(others - own) + 1e-5  # float32 leaves a few ulp between equals
-        within = np.searchsorted(self._sorted_area, own + distance, "right")
-        within -= np.searchsorted(self._sorted_area, own - distance, "left")
-        told = -np.log(np.clip(within / len(self._sorted_area), 1e-9, 1))
+        # float32 leaves a few ulp between equal areas.
+        distance = np.abs(others - own) + 1e-5
+        areas, n = self._sorted_area, len(self._sorted_area)
+        within = np.searchsorted(areas, own + distance, "right")
+        within -= np.searchsorted(areas, own - distance, "left")
+        told = -np.log(np.clip(within / n, 1e-9, 1))
         equal = self._start[rows] == self._start[row]
         count = self._end[row] - self._start[row]
-        told[equal] = np.maximum(told[equal], -np.log(count / len(self._sorted_area)))
+        told[equal] = np.maximum(told[equal], -np.log(count / n))
         return np.where(self._known[rows], told, 0)

@@ -1,9 +1,10 @@
 """Learn how much each part of the ranking is worth on a board, from half of its pools.
 
-A query is some members of a pool, and the ranking should put another member first. The weights are
-those of largest likelihood when a post is drawn among the candidates in proportion to exp(score)
-(a conditional logit, McFadden 1974; ListNet's top-one loss, Cao et al. 2007). None is negative, and
-a Gaussian prior holds them near `DEFAULT_WEIGHTS`. Every other pool is learned from, and the rest
+A query is some members of a pool, and the ranking should put another member first.
+The weights are those of largest likelihood when a post is drawn among the
+candidates in proportion to exp(score) (a conditional logit, McFadden 1974;
+ListNet's top-one loss, Cao et al. 2007). None is negative, and a Gaussian prior
+holds them near `DEFAULT_WEIGHTS`. Every other pool is learned from, and the rest
 are left to judge by (`python -m e6graph.evaluate`).
 """
 
@@ -32,9 +33,10 @@ PoolQuery = tuple[np.ndarray, int]
 
 
 def pool_rows(posts: Posts) -> list[np.ndarray]:
-    """Return the rows of the indexed members of each pool of three or more, pools in order."""
+    """Return the rows of the indexed members of each pool of three or more."""
     lists = posts.pools["post_ids"].combine_chunks()
-    pools = Ragged(lists.offsets.to_numpy(), posts.rows(lists.values.to_numpy()))
+    rows = posts.rows(lists.values.to_numpy())
+    pools = Ragged(lists.offsets.to_numpy(), rows)
     long = np.flatnonzero(np.diff(pools.offsets) >= 3).tolist()
     return [members[members >= 0] for members in map(pools.__getitem__, long)]
 
@@ -48,7 +50,7 @@ def draw_pool_queries(
 
     Parameters
     ----------
-    pools : rows of the members of each pool; pools of fewer than three are passed over.
+    pools : rows of the members of each pool; short pools are passed over.
     size : query posts at most.
     """
     pools = [members for members in map(np.unique, pools) if len(members) >= 3]
@@ -56,8 +58,11 @@ def draw_pool_queries(
         return []
     rng = np.random.default_rng(seed)
     apart = max(1, len(pools) // n)
-    shuffled = (rng.permutation(pools[i * apart % len(pools)]) for i in range(n))
-    return [(members[1 : size + 1], int(members[0])) for members in shuffled]
+    queries = []
+    for i in range(n):
+        members = rng.permutation(pools[i * apart % len(pools)])
+        queries.append((members[1 : size + 1], int(members[0])))
+    return queries
 
 
 def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], int]:
@@ -66,7 +71,7 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], in
     Returns
     -------
     weights : part → weight.
-    queries : how many queries they were learned from; 0 leaves `DEFAULT_WEIGHTS` as they are.
+    queries : how many they were learned from; 0 leaves `DEFAULT_WEIGHTS` as is.
     """
     pools = pool_rows(ranking.posts)[::2]
     queries = draw_pool_queries(pools, LEARNED_QUERIES, seed=seed)
@@ -88,11 +93,14 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], in
 
 
 def fit_weights(cases: Sequence[tuple[np.ndarray, int]], prior: np.ndarray) -> np.ndarray:
-    """Find the weights w ≥ 0 of largest Σ log softmax(parts @ w)[best] − c/2 ‖w − prior‖².
+    """Find the weights w ≥ 0 of the largest posterior probability.
+
+    They maximize Σ log softmax(parts @ w)[best] − c/2 ‖w − prior‖².
 
     Parameters
     ----------
-    cases : for each query the parts of its candidates, float (m, k), and the row of the best.
+    cases : for each query the parts of its candidates, float (m, k), and the row of
+        the best.
     prior : float (k,); c is `PRIOR_WEIGHT`.
 
     Returns
@@ -128,11 +136,12 @@ def open_ranking(store: Store, posts: Posts) -> Ranking:
     MissingArtifact, BadArtifact
     """
     found = store.load_npz(WEIGHTS_FILE, "parts", "weights")
-    weights = dict(zip(found["parts"].tolist(), found["weights"].tolist(), strict=True))
-    expected = set(DEFAULT_WEIGHTS)
-    if set(weights) != expected or not all(0 <= w < np.inf for w in weights.values()):
+    names, values = found["parts"].tolist(), found["weights"].tolist()
+    weights = dict(zip(names, values, strict=True))
+    sound = all(0 <= weight < np.inf for weight in values)
+    if set(weights) != set(DEFAULT_WEIGHTS) or not sound:
         raise BadArtifact(
-            f"{WEIGHTS_FILE} weighs {', '.join(weights)}; expected {', '.join(DEFAULT_WEIGHTS)}, "
-            "each 0 or more: run construct_index.py again"
+            f"{WEIGHTS_FILE} weighs {', '.join(weights)}; expected "
+            f"{', '.join(DEFAULT_WEIGHTS)}, each 0 or more: run construct_index.py again"
         )
     return Ranking(posts, weights)
