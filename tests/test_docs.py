@@ -220,9 +220,7 @@ def test_the_worked_examples_run_to_the_digit(block, checkout, monkeypatch):
 
 def test_what_is_said_to_the_bot_it_knows(checkout):
     """The commands in the README's talks and prose, beside what /help lists."""
-    said = set(re.findall(r"^> (/\w+)", README, re.M)) | set(
-        re.findall(r"`(/\w+)[ \w]*`", README)
-    )
+    said = set(re.findall(r"(?:^> |`)(/[a-z]+)(?![\w/.])", README, re.M))
     assert len(said) > 5
     run("printf '/help\n/quit\n' | python bot.py", checkout, "the bot's commands", {})
     known = re.findall(r"^(/\w+)", (checkout.parent / "stdout").read_text("utf-8"), re.M)
