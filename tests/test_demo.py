@@ -22,7 +22,6 @@ from e6graph.demo.tables import (
     CHARACTERS,
     GROUPS,
     PLACES,
-    ROOTS,
     SPECIES,
     TAG_COLORS,
     Actor,
@@ -375,7 +374,7 @@ def test_the_species_tree():
     }
     assert closure({"red_fox"}) == lineage("red_fox")
     assert max(len(lineage(name)) for name in SPECIES) >= 5  # four steps deep below the root
-    assert all(parent in GROUPS or parent in ROOTS for parent in GROUPS.values())
+    assert all(parent in {*GROUPS, ""} for parent in GROUPS.values())
 
 
 def test_tables_name_only_what_exists():
@@ -390,7 +389,7 @@ def test_tables_name_only_what_exists():
         assert set(row.props) | set(row.worn) <= set(BELONGS)
     for row in SPECIES.values():
         assert set(row.homes) <= set(PLACES) and set(row.colors) <= set(TAG_COLORS)
-        assert all(parent in GROUPS or parent in ROOTS for parent in row.parents)
+        assert all(parent in GROUPS for parent in row.parents)
 
 
 def test_a_jpeg_is_small_and_plain():

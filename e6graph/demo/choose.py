@@ -16,6 +16,7 @@ from .tables import (
     PLACES,
     SPECIES,
     TAG_COLORS,
+    YOUNG,
     Actor,
     Scene,
     fits,
@@ -27,16 +28,14 @@ _WIDE = ((256, 256), (256, 256), (256, 192), (256, 171))  # sizes of previews in
 _TALL = ((192, 256), (205, 256))
 _POSE_WEIGHTS = {"sitting": 3, "standing": 2, "swimming": 2}
 _WORN_IN = {"rain": ["umbrella"], "snow": ["beanie", "scarf"], "night": ["lantern"]}
-_BUBBLES = ("...", "!", "?", "null", "nan", "none", "true", "143", "10:30", "café", "naïve")
-_EYES = ("amber", "blue", "green", "brown", "purple")
-_BACKGROUNDS = ("blue", "green", "pink", "yellow", "purple", "teal", "tan")
+_BUBBLES = ["...", "!", "?", "null", "nan", "none", "true", "143", "10:30", "café", "naïve"]
 
 
 class Chooser:
     """Somebody who draws lots for pictures."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
+    def __init__(self, *seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
 
     def chance(self, share: float) -> bool:
         """Return True in a share of cases."""
@@ -46,41 +45,58 @@ class Chooser:
         """Return one of the items, by weight; without weights all are equal."""
         items = list(items)
         total = np.cumsum(list(weights) or np.ones(len(items)))
-        return items[int(np.searchsorted(total, self.rng.random() * total[-1], side="right"))]
+        at = np.searchsorted(total, self.rng.random() * total[-1], side="right")
+        return items[int(at)]
 
     def artist(self) -> str:
         """Return an artist by weight."""
         return self.pick(ARTISTS, (artist.weight for artist in ARTISTS.values()))
 
+    def hero(self) -> str:
+        """Return the name of a recurring character by weight."""
+        return self.pick(CHARACTERS, (hero.weight for hero in CHARACTERS.values()))
+
+    def friends(self, hero: str, place: str) -> list[str]:
+        """Return a character of the same series who fits in a place, if there is one."""
+        names = [
+            name
+            for name, other in CHARACTERS.items()
+            if other.series == CHARACTERS[hero].series and fits(other.actor.species, place)
+        ]
+        names = [name for name in names if name != hero]
+        return [self.pick(names)] if names else []
+
     def species(self, artist: str, place: str = "") -> str:
         """Return a species by weight, by the artist's leanings and by where it lives."""
-        names = [name for name in SPECIES if not place or fits(name, place)]
-        weights = (
-            SPECIES[name].weight
-            * (3.5 if lineage(name).intersection(ARTISTS[artist].likes) else 1)
-            * (5 if place in SPECIES[name].homes else 1)
-            for name in names
-        )
-        return self.pick(names, weights)
+        likes = set(ARTISTS[artist].likes)
+        weights = {
+            name: species.weight
+            * (3.5 if likes & lineage(name) else 1)
+            * (5 if place in species.homes else 1)
+            for name, species in SPECIES.items()
+            if not place or fits(name, place)
+        }
+        return self.pick(weights, weights.values())
 
     def place(self, artist: str, species: str) -> str:
         """Return a place where a species fits; its homes and the artist's haunts come first."""
-        names = [place for place in PLACES if fits(species, place)]
-        weights = (
-            PLACES[place].weight
-            * (6 if place in SPECIES[species].homes else 1)
-            * (2.5 if place in ARTISTS[artist].likes else 1)
-            for place in names
-        )
-        return self.pick(names, weights)
+        homes, likes = SPECIES[species].homes, ARTISTS[artist].likes
+        weights = {
+            name: place.weight * (6 if name in homes else 1) * (2.5 if name in likes else 1)
+            for name, place in PLACES.items()
+            if fits(species, name)
+        }
+        return self.pick(weights, weights.values())
 
     def time(self, artist: str) -> str:
         """Return a time of day; day and night come more often than the hours between."""
-        weights = zip(DAYTIMES, (2, 4, 2, 3), strict=True)
+        weights = dict(zip(DAYTIMES, (2, 4, 2, 3), strict=True))
         likes = ARTISTS[artist].likes
-        return self.pick(DAYTIMES, (w * (3 if time in likes else 1) for time, w in weights))
+        return self.pick(
+            weights, (weights[time] * (3 if time in likes else 1) for time in weights)
+        )
 
-    def weather(self, place: str, artist: str) -> str:
+    def weather(self, artist: str, place: str) -> str:
         """Return a weather that the place knows."""
         options, likes = PLACES[place].weathers, ARTISTS[artist].likes
         return self.pick(options, (3 if weather in likes else 1 for weather in options))
@@ -92,12 +108,11 @@ class Chooser:
         options = [option for option in options if worn <= slots(drawing_of(option)).keys()]
         if actor.young:
             options = [o for o in options if o.pose not in ("flying", "jumping")]
-        sleepy = 2 if time == "night" else 1
-        weights = _POSE_WEIGHTS | {"sleeping": sleepy}
+        weights = _POSE_WEIGHTS | {"sleeping": 2 if time == "night" else 1}
         return self.pick(options, (weights.get(option.pose, 1) for option in options))
 
-    def things(self, actor: Actor, calls: tuple[str, ...]) -> Actor:
-        """Dress an animal with up to two things; place, time and weather call for some."""
+    def dress(self, actor: Actor, calls: list[str]) -> Actor:
+        """Give an animal up to two things; place, time and weather call for some."""
         free = set(slots(drawing_of(actor)))
         if {"horn", "antlers"} & SPECIES[actor.species].marks:
             free.discard("head")
@@ -111,34 +126,35 @@ class Chooser:
             worn[slot] = (thing, self.pick(tints or ["black"]))
         return actor._replace(things=tuple(sorted(worn.values())))
 
-    def animal(self, species: str, place: str, time: str, weather: str) -> Actor:
-        """Return a nameless animal; one in five has a color that nature does not know."""
-        kind = SPECIES[species]
-        color = self.pick(kind.colors, (1 / k for k in range(1, len(kind.colors) + 1)))
-        pattern = kind.features.get("pattern", "plain")
-        marked = {"panda", "patch", "penguin", "bands", "mallard"} & kind.marks
-        if not marked and self.chance(0.18):
-            color = self.pick(TAG_COLORS)
-        if not marked and pattern == "plain":
-            pattern = self.pick(("plain", "spotted", "striped"), (8, 1, 1))
-        mouth = "smile"
-        if kind.features.get("face") in ("fox", "cat", "small", "bear"):
-            mouth = self.pick(("smile", "open", "cat"), (6, 2, 1))
-        eyes = self.pick(_EYES, (3, 3, 2, 2, 1))
-        actor = self.pose(Actor(species, color, pattern, eyes=eyes, mouth=mouth), time)
-        return self.things(actor, (place, time, weather))
+    def actor(self, name: str, place: str, time: str, weather: str, young: bool) -> Actor:
+        """Return a character, or an animal of a species, in a pose.
 
-    def character(self, name: str, time: str) -> Actor:
-        """Return a recurring character in a pose."""
-        return self.pose(CHARACTERS[name].actor, time)
+        One animal in five has a color that nature does not know.
+        """
+        if name in CHARACTERS:
+            return self.pose(CHARACTERS[name].actor, time)
+        species = SPECIES[name]
+        color = self.pick(species.colors, (1 / k for k in range(1, len(species.colors) + 1)))
+        pattern, mouth = species.features.get("pattern", "plain"), "smile"
+        if not {"panda", "patch", "penguin", "bands", "mallard"} & species.marks:
+            if self.chance(0.18):
+                color = self.pick(TAG_COLORS)
+            if pattern == "plain":
+                pattern = self.pick(("plain", "spotted", "striped"), (8, 1, 1))
+        if species.features.get("face") in ("fox", "cat", "small", "bear"):
+            mouth = self.pick(("smile", "open", "cat"), (6, 2, 1))
+        eyes = self.pick(("amber", "blue", "green", "brown", "purple"), (3, 3, 2, 2, 1))
+        if young and name == "pekin_duck":
+            color = "yellow"
+        actor = Actor(name, color, pattern, eyes=eyes, mouth=mouth, young=young)
+        actor = self.pose(actor, time)
+        return actor if young else self.dress(actor, [place, time, weather])
 
     def sky(self, place: str, time: str, weather: str) -> list[str]:
         """Return what is to be seen in the sky."""
         if place in ("plain", "underwater"):
             return []
-        sky = []
-        if weather not in ("clear", "fog"):
-            sky.append("clouds")
+        sky = [] if weather in ("clear", "fog") else ["clouds"]
         if weather in ("clear", "cloudy"):
             if time == "night":
                 sky += ["stars", self.pick(("full_moon", "crescent_moon"))]
@@ -149,24 +165,26 @@ class Chooser:
         return sky
 
     def props(self, place: str, time: str, held: bool) -> list[str]:
-        """Return none to three things of the place.
-
-        Fireflies come out in the dark, kites by day. Nothing stands in the foreground, where it
-        would hide a thing that is held.
-        """
+        """Return none to three things of the place; none hides a thing that is held."""
         hidden = {"fireflies"} if time in ("dawn", "day") else {"kite"}
-        options = [
-            prop
-            for prop in PLACES[place].props
-            if prop not in hidden and not (held and BELONGS[prop][0] == "near")
-        ]
+        options = [prop for prop in PLACES[place].props if prop not in hidden]
+        if held:
+            options = [prop for prop in options if BELONGS[prop][0] != "near"]
         count = self.pick((0, 1, 2, 3), (1, 4, 3, 1)) if options else 0
         return sorted({self.pick(options) for _ in range(count)})
 
     def scene(
-        self, artist: str, place: str, time: str, weather: str, actors: list[Actor]
+        self,
+        artist: str,
+        place: str,
+        names: list[str],
+        time: str = "",
+        weather: str = "",
+        young: bool = False,
     ) -> Scene:
-        """Settle everything about a picture that its subject leaves open."""
+        """Settle everything about a picture of some characters or species."""
+        time, weather = time or self.time(artist), weather or self.weather(artist, place)
+        actors = [self.actor(name, place, time, weather, young) for name in names]
         held = any(BELONGS[thing][0] == "hand" for actor in actors for thing, _ in actor.things)
         extras = ["zzz"] if any(actor.pose == "sleeping" for actor in actors) else []
         if self.chance(0.22 if len(actors) == 2 else 0.05):
@@ -184,56 +202,31 @@ class Chooser:
             extras=tuple(extras),
             bubble=self.pick(_BUBBLES) if self.chance(0.05) else "",
             monochrome=self.chance(0.04),
-            tint=self.pick(_BACKGROUNDS),
+            tint=self.pick(("blue", "green", "pink", "yellow", "purple", "teal", "tan")),
         )
-
-    def hero(self) -> str:
-        """Return the name of a recurring character by weight."""
-        return self.pick(CHARACTERS, (hero.weight for hero in CHARACTERS.values()))
-
-    def friend(self, hero: str, place: str) -> list[str]:
-        """Return another character of the same series who fits in a place, if there is one."""
-        friends = [
-            name
-            for name, other in CHARACTERS.items()
-            if name != hero
-            and other.series == CHARACTERS[hero].series
-            and fits(other.actor.species, place)
-        ]
-        return [self.pick(friends)] if friends else []
 
     def free_scene(self) -> Scene:
         """Return a picture that belongs to no story."""
         artist = self.artist()
-        time = self.time(artist)
         kind = self.pick(("character", "animal", "animals"), (0.26, 0.58, 0.16))
         if kind == "character":
             name = self.hero()
             hero = CHARACTERS[name]
             at_home = self.chance(0.75)
             place = self.pick(hero.homes) if at_home else self.place(artist, hero.actor.species)
-            group = [name, *(self.friend(name, place) if self.chance(0.33) else [])]
-            weather = self.weather(place, artist)
-            actors = [self.character(member, time) for member in group]
-            return self.scene(artist, place, time, weather, actors)
+            friends = self.friends(name, place) if self.chance(0.33) else []
+            return self.scene(artist, place, [name, *friends])
 
         species = self.species(artist)
         place = self.place(artist, species)
-        weather = self.weather(place, artist)
-        group = [species]
+        names = [species]
         if kind == "animals":
-            group.append(species if self.chance(0.45) else self.species(artist, place))
-            group += [species] if self.chance(0.12) else []
-        actors = [self.animal(member, place, time, weather) for member in group]
-        return self.scene(artist, place, time, weather, actors)
+            names.append(species if self.chance(0.45) else self.species(artist, place))
+            names += [species] if self.chance(0.12) else []
+        return self.scene(artist, place, names)
 
     def young_scene(self) -> Scene:
         """Return a baby animal at home."""
-        artist = self.artist()
-        species = self.pick(name for name in SPECIES if "young" in SPECIES[name].features)
-        place = self.pick(SPECIES[species].homes)
-        time, weather = self.time(artist), self.weather(place, artist)
-        actor = self.animal(species, place, time, weather)._replace(young=True, things=())
-        if species == "pekin_duck":
-            actor = actor._replace(color="yellow")
-        return self.scene(artist, place, time, weather, [self.pose(actor, time)])
+        species = self.pick(YOUNG)
+        home = self.pick(SPECIES[species].homes)
+        return self.scene(self.artist(), home, [species], young=True)

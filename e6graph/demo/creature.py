@@ -47,15 +47,15 @@ def draw_creature(
 ) -> Image.Image:
     """Draw an animal and return the mask (mode L) of all it covers."""
     solid, skin = Image.new("L", image.size), Image.new("L", image.size)
-    pen = Pen(image, style.outline, style.ink, style.wobble, (solid, skin))
     width, height = image.size
-    size = spot.size * (0.66 if actor.young else 1)
-    pen = pen.at(width / 2, 0, height).at(spot.x, spot.y, size, flip=spot.flip)
+    x, y = width / 2 + height * spot.x, height * spot.y
+    frame = (x, y, height * spot.size * (0.66 if actor.young else 1), 0.0, spot.flip)
+    pen = Pen(image, style.outline, style.ink, style.wobble, (solid, skin)).at(*frame)
     painter = _painter(actor, light, seed)
     painter.draw(drawing_of(actor), pen)
     if actor.pattern != "plain":
         layer = image.copy()
-        painter.draw(actor.pattern, pen.on(layer))
+        painter.draw(actor.pattern, Pen(layer).at(*frame))
         image.paste(layer, mask=skin)
     if style.shading:
         _shade(image, solid, style.shading)

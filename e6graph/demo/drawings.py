@@ -179,11 +179,10 @@ class Painter:
                 continue
             numbers = step.numbers
             if step.action in SHAPES:
-                parts = [
-                    (outline, self.color(paint, haze), paint in SKIN)
-                    for paint, outlines in step.shapes
-                    for outline in outlines
-                ]
+                parts = []
+                for paint, outlines in step.shapes:
+                    color, skin = self.color(paint, haze), paint in SKIN
+                    parts += [(outline, color, skin) for outline in outlines]
                 pen.fill(parts, step.outlined)
             elif step.action in STROKES:
                 for line in step.shapes[0][1]:

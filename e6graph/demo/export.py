@@ -15,12 +15,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import numpy as np
-
 from .choose import Chooser
 from .stories import TAG_USED_ONCE, Entry, Pool
 from .tables import ARTISTS, CHARACTERS, read_table
-from .tagging import ALIASES, MOST_TAGS, Relation, category, closure, implications
+from .tagging import ALIASES, CATEGORIES, MOST_TAGS, Relation, closure, implications
 
 _OPENED = datetime(2024, 1, 1, 8)  # when the board opened
 _FIRST_ID = 101
@@ -30,29 +28,22 @@ Row = dict[str, object]
 
 
 class Post(NamedTuple):
-    """A post with all that its row needs.
-
-    Attributes
-    ----------
-    tags : what is meant, aliases resolved.
-    written : what the tag string holds.
-    scale : pixels of the original for one of the preview.
-    """
+    """A post with all that its row needs."""
 
     id: int
     entry: Entry
-    tags: set[str]
-    written: set[str]
+    tags: set[str]  # what is meant, aliases resolved
+    written: set[str]  # what the tag string holds
     md5: str
     ext: str
-    scale: int
+    scale: int  # pixels of the original for one of the preview
     parent_id: int | None
     deleted: bool
 
 
 def make_posts(entries: list[Entry], pools: list[Pool], seed: int) -> list[Post]:
     """Give each entry an id, in no order of the stories, and some of them odd tags or an end."""
-    chooser = Chooser(np.random.default_rng((seed, 0x7AB1E)))
+    chooser = Chooser(seed, 0x7AB1E)
     rng, count = chooser.rng, len(entries)
     ids = _FIRST_ID + rng.choice(round(count / (1 - _GAPS)) + 1, count, replace=False)
     kept = {at for pool in pools for at in pool.members} | {entry.parent for entry in entries}
@@ -110,7 +101,7 @@ def _miswrite(chooser: Chooser, posts: list[Post]) -> list[Post]:
 
 def export(posts: list[Post], pools: list[Pool], seed: int) -> dict[str, bytes]:
     """Return the five files, gzipped, by name; `posts` are in the order of the plan."""
-    chooser = Chooser(np.random.default_rng((seed, 0xE4)))
+    chooser = Chooser(seed, 0xE4)
     ordered = sorted(posts, key=lambda post: post.id)
     counts = Counter(tag for post in posts if not post.deleted for tag in post.tags)
     tables: dict[str, Iterable[Row]] = {
@@ -127,17 +118,19 @@ def export(posts: list[Post], pools: list[Pool], seed: int) -> dict[str, bytes]:
         "pools": _pool_rows(chooser, posts, pools),
     }
     return {
-        f"{name}.csv.gz": _pack(columns.split(), tables[name])
+        f"{name}.csv.gz": _pack(columns, tables[name])
         for name, columns in read_table("columns")
     }
 
 
-def _pack(columns: list[str], rows: Iterable[Row]) -> bytes:
-    """Write a table as gzipped CSV."""
+def _pack(columns: str, rows: Iterable[Row]) -> bytes:
+    """Write a table as gzipped CSV; a column may say what stands in every row."""
+    common = dict(column.split("=") for column in columns.split() if "=" in column)
+    names = [column.partition("=")[0] for column in columns.split()]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(common | row for row in rows)
     return gzip.compress(text.getvalue().encode(), 6, mtime=0)
 
 
@@ -189,26 +182,23 @@ def _post_row(chooser: Chooser, post: Post) -> Row:
         "score": up - down,
         "up_score": up,
         "down_score": -down,
-        **dict.fromkeys(("is_rating_locked", "is_status_locked", "is_note_locked"), "f"),
     }
 
 
 def _description(chooser: Chooser, post: Post) -> str:
-    """Return what the artist says, with line ends and quotes that a reader of CSV must get right."""
+    """Return the artist's words; a reader of CSV must get their quotes and line ends right."""
     scene = post.entry.scene
     if scene.place == "card":
         return "A blank card.\r\nAn import must leave this row out."
     names = [actor.name or actor.species for actor in scene.actors]
     names = [name.partition("_(")[0].replace("_", " ").title() for name in names]
-    subject, place = " & ".join(names), scene.place
     lines = (
         "",
-        f'"{subject}", {place}, {scene.time}',
-        f'{subject} again, with love.\r\n\r\n"{place.title()}" is no. {post.id % 50 + 1}, of many.',
-        f"[b]{subject}[/b]\nDrawn in one sitting, two teas, and a biscuit.",
-        f'They said: "draw a {names[0]}", so, well,\r\nhere it is; naïve, but mine.',
+        f'"{" & ".join(names)}", {scene.place}, {scene.time}',
+        f'[b]{names[0]}[/b] again.\r\n\r\n"{scene.place}" is no. {post.id % 50 + 1}, of many.',
+        f'They said: "draw a {names[0]}", so, well,\nhere it is; naïve, but mine.',
     )
-    return chooser.pick(lines, (4, 2, 2, 1, 1))
+    return chooser.pick(lines, (4, 2, 2, 2))
 
 
 def _tag_rows(posts: list[Post], counts: Counter[str]) -> list[Row]:
@@ -227,9 +217,8 @@ def _tag_rows(posts: list[Post], counts: Counter[str]) -> list[Row]:
         | {
             "id": number,
             "name": name,
-            "category": category(name),
+            "category": CATEGORIES.get(name, 0),
             "post_count": 0 if name in aliased else counts[name],
-            "is_locked": "f",
         }
         for number, name in enumerate(sorted(names), 1)
     ]
@@ -246,9 +235,7 @@ def _relation_rows(relations: list[Relation]) -> list[Row]:
             "consequent_name": consequent,
             "status": status,
             "reason": reasons.get(status),
-            "creator_id": 1,
             "approver_id": 1 if status == "active" else None,
-            **dict.fromkeys(("down_votes", "meh_votes", "up_votes"), 0),
         }
         for number, (antecedent, consequent, status) in enumerate(relations, 1)
     ]
@@ -263,7 +250,6 @@ def _pool_rows(chooser: Chooser, posts: list[Post], pools: list[Pool]) -> list[R
         | {
             "id": number,
             "name": pool.name,
-            "creator_id": 1,
             "description": pool.description,
             "is_active": "t" if number % 9 else "f",
             "category": pool.category,

@@ -162,12 +162,6 @@ class Pen:
         pen._scale = self._scale * scale
         return pen
 
-    def on(self, image: Image.Image) -> Pen:
-        """Return a plain pen in the same frame for another picture."""
-        pen = Pen(image)
-        pen._matrix, pen._origin, pen._scale = self._matrix, self._origin, self._scale
-        return pen
-
     def fill(
         self, parts: Sequence[tuple[np.ndarray, Color, bool]], outlined: bool = True
     ) -> None:

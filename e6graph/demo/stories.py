@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from .choose import Chooser
 from .tables import CHARACTERS, DAYTIMES, PLACES, SPECIES, TAG_COLORS, Scene, fits
 from .tagging import scene_tags
@@ -50,38 +48,35 @@ class _Story(NamedTuple):
 
 def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
     """Return the entries of a board, exactly `posts` of them, and its pools."""
-    chooser = Chooser(np.random.default_rng((seed, 0xB0A2D)))
+    chooser = Chooser(seed, 0xB0A2D)
     entries: list[Entry] = []
-    pools: list[Pool] = []
-    titles: set[str] = set()
+    pools: dict[str, Pool] = {}
     for _ in range(max(3, round(0.035 * posts))):
-        story = _study(chooser) if chooser.chance(0.2) else _tale(chooser)
-        title = story.title
-        while title in titles:
+        title, text, kind, scenes = _study(chooser) if chooser.chance(0.2) else _tale(chooser)
+        while title in pools:
             title += "_again"
-        titles.add(title)
-        lore = {"long_journey_(lore)"} if story.kind == "journey" else set()
-        members = list(range(len(entries), len(entries) + len(story.scenes)))
-        entries += [_entry(chooser, scene, lore) for scene in story.scenes]
-        category = "collection" if story.kind == "study" else "series"
-        pools.append(Pool(title, story.description, category, members))
+        lore = "long_journey_(lore)" if kind == "journey" else ""
+        category = "collection" if kind == "study" else "series"
+        members = list(range(len(entries), len(entries) + len(scenes)))
+        pools[title] = Pool(title, text, category, members)
+        entries += [_entry(chooser, scene, lore) for scene in scenes]
 
     card = Scene(0, (256, 256), "bold_bram", "card")
     entries += [Entry(card, frozenset(scene_tags(card)), "q")] * FORBIDDEN_POSTS
     for _ in range(max(2, round(0.025 * posts))):
         entries.append(_entry(chooser, chooser.young_scene()))
-    twins = max(2, round(0.03 * posts))
-    while len(entries) < posts - twins:
+    duplicates = max(2, round(0.03 * posts))
+    while len(entries) < posts - 1 - duplicates:
         entries.append(_entry(chooser, chooser.free_scene()))
-    while len(entries) < posts:
+    while len(entries) < posts - 1:
         entries.append(_near_duplicate(chooser, entries))
-    _use_once(entries)
-    return entries, pools
+    last = chooser.free_scene()._replace(bubble=TAG_USED_ONCE)
+    return [*entries, _entry(chooser, last)], list(pools.values())
 
 
-def _entry(chooser: Chooser, scene: Scene, lore: set[str] | None = None) -> Entry:
+def _entry(chooser: Chooser, scene: Scene, lore: str = "") -> Entry:
     """Tag a scene and rate it."""
-    tags = scene_tags(scene) | (lore or set())
+    tags = scene_tags(scene) | ({lore} - {""})
     if scene.place == "sky" and chooser.chance(0.3):
         tags.add("dream_(lore)")
     questionable = "young" not in tags and chooser.chance(0.065)
@@ -93,29 +88,25 @@ def _tale(chooser: Chooser) -> _Story:
     kind = chooser.pick(("journey", "day", "friends"), (0.42, 0.3, 0.28))
     count = int(chooser.rng.integers(4, 13))
     artist, name = chooser.artist(), chooser.hero()
-    group = [name]
+    group, homes = [name], CHARACTERS[name].homes
     if kind == "friends":
-        group += chooser.friend(name, CHARACTERS[name].homes[0])
+        group += chooser.friends(name, homes[0])
     species = [CHARACTERS[member].actor.species for member in group]
-    places = [place for place in PLACES if place != "plain"]
-    places = [place for place in places if all(fits(member, place) for member in species)]
-    if len(places) == 1:  # nobody travels far under water
-        kind = "day"
-    if kind == "day":
-        homes = [home for home in CHARACTERS[name].homes if home in places]
-        road = [chooser.pick(homes or places)] * count
+    places = [place for place in PLACES if all(fits(member, place) for member in species)]
+    places.remove("plain")
+    if kind == "day" or len(places) == 1:  # nobody travels far under water
+        kind, road = "day", [chooser.pick(homes)] * count
     else:
         stops = chooser.rng.permutation(places)[: max(2, count // 2)].tolist()
         road = [stops[k * len(stops) // count] for k in range(count)]
 
-    weather = chooser.weather(road[0], artist)
+    weather = chooser.weather(artist, road[0])
     scenes = []
     for k, place in enumerate(road):
         time = DAYTIMES[k * 4 // count] if kind == "day" else DAYTIMES[k % 4]
         if weather not in PLACES[place].weathers or chooser.chance(0.2):
-            weather = chooser.weather(place, artist)
-        actors = [chooser.character(member, time) for member in group]
-        scene = chooser.scene(artist, place, time, weather, actors)
+            weather = chooser.weather(artist, place)
+        scene = chooser.scene(artist, place, group, time, weather)
         scenes.append(scene._replace(monochrome=False, bubble=""))
     who = "_and_".join(member.partition("_(")[0].title() for member in group)
     what = chooser.pick(_TITLES.get(kind, (f"one_day_in_the_{road[0]}",)))
@@ -128,13 +119,12 @@ def _study(chooser: Chooser) -> _Story:
     artist = chooser.artist()
     species = chooser.species(artist)
     place = chooser.place(artist, species)
-    time, weather = chooser.pick(DAYTIMES), chooser.weather(place, artist)
-    model = chooser.animal(species, place, time, weather)
-    scenes = []
-    for _ in range(int(chooser.rng.integers(4, 13))):
-        actor = chooser.animal(species, place, time, weather)
-        actor = actor._replace(color=model.color, pattern=model.pattern, things=())
-        scenes.append(chooser.scene(artist, place, time, weather, [actor]))
+    time, weather = chooser.pick(DAYTIMES), chooser.weather(artist, place)
+    count = int(chooser.rng.integers(4, 13))
+    scenes = [chooser.scene(artist, place, [species], time, weather) for _ in range(count)]
+    model = scenes[0].actors[0]._replace(things=())
+    actors = [model._replace(pose=scene.actors[0].pose) for scene in scenes]
+    scenes = [s._replace(actors=(a,)) for s, a in zip(scenes, actors, strict=True)]
     title = f"{species}_studies_{place}_{time}".title()
     text = f"Studies of one {species.replace('_', ' ')}, {time}, {weather}; all by {artist}."
     return _Story(title, text, "study", scenes)
@@ -142,20 +132,15 @@ def _study(chooser: Chooser) -> _Story:
 
 def _near_duplicate(chooser: Chooser, entries: list[Entry]) -> Entry:
     """Return another version of an earlier picture: recolored, mirrored, or moved a little."""
-    originals = [
-        at
-        for at, entry in enumerate(entries)
-        if entry.parent is None and entry.scene.place != "card"
-    ]
-    at = chooser.pick(originals)
+    originals = [at for at, entry in enumerate(entries) if entry.parent is None]
+    at = chooser.pick(at for at in originals if entries[at].scene.place != "card")
     scene, _, rating, _ = entries[at]
     change = chooser.pick(("recolor", "mirror", "move"))
     more: set[str] = set()
     actor = scene.actors[0]
     if change == "recolor" and not actor.name and not actor.young:
         color = chooser.pick(color for color in TAG_COLORS if color != actor.color)
-        actors = (actor._replace(color=color), *scene.actors[1:])
-        scene = scene._replace(actors=actors)
+        scene = scene._replace(actors=(actor._replace(color=color), *scene.actors[1:]))
         if color not in SPECIES[actor.species].colors:
             more.add("second_brush_(colorist)")
     elif change == "mirror" and not scene.bubble:  # a bubble would read backwards
@@ -163,13 +148,3 @@ def _near_duplicate(chooser: Chooser, entries: list[Entry]) -> Entry:
     else:
         scene = scene._replace(shift=int(chooser.rng.integers(3, 9)))
     return Entry(scene, frozenset(scene_tags(scene) | more), rating, at)
-
-
-def _use_once(entries: list[Entry]) -> None:
-    """Give the last free picture with room for it a bubble with a word that no other has."""
-    for at, entry in reversed(list(enumerate(entries))):
-        crowded = len(entry.tags) > 20 or entry.scene.bubble or entry.scene.monochrome
-        if entry.parent is None and entry.scene.place != "card" and not crowded:
-            scene = entry.scene._replace(bubble=TAG_USED_ONCE)
-            entries[at] = entry._replace(scene=scene, tags=entry.tags | scene_tags(scene))
-            return

@@ -32,7 +32,7 @@ class Style(NamedTuple):
 
 @cache
 def _noise(blur: int) -> np.ndarray:
-    """Return fixed noise, float32 (256, 256), mean 0, deviation 1, blurred by some pixels."""
+    """Return fixed noise, (256, 256), mean 0, deviation 1, blurred by some pixels."""
     grey = np.random.default_rng(11 + blur).integers(0, 256, (256, 256), dtype=np.uint8)
     blurred = Image.fromarray(grey).filter(ImageFilter.GaussianBlur(blur))
     field = np.asarray(blurred, dtype=np.float32)
@@ -45,14 +45,9 @@ def _grain(picture: np.ndarray, blur: int = 0) -> np.ndarray:
     return _noise(blur)[:height, :width, None]
 
 
-def _grey(picture: np.ndarray) -> np.ndarray:
-    """Return the brightness, (h, w, 1)."""
-    return (picture @ _LUMA)[..., None]
-
-
 def _saturate(picture: np.ndarray, factor: float) -> np.ndarray:
-    """Make colors stronger, or weaker with a factor below 1."""
-    grey = _grey(picture)
+    """Make colors stronger, or weaker with a factor below 1; 0 makes grey."""
+    grey = (picture @ _LUMA)[..., None]
     return grey + (picture - grey) * factor
 
 
@@ -61,7 +56,8 @@ def _image(picture: np.ndarray) -> Image.Image:
 
 
 def _blurred(picture: np.ndarray, radius: float) -> np.ndarray:
-    return np.asarray(_image(picture).filter(ImageFilter.GaussianBlur(radius)), np.float32)
+    blurred = _image(picture).filter(ImageFilter.GaussianBlur(radius))
+    return np.asarray(blurred, dtype=np.float32)
 
 
 @cache
@@ -71,9 +67,9 @@ def _window(
     """Return where a frame of bare paper leaves the picture, (h, w, 1) in 0..1."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
     left, top = np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y)
-    rounded = corner - np.hypot(np.maximum(corner - left, 0), np.maximum(corner - top, 0))
+    away = np.hypot(np.maximum(corner - left, 0), np.maximum(corner - top, 0))
     near_corner = (left < corner) & (top < corner)
-    inside = np.where(near_corner, rounded, np.minimum(left, top))
+    inside = np.where(near_corner, corner - away, np.minimum(left, top))
     inside += ragged * _noise(5)[:height, :width]
     return np.clip((inside - margin) / np.float32(soft), 0, 1)[..., None]
 
@@ -81,7 +77,7 @@ def _window(
 def _frame(
     picture: np.ndarray, margin: float, ragged: float, corner: float, soft: float
 ) -> np.ndarray:
-    """Leave paper bare round the picture: a margin in pixels, its edge ragged, round or soft."""
+    """Leave a margin of bare paper round the picture: its edge ragged, round or soft."""
     window = _window(*picture.shape[:2], margin, ragged, corner, soft)
     return _PAPER + (picture - _PAPER) * window
 
@@ -103,7 +99,8 @@ def _softboiled(picture: np.ndarray) -> np.ndarray:
 def _watercolor(picture: np.ndarray) -> np.ndarray:
     wash = picture * (1 - 0.05 * _grain(picture, 5)) + 6 * _grain(picture, 1)
     edges = np.abs(picture - _blurred(picture, 3)).mean(2, keepdims=True)
-    return _frame(255 - (255 - _saturate(wash, 1.05)) * 0.84 - 0.7 * edges, 9, 4, 14, 7)
+    light = 255 - (255 - _saturate(wash, 1.05)) * 0.84 - 0.7 * edges
+    return _frame(light, 9, 4, 14, 7)
 
 
 def _pixels(picture: np.ndarray) -> np.ndarray:
@@ -111,45 +108,42 @@ def _pixels(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     image = _image(_saturate(picture, 1.12))
     small = image.resize((width // 3, height // 3), Image.Resampling.BOX)
-    few = small.quantize(56, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    large = few.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
+    few = small.quantize(56, dither=Image.Dither.NONE).convert("RGB")
+    large = few.resize((width, height), Image.Resampling.NEAREST)
     return np.asarray(large, dtype=np.float32)
 
 
 def _crayon(picture: np.ndarray) -> np.ndarray:
-    strokes = sum(np.roll(_grain(picture), (k, k), (0, 1)) for k in range(3))
+    grain = _grain(picture)
+    strokes = grain + np.roll(grain, (1, 1), (0, 1)) + np.roll(grain, (2, 2), (0, 1))
     waxy = _saturate(picture, 1.1) + 5.5 * strokes
     bare = np.clip(strokes - 1.1, 0, 1) * 0.32
     return _frame(waxy + (_PAPER - waxy) * bare, 8, 2.2, 8, 2.5)
 
 
 def _velvet(picture: np.ndarray) -> np.ndarray:
+    """Deepen the colors, and let the corners fall into violet."""
     height, width = picture.shape[:2]
     y, x = np.mgrid[:height, :width]
     far = np.hypot(x / width - 0.5, y / height - 0.5)[..., None] * 1.41
     deep = _saturate(picture, 1.2) * 1.12 - 15
-    violet = np.array([58, 30, 92], dtype=np.float32)
-    return deep + (violet - deep) * np.clip(0.05 + 0.62 * far**2.2, 0, 0.75)
+    return deep + ((58, 30, 92) - deep) * np.clip(0.05 + 0.62 * far**2.2, 0, 0.75)
 
 
 def _lino(picture: np.ndarray) -> np.ndarray:
     """Print four steps of brightness and leave the colors as they are."""
     steps = np.array([26, 92, 168, 246], dtype=np.float32)
-    grey = np.maximum(_grey(picture), 8)
+    grey = np.maximum(_saturate(picture, 0), 8)
     bands = np.clip((grey + 7 * _grain(picture, 1)) / 64, 0, 3.99).astype(int)
     inked = _saturate(picture * (0.35 + 0.65 * steps[bands] / grey), 0.9)
     return _frame(inked * (_PAPER / 255), 6, 0.6, 3, 1)
 
 
 def _gouache(picture: np.ndarray) -> np.ndarray:
-    """Take the color of each dab of the brush from a pixel or two away."""
-    height, width = picture.shape[:2]
-    down, right = np.rint(1.1 * _noise(2)).astype(int), np.rint(1.1 * _noise(3)).astype(int)
-    y, x = np.mgrid[:height, :width]
-    rows = np.clip(y + down[:height, :width], 0, height - 1)
-    columns = np.clip(x + right[:height, :width], 0, width - 1)
-    warm = np.array([1.02, 0.995, 0.95], dtype=np.float32)
-    return picture[rows, columns] * warm + 4 * _grain(picture, 1)
+    """Take the color of each dab of the brush from a pixel away."""
+    dabs = np.abs(_grain(picture, 2)) > 0.7
+    dabbed = np.where(dabs, np.roll(picture, (2, 1), (0, 1)), picture)
+    return dabbed * np.array([1.02, 0.995, 0.95]) + 5 * _grain(picture, 1)
 
 
 STYLES: dict[str, Style] = {
@@ -168,6 +162,4 @@ STYLES: dict[str, Style] = {
 def finish(image: Image.Image, style: Style, monochrome: bool) -> Image.Image:
     """Give a picture its artist's surface, and perhaps make it grey."""
     picture = style.finish(np.asarray(image, dtype=np.float32))
-    if monochrome:
-        picture = np.repeat(_grey(picture), 3, axis=2)
-    return _image(picture)
+    return _image(_saturate(picture, 0) if monochrome else picture)

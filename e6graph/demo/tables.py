@@ -110,8 +110,10 @@ PAINTS: dict[str, Color] = {
 }
 TAG_COLORS = {name: PAINTS[name] for name, _, named in read_table("paints") if named}
 SPECIES = {name: _species(row) for name, *row in read_table("species")}
+YOUNG = {  # what the young of some species are called
+    name: kind.features["young"] for name, kind in SPECIES.items() if "young" in kind.features
+}
 GROUPS = {group: parent for parent, groups in read_table("tree") for group in groups.split()}
-ROOTS = ("animal", "mythological_creature")
 PLACES = {
     name: Place(tags.split(), weathers.split(), props.split(), worn.split(), float(weight))
     for name, tags, weathers, props, worn, weight in read_table("places")
@@ -135,8 +137,7 @@ def lineage(species: str) -> set[str]:
     while queue:
         group = queue.pop()
         found.add(group)
-        if group in GROUPS:
-            queue.append(GROUPS[group])
+        queue += [GROUPS[group]] if GROUPS[group] else []
     return found
 
 

@@ -14,9 +14,9 @@ from .tables import (
     CHARACTERS,
     GROUPS,
     PLACES,
-    ROOTS,
     SPECIES,
     TAG_COLORS,
+    YOUNG,
     Actor,
     Scene,
     read_table,
@@ -43,28 +43,27 @@ def _read_relations(table: str) -> list[Relation]:
 
 
 ALIASES = _read_relations("aliases")
-_CATEGORIES = {
+CATEGORIES = {  # the site's number of each tag's category, where it is not 0
     tag: int(number) for number, tags in read_table("categories") for tag in tags.split()
 }
+CATEGORIES |= dict.fromkeys(ARTISTS, 1) | dict.fromkeys(CHARACTERS, 4)
+CATEGORIES |= dict.fromkeys([hero.series for hero in CHARACTERS.values()], 3)
+CATEGORIES |= dict.fromkeys([*SPECIES, *GROUPS, *YOUNG.values()], 5)
 
 
 @cache
 def implications() -> list[Relation]:
     """Return all implications, active ones first, by antecedent."""
-    pairs = set(GROUPS.items())
+    pairs = {(group, parent) for group, parent in GROUPS.items() if parent}
     pairs |= {(name, hero.series) for name, hero in CHARACTERS.items()}
     for thing, (_, *tints) in BELONGS.items():
         pairs |= {(f"{tint}_{thing}", thing) for tint in tints}
     for name, species in SPECIES.items():
         pairs |= {(f"{color}_{species.cover}", species.cover) for color in TAG_COLORS}
-        names = {name, species.features.get("young", name)}
+        names = {name, YOUNG.get(name, name)}
         pairs |= {(name, parent) for name in names for parent in species.parents}
-    listed = _read_relations("implications")
-    return sorted({Relation(*pair) for pair in pairs} | set(listed), key=_by_status)
-
-
-def _by_status(relation: Relation) -> tuple[bool, Relation]:
-    return relation.status != "active", relation
+    relations = {Relation(*pair) for pair in pairs} | {*_read_relations("implications")}
+    return sorted(relations, key=lambda relation: (relation.status != "active", relation))
 
 
 @cache
@@ -129,7 +128,7 @@ def _actor_tags(actor: Actor, colored: bool) -> tuple[set[str], list[str]]:
     species = SPECIES[actor.species]
     needed = {actor.species, actor.pose, actor.name} - {""}
     if actor.young:
-        needed |= {"young", species.features["young"]}
+        needed |= {"young", YOUNG[actor.species]}
     optional = [f"{actor.color}_{species.cover}"] if colored else []
     for thing, tint in actor.things:
         tinted = colored and tint in BELONGS[thing]
@@ -165,22 +164,3 @@ def _air_tags(scene: Scene) -> list[str]:
     if scene.place == "city" and scene.time in ("dusk", "night"):
         tags.append("city_lights")
     return tags
-
-
-@cache
-def category(tag: str) -> int:
-    """Return the site's number of a tag's category.
-
-    >>> [category(tag) for tag in ("night", "softboiled", "fox", "hi_res")]
-    [0, 1, 5, 7]
-    """
-    if tag in ARTISTS:
-        return 1
-    if tag in CHARACTERS:
-        return 4
-    if any(tag == hero.series for hero in CHARACTERS.values()):
-        return 3
-    young = {species.features.get("young") for species in SPECIES.values()}
-    if tag in SPECIES or tag in GROUPS or tag in ROOTS or tag in young:
-        return 5
-    return _CATEGORIES.get(tag, 0)
