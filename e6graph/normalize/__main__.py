@@ -23,7 +23,7 @@ from .captions import Cleaner
 from .config import CONFIG_NAME, Config, find_config, load_config
 from .folders import find_captions, normalize, print_blacklist, print_top
 
-KINDS = (*CATEGORIES, "unknown")
+STATS_CATEGORIES = (*CATEGORIES, "unknown")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CATEGORY",
         action="append",
         default=[],
-        choices=KINDS,
-        help=f"let -k and -j print this category alone (repeatable): {', '.join(KINDS)}",
+        choices=STATS_CATEGORIES,
+        help=f"let -k and -j print this category alone (repeatable): {', '.join(STATS_CATEGORIES)}",
     )
     return made
 

@@ -84,7 +84,7 @@ def rename_tags(tags: TagSetNormalizer, config: Config) -> TagSetNormalizer:
         form = forms[idx]
         underscores = config.use_underscores or name in kept or form in kept
         texts.append(form if underscores else spaced(form))
-    return _merge(tags, _follow(same, names), texts)
+    return _unite(tags, _follow(same, names), texts)
 
 
 def _read_tables(
@@ -178,7 +178,7 @@ def _follow(same: dict[int, int], names: TagNormalizer) -> dict[int, int]:
     return ends
 
 
-def _merge(tags: TagSetNormalizer, same: dict[int, int], texts: list[str]) -> TagSetNormalizer:
+def _unite(tags: TagSetNormalizer, same: dict[int, int], texts: list[str]) -> TagSetNormalizer:
     """Let each tag of `same` be the other tag, when read and when implied."""
     names = tags.tag_normalizer
     tag2idx = {tag: same.get(idx, idx) for tag, idx in names.tag2idx.items()}

@@ -48,7 +48,7 @@ LOCK = ".lock"
 NEED_SIDECAR = (".npz", ".npy", ".arrow", ".ann")
 """Files that are mapped or trusted, so that a hash must vouch for them."""
 
-Answer = TypeVar("Answer")
+ReadResult = TypeVar("ReadResult")
 
 
 class Store:
@@ -159,7 +159,7 @@ class Store:
         """Map a checked Arrow file as a table; its pages load when they are touched."""
         return map_table(self.check(name), _maker(name))
 
-    def whole(self, read: Callable[[], Answer]) -> Answer:
+    def whole(self, read: Callable[[], ReadResult]) -> ReadResult:
         """Call `read` and return its result.
 
         If a script replaced files meanwhile, call it again, so that everything it
