@@ -6,7 +6,6 @@ Reads index/posts.parquet and index/dictionary.npz; writes index/attenuator.npz 
 import sys
 
 import numpy as np
-from tqdm import tqdm
 
 from e6graph import cli
 from e6graph.embedding import attenuator
@@ -54,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     words = Dictionary.open(store)
     held = np.random.default_rng(args.seed).random(len(words.tags)) < args.held_out
     share = words.frqs / words.frqs.sum()
-    read = tqdm(iter_posts_by_tags(store, words.vocabulary), "contexts", disable=None)
+    read = cli.counted(iter_posts_by_tags(store, words.vocabulary), "contexts")
     (means, contexts), (sif, _) = attenuator.many_context_means(
         (block for _, block in read), words.vecs, [(None, None), (SIF / (SIF + share), held)]
     )

@@ -10,8 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import E6GraphError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Item = TypeVar("Item")
 
 
 def parser(doc: str) -> argparse.ArgumentParser:
@@ -89,31 +95,46 @@ class Report:
 
 
 @contextlib.contextmanager
-def ticking(what: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
+def ticking(what: str) -> Iterator[None]:
     """Show on a terminal what goes on and for how long, every second.
 
-    For work that cannot report by itself. The block gets a function that adds to the parts
-    that are done, of `total`.
+    For a call that cannot report by itself, such as one into a library.
     """
+    with _bar(what, None, "{desc}: {elapsed}"):
+        yield
+
+
+def counted(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """Pass items on, and show on a terminal how many have passed, every second.
+
+    >>> list(counted([3, 1], "numbers"))
+    [3, 1]
+    """
+    with _bar(what, total, None) as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+@contextlib.contextmanager
+def _bar(what: str, total: int | None, layout: str | None) -> Iterator[tqdm]:
+    """Show a bar that is drawn again every second, because tqdm alone draws at an update."""
     from tqdm import tqdm  # here, because importing this module must stay quick
 
-    layout = "{desc}: {elapsed}" if total is None else None
     done = threading.Event()
     with tqdm(total=total, desc=what, bar_format=layout, disable=None) as bar:
 
         def tick() -> None:
-            while not done.wait(1):
+            while not (bar.disable or done.wait(1)):
                 bar.refresh()
 
         thread = threading.Thread(target=tick, daemon=True)
-        if not bar.disable:
-            thread.start()
+        thread.start()
         try:
-            yield bar.update
+            yield bar
         finally:
             done.set()
-            if not bar.disable:
-                thread.join()
+            thread.join()
 
 
 def table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
