@@ -12,7 +12,6 @@ from e6graph import cli  # first: it says which package is missing
 
 # isort: split
 import numpy as np
-from tqdm import tqdm
 
 from e6graph import errors
 from e6graph.embedding import als, pair_counts
@@ -68,7 +67,7 @@ def pmi_svd(args, store, parameters):
     vocabulary = load_vocabulary(store, args.vocab, args.min_count, args.rating_tags)
     if not vocabulary.names:
         raise BadInput(f"no tag is used {args.min_count:,} times or more: lower --min-count")
-    read = tqdm(iter_posts_by_tags(store, vocabulary), "co-occurrence", disable=None)
+    read = cli.counted(iter_posts_by_tags(store, vocabulary), "co-occurrence")
     held = np.zeros(len(vocabulary.names), np.int64)
     counts = pair_counts.cooccurrence(pair_counts.tallied((block for _, block in read), held))
     options = args.dim, args.smoothing, args.eig_power, args.seed

@@ -9,7 +9,6 @@ from e6graph import cli  # first: it says which package is missing
 
 # isort: split
 import numpy as np
-from tqdm import tqdm
 
 from e6graph.embedding import attenuator
 from e6graph.embedding.dictionary import Dictionary
@@ -56,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     words = Dictionary.open(store)
     held = np.random.default_rng(args.seed).random(len(words.tags)) < args.held_out
     share = words.frqs / words.frqs.sum()
-    read = tqdm(iter_posts_by_tags(store, words.vocabulary), "contexts", disable=None)
+    read = cli.counted(iter_posts_by_tags(store, words.vocabulary), "contexts")
     (means, contexts), (sif, _) = attenuator.many_context_means(
         (block for _, block in read), words.vecs, [(None, None), (SIF / (SIF + share), held)]
     )

@@ -11,8 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import E6GraphError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Item = TypeVar("Item")
 
 UNKNOWN_STATE = "the index is whole, either as before or already replaced"
 LARGEST = 2**31 - 1  # annoy counts in 32 bits
@@ -105,7 +111,7 @@ def explain_missing(
     name = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
     missing = (name or "").partition(".")[0]
     if missing not in CORE:
-        sys.__excepthook__(kind, error, trace)
+        _usual_hook(kind, error, trace)
         return
     print(
         f"{program()}: {missing} is not installed: activate the environment "
@@ -114,6 +120,7 @@ def explain_missing(
     )
 
 
+_usual_hook = sys.excepthook
 sys.excepthook = explain_missing
 
 
@@ -131,31 +138,46 @@ class Report:
 
 
 @contextlib.contextmanager
-def ticking(what: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
+def ticking(what: str) -> Iterator[None]:
     """Show on a terminal what goes on and for how long, every second.
 
-    For work that cannot report by itself. The block gets a function that adds to the parts
-    that are done, of `total`.
+    For a call that cannot report by itself, such as one into a library.
     """
+    with _bar(what, None, "{desc}: {elapsed}"):
+        yield
+
+
+def counted(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """Pass items on, and show on a terminal how many have passed, every second.
+
+    >>> list(counted([3, 1], "numbers"))
+    [3, 1]
+    """
+    with _bar(what, total, None) as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+@contextlib.contextmanager
+def _bar(what: str, total: int | None, layout: str | None) -> Iterator[tqdm]:
+    """Show a bar that is drawn again every second, because tqdm alone draws at an update."""
     from tqdm import tqdm  # here, because importing this module must stay quick
 
-    layout = "{desc}: {elapsed}" if total is None else None
     done = threading.Event()
     with tqdm(total=total, desc=what, bar_format=layout, disable=None) as bar:
 
         def tick() -> None:
-            while not done.wait(1):
+            while not (bar.disable or done.wait(1)):
                 bar.refresh()
 
         thread = threading.Thread(target=tick, daemon=True)
-        if not bar.disable:
-            thread.start()
+        thread.start()
         try:
-            yield bar.update
+            yield bar
         finally:
             done.set()
-            if not bar.disable:
-                thread.join()
+            thread.join()
 
 
 def table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:

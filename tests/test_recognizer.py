@@ -672,8 +672,32 @@ def test_without_pictures_it_says_so_and_leaves_the_old_artifact(solved, copy, c
         status = cli.run(lambda options=options: solve_recognizer.main([*arguments, *options]))
         error = capsys.readouterr().err
         assert status == 1 and error.count("\n") == 1
-        assert "has no preview of any of the 285 posts rated s" in error
+        assert (
+            f"{copy / 'nothing'} (no such directory) has no preview of any of the 285" in error
+        )
     assert (copy / "index" / "recognizer.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--seed", "-1"],
+        ["--seed", "x"],
+        ["--delay", "nan"],
+        ["--delay", "inf"],
+        ["--delay", "-1"],
+        ["--limit-minutes", "-2"],
+        ["--limit-minutes", "nan"],
+        ["--sample", "0"],
+        ["--sample", "99999999999"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_out_of_their_range_are_refused_by_name(solved, option, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        solve(solved[0], *option)
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2 and f"argument {option[0]}:" in error
 
 
 def test_on_an_empty_index_it_names_the_script_to_run_first(tmp_path, copy):

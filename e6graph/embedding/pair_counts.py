@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
+from ..cli import ticking
 from ..errors import BadInput
 from ..store.parallel import in_order
 
@@ -60,8 +61,9 @@ def cooccurrence(blocks: Iterable[sp.csr_matrix], frequent: int = FREQUENT) -> s
     if dense is None:
         raise BadInput("no posts: expected at least one block")
 
-    bounds = _panel_bounds(waiting) if bounds is None else bounds
-    return _join(dense, _add_products(upper, waiting, bounds), bounds)
+    with ticking("joining the counts"):
+        bounds = _panel_bounds(waiting) if bounds is None else bounds
+        return _join(dense, _add_products(upper, waiting, bounds), bounds)
 
 
 def tallied(blocks: Iterable[sp.csr_matrix], held: np.ndarray) -> Iterator[sp.csr_matrix]:

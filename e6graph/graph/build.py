@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
-from ..cli import ticking
+from ..cli import counted, ticking
 from ..embedding.attenuator import attenuated_means
 from ..embedding.dictionary import Dictionary
 from ..embedding.interactions import iter_posts_by_tags
@@ -40,8 +39,7 @@ def post_vectors(
 
     def blocks() -> Iterator[tuple[np.ndarray, ...]]:
         at = 0
-        read = iter_posts_by_tags(store, words.vocabulary)
-        for ids, tags in tqdm(read, "vectors", disable=None):
+        for ids, tags in counted(iter_posts_by_tags(store, words.vocabulary), "vectors"):
             yield ids, tags, never[at : at + len(ids)]
             at += len(ids)
 
@@ -82,7 +80,7 @@ def tune(
     )
     queries = np.array([found.vector(post_id) for post_id in chosen.tolist()])
     n = min(10, len(post_ids))
-    least = nth_best(tqdm(blocks, "exact search", disable=None), queries, n)
+    least = nth_best(counted(blocks, "exact search"), queries, n)
     rows: list[tuple[int, float]] = []
     for search_k in ladder:
 
@@ -104,7 +102,7 @@ def neighbor_table(found: Neighbors, post_ids: np.ndarray, width: int) -> np.nda
         ids, _ = found.query(found.vector(post_id), width + 1)
         return np.searchsorted(post_ids, ids[ids != post_id][:width])
 
-    shown = tqdm(post_ids.tolist(), "neighbors", disable=None)
+    shown = counted(post_ids.tolist(), "neighbors", len(post_ids))
     for row, columns in zip(table, in_order(near, shown), strict=True):
         row[: len(columns)] = columns
     return table

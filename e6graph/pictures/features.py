@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
+from ..cli import counted
 from ..errors import BadInput
 from ..store.parallel import in_order
 
@@ -164,8 +164,8 @@ def read_rasters(paths: Sequence[str | Path]) -> tuple[np.ndarray, list[tuple[in
 
     rasters = np.empty((len(paths), SIDE, SIDE, 3), np.uint8)
     broken: list[tuple[int, str]] = []
-    results = tqdm(in_order(read, paths), "pictures", len(paths), disable=None)
-    for k, made in enumerate(results):
+    results = in_order(read, paths)
+    for k, made in enumerate(counted(results, "pictures", len(paths))):
         if isinstance(made, str):
             broken.append((k, made))
         else:
@@ -192,7 +192,7 @@ def picture_features(rasters: np.ndarray) -> np.ndarray:
     starts = range(0, len(rasters), _PICTURES_AT_ONCE)
     if len(starts) == 1:  # one picture is quicker without threads
         return some(0)
-    made = tqdm(in_order(some, starts), "features", len(starts), disable=None)
+    made = counted(in_order(some, starts), "features", len(starts))
     return np.concatenate([np.empty((0, N_FEATURES), np.float32), *made])
 
 

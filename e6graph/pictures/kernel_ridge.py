@@ -17,7 +17,7 @@ import scipy.optimize
 import scipy.sparse as sp
 from scipy.special import expit, logit
 
-from ..cli import ticking
+from ..cli import counted
 
 JITTER = 1e-6  # on the diagonal of the landmarks' kernel, because duplicates lower its rank
 ROWS_AT_ONCE = 1024  # whose kernel is in memory
@@ -111,17 +111,16 @@ class Sums:
         """
         m, t, d = len(marks), labels.shape[1], numbers.shape[1]
         sums = cls(np.zeros((m, m)), np.zeros((m, t + d)), np.zeros(m), np.zeros(t + d), 0)
-        with ticking("kernel", len(points)) as done:
-            for here in _slices(len(points)):
-                with_marks = kernel(points[here], marks)
-                sums.gram += with_marks.T @ with_marks
-                sums.cross[:, :t] += (labels[here].T @ with_marks).T
-                sums.cross[:, t:] += with_marks.T @ numbers[here]
-                sums.kernels += with_marks.sum(0)
-                sums.targets[:t] += np.asarray(labels[here].sum(0)).ravel()
-                sums.targets[t:] += numbers[here].sum(0)
-                sums.count += len(with_marks)
-                done(len(with_marks))
+        slices = _slices(len(points))
+        for here in counted(slices, "kernel", len(slices)):
+            with_marks = kernel(points[here], marks)
+            sums.gram += with_marks.T @ with_marks
+            sums.cross[:, :t] += (labels[here].T @ with_marks).T
+            sums.cross[:, t:] += with_marks.T @ numbers[here]
+            sums.kernels += with_marks.sum(0)
+            sums.targets[:t] += np.asarray(labels[here].sum(0)).ravel()
+            sums.targets[t:] += numbers[here].sum(0)
+            sums.count += len(with_marks)
         return sums
 
     def add(self, other: Sums) -> None:
@@ -150,10 +149,11 @@ class Sums:
         for ridge in ridges:
             shifted = gram.copy()
             shifted[np.diag_indices_from(shifted)] += ridge
-            inner = scipy.linalg.solve(shifted, cross, assume_a="pos", overwrite_a=True)
-            solved.append(
-                (scipy.linalg.solve_triangular(root, inner, check_finite=False), means)
-            )
+            # In two calls: no thread can draw a bar while SciPy is in LAPACK.
+            factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
+            inner = scipy.linalg.cho_solve(factor, cross, check_finite=False)
+            weights = scipy.linalg.solve_triangular(root, inner, check_finite=False)
+            solved.append((weights, means))
         return solved
 
 
