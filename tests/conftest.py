@@ -53,7 +53,7 @@ def demo(tmp_path_factory):
 
 
 def _shared(name):
-    """The directory of a real board; a test without it is skipped, unless we were told where it is."""
+    """A real board's directory. Without it a test is skipped, or fails if told where to find it."""
     told = os.environ.get("E6GRAPH_SHARED")
     path = Path(told or ROOT.parent / "shared") / "data" / name
     if not path.is_dir():
