@@ -59,9 +59,9 @@ def draw_creature(
         image.paste(layer, mask=skin)
     if style.shading:
         _shade(image, solid, style.shading)
-    for slot, frame in slots(drawing_of(actor)).items():
-        if slot in ("face", "head", "hand"):
-            painter.wear(slot, pen.at(*frame))
+    for name, slot in slots(drawing_of(actor)).items():
+        if name in ("face", "head", "hand"):
+            painter.wear(name, pen.at(*slot))
     return solid
 
 
