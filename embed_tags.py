@@ -35,13 +35,13 @@ def main(argv: list[str] | None = None) -> None:
     add("--rating-tags", action="store_true", help="also take tags such as rating_safe")
     add("--seed", type=cli.natural, default=0, help="seed of the SVD or of the factors")
     add("--tags", nargs="*", help="print neighbors of these; unset: of some common tags")
+    length, strength = cli.between(1, 65536), cli.between(0, 1e6, float)
     add = parser.add_argument_group("for pmi-svd").add_argument
-    add("--dim", type=cli.positive, default=DIMENSIONS, help="length of a vector")
+    add("--dim", type=length, default=DIMENSIONS, help="length of a vector")
     add("--smoothing", type=cli.share, default=SMOOTHING, help="exponent of context counts")
     add("--eig-power", type=cli.share, default=EIG_POWER, help="exponent of singular values")
     add = parser.add_argument_group(f"for als (see {errors.EXTRAS})").add_argument
-    add("--factors", type=cli.positive, default=als.FACTORS, help="length of a tag's factors")
-    strength = cli.between(0, 1e6, float)
+    add("--factors", type=length, default=als.FACTORS, help="length of a tag's factors")
     add("--regularization", type=strength, default=als.REGULARIZATION, help="its strength, λ")
     add("--iterations", type=cli.positive, default=als.ITERATIONS, help="rounds of solving")
     add("--min-tags", type=cli.natural, default=als.MIN_TAGS, help="fewest tags of a post")
