@@ -7,15 +7,17 @@ of recommendations, learned from half of the pools) and, with --graph, neighbors
 
 import sys
 
+from e6graph import cli  # first: it says which package is missing
+
+# isort: split
 import numpy as np
 
-from e6graph import cli
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput
 from e6graph.graph import build, neighbors
-from e6graph.recommend.posts import Posts, write_posts
+from e6graph.recommend.posts import Posts, save_served_posts
 from e6graph.recommend.ranking import Ranking
-from e6graph.recommend.weights import learn, save_weights
+from e6graph.recommend.weights import learn_weights, save_weights
 from e6graph.store import Store
 
 INPUTS = ["posts.parquet", "pools.parquet", "tags.txt.gz", "dictionary.npz", "attenuator.npz"]
@@ -81,8 +83,8 @@ def main(argv: list[str] | None = None) -> None:
         about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": search_k}
 
         with cli.ticking("tables of posts"):
-            write_posts(store, stage, lambda block: np.isin(block, ids))
-        weights, cases = learn(Ranking(Posts.open(store, stage)), args.seed)
+            save_served_posts(store, stage, lambda block: np.isin(block, ids))
+        weights, cases = learn_weights(Ranking(Posts(store, stage)), args.seed)
         save_weights(stage, weights)
         if args.graph:
             table = build.neighbor_table(found, ids, args.graph)

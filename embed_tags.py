@@ -8,9 +8,12 @@ implicit_post_factors.safetensors (post_factors, post_ids).
 
 import sys
 
+from e6graph import cli  # first: it says which package is missing
+
+# isort: split
 import numpy as np
 
-from e6graph import cli, errors
+from e6graph import errors
 from e6graph.embedding import als, pair_counts
 from e6graph.embedding.companions import save_companions
 from e6graph.embedding.dictionary import DIMENSIONS, EIG_POWER, SMOOTHING, embed_vocabulary

@@ -5,9 +5,11 @@ Reads index/posts.parquet and index/dictionary.npz; writes index/attenuator.npz 
 
 import sys
 
+from e6graph import cli  # first: it says which package is missing
+
+# isort: split
 import numpy as np
 
-from e6graph import cli
 from e6graph.embedding import attenuator
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.embedding.interactions import iter_posts_by_tags

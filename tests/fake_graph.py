@@ -64,6 +64,9 @@ class FakeGraph:
         made.called = self.called
         return made
 
+    def warm(self) -> None:
+        """Everything is loaded."""
+
     def complete(self, prefix: str, n: int = 8):
         counts = Counter(
             tag for post_id in BOARD if self.visible(post_id) for tag in self._tags(post_id)

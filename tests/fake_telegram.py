@@ -179,12 +179,12 @@ class FakeTelegram:
         with self.changed:
             return [call for call in self.calls if call.sent and chat in (None, call.chat)]
 
-    def wait(self, number: int, chat: int | None = None, seconds: float = 8.0) -> list[Call]:
+    def wait(self, number: int, chat: int | None = None, seconds: float = 60.0) -> list[Call]:
         """Messages, once so many have arrived."""
         self.until(lambda: len(self.sent(chat)) >= number, seconds)
         return self.sent(chat)
 
-    def until(self, happened, seconds: float = 8.0) -> None:
+    def until(self, happened, seconds: float = 60.0) -> None:
         with self.changed:
             assert self.changed.wait_for(happened, seconds), [
                 (call.method, call.text[:200]) for call in self.calls[-12:]

@@ -3,7 +3,9 @@
 import importlib.util
 import io
 import json
+import logging
 import re
+import socket
 import sys
 import types
 from dataclasses import replace
@@ -14,6 +16,7 @@ from fake_graph import BOARD, FakeGraph
 from PIL import Image
 
 from e6graph import cli
+from e6graph.chat import room
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.messages import (
     COMMANDS,
@@ -23,6 +26,7 @@ from e6graph.chat.messages import (
     Reply,
     card,
     clean,
+    folded,
     post_id_in,
     reasons,
 )
@@ -30,10 +34,9 @@ from e6graph.chat.profiles import Profiles
 from e6graph.chat.terminal import contact_sheet as sheets
 from e6graph.chat.terminal.contact_sheet import contact_sheet
 from e6graph.chat.terminal.talk import completions, read_picture, talk
-from e6graph.chat.terminal.thumbnail import blocks
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
-from e6graph.recommend.profile import Profile
+from e6graph.recommend.personal import Profile
 
 PICTURE = b"PICTURE of a fox"
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -79,7 +82,7 @@ def test_tags_are_kept_at_once_and_typos_get_suggestions(bot, kept):
 def test_nothing_known_keeps_nothing(bot, kept):
     assert say(bot, "/avoid xyzzy") == "No tag 'xyzzy'."
     assert say(bot, "/enjoy") == "Expected tags: /enjoy TAGS, such as /enjoy fox night"
-    assert "Nor do I know 2 more" in say(bot, "/enjoy a1 a2 a3 a4 a5 a6 a7")
+    assert "I do not know 2 more" in say(bot, "/enjoy a1 a2 a3 a4 a5 a6 a7")
     assert kept.load("ann") == Profile()
 
 
@@ -110,8 +113,7 @@ def test_a_walk_shows_the_post_and_why(bot):
     assert reply.picture == Path(f"previews/data/preview/00/00/{10:032x}.jpg")
     assert say(bot, "/why") == (
         "#10: you enjoy fox, night.\n"
-        "Sought from 2 tags you enjoy, 0 posts you liked and 0 posts you did not, without 0 tags; "
-        "left out 0 posts seen before. Score 2."
+        "Searched from the 2 tags you enjoy; left out 0 posts you saw before. Score 2."
     )
 
 
@@ -120,18 +122,18 @@ def test_feedback_counts_at_once_and_a_tour_goes_on(bot, kept):
     say(bot, "/stop")
     assert say(bot, "/like 14") == "You like #14: owl by inkwash."
     assert shown(bot.reply("/walk")) == [10]
-    assert bot._person.board.called == dict(
+    assert bot._user.board.called == dict(
         posts=[14], tags=[], avoid=[], n=1, seed=1, exclude=[14]
     )  # the post liked has been seen
     replies = bot.reply("/dislike")
     assert replies[0].text == "You dislike #10: fox by inkwash."
     assert len(shown(replies)) == 1
-    assert bot._person.board.called["avoid"] == [10]
+    assert bot._user.board.called["avoid"] == [10]
     bot.reply("/avoid spider")
     replies = bot.reply("/skip")
     assert replies[0].text.startswith("Skipped #") and len(shown(replies)) == 1
-    assert bot._person.board.called["avoid"] == ["spider", 10]
-    assert bot._person.board.called["seed"] == 3
+    assert bot._user.board.called["avoid"] == ["spider", 10]
+    assert bot._user.board.called["seed"] == 3
     assert shown(bot.reply("/like 10")) == []  # an older card: the tour stays where it is
     assert kept.load("ann").liked == [14, 10] and kept.load("ann").disliked == []
     assert say(bot, "/stop") == "The tour is over: 3 shown, 0 liked."
@@ -141,11 +143,11 @@ def test_feedback_counts_at_once_and_a_tour_goes_on(bot, kept):
 
 def test_more_like_one_post_and_a_surprise(bot, kept):
     assert shown(bot.reply("/more 15")) == [12, 13, 19, 20]  # papercut, day or river
-    assert bot._person.board.called["posts"] == [15]
-    assert "Sought from posts like #15" in say(bot, "/why")
+    assert bot._user.board.called["posts"] == [15]
+    assert "Searched from posts like #15" in say(bot, "/why")
     assert shown(bot.reply("/surprise")) == [10]
     assert say(bot, "/why 19").startswith("#19: ")
-    assert "is not remembered" in say(bot, "/why 16")
+    assert "I do not remember" in say(bot, "/why 16")
     assert "may not be shown" in say(bot, "/more 21") or "hidden" in say(bot, "/more 21")
 
 
@@ -196,8 +198,8 @@ def test_a_profile_made_under_other_settings_still_works(kept):
     kept.dislike("ann", 4000)
     narrow = Conversation(FakeGraph("s"), kept, "ann")
     assert shown(narrow.reply("/walk")) == [10]
-    assert narrow._person.board.called["posts"] == []
-    assert narrow._person.board.called["avoid"] == [12]
+    assert narrow._user.board.called["posts"] == []
+    assert narrow._user.board.called["avoid"] == [12]
     assert "3 of these are not on this board, or hidden." in say(narrow, "/taste")
     say(narrow, "/drop #12 #4000 a_tag_of_last_year")
     assert "1 of these is not on this board, or hidden." in say(narrow, "/taste")
@@ -216,7 +218,7 @@ def test_a_picture_is_read_followed_and_not_kept(bot, kept, tmp_path):
     assert shown(replies) == [11, 10, 12]
     assert replies[1].why == "like your picture; it has fox, snow"
     assert shown(bot.reply("/skip")) == [14]  # more like the picture
-    assert "Sought from your picture" in say(bot, "/why")
+    assert "Searched from your picture" in say(bot, "/why")
     assert kept.load("ann") == Profile(seen=[11, 10, 12, 14])
     say(bot, "/enjoy owl")
     assert shown(bot.reply("/walk")) == [13]  # the taste again
@@ -228,13 +230,13 @@ def test_pictures_that_cannot_be_used(bot, monkeypatch):
     assert say(bot, Picture(b"")) == "the picture is empty"
     assert say(bot, Picture(problem="no such file")) == "no such file"
     assert say(bot, Picture(b"x" * (PICTURE_LIMIT + 1))) == "the picture has more than 20 MB"
-    assert say(bot, "/picture fox.png").startswith("Expected a picture")
+    assert say(bot, "/picture fox.png").startswith("Expected the path of a picture")
 
     def missing(*_, **__):
         raise MissingArtifact("index/recognizer.npz is missing: run solve_recognizer.py first")
 
-    monkeypatch.setattr(bot._person.board, "recognize", missing)
-    assert "solve_recognizer.py was not run" in say(bot, Picture(PICTURE))
+    monkeypatch.setattr(bot._user.board, "recognize", missing)
+    assert "has not run solve_recognizer.py" in say(bot, Picture(PICTURE))
 
 
 def test_what_only_the_operator_can_mend_is_no_answer_but_a_line_in_the_terminal(
@@ -243,7 +245,7 @@ def test_what_only_the_operator_can_mend_is_no_answer_but_a_line_in_the_terminal
     def damaged(*_, **__):
         raise BadArtifact("posts.arrow is damaged: run construct_index.py again")
 
-    monkeypatch.setattr(bot._person.board, "personal", damaged)
+    monkeypatch.setattr(bot._user.board, "personal", damaged)
     say(bot, "/enjoy fox")
     with pytest.raises(BadArtifact):
         bot.reply("/walk")
@@ -253,10 +255,10 @@ def test_what_only_the_operator_can_mend_is_no_answer_but_a_line_in_the_terminal
 
 # -- what is kept ----------------------------------------------------------------------------------
 def test_taste_lists_what_is_kept(bot, kept):
-    assert say(bot, "/taste") == "Nothing is kept of you."
+    assert say(bot, "/taste") == "I keep nothing about you."
     say(bot, "/enjoy fox night", "/avoid web", "/like 12", "/dislike 13", "/walk")
     assert say(bot, "/taste") == (
-        "Kept of you, the latest last:\n"
+        "What I keep about you, the latest last:\n"
         "enjoys     fox, night\n"
         "avoids     web\n"
         "liked      #12\n"
@@ -306,7 +308,7 @@ def test_what_was_said_can_be_taken_back(bot, kept):
     say(bot, "/enjoy fox night", "/avoid web", "/like 12")
     assert say(bot, "/drop vixen, web #12 snow") == "Taken back: #12, fox, web."
     assert kept.load("ann") == Profile(enjoys=["night"], seen=[12])
-    assert say(bot, "/drop fox") == "You had said nothing of it."
+    assert say(bot, "/drop fox") == "You had said nothing about it."
     assert say(bot, "/drop").startswith("Expected what to take back")
 
 
@@ -383,11 +385,11 @@ def test_a_command_or_picture_after_forget_keeps_and_is_answered(bot, kept):
 def test_forget_deletes_this_user_and_the_talks_memory(bot, kept):
     kept.enjoy("bob", ["fox"])
     say(bot, "/enjoy owl night", Picture(PICTURE), "/forget")
-    assert say(bot, " YES ") == "Everything kept of you was deleted."
+    assert say(bot, " YES ") == "Everything I kept about you was deleted."
     assert kept.load("ann") == Profile() and kept.load("bob").enjoys == ["fox"]
     assert say(bot, "/why").startswith("Nothing was shown yet")
     assert say(bot, "/walk").startswith("I do not know your taste")
-    assert say(bot, "/forget") == "Nothing is kept of you."
+    assert say(bot, "/forget") == "I keep nothing about you."
 
 
 # -- robustness ------------------------------------------------------------------------------------
@@ -447,7 +449,7 @@ def test_clean_and_reasons_and_numbers():
 
 
 def test_a_card_puts_the_reasons_first_and_counts_what_it_leaves_out(bot):
-    post = bot._person.board.describe(19)
+    post = bot._user.board.describe(19)
     tags = {"general": ["rating_safe", *(f"t{k:02}" for k in range(14))]}  # by use
     post = replace(post, tags=tags)
     lines = card(post, ["t00"], "because").split("\n")
@@ -468,8 +470,10 @@ def test_a_pipe_reads_as_a_talk(bot, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     replies, text = transcript(bot, "/enjoy fox night\n\n/walk\n/why\n\x1b[31m/quit\n/walk\n")
     assert shown(replies) == [10]
+    welcome = folded(say(bot, "/start"), 40)
+    assert "such as: fox night" in " ".join(welcome.split())
     assert text == (
-        "Tell me tags you like, or /help.\n"
+        f"{welcome}\n"
         "> /enjoy fox night\n"
         "You enjoy fox, night.\n"
         "Often with them: inkwash, snow,\n"
@@ -485,10 +489,8 @@ def test_a_pipe_reads_as_a_talk(bot, monkeypatch):
         "\n"
         "> /why\n"
         "#10: you enjoy fox, night.\n"
-        "Sought from 2 tags you enjoy, 0 posts\n"
-        "you liked and 0 posts you did not,\n"
-        "without 0 tags; left out 0 posts seen\n"
-        "before. Score 2.\n"
+        "Searched from the 2 tags you enjoy; left\n"
+        "out 0 posts you saw before. Score 2.\n"
         "> /quit\n"
         "Goodbye.\n"
     )
@@ -513,7 +515,8 @@ def test_at_a_keyboard_lines_are_not_echoed_and_ctrl_d_ends(bot, monkeypatch, ca
     keyboard.isatty = lambda: True
     monkeypatch.setattr("sys.stdin", keyboard)
     monkeypatch.setattr("builtins.input", ask)
-    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)  # as where it is not installed
+    # as where prompt_toolkit is not installed
+    monkeypatch.setitem(sys.modules, "e6graph.chat.terminal.prompt", None)
     assert shown(talk(bot)) == [10]
     assert "> " not in capsys.readouterr().out
 
@@ -537,9 +540,11 @@ def test_a_line_is_completed_with_commands_and_tags(bot):
 
 
 def test_prompt_toolkit_offers_the_completions(bot, monkeypatch):
-    prompt_toolkit = pytest.importorskip("prompt_toolkit")
+    pytest.importorskip("prompt_toolkit")
     from prompt_toolkit.completion import CompleteEvent
     from prompt_toolkit.document import Document
+
+    from e6graph.chat.terminal import prompt
 
     made = {}
 
@@ -550,7 +555,7 @@ def test_prompt_toolkit_offers_the_completions(bot, monkeypatch):
         def prompt(self):
             raise EOFError
 
-    monkeypatch.setattr(prompt_toolkit, "PromptSession", Session)
+    monkeypatch.setattr(prompt, "PromptSession", Session)
     keyboard = io.StringIO()
     keyboard.isatty = lambda: True
     monkeypatch.setattr("sys.stdin", keyboard)
@@ -586,16 +591,19 @@ def test_rich_shows_posts_beside_their_thumbnails(kept, monkeypatch, tmp_path):
 
 
 def test_a_thumbnail_is_two_pixels_a_cell(tmp_path):
+    pytest.importorskip("rich")
+    from e6graph.chat.terminal.screen import half_blocks
+
     image = Image.new("RGBA", (2, 3), (9, 8, 7, 255))
     image.putpixel((1, 1), (1, 2, 3, 255))
     image.save(tmp_path / "a.png")
     above, below = "38;2;9;8;7", "48;2;9;8;7"
-    assert blocks(tmp_path / "a.png") == [
+    assert half_blocks(tmp_path / "a.png") == [
         f"\x1b[{above};{below}m▀\x1b[{above};48;2;1;2;3m▀\x1b[0m",
         f"\x1b[{above}m▀" * 2 + "\x1b[0m",  # under it is the terminal's own color
     ]
     (tmp_path / "b.png").write_bytes(b"<html>")
-    assert blocks(tmp_path / "b.png") == blocks(tmp_path / "none.png") == []
+    assert half_blocks(tmp_path / "b.png") == half_blocks(tmp_path / "none.png") == []
 
 
 def test_an_export_is_written_beside_the_user_and_over_nothing(
@@ -620,8 +628,8 @@ def test_the_end_of_input_and_stray_bytes_end_well(bot):
 def test_an_endless_line_is_one_message(bot):
     _, text = transcript(bot, "/enjoy " + "fox " * 100_000 + "\n/taste\n")
     assert text.count("characters are too many") == 1
-    assert text.endswith("> /taste\nNothing is kept of you.\n")
-    assert len(text) < 4000
+    assert text.endswith("> /taste\nI keep nothing about you.\n")
+    assert len(text) < 5000
 
 
 def test_pictures_come_from_files(bot, tmp_path):
@@ -631,7 +639,7 @@ def test_pictures_come_from_files(bot, tmp_path):
         assert "> /picture" in transcript(bot, f"/picture {written}\n")[1]
         assert read_picture(str(path)) == Picture(PICTURE)
     assert "I think I see: fox 90%" in transcript(bot, f"/picture {path}\n")[1]
-    assert "Expected a picture" in transcript(bot, "/picture\n")[1]
+    assert "Expected the path of a picture" in transcript(bot, "/picture\n")[1]
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "", "none.png", "~nobody/x", "x" * 5000, "a\0b"])
@@ -661,10 +669,13 @@ def test_contact_sheet_places_pictures_captions_and_cards(tmp_path):
     broken.write_bytes(red.read_bytes()[:200])
     paths = [red, clear, wide, None, broken, tmp_path / "none.jpg"]
     sheet = contact_sheet(paths, [f"#{k}\nyou enjoy fox" for k in range(6)], columns=3)
-    step = sheets.THUMBNAIL + sheets.GAP
-    high = sheets.THUMBNAIL + sheets.LINES * sheets.LINE + 2 * sheets.GAP
-    assert sheet.mode == "RGB" and sheet.size == (3 * step + sheets.GAP, 2 * high + sheets.GAP)
-    middle = sheets.GAP + sheets.THUMBNAIL // 2
+    step = sheets.PICTURE_SIZE + sheets.CARD_GAP
+    high = sheets.PICTURE_SIZE + sheets.CAPTION_LINES * sheets.LINE_HEIGHT + 2 * sheets.CARD_GAP
+    assert sheet.mode == "RGB" and sheet.size == (
+        3 * step + sheets.CARD_GAP,
+        2 * high + sheets.CARD_GAP,
+    )
+    middle = sheets.CARD_GAP + sheets.PICTURE_SIZE // 2
 
     def color(k):
         return sheet.getpixel((middle + k % 3 * step, middle + k // 3 * high))
@@ -676,9 +687,9 @@ def test_contact_sheet_places_pictures_captions_and_cards(tmp_path):
     cards = [
         sheet.crop(
             (
-                sheets.GAP + k * step,
-                sheets.GAP + high,
-                sheets.GAP + k * step + sheets.THUMBNAIL,
+                sheets.CARD_GAP + k * step,
+                sheets.CARD_GAP + high,
+                sheets.CARD_GAP + k * step + sheets.PICTURE_SIZE,
                 2 * high - 90,
             )
         )
@@ -686,7 +697,12 @@ def test_contact_sheet_places_pictures_captions_and_cards(tmp_path):
     ]
     assert cards[0].getcolors(5000) and len(cards[0].getcolors(5000)) > 2  # something is drawn
     assert cards[0].tobytes() == cards[1].tobytes() == cards[2].tobytes()
-    below = (sheets.GAP, middle + 90, sheets.GAP + sheets.THUMBNAIL, middle + 90 + 60)
+    below = (
+        sheets.CARD_GAP,
+        middle + 90,
+        sheets.CARD_GAP + sheets.PICTURE_SIZE,
+        middle + 90 + 60,
+    )
     assert (0xB4, 0xC7, 0xD9) in {
         c for _, c in sheet.crop(below).getcolors(5000)
     }  # the caption
@@ -695,10 +711,15 @@ def test_contact_sheet_places_pictures_captions_and_cards(tmp_path):
 def test_captions_stay_in_their_column():
     caption = "#1\n" + "a_tag_far_too_long_for_its_column_" * 3 + " more and more" * 20
     sheet = contact_sheet([None, None], [caption, "#2"])
-    top = sheets.GAP + sheets.THUMBNAIL
-    gap = (sheets.GAP + sheets.THUMBNAIL, top, 2 * sheets.GAP + sheets.THUMBNAIL, sheet.height)
+    top = sheets.CARD_GAP + sheets.PICTURE_SIZE
+    gap = (
+        sheets.CARD_GAP + sheets.PICTURE_SIZE,
+        top,
+        2 * sheets.CARD_GAP + sheets.PICTURE_SIZE,
+        sheet.height,
+    )
     assert len(sheet.crop(gap).getcolors()) == 1  # nothing runs over
-    end = (0, top + sheets.LINES * sheets.LINE + 12, sheet.width, sheet.height)
+    end = (0, top + sheets.CAPTION_LINES * sheets.LINE_HEIGHT + 12, sheet.width, sheet.height)
     assert len(sheet.crop(end).getcolors()) == 1
 
 
@@ -715,12 +736,15 @@ def test_a_sheet_needs_a_caption_for_each(pictures, captions):
 @pytest.fixture
 def script(monkeypatch, tmp_path):
     """bot.py with the fake graph behind it, run in an empty directory."""
-    stub = types.ModuleType("e6graph.recommend.postgraph")
-    stub.PostGraph = types.SimpleNamespace(
-        open=lambda **asked: stub.asked.append(asked) or graph
-    )
-    stub.asked, graph = [], FakeGraph()
-    monkeypatch.setitem(sys.modules, "e6graph.recommend.postgraph", stub)
+    asked, graph = [], FakeGraph()
+
+    class FakePostGraph:
+        @staticmethod
+        def open(**options):
+            asked.append(options)
+            return graph
+
+    monkeypatch.setattr(room, "PostGraph", FakePostGraph)
     monkeypatch.chdir(tmp_path)
     spec = importlib.util.spec_from_file_location("bot", Path(__file__).parents[1] / "bot.py")
     module = importlib.util.module_from_spec(spec)
@@ -731,7 +755,7 @@ def script(monkeypatch, tmp_path):
         monkeypatch.setattr("sys.argv", ["bot.py", *options])
         return cli.run(lambda: module.main(options))
 
-    run.asked = stub.asked
+    run.asked, run.module = asked, module
     return run
 
 
@@ -740,7 +764,7 @@ def test_the_script_talks_remembers_and_draws(script, capsys, tmp_path):
     out = capsys.readouterr().out
     assert out.endswith("Goodbye.\nshown.png\n")
     with Image.open(tmp_path / "shown.png") as sheet:
-        assert sheet.size[0] == 5 * (sheets.THUMBNAIL + sheets.GAP) + sheets.GAP
+        assert sheet.size[0] == 5 * (sheets.PICTURE_SIZE + sheets.CARD_GAP) + sheets.CARD_GAP
     assert script("/taste\n", "--sheet", "none.png") == 0
     assert "seen       5 posts" in (out := capsys.readouterr().out)
     assert "no post was shown" in out and not (tmp_path / "none.png").exists()
@@ -756,3 +780,75 @@ def test_the_script_says_what_is_wrong_in_one_line(script, capsys, tmp_path):
     assert script("", "--blacklist", "mine.txt") == 0
     assert script("", "--blacklist", "none") == 0
     assert [asked["blacklist"] for asked in script.asked[-2:]] == [Path("mine.txt"), None]
+
+
+def test_directories_of_previews_that_are_not_there(script, capsys):
+    assert script("") == 0
+    assert capsys.readouterr().err == ""  # nobody asked for the default one
+    for asked in ("nope", "previews"):
+        assert script("", "--previews", asked) == 0
+        assert capsys.readouterr().err == (
+            f"No thumbnails will be shown: {asked} is not a directory.\n"
+        )
+
+
+def test_a_board_without_a_recognizer_says_so_once(script, capsys, caplog, monkeypatch):
+    def missing(*_, **__):
+        raise MissingArtifact("index/recognizer.npz is missing: run solve_recognizer.py first")
+
+    monkeypatch.setattr(FakeGraph, "recognize", missing)
+    Path("fox.png").write_bytes(PICTURE)
+    assert script("/picture fox.png\n") == 0
+    out, err = capsys.readouterr()
+    said = [out, err, *(r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING)]
+    assert "\n".join(said).count("solve_recognizer.py") == 1
+
+
+def test_a_start_that_fails_leaves_no_profiles(script, monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("BOT_TOKEN", raising=False)
+    monkeypatch.delenv("E6GRAPH_CONTACT", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for options in (["--web", "--port", port], ["--telegram"], ["--fetch-previews"]):
+            assert script("", *options) == 1, options
+            assert capsys.readouterr().err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+TOY = """
+from e6graph.chat.messages import Command
+from e6graph.errors import needs
+HELP = "talk with a toy"
+def add_options(add):
+    add("--say", default="/help", help="the only message")
+def run(args, room):
+    with needs("a_library_of_toys"):
+        from . import work
+    with room.sessions({"walk": Command("", "to go out")}) as sessions:
+        work.show(sessions.reply("toy:ann", args.say))
+"""
+
+
+def test_a_fourth_front_end_is_a_folder_and_a_line(script, monkeypatch, capsys, tmp_path):
+    toy = tmp_path / "toy"
+    toy.mkdir()
+    (toy / "__init__.py").write_text(TOY)
+    (toy / "work.py").write_text("import a_library_of_toys\nshow = a_library_of_toys.show\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    fronts = (*script.module.FRONTS, importlib.import_module("toy"))
+    monkeypatch.setattr(script.module, "FRONTS", fronts)
+    with pytest.raises(SystemExit):  # --help needs no library
+        script("", "--help")
+    assert re.search(r"--toy +talk with a toy", capsys.readouterr().out)
+    assert script("", "--toy") == 1
+    assert "pip install a_library_of_toys" in capsys.readouterr().err
+
+    library = types.ModuleType("a_library_of_toys")
+    library.show = lambda replies: print(replies[0].text)
+    monkeypatch.setitem(sys.modules, "a_library_of_toys", library)
+    assert script("", "--toy", "--say", "/enjoy fox") == 0
+    assert capsys.readouterr().out.startswith("You enjoy fox.")
+    assert script("", "--toy") == 0
+    assert capsys.readouterr().out.startswith("/walk   to go out\n")
+    with Profiles("profiles.sqlite") as kept:
+        assert kept.load("toy:ann").enjoys == ["fox"]

@@ -2,8 +2,8 @@
 
 import io
 import logging
+import threading
 import time
-from itertools import pairwise
 
 import pytest
 from boards import post, write_export
@@ -22,7 +22,7 @@ from e6graph.errors import BadInput, E6GraphError
 from e6graph.hydrate.previews import preview_path
 
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(500)
-QUICK = {"delay": 0.0, "backoff": 0.001, "timeout": (2, 2), "user_agent": "tester"}
+QUICK = {"delay": 0.0, "backoff": 0.001, "timeout": (60, 60), "user_agent": "tester"}
 
 
 @pytest.fixture
@@ -40,6 +40,15 @@ def fetcher(site, tmp_path):
     assert not made._thread.is_alive()
 
 
+@pytest.fixture
+def gate(site, monkeypatch):
+    """Nothing is answered before it is set."""
+    made, answer = threading.Event(), site.next_answer
+    monkeypatch.setattr(site, "next_answer", lambda path: made.wait(60) and answer(path))
+    yield made
+    made.set()
+
+
 def address(md5):
     return f"/data/preview/{md5[:2]}/{md5[2:4]}/{md5}.jpg"
 
@@ -48,7 +57,7 @@ def posts(n=12):
     return [FakeGraph("sq").describe(post_id) for post_id in list(BOARD)[:n]]
 
 
-def until(true, seconds=5.0):
+def until(true, seconds=60.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come"
@@ -67,19 +76,20 @@ def test_what_is_shown_comes_once_and_is_kept(site, fetcher, tmp_path):
     assert site.asked[0].headers["User-Agent"] == "e6graph/0.1.0 (by tester)"
 
 
-def test_requests_keep_their_distance_and_wanting_does_not_wait(site, tmp_path):
+def test_requests_keep_their_distance_and_wanting_does_not_wait(site, gate, tmp_path):
     shown = posts(4)
     for one in shown:
         site.put(address(one.md5), Answer(PICTURE))
     fetcher = Fetcher(tmp_path, site.url, **QUICK | {"delay": 0.15})
     start = time.monotonic()
     assert all([fetcher.want(one) for one in shown for _ in range(3)])
-    assert time.monotonic() - start < 0.1
+    assert len(site.asked) <= 1  # nothing was answered so far
+    gate.set()
     until(lambda: preview_path(tmp_path, shown[3].md5).is_file())
     fetcher.close()
-    times = [asked.when for asked in site.asked]
-    assert len(times) == 4 and min(b - a for a, b in pairwise(times)) > 0.14
-    assert fetching.DELAY >= 1
+    times = [asked.when - start for asked in site.asked]
+    assert len(times) == 4 and all(when >= 0.15 * k for k, when in enumerate(times))
+    assert fetching.REQUEST_DELAY >= 1
 
 
 def test_what_the_site_has_not_is_asked_for_once_and_written_down(site, fetcher, tmp_path):
@@ -88,7 +98,7 @@ def test_what_the_site_has_not_is_asked_for_once_and_written_down(site, fetcher,
     assert fetcher.want(gone)
     until(lambda: not fetcher.want(gone))
     assert fetcher.want(there)
-    until(lambda: (tmp_path / "missing.txt").exists())  # once something came after it
+    until(lambda: fetching.read_missing(tmp_path))  # once something came after it
     assert (tmp_path / "missing.txt").read_text().split() == [gone.md5]
     again = Fetcher(tmp_path, site.url, **QUICK)
     assert not again.want(gone) and not again.want(there)
@@ -96,24 +106,24 @@ def test_what_the_site_has_not_is_asked_for_once_and_written_down(site, fetcher,
     assert len(site.requests(address(gone.md5))) == 1
 
 
-def test_too_many_wait_and_the_oldest_go_without(site, monkeypatch, tmp_path):
-    monkeypatch.setattr(fetching, "WAITING", 3)
+def test_too_many_wait_and_the_oldest_go_without(site, gate, monkeypatch, tmp_path):
+    monkeypatch.setattr(fetching, "QUEUE_LENGTH", 3)
     shown = posts(8)
-    site.put(address(shown[0].md5), Answer(PICTURE[:20], pause=0.02))  # is in hand meanwhile
-    for one in shown[1:]:
+    for one in shown:
         site.put(address(one.md5), Answer(PICTURE))
     fetcher = Fetcher(tmp_path, site.url, **QUICK)
     fetcher.want(shown[0])
     until(lambda: site.asked)
-    for one in shown[1:]:
+    for one in shown[1:]:  # while the first is in hand
         assert fetcher.want(one)
+    gate.set()
     until(lambda: preview_path(tmp_path, shown[7].md5).is_file())
     fetcher.close()
     assert [asked.path for asked in site.asked] == [address(shown[k].md5) for k in (0, 5, 6, 7)]
 
 
 def test_after_many_failures_it_rests_and_says_so_once(site, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(fetching, "REST", 0.3)
+    monkeypatch.setattr(fetching, "REST", 3600)
     for one in posts():
         site.put(address(one.md5), Answer(status=403))
     fetcher = Fetcher(tmp_path, site.url, **QUICK)
@@ -124,9 +134,15 @@ def test_after_many_failures_it_rests_and_says_so_once(site, tmp_path, monkeypat
     assert len(site.asked) == 10
     (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert "10 previews in a row failed" in record.getMessage()
-    until(lambda: not fetcher._resting)
+    fetcher.close()
+
+    monkeypatch.setattr(fetching, "REST", 0.05)
+    fetcher = Fetcher(tmp_path, site.url, **QUICK)
+    for one in posts(10):
+        fetcher.want(one)
+    until(lambda: len([r for r in caplog.records if r.levelno == logging.WARNING]) == 2)
     site.put(address(posts()[11].md5), Answer(PICTURE))
-    assert fetcher.want(posts()[11])
+    until(lambda: fetcher.want(posts()[11]))  # when it has rested
     until(lambda: preview_path(tmp_path, posts()[11].md5).is_file())
     fetcher.close()
 
@@ -170,19 +186,20 @@ def test_a_session_fetches_what_it_shows_and_nothing_else(site, fetcher, tmp_pat
 
 
 def test_the_terminal_waits_a_moment(site, fetcher, tmp_path, monkeypatch):
-    monkeypatch.setattr(terminal, "THUMBNAIL", 0.3)
     (there,) = posts(1)  # of the next there is none
     site.put(address(there.md5), Answer(PICTURE[:10], pause=0.01))
     came = []
     with Profiles(tmp_path / "profiles.sqlite") as profiles:
-        talk = Conversation(FakeGraph(), profiles, "ann", tmp_path)
+        talk = Conversation(FakeGraph(), profiles, "ann", tmp_path, fetch=fetcher.want)
         show = lambda reply: came.append(reply.picture.is_file()) if reply.post else None  # noqa: E731
         monkeypatch.setattr(terminal, "_printer", lambda stdout: show)
-        lines = io.StringIO("/enjoy inkwash\n/walk\n/skip\n")
+        monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", 60)
+        terminal.talk(talk, io.StringIO("/enjoy inkwash\n/walk\n"), io.StringIO())
+        monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", 0.3)
         start = time.monotonic()
-        terminal.talk(talk, lines, io.StringIO(), fetcher.want)
+        terminal.talk(talk, io.StringIO("/skip\n"), io.StringIO())
     assert came == [True, False]
-    assert 0.3 < time.monotonic() - start < 2
+    assert time.monotonic() - start >= 0.3
 
 
 def test_the_bot_fetches_previews_when_told_to_and_of_no_hidden_post(
@@ -195,9 +212,10 @@ def test_the_bot_fetches_previews_when_told_to_and_of_no_hidden_post(
     build(tmp_path / "index", tmp_path / "export", dim=4)
     for row in rows:
         site.put(address(row["md5"]), Answer(PICTURE))
-    monkeypatch.setattr(fetching, "DELAY", 0.0)
+    monkeypatch.setattr(fetching, "REQUEST_DELAY", 0.0)
     monkeypatch.setattr(Fetcher.__init__, "__defaults__", (None, 0.0))
-    monkeypatch.setattr(terminal, "LOOK", 0.002)
+    monkeypatch.setattr(terminal, "PREVIEW_POLL", 0.002)
+    monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", 60)
     monkeypatch.chdir(tmp_path)
     command = ["--ratings", "sq", "--blacklist", "none", "--static-url", site.url]
 

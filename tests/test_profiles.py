@@ -6,16 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from e6graph.chat import profiles as module
 from e6graph.chat.profiles import Profiles
-from e6graph.chat.sqlitefile import SqliteFile
 from e6graph.errors import BadArtifact, BadInput, E6GraphError
-from e6graph.recommend.profile import Profile
+from e6graph.recommend.personal import Profile
 
 ROOT = Path(__file__).parents[1]
 
@@ -113,7 +111,7 @@ def test_an_operation_is_whole_or_nothing(path):
 def test_a_kill_keeps_what_was_said(path):
     script = (
         "import os, sys\n"
-        "from e6graph.profiles import Profiles\n"
+        "from e6graph.chat.profiles import Profiles\n"
         "kept = Profiles(sys.argv[1])\n"
         "kept.like('ann', 4)\n"
         "kept._file._connection.execute('BEGIN')\n"
@@ -127,7 +125,9 @@ def test_a_kill_keeps_what_was_said(path):
 
 
 def test_the_file_is_its_owners_alone(path):
-    Profiles(path).close()
+    with Profiles(path) as kept:
+        kept.enjoy("ann", ["fox"])
+        assert all(file.stat().st_mode & 0o077 == 0 for file in path.parent.iterdir())
     assert path.stat().st_mode & 0o077 == 0
 
 
@@ -163,68 +163,50 @@ def test_places_that_cannot_be_used(tmp_path):
         with pytest.raises(E6GraphError, match="cannot"):
             Profiles(place)
     kept = Profiles(tmp_path / "p.sqlite")
+    kept.load("ann")
     kept.close()
     kept.close()
     with pytest.raises(E6GraphError, match="closed"):
         kept.load("ann")
 
 
-def test_migrates_forward_and_refuses_what_is_newer(path, monkeypatch):
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_of_another_version_is_refused_and_stays_untouched(path, monkeypatch, change):
     with Profiles(path) as kept:
         kept.enjoy("ann", ["fox"])
-    old = module.MIGRATIONS
-    column = "ALTER TABLE users ADD COLUMN language TEXT DEFAULT 'en'"
-    monkeypatch.setattr(module, "MIGRATIONS", (*old, (column,)))
-    for _ in range(2):  # the second opening finds nothing to do
-        with Profiles(path) as kept:
-            assert kept.load("ann").enjoys == ["fox"]
-    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (len(old) + 1,)
-    assert sqlite3.connect(path).execute("SELECT name, language FROM users").fetchall() == [
-        ("ann", "en")
-    ]
-    monkeypatch.setattr(module, "MIGRATIONS", old)
-    with pytest.raises(BadArtifact, match="version 4, expected at most 3"):
-        Profiles(path)
-    monkeypatch.setattr(module, "MIGRATIONS", (*old, (column,), ("CREATE TABLE x (", "x")))
+    monkeypatch.setattr(module, "SCHEMA_VERSION", module.SCHEMA_VERSION - change)
     before = path.read_bytes()
-    with pytest.raises(E6GraphError):  # a migration that fails leaves the old version
+    found, expected = module.SCHEMA_VERSION + change, module.SCHEMA_VERSION
+    with pytest.raises(BadArtifact, match=f"version {found}, expected {expected}") as error:
         Profiles(path)
+    said = str(error.value)
+    assert (
+        "\n" not in said and ("newer e6graph; update" if change > 0 else "move it away") in said
+    )
     assert path.read_bytes() == before
+    monkeypatch.undo()
+    with Profiles(path) as kept:
+        assert kept.load("ann").enjoys == ["fox"]
 
 
-def test_a_file_of_the_first_release_is_carried_over(path, monkeypatch):
-    old, now = module.MIGRATIONS, time.time()
-    SqliteFile(path, module.APPLICATION_ID, old[:1]).close()
-    with sqlite3.connect(path) as first:
-        first.execute("INSERT INTO users (id, name) VALUES (7, 'ann')")
-        first.execute("INSERT INTO tags (user, tag, feeling) VALUES (7, 'fox', 1)")
-        first.execute(
-            "INSERT INTO posts (user, post_id, feeling) VALUES (7, 12, -1), (7, 13, 0)"
-        )
-    first.close()
-    with Profiles(path, keep_days=1) as kept:  # nobody counts as long gone
-        profile = kept.load("ann")
-    assert profile == Profile(enjoys=["fox"], disliked=[12], seen=[12, 13])
-    assert list(profile.at) == [12]
-    assert abs(profile.at[12] - now) < 60
+def test_tables_that_cannot_be_made_leave_nothing_half_made(path, monkeypatch):
+    monkeypatch.setattr(module, "SCHEMA", (*module.SCHEMA, "CREATE TABLE x ("))
+    with Profiles(path) as kept, pytest.raises(E6GraphError):
+        kept.enjoy("ann", ["fox"])
+    monkeypatch.undo()
+    with Profiles(path) as kept:
+        kept.enjoy("ann", ["fox"])
+        assert kept.load("ann").enjoys == ["fox"]
 
 
-def test_a_file_without_skips_is_carried_over_and_then_closed_to_older_programs(
-    path, monkeypatch
-):
-    now = module.MIGRATIONS
-    monkeypatch.setattr(module, "MIGRATIONS", now[:2])
-    with Profiles(path, clock=lambda: 1000) as kept:
-        kept.saw("ann", [11, 12, 13])
-        kept.dislike("ann", 13)
-    monkeypatch.setattr(module, "MIGRATIONS", now)
-    with Profiles(path, clock=lambda: 2000) as kept:
-        assert kept.load("ann") == Profile(disliked=[13], seen=[11, 12, 13])
-        kept.skip("ann", 12)
-        assert kept.load("ann").skipped == [12]
-    monkeypatch.setattr(module, "MIGRATIONS", now[:2])
-    with pytest.raises(BadArtifact, match="version 3, expected at most 2"):
-        Profiles(path)  # which would take the skip for a dislike
+def test_there_is_no_file_before_something_is_read_or_kept(path):
+    with Profiles(path, keep_days=1):
+        pass
+    assert list(path.parent.iterdir()) == []
+    with Profiles(path) as one, Profiles(path) as two:  # both find no file
+        one.enjoy("ann", ["fox"])
+        two.enjoy("ann", ["owl"])
+        assert one.load("ann").enjoys == ["fox", "owl"]
 
 
 def test_a_skip_is_kept_apart_and_never_over_an_opinion(path):
@@ -333,6 +315,7 @@ def test_who_is_away_too_long_is_forgotten_while_the_file_is_open(path):
 def test_who_is_away_is_looked_for_once_an_hour_at_most(path):
     asked, now = [], [0.0]
     with Profiles(path, keep_days=1, clock=lambda: now[0]) as kept:
+        kept.load("ann")  # opens the file
         kept._file._connection.set_trace_callback(
             lambda line: line.startswith("DELETE FROM users") and asked.append(now[0])
         )
@@ -340,7 +323,7 @@ def test_who_is_away_is_looked_for_once_an_hour_at_most(path):
             now[0] = 60.0 * minutes
             kept.saw("ann", [minutes])
             kept.load("ann")
-    assert asked == [3600, 7200, 10800]
+    assert asked == [0, 3600, 7200, 10800]
 
 
 def test_bytes_that_another_program_held_are_overwritten_later(path):
@@ -378,39 +361,53 @@ def test_many_threads_and_two_openings_lose_nothing(path):
 
 
 CHATTY = """
-import random, sys, time
-from e6graph.profiles import Profiles
-kept, n = Profiles(sys.argv[1]), int(sys.argv[2])
-rng = random.Random(n)
-while True:
-    n += 1
-    user = f"user{n % 5}"
-    if rng.random() < 0.03:
-        kept.forget("passing")
-    kept.enjoy("passing", [f"tag{n}"])
-    kept.like(user, n)
-    print(n, flush=True)
-    time.sleep(0.001)
+import os, random, sys, time
+from e6graph.chat.profiles import Profiles
+
+def talk(n, said):
+    kept, rng = Profiles(sys.argv[1]), random.Random(n)
+    while True:
+        n += 1
+        if rng.random() < 0.03:
+            kept.forget("passing")
+        kept.enjoy("passing", [f"tag{n}"])
+        kept.like(f"user{n % 5}", n)
+        os.write(said, b"%d\\n" % n)
+        time.sleep(0.001)
+
+rng = random.Random(11)
+for start in range(0, 50 * 200_000, 200_000):
+    writers = []
+    for n in (start, start + 100_000):
+        heard, said = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                talk(n, said)
+            finally:
+                os._exit(1)
+        os.close(said)
+        writers.append((pid, heard))
+    first = [os.read(heard, 4096) for _, heard in writers]  # they are in the middle of their talk
+    time.sleep(rng.random() * 0.02)
+    for pid, _ in writers:
+        os.kill(pid, 9)
+    for (pid, heard), out in zip(writers, first):
+        assert out and os.waitpid(pid, 0)[1] == 9
+        while data := os.read(heard, 4096):
+            out += data
+        os.close(heard)
+        print(out.decode(), end="")
 """
 
 
 def test_a_hundred_kills_lose_nothing_that_was_acknowledged(path):
     """Two programs write to one file; both are killed at a random moment, fifty times."""
-    rng, said = random.Random(11), set()
-    start = 0
-    for _ in range(50):
-        writers = []
-        for _ in range(2):
-            start += 100_000
-            command = [sys.executable, "-c", CHATTY, str(path), str(start)]
-            writers.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE))
-        for writer in writers:
-            said.add(int(writer.stdout.readline()))  # it is in the middle of its talk
-        time.sleep(rng.random() * 0.02)
-        for writer in writers:
-            writer.kill()
-            out, _ = writer.communicate()
-            said |= {int(line) for line in out.split(b"\n")[:-1]}
+    done = subprocess.run(
+        [sys.executable, "-c", CHATTY, str(path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    said = {int(line) for line in done.stdout.split()}
     with Profiles(path) as kept:
         found = set().union(*(kept.load(f"user{k}").liked for k in range(5)))
     assert len(said) >= 100

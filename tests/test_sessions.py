@@ -7,7 +7,7 @@ import pytest
 from fake_graph import FakeGraph
 
 from e6graph.chat import sessions as module
-from e6graph.chat.messages import Completion, Reply, Taste
+from e6graph.chat.messages import CompletedTag, Reply, Taste
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.hydrate.previews import preview_path
@@ -41,7 +41,7 @@ def test_users_talk_at_once_and_stay_apart(kept):
         assert taste.enjoys == [tags[k % 6]] and len(taste.liked) == 1
 
 
-def test_one_user_is_answered_in_turn():
+def test_one_user_is_answered_in_turn(monkeypatch):
     log = []
 
     class Slow:
@@ -51,7 +51,8 @@ def test_one_user_is_answered_in_turn():
             log.append(f"{message} out")
             return [Reply("ok")]
 
-    sessions = Sessions(FakeGraph(), None, make=lambda user: Slow())
+    monkeypatch.setattr(module, "Conversation", lambda *arguments: Slow())
+    sessions = Sessions(FakeGraph(), None)
     threads = [threading.Thread(target=sessions.reply, args=("ann", str(k))) for k in range(5)]
     for thread in threads:
         thread.start()
@@ -63,21 +64,21 @@ def test_one_user_is_answered_in_turn():
 def test_too_many_messages_wait_and_others_do_not(kept):
     now = [0.0]
     sessions = Sessions(FakeGraph(), kept, clock=lambda: now[0])
-    for _ in range(module.BURST):
+    for _ in range(module.BURST_MESSAGES):
         now[0] += 0.1
         assert "too fast" not in sessions.reply("ann", "/help")[0].text
+    wait = module.BURST_SECONDS - 0.1 * (module.BURST_MESSAGES - 1)
     assert sessions.reply("ann", "/enjoy fox")[0].text == (
-        f"That is too fast for me: try again in {module.WINDOW - 0.1 * (module.BURST - 1):.0f} "
-        "seconds."
+        f"That is too fast for me: try again in {wait:.0f} seconds."
     )
     assert sessions.taste("ann") == Taste()
     assert "too fast" not in sessions.reply("bob", "/help")[0].text
-    now[0] += module.WINDOW
+    now[0] += module.BURST_SECONDS
     assert sessions.reply("ann", "/enjoy fox")[0].text.startswith("You enjoy fox")
 
 
 def test_a_talk_that_went_begins_anew_with_all_that_is_kept(kept, monkeypatch):
-    monkeypatch.setattr(module, "OPEN", 2)
+    monkeypatch.setattr(module, "OPEN_TALKS", 2)
     sessions = Sessions(FakeGraph(), kept)
     sessions.reply("ann", "/enjoy fox")
     sessions.reply("ann", "/walk")
@@ -97,4 +98,4 @@ def test_thumbnails_and_completions_are_of_what_may_be_shown(kept, tmp_path):
     assert sessions.thumbnail(post) == b"jpeg"
     assert Sessions(FakeGraph(), kept).thumbnail(post) is None
     assert sessions.visible(21) is None and sessions.visible(10**9) is None
-    assert sessions.complete("sno") == [Completion("snow", "general", 3)]
+    assert sessions.complete("sno") == [CompletedTag("snow", "general", 3)]

@@ -18,13 +18,15 @@ from fake_graph import FakeGraph
 from fake_telegram import BOT, GROUP, HTML, TOKEN, Fault, flood, refusal, serving
 from PIL import Image
 
+import bot
+from e6graph.chat import room
 from e6graph.chat.messages import COMMANDS, PICTURE_LIMIT, Picture, Reply
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.telegram import front
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.hydrate.previews import preview_path
-from e6graph.recommend.profile import Profile
+from e6graph.recommend.personal import Profile
 
 ptb = pytest.importorskip("telegram")
 pytestmark = pytest.mark.filterwarnings("ignore:Deprecated since version v22.2")
@@ -57,7 +59,7 @@ def server(monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     """Seconds become hundredths."""
-    for name in ("GAP", "GROUP_GAP", "BACKOFF"):
+    for name in ("CHAT_DELAY", "GROUP_DELAY", "RETRY_DELAY"):
         monkeypatch.setattr(front, name, getattr(front, name) / 50)
 
 
@@ -78,7 +80,7 @@ def running(server, sessions):
 
     async def main():
         held["loop"], held["task"] = asyncio.get_running_loop(), asyncio.current_task()
-        await front.Front(sessions, TOKEN, server.url).run()
+        await front.TelegramBot(sessions, TOKEN, server.url).run()
 
     def target():
         try:
@@ -94,7 +96,7 @@ def running(server, sessions):
     finally:
         with contextlib.suppress(RuntimeError):  # it has ended
             held["loop"].call_soon_threadsafe(held["task"].cancel)
-        thread.join(10)
+        thread.join(60)
     assert not thread.is_alive()
     if raised:
         raise raised[0]
@@ -168,7 +170,7 @@ def test_the_whole_talk(server, quick, tmp_path):
         number = len(server.wait(13))  # what it sees, and three posts like it
         server.say(ANN, "/export")
         export = server.wait(number + 1)[-1]
-        assert export.method == "sendDocument" and export.text.startswith("All that is kept")
+        assert export.method == "sendDocument" and export.text.startswith("Everything I keep")
         assert export.params["document_name"].endswith(".json")
         assert "fox" in json.dumps(json.loads(export.files["document"]))
 
@@ -177,7 +179,7 @@ def test_the_whole_talk(server, quick, tmp_path):
         assert set(asks.buttons) == {"yes", "no"}
         assert profiles.load(f"telegram:{ANN}") != Profile()
         server.press(ANN, asks, "yes")
-        assert server.wait(number + 3)[-1].text == "Everything kept of you was deleted."
+        assert server.wait(number + 3)[-1].text == "Everything I kept about you was deleted."
         assert profiles.load(f"telegram:{ANN}") == Profile()
     assert not server.updates  # all were confirmed at the end
     for call in server.sent():
@@ -191,15 +193,15 @@ def test_the_menu_lists_the_commands(server, quick):
         (call,) = server.called("setMyCommands")
     menu = {told["command"]: told["description"] for told in call.params["commands"]}
     assert set(menu) == set(COMMANDS) - set(front.UNLISTED)
-    assert menu["enjoy"] == ": ".join(COMMANDS["enjoy"])
+    assert menu["enjoy"] == ": ".join(COMMANDS["enjoy"][:2])
     assert menu["walk"] == COMMANDS["walk"][1]
-    assert "delete what is kept" in menu["stop"]
+    assert "delete what I keep" in menu["stop"]
     assert len(server.called("deleteWebhook")) == 1
 
 
 def test_help_says_of_stop_what_a_typed_stop_does(server, quick, tmp_path):
     with Profiles(tmp_path / "profiles.sqlite") as profiles:
-        sessions = Sessions(FakeGraph(), profiles, commands=front.TOLD)
+        sessions = Sessions(FakeGraph(), profiles, commands=front.TELEGRAM_COMMANDS)
         with running(server, sessions):
             server.say(ANN, "/help")
             (told,) = server.wait(1)
@@ -208,7 +210,9 @@ def test_help_says_of_stop_what_a_typed_stop_does(server, quick, tmp_path):
             asks = server.wait(3)[-1]
         (menu,) = server.called("setMyCommands")
     (line,) = [line for line in told.text.split("\n") if line.startswith("/stop")]
-    assert "delete what is kept of you (asks first)" in line and "🛑 only ends the tour" in line
+    assert (
+        "delete what I keep about you (asks first)" in line and "🛑 only ends the tour" in line
+    )
     described = {one["command"]: one["description"] for one in menu.params["commands"]}
     assert line == f"/stop: {described['stop']}"
     assert asks.text.startswith("Delete 1 tag") and set(asks.buttons) == {"yes", "no"}
@@ -216,7 +220,6 @@ def test_help_says_of_stop_what_a_typed_stop_does(server, quick, tmp_path):
 
 
 def test_a_preview_that_is_coming_is_waited_for_a_moment(server, quick, monkeypatch):
-    monkeypatch.setattr(front, "THUMBNAIL", 0.4)
     looks = []
 
     def late():  # is there at the third look
@@ -233,14 +236,17 @@ def test_a_preview_that_is_coming_is_waited_for_a_moment(server, quick, monkeypa
     }
     with running(server, Script(lambda user, message: [sent[message]])):
         counts = []
-        for number, name in enumerate(sent, 1):
+        for number, (name, patience) in enumerate(
+            [("late", 60), ("never", 0.4), ("none", 60)], 1
+        ):
+            monkeypatch.setattr(front, "PREVIEW_PATIENCE", patience)
             looks.clear()
             server.say(ANN, name)
             server.wait(number)
             counts.append((len(looks), looks[-1] - looks[0]))
         methods = [(call.method, call.text) for call in server.wait(3)]
     assert methods == [("sendPhoto", "late"), ("sendMessage", "never"), ("sendMessage", "none")]
-    assert counts[0][0] == 3 and 0.3 < counts[1][1] < 1 and counts[2][0] == 1
+    assert counts[0][0] == 3 and counts[1][1] > 0.3 and counts[2][0] == 1
 
 
 def test_users_are_answered_at_once_and_each_in_order(server, quick):
@@ -248,7 +254,7 @@ def test_users_are_answered_at_once_and_each_in_order(server, quick):
 
     def answer(user, message):
         if message == "slow":
-            assert gate.wait(8)
+            assert gate.wait(60)
         return f"{user} {message}"
 
     sessions = Script(answer)
@@ -268,10 +274,10 @@ def test_users_are_answered_at_once_and_each_in_order(server, quick):
 
 
 def test_more_than_a_few_waiting_messages_are_dropped(server, quick, monkeypatch, caplog):
-    monkeypatch.setattr(front, "WAITING", 3)
+    monkeypatch.setattr(front, "MAILBOX", 3)
     gate, caplog_level = threading.Event(), logging.INFO
     caplog.set_level(caplog_level)
-    sessions = Script(lambda user, message: [] if gate.wait(8) else "late")
+    sessions = Script(lambda user, message: [] if gate.wait(60) else "late")
     with running(server, sessions):
         for number in range(6):
             server.say(ANN, f"m{number}")
@@ -328,7 +334,7 @@ def test_groups_are_ignored_unless_addressed(text, more, heard):
     """Without a server: the same updates, parsed by the library."""
     with serving() as server:
         server.say(ANN, text, chat=GROUP, **more)
-        one = front.Front(Script(), TOKEN)
+        one = front.TelegramBot(Script(), TOKEN)
         one._bot._bot_user = ptb.User(**BOT)
         update = ptb.Update.de_json(server.updates[0], one._bot)
     meant = one._meant(update)
@@ -416,15 +422,15 @@ def test_long_texts_are_split_and_long_choices_are_left_out(server, quick):
         server.say(ANN, "card")
         calls = server.wait(5)[2:]
         assert [call.method for call in calls] == ["sendPhoto", "sendMessage", "sendMessage"]
-        assert len(calls[0].text.encode("utf-16-le")) <= 2 * front.CAPTION
+        assert len(calls[0].text.encode("utf-16-le")) <= 2 * front.CAPTION_LIMIT
         assert "\n".join(texts(calls)).split("\n") == lines
 
 
 @pytest.mark.parametrize("limit", [1, 7, 16, 40])
 def test_split_loses_no_character_but_those_it_cuts_at(limit, monkeypatch):
-    monkeypatch.setattr(front, "TEXT", 16)
+    monkeypatch.setattr(front, "TEXT_LIMIT", 16)
     text = "a fox 🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊 at\nnight, " + "x" * 50
-    pieces = front.split(text, max(limit, 2))
+    pieces = front.split_text(text, max(limit, 2))
     sizes = [len(piece.encode("utf-16-le")) // 2 for piece in pieces]
     assert sizes[0] <= max(limit, 2) and max(sizes[1:]) <= 16
     assert re.sub(r"\s", "", "".join(pieces)) == re.sub(r"\s", "", text)
@@ -529,8 +535,9 @@ def test_floods_are_waited_out_and_a_chat_gets_one_message_a_second(server):
     first, again, second = server.called("sendMessage")
     assert (first.text, again.text, second.text) == ("one", "one", "two")
     assert first.sent is None and calls == [again, second]
+    # On a busy machine a call may come late, so that the next seems early.
     assert again.when - first.when >= 1.0
-    assert second.when - again.when >= front.GAP - 0.1  # of arrival, on a busy machine
+    assert second.when - first.when >= 1.0 + front.CHAT_DELAY
 
 
 def test_a_flood_wait_of_hours_gives_up_at_once(server, quick, caplog):
@@ -612,7 +619,7 @@ def test_a_user_who_blocked_the_bot_stops_nothing(server, quick, caplog):
 )
 def test_no_token(token, said):
     with pytest.raises(BadInput) as raised:
-        front.serve(Script(), token)
+        front.check_token(token)
     assert str(raised.value) == said
 
 
@@ -629,6 +636,17 @@ def test_a_token_that_is_refused_or_revoked(
     assert raised.value.__cause__ is None and raised.value.__suppress_context__
     everything = caplog.text + "".join(capfd.readouterr()) + repr(server.faults)
     assert wrong.partition(":")[2] not in everything
+
+
+def test_a_refused_token_leaves_no_profiles(
+    server, quick, monkeypatch, tmp_path, logs_as_before
+):
+    monkeypatch.setenv("BOT_TOKEN", "123456789:not_the_planted_secret")
+    monkeypatch.setattr(room.PostGraph, "open", lambda **options: FakeGraph())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="BOT_TOKEN was refused"):
+        bot.main(["--telegram", "--api-base", server.url])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "nowhere", "http://[half"])
@@ -662,7 +680,7 @@ def test_no_log_holds_the_token(server, quick, caplog, capfd, logs_as_before):
     server.until(lambda: len(server.called("sendMessage")) == 3)
     server.faults["getUpdates"].append(refusal(401, "Unauthorized"))
     server.say(BEN, "b")
-    thread.join(10)
+    thread.join(60)
     out = "".join(capfd.readouterr())
     assert "ZeroDivisionError" in caplog.text and "<BOT_TOKEN>" in caplog.text
     assert "/sendMessage" in caplog.text  # the addresses were logged
@@ -681,6 +699,7 @@ class Slow:
         time.sleep(0.5)
         return [Reply(f"heard {message}")]
 
+telegram.LAST_ANSWERS = 60
 telegram.serve(Slow(), os.environ["BOT_TOKEN"], sys.argv[1])
 print("ended")
 """
@@ -698,11 +717,11 @@ def test_a_signal_ends_it_after_the_last_answer(server, number):
         stderr=subprocess.PIPE,
     )
     try:
-        server.until(lambda: server.polls, 20)
+        server.until(lambda: server.polls)
         server.say(ANN, "hi")
         server.until(lambda: server.polls > 1)
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     assert (process.returncode, out) == (0, "ended\n")

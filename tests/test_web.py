@@ -23,13 +23,14 @@ from fake_graph import BOARD, FakeGraph
 from PIL import Image
 
 from e6graph.chat import messages
-from e6graph.chat.messages import Completion, Reply, Taste
+from e6graph.chat.messages import CompletedTag, Reply, Taste
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.web import server as web
 from e6graph.errors import BadArtifact, E6GraphError
 from e6graph.hydrate.previews import preview_path
 from e6graph.recommend.board import PostInfo
+from e6graph.tags import BACKGROUND, COLORS, LIGHT_COLORS
 
 ASKED_BY_PAGE = {"Sec-Fetch-Site": "same-origin"}
 JSON = {**ASKED_BY_PAGE, "Content-Type": "application/json"}
@@ -58,7 +59,7 @@ class FakeSessions:
 
     def complete(self, prefix, n=8):
         self.asked.append(prefix)
-        return [Completion("fox", "species", 1234)]
+        return [CompletedTag("fox", "species", 1234)]
 
     def visible(self, post_id):
         return post(post_id) if 1 <= post_id <= 40 else None
@@ -70,7 +71,7 @@ class FakeSessions:
 @contextmanager
 def serving(sessions, hosts=()):
     """The address of a server of its own, gone at the end."""
-    server = web._server(web.app(sessions, hosts))
+    server = web.make_server(web.make_app(sessions, hosts))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
@@ -78,7 +79,7 @@ def serving(sessions, hosts=()):
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)
     assert not thread.is_alive()
 
 
@@ -149,7 +150,7 @@ def test_what_the_page_knows_is_what_the_server_knows():
     assert product == web.PICTURE_LIMIT
     actions = re.findall(r'^  "(/\w+)": \[', script, re.MULTILINE)
     assert set(actions) == {"/like", "/dislike", "/skip", "/stop", "/why", "/more"}
-    assert set(actions) <= set(messages.BUTTONS)
+    assert all(messages.COMMANDS[action[1:]].button for action in actions)
     box = re.search(
         r'id="box"[^>]*maxlength="(\d+)"', (web.PAGE / "index.html").read_text("utf-8")
     )
@@ -175,18 +176,9 @@ def test_text_can_be_read_in_light_and_dark():
     pair = r"light-dark\((#\w{6}), (#\w{6})\)"
     colors = {name: values for name, *values in re.findall(rf"--(\w[\w-]*): {pair}", css)}
     tags = re.findall(rf"^\.(\w+) {{ --mark: (#\w+); --tag: {pair}", css, re.MULTILINE)
-    site = {
-        "general": "#b4c7d9",
-        "artist": "#f2ac08",
-        "copyright": "#dd00dd",
-        "lore": "#228822",
-        "character": "#00aa00",
-        "species": "#ed5d1f",
-        "invalid": "#ff3d3d",
-        "meta": "#ffffff",
-    }
-    assert {name: mark for name, mark, *_ in tags} == site
-    assert colors["ground"][1] == "#152f56"
+    assert {name: mark for name, mark, *_ in tags} == COLORS
+    assert {name: light for name, _, light, _ in tags} == LIGHT_COLORS
+    assert colors["ground"][1] == BACKGROUND
     grounds = ("ground", "surface", "sunk", "raised")
     for theme in (0, 1):
         for text in ("text", "faint"):
@@ -411,7 +403,7 @@ def test_a_picture_arrives_whole(site, talks):
 def raw(site, head, body=b""):
     """What comes back for a request sent as bytes."""
     place = urlsplit(site)
-    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
         lines = [
             head,
             f"Host: {place.netloc}",
@@ -431,8 +423,8 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_read(site, talks, m
     answer = raw(site, over)  # no byte of it was sent
     assert answer.startswith(b"HTTP/1.1 413") and b"20 MB at most" in answer
     monkeypatch.setattr(web, "PICTURE_LIMIT", 1000)
-    answer = raw(site, "POST /api/picture HTTP/1.1\r\nTransfer-Encoding: chunked",
-                 b"3e9\r\n" + b"x" * 1001 + b"\r\n")  # fmt: skip  # and no end in sight
+    chunk = b"3e9\r\n" + b"x" * 1001 + b"\r\n"  # and no end in sight
+    answer = raw(site, "POST /api/picture HTTP/1.1\r\nTransfer-Encoding: chunked", chunk)
     assert answer.startswith(b"HTTP/1.1 413")
     assert not talks.asked
 
@@ -499,7 +491,9 @@ def test_the_taste_names_posts_that_may_be_shown(site, talks):
     assert told["seen"] == 31 and told["ratings"] == "s"
     assert told["liked"]["count"] == 31 and told["skipped"] == 4
     ids = [shown["id"] for shown in told["liked"]["latest"]]
-    assert ids == list(range(30, 30 - web.LATEST + 1, -1))  # the latest first, 99 left out
+    assert ids == list(
+        range(30, 30 - web.LATEST_POSTS + 1, -1)
+    )  # the latest first, 99 left out
     assert told["disliked"] == {"count": 1, "latest": []}
 
 
@@ -514,7 +508,7 @@ def test_completions_of_tags_and_commands(site, talks):
         f"/{name}" for name in messages.COMMANDS
     } - {"/picture", "/start", "/quit"}
     complete("x" * 5000)
-    assert talks.asked == ["fo", "x" * web.PREFIX]
+    assert talks.asked == ["fo", "x" * web.PREFIX_LIMIT]
 
 
 def test_the_export_is_a_download(site, talks):
@@ -524,9 +518,9 @@ def test_the_export_is_a_download(site, talks):
     assert answer.headers["content-disposition"] == 'attachment; filename="a_b___X__y__.json"'
     assert answer.headers["cache-control"] == "no-store"
     assert talks.asked[0][1] == "/export"
-    talks.answer = lambda user, text: [Reply("Nothing is kept of you.")]
+    talks.answer = lambda user, text: [Reply("I keep nothing about you.")]
     answer = requests.get(f"{site}/api/export")
-    assert (answer.status_code, answer.json()) == (404, {"error": "Nothing is kept of you."})
+    assert (answer.status_code, answer.json()) == (404, {"error": "I keep nothing about you."})
 
 
 def test_what_only_the_operator_can_mend_is_logged_and_survived(site, talks, capfd):
@@ -548,7 +542,7 @@ def test_serve_says_where_and_ends_cleanly(tmp_path):
         [
             "import sys; sys.path[:0] = sys.argv[1:]",
             "from test_web import FakeSessions, web",
-            "web.serve(FakeSessions(), port=0)",
+            "web.serve(FakeSessions(), web.listen(port=0), '127.0.0.1')",
             "print('after')",
         ]
     )
@@ -559,20 +553,28 @@ def test_serve_says_where_and_ends_cleanly(tmp_path):
         address = re.fullmatch(r"(http://127\.0\.0\.1:\d+)/  \(Ctrl-C ends it\)\n", line)[1]
         assert requests.get(address).status_code == 200
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "after\n", "")
 
 
-def test_a_port_or_address_that_cannot_be_had_is_one_line(talks):
+def test_a_port_or_address_that_cannot_be_had_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(
-            E6GraphError, match=rf"cannot listen on 127\.0\.0\.1, port {port} \("
-        ):
-            web.serve(talks, port=port)
-    for host, port in [("no.such.host.invalid", 0), ("127.0.0.1", 70_000), ("", -1)]:
-        with pytest.raises(E6GraphError, match="expected a free port of this machine"):
-            web.serve(talks, host, port)
+        with pytest.raises(E6GraphError) as error:
+            web.listen("127.0.0.1", port)
+    assert str(error.value) == (
+        f"cannot listen on 127.0.0.1, port {port}: another program uses it; give another --port"
+    )
+    for host in ("no.such.host.invalid", "192.0.2.1", ""):  # the second: RFC 5737
+        with pytest.raises(E6GraphError) as error:
+            web.listen(host, 0)
+        assert str(error.value) == (
+            f"cannot listen on {host}, port 0: {host!r} is not an address of this machine; "
+            "give another --host"
+        )
+    for port in (70_000, -1):
+        with pytest.raises(E6GraphError, match="expected a port of 0 to 65535"):
+            web.listen("127.0.0.1", port)
 
 
 WITHOUT = """
@@ -652,7 +654,7 @@ def opened(browser, address, **options):
     asked, errors = set(), []
     context = browser.new_context(reduced_motion="reduce", **options)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     page.on("request", lambda request: asked.add(urlsplit(request.url)[:2]))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: line.type == "error" and errors.append(line.text))
@@ -763,11 +765,11 @@ def test_a_preview_that_comes_later_takes_its_place(browser, tmp_path):
         wide = "image => image.complete && image.naturalWidth"
         while not image.evaluate(wide):
             page.wait_for_timeout(20)
-        assert image.evaluate(wide) == 150  # drawn
+        assert image.evaluate(wide) != 64  # what is drawn in its place
         path = preview_path(tmp_path, asked[0].md5)
         path.parent.mkdir(parents=True)
         path.write_bytes(picture.getvalue())
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while image.evaluate(wide) != 64 and time.monotonic() < until:
             page.wait_for_timeout(50)
         assert image.evaluate(wide) == 64

@@ -1,1 +1,40 @@
-"""The demo to talk with: one conversation without I/O, and a thin front end for each place."""
+"""The bot: one conversation without I/O, and a thin front end for each place."""
+
+from __future__ import annotations
+
+from argparse import Action, Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .room import Room
+
+AddOption = Callable[..., Action]  # works as `add_argument` of argparse
+
+
+class Front(Protocol):
+    """A place to talk: a folder of this package with these names, a line in bot.py.
+
+    A new one is a folder such as `terminal/` and its name in `FRONTS` of
+    bot.py, which makes the option `--FOLDER` that chooses it. Its libraries are
+    imported plainly, at the top of a module that only `run` imports, under
+    `with needs("PACKAGE")`: the others do not need them then.
+
+    Attributes
+    ----------
+    HELP : what `--help` says about the option that chooses it.
+    """
+
+    __name__: str
+    HELP: str
+
+    def add_options(self, add: AddOption) -> None:
+        """Add the options of this front end alone."""
+
+    def run(self, args: Namespace, room: Room) -> None:
+        """Talk until somebody ends it.
+
+        Check your own options first. Then open `room.conversation` for one user
+        or `room.sessions` for many: they load the board, hand messages in and
+        give replies back.
+        """

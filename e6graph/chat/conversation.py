@@ -1,23 +1,25 @@
-"""One user's talk with the recommender: a message goes in, replies come out, no I/O.
+"""One user's talk with the recommender: a message goes in, replies come out. No I/O.
 
-Everything that may count later is kept in the profile at once; this object only remembers what was
-shown last and whether a question is open.
+What counts later is written to the profile at once. This object only remembers
+what was shown last and whether a question is open.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput, UnknownPost, UnknownTag
-from ..recommend.profile import Profile
+from ..recommend.personal import Profile
 from . import messages
 from .messages import (
     COMMANDS,
     MESSAGE_LIMIT,
-    Completion,
+    Command,
+    CompletedTag,
     Picture,
     Reply,
     Taste,
@@ -26,24 +28,27 @@ from .messages import (
     names_in,
 )
 from .profiles import Profiles
-from .taste import Keeping
+from .taste import TasteCommands
 from .tour import Tour
-from .user import Person
+from .user import User
 
 if TYPE_CHECKING:
-    from ..recommend.postgraph import PostGraph
+    from ..recommend import PostGraph, PostInfo
 
 
 class Conversation:
-    """A talk of one user.
+    """A talk with one user.
 
     Parameters
     ----------
     graph : what recommends; its settings decide what may be seen.
     profiles : where the user's taste is kept.
     user : the user's key there, unique over all front ends.
-    previews : root of the previews, for `Reply.picture`.
-    commands : what /help tells of, where a front end has ways of its own.
+    previews : root of the preview cache, for `Reply.picture`.
+    commands : what /help lists; a front end that has its own way for a command
+        leaves it out.
+    fetch : starts to fetch the preview of a post that is shown; returns whether
+        it is coming.
 
     Attributes
     ----------
@@ -56,14 +61,17 @@ class Conversation:
         profiles: Profiles,
         user: str,
         previews: str | Path | None = None,
-        commands: Mapping[str, tuple[str, str]] = COMMANDS,
+        commands: Mapping[str, Command] = COMMANDS,
+        fetch: Callable[[PostInfo], bool] | None = None,
     ) -> None:
-        self._person = Person(graph, profiles, user, previews)
-        self._keeping, self._tour = Keeping(self._person), Tour(self._person)
-        self._told, self._asked_to_forget = commands, False
+        self._user = User(graph, profiles, user, previews)
+        self._taste = taste = TasteCommands(self._user)
+        self._tour = tour = Tour(self._user)
+        self._listed = commands
+        self._fetch = fetch
+        self._asked_to_forget = False
         self.ended = False
-        tour, keeping = self._tour, self._keeping
-        self._commands: dict[str, Callable] = {
+        self._commands: dict[str, Callable[..., list[Reply]]] = {
             "start": self._welcome,
             "help": self._help,
             "about": self._about,
@@ -73,52 +81,58 @@ class Conversation:
             "stop": tour.stop,
             "surprise": tour.surprise,
             "more": tour.more,
-            "like": tour.like,
-            "dislike": tour.dislike,
+            "like": partial(tour.judge, "like"),
+            "dislike": partial(tour.judge, "dislike"),
             "why": tour.why,
             "picture": self._no_picture,
-            "enjoy": keeping.enjoy,
-            "avoid": keeping.avoid,
-            "drop": keeping.drop,
-            "taste": keeping.taste,
-            "blacklist": keeping.blacklist,
-            "rating": keeping.rating,
-            "export": keeping.export,
+            "enjoy": partial(taste.feel, "enjoy"),
+            "avoid": partial(taste.feel, "avoid"),
+            "drop": taste.drop,
+            "taste": taste.taste,
+            "blacklist": taste.blacklist,
+            "rating": taste.rating,
+            "export": taste.export,
             "forget": self._forget,
         }
 
     def reply(self, message: str | Picture) -> list[Reply]:
-        """Answer one message; an error that the user can mend is an answer too.
+        """Answer one message; an error that the user can mend becomes an answer, too.
 
         Raises
         ------
-        E6GraphError : what only the operator can mend, such as a missing artifact.
+        E6GraphError : what only the operator can mend, such as a missing
+            artifact.
         """
-        replies = []
         asked, self._asked_to_forget = self._asked_to_forget, False
-        command = isinstance(message, Picture) or message.lstrip().startswith("/")
+        replies = []
         try:
             if asked:
-                if not command and message.strip().lower() == "yes":
+                if isinstance(message, str) and message.strip().lower() == "yes":
                     return [self._forget_now()]
                 replies.append(Reply("Nothing was deleted."))
-            if command or not asked:
+
+            # A word that is not "yes" answers the question; a command or
+            # picture stands for itself.
+            if not asked or isinstance(message, Picture) or message.lstrip().startswith("/"):
                 replies += self._answer(message)
         except (BadInput, UnknownTag, UnknownPost) as error:
             replies.append(Reply(" ".join(str(error).split())))
+        for reply in replies:
+            if self._fetch and reply.post:
+                reply.coming = self._fetch(reply.post)
         return replies
 
     def renew(self, graph: PostGraph) -> None:
         """Go on with another graph, between two messages."""
-        self._person.board = graph
+        self._user.board = graph
 
     def taste(self) -> Taste:
-        """What is known of the user."""
-        return self._keeping.known()
+        """Return everything known about the user's taste."""
+        return self._taste.known()
 
-    def complete(self, prefix: str, n: int = 8) -> list[Completion]:
-        """Tags that begin with what was typed, the most used first, of posts the user may see."""
-        return [Completion(*found) for found in self._person.graph().complete(prefix, n)]
+    def complete(self, prefix: str, n: int = 8) -> list[CompletedTag]:
+        """Return tags of visible posts that begin with `prefix`, most used first."""
+        return [CompletedTag(*found) for found in self._user.graph().complete(prefix, n)]
 
     def _answer(self, message: str | Picture) -> list[Reply]:
         if isinstance(message, Picture):
@@ -130,63 +144,75 @@ class Conversation:
         words = messages.clean(message).split()
         if not words:
             return []
-        if not words[0].startswith("/"):
-            return self._plain(words)
-        name, rest = words[0][1:].lower(), words[1:]
+        if words[0].startswith("/"):
+            return self._command(words[0], words[1:])
+        return self._plain(words)
+
+    def _command(self, typed: str, rest: Sequence[str]) -> list[Reply]:
+        name = typed[1:].lower()
         name = {"welcome": "start"}.get(name, name)
         if name not in self._commands:
             near = difflib.get_close_matches(name, COMMANDS, 2) or ["help"]
             choices = [f"/{found}" for found in near]
-            line = f"No command {words[0]!r}. Did you mean {' or '.join(choices)}?"
+            line = f"No command {typed!r}. Did you mean {' or '.join(choices)}?"
             return [Reply(line, choices=choices)]
-        if not COMMANDS[name][0]:
+
+        run, takes_words = self._commands[name], COMMANDS[name].argument
+        if not takes_words:
             if rest:
                 return [Reply(f"/{name} takes nothing after it; got {' '.join(rest)!r}.")]
-            return self._commands[name]()
+            return run()
         if name in ("enjoy", "avoid", "drop"):
             self._tour.taste_changed()
-        return self._commands[name](rest)
+        return run(rest)
 
     def _plain(self, words: Sequence[str]) -> list[Reply]:
-        """Words without a command: tags if all of them are, otherwise a hint."""
+        """Take words without a command as tags if all are; otherwise give a hint."""
         names = names_in(words)
-        known, unknown = self._person.resolve(names)
+        known, unknown = self._user.resolve(names)
         if names and not unknown:
             self._tour.taste_changed()
-            return self._keeping.enjoy(names)
+            return self._taste.feel("enjoy", names)
         post_id = messages.post_id_in(words[0])
         if len(words) == 1 and post_id is not None:
             hint = f"/like {post_id}"
             return [Reply(f"To say that you like that post: {hint}", choices=[hint])]
+
         lines = [
             "I understand tags and commands; /help lists them.",
-            *did_you_mean(unknown, self._person.near),
+            *did_you_mean(unknown, self._user.near),
         ]
-        choices = [f"/enjoy {' '.join(known)}"] if known else ["/walk", "/help"]
-        if known:
-            lines.append(f"The others I know: {choices[0]}")
-        return [Reply("\n".join(lines), choices=choices)]
+        if not known:
+            return [Reply("\n".join(lines), choices=["/walk", "/help"])]
+        hint = f"/enjoy {' '.join(known)}"
+        lines.append(f"The others I know: {hint}")
+        return [Reply("\n".join(lines), choices=[hint])]
 
-    # -- what needs no board ---------------------------------------------------------------------
+    # -- commands about the talk itself
     def _welcome(self) -> list[Reply]:
+        example = " ".join(self._user.example_tags())
+        picture = "a picture: /picture PATH" if "picture" in self._listed else "send a picture"
         lines = [
             "I show you posts of this board, one at a time, and learn what you like.",
-            "Name some tags you enjoy, or send a picture; then /walk.",
-            "/taste shows what I keep of you, /forget deletes it, /help lists the rest.",
+            f"Name tags that you enjoy, such as: {example} (or {picture}).",
+            "Then /walk shows a first post; /like or /dislike brings the next one.",
+            "/help lists the commands; /taste is what I know about you, /forget deletes it.",
         ]
         return [Reply("\n".join(lines), choices=["/surprise", "/help"])]
 
     def _help(self) -> list[Reply]:
-        return [Reply(messages.help_text(self._told))]
+        return [Reply(messages.help_text(self._listed))]
 
     def _about(self) -> list[Reply]:
-        board = self._person.board
+        board = self._user.board
+        posts = f"{board.allowed.sum():,} posts of rating {' '.join(board.ratings)}"
+        site = f", from {board.posts.site}" if board.posts.site else ""
         lines = [
             "e6graph recommends posts of a tagged image board from its daily export.",
-            f"This board: {board.allowed.sum():,} posts of rating {' '.join(board.ratings)}"
-            + (f", from {board.posts.site}." if board.posts.site else "."),
-            "Kept of you: the tags you name, the posts shown and your opinion of them, in one file",
-            "of whoever runs this bot. Pictures you send are not kept. /export, /forget.",
+            f"This board: {posts}{site}.",
+            "I keep the tags you name, the posts I showed you and what you said about them, in "
+            "a file of the person who runs this bot. Pictures that you send are not kept. "
+            "/export gives you all of it, /forget deletes it.",
         ]
         return [Reply("\n".join(lines))]
 
@@ -195,21 +221,29 @@ class Conversation:
         return [Reply("Goodbye.", ended=True)]
 
     def _no_picture(self, words: Sequence[str]) -> list[Reply]:
-        return [Reply("Expected a picture, which is read where you are: /picture PATH")]
+        # A front end reads the file itself and hands in a `Picture`.
+        return [Reply("Expected the path of a picture: /picture PATH")]
 
     def _forget(self) -> list[Reply]:
-        profile = self._person.profile()
+        profile = self._user.profile()
         if profile == Profile():
-            return [Reply("Nothing is kept of you.")]
+            return [Reply("I keep nothing about you.")]
         self._asked_to_forget = True
         tags = count([*profile.enjoys, *profile.avoids], "tag")
-        line = f"Delete {tags} and {count(profile.seen, 'post')}, all that is kept of you? Type yes;"
-        return [Reply(f"{line} anything else keeps it.", choices=["yes", "no"])]
+        posts = count(profile.seen, "post")
+        lines = [
+            f"Delete {tags} and {posts}, everything I keep about you?",
+            "Type yes; anything else keeps it.",
+        ]
+        return [Reply("\n".join(lines), choices=["yes", "no"])]
 
     def _forget_now(self) -> Reply:
-        gone = self._person.profiles.forget(self._person.user)
+        erased = self._user.profiles.forget(self._user.key)
         self._tour.reset()
-        busy = (
-            " Another program has the file open: traces go when it ends and you /forget again."
-        )
-        return Reply("Everything kept of you was deleted." + ("" if gone else busy))
+        said = "Everything I kept about you was deleted."
+        if not erased:
+            said += (
+                " Another program has the file open, so traces stay in it: when that program "
+                "has ended, /forget again removes them."
+            )
+        return Reply(said)

@@ -1,48 +1,68 @@
-"""The messages of a talk: its commands, what a front end hands in and gets back, how posts read."""
+"""The messages of a talk: commands, what goes in and comes out, how posts read."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..tags.vocabulary import RATING_TAGS
+from ..tags.categories import RATING_TAGS
 
 if TYPE_CHECKING:
-    from ..recommend.postgraph import PostInfo
+    from ..recommend import PostInfo
 
 MESSAGE_LIMIT = 2000  # characters
 PICTURE_LIMIT = 20 * 1024**2  # bytes
-MORE = 5  # posts at once
-COMMANDS = {  # name: (what follows it, what it does)
-    "walk": ("", "a tour: one post at a time, the next after each 👍 or 👎"),
-    "like": ("[ID or URL]", "more like that post, or like the last one shown"),
-    "dislike": ("[ID or URL]", "fewer like it"),
-    "skip": ("", "the next one; counts against this one, but little"),
-    "stop": ("", "end the tour"),
-    "why": ("[ID]", "how that post, or the last one, was found"),
-    "more": ("[ID]", f"{MORE} posts like that one, or like the last one"),
-    "surprise": ("", "a post from where I know your taste least"),
-    "enjoy": ("TAGS", "tags you like to see, with spaces or commas between"),
-    "avoid": ("TAGS", "tags you do not want to see"),
-    "picture": ("PATH", "what is in a picture, and posts like it; or just send one"),
-    "taste": ("", "what is kept of you, and what I have learned"),
-    "drop": ("TAGS or #ID", "take back what you said of tags or of a post"),
-    "blacklist": ("[add|remove LINE]", "lines of your own that hide posts, as on the site"),
-    "rating": ("[LETTERS]", "which ratings you see, of those allowed here"),
-    "export": ("", "all that is kept of you, as a file"),
-    "forget": ("", "delete all of it"),
-    "about": ("", "what this is"),
-    "start": ("", "the welcome"),
-    "help": ("", "this list"),
-    "quit": ("", "end the talk"),
+POSTS_AT_ONCE = 5  # for /more
+PREVIEW_PATIENCE = 1.5  # seconds that a front end waits for a preview to come
+PREVIEW_POLL = 0.05  # seconds between two looks whether it has come
+
+
+class Command(NamedTuple):
+    """What follows a command, what it does, and the label of its button, if any."""
+
+    argument: str
+    does: str
+    button: str = ""
+
+
+COMMANDS = {
+    "walk": Command(
+        "", "start a tour: a post at a time, the next after /like, /dislike or /skip", "Walk"
+    ),
+    "like": Command("[ID or URL]", "you like that post, or else the last one shown", "👍"),
+    "dislike": Command("[ID or URL]", "you do not like it", "👎"),
+    "skip": Command("", "show the next post; counts against the last one, but little", "⏭"),
+    "stop": Command("", "end the tour", "🛑"),
+    "why": Command("[ID]", "how that post, or else the last one, was found", "Why?"),
+    "more": Command(
+        "[ID]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
+    ),
+    "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
+    "enjoy": Command("TAGS", "tags you like to see, with spaces or commas between"),
+    "avoid": Command("TAGS", "tags you do not want to see"),
+    "picture": Command("PATH", "what I see in a picture, and posts like it"),
+    "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
+    "drop": Command("TAGS or #ID", "take back what you said about tags or a post"),
+    "blacklist": Command(
+        "[add|remove LINE]", "hide posts by lines of your own, as on the site", "Blacklist"
+    ),
+    "rating": Command("[LETTERS]", "show or narrow the ratings you see"),
+    "export": Command("", "everything I keep about you, as a file", "Export"),
+    "forget": Command("", "delete everything I keep about you; I ask first", "Forget me"),
+    "about": Command("", "what this is"),
+    "start": Command("", "the welcome"),
+    "help": Command("", "this list", "Help"),
+    "quit": Command("", "end the talk"),
 }
-LOOKED_UP = 5  # unknown words of a message: finding near names is a pass over all
-LABEL = 11  # columns of the word before a line's values
-# the categories shown, in order, and how many names of each tell enough
-CATEGORIES = {
+ANSWERS = {"yes": "Yes, delete it", "no": "No"}  # and the labels of their buttons
+
+# The categories that a card shows, in order, and how many tags of each say
+# enough.
+TAGS_ON_CARD = {
     "artist": 4,
     "copyright": 4,
     "character": 6,
@@ -50,19 +70,26 @@ CATEGORIES = {
     "general": 10,
     "lore": 4,
 }
+EXPLAINED_NAMES = 5  # unknown words of a message that get near names, which takes time
+LABEL_WIDTH = 11  # columns for the label of a row
 
 _ESCAPE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\x9c]*|\x1b[ -/]*[0-~]?"
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI
+    r"|\x1b\][^\x07\x1b\x9c]*"  # OSC
+    r"|\x1b[ -/]*[0-~]?"
 )
-# C0 but the newline, C1, direction marks and overrides, line separators, lone surrogates
+# C0 except the newline, C1, direction marks and overrides, line separators,
+# lone surrogates
 _CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-_POST = re.compile(r"(?:#|(?:https?://)?[\w.-]+/posts?/(?:show/)?)?([0-9]{1,18})(?:[/?#]\S*)?")
+_POST_REFERENCE = re.compile(
+    r"(?:#|(?:https?://)?[\w.-]+/posts?/(?:show/)?)?([0-9]{1,18})(?:[/?#]\S*)?"
+)
 
 
 def clean(text: str) -> str:
-    r"""Text that cannot steer a terminal: no escape sequences (ECMA-48) nor other controls.
+    r"""Remove what steers a terminal: escape sequences (ECMA-48), other controls.
 
     >>> clean("a\x1b[2Jb\x07\tc\n\u202ed")
     'ab c\nd'
@@ -72,7 +99,7 @@ def clean(text: str) -> str:
 
 @dataclass
 class Picture:
-    """A picture someone sent: its bytes, or the `problem` that kept the front end from them."""
+    """A picture that a user sent: its bytes, or the `problem` with it."""
 
     data: bytes = b""
     problem: str = ""
@@ -84,12 +111,13 @@ class Reply:
 
     Attributes
     ----------
-    text : clean lines; a label is set apart from its values by two spaces or more.
-    post, why, picture : the post shown, the reason in short, and where its preview would be.
-    choices : what the user may well type next.
+    text : clean lines; two spaces or more set a label apart from its values.
+    post, why, picture : the post shown, the reason in short, and where its
+        preview would be.
+    choices : what the user is likely to type next.
     document : a file for the user, its name and its bytes.
     ended : whether the talk ends here.
-    coming : whether the preview is being fetched; for a front end to set.
+    coming : whether the preview is being fetched.
     """
 
     text: str
@@ -108,14 +136,17 @@ class Reply:
 
 @dataclass
 class Taste:
-    """What is known of a user.
+    """Everything that is known about a user's taste.
 
     Attributes
     ----------
-    enjoys, avoids : tags they named, the latest last. liked, disliked : post ids.
-    seen, skipped : how many posts. up, down : tags that their judgments speak for and against, with
-        category and weight, the strongest first. blacklist : their own lines. ratings : what they
-        let themselves see.
+    enjoys, avoids : tags they named, the latest last.
+    liked, disliked : post ids, the latest last.
+    seen, skipped : number of posts.
+    up, down : (tag, category, weight) that their judgments speak for and
+        against, the strongest first.
+    blacklist : their own lines.
+    ratings : letters of what they let themselves see.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -131,52 +162,61 @@ class Taste:
 
 
 @dataclass(frozen=True)
-class Completion:
-    """A tag that what was typed may become: its category, and how many posts shown hold it."""
+class CompletedTag:
+    """A tag that begins with what was typed, and how many visible `posts` hold it."""
 
     name: str
     category: str
     posts: int
 
 
-BUTTONS = {
-    "/like": "👍",
-    "/dislike": "👎",
-    "/skip": "⏭",
-    "/stop": "🛑",
-    "/why": "Why?",
-    "/more": "More like this",
-    "/walk": "Walk",
-    "/surprise": "Surprise me",
-    "/help": "Help",
-    "/taste": "Taste",
-    "/export": "Export",
-    "/forget": "Forget me",
-    "/blacklist": "Blacklist",
-    "yes": "Yes, delete it",
-    "no": "No",
-}
-
-
 def button(choice: str) -> str:
-    """What stands on the button of a choice.
+    """Return the label for the button of a choice.
 
     >>> button("/like 12"), button("/enjoy fox")
     ('👍', 'Enjoy fox')
     """
-    name, _, rest = choice.partition(" ")
-    if name in ("/enjoy", "/avoid", "/rating") and rest:
+    name = choice.partition(" ")[0][1:]
+    if name in ("enjoy", "avoid", "rating"):
         return choice[1:].capitalize()
-    return BUTTONS.get(name, choice)
+    label = COMMANDS[name].button if name in COMMANDS else ANSWERS.get(choice)
+    return label or choice
 
 
-def labelled(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
-    """A line a row, values aligned."""
-    return [f"{label:<{LABEL}}{', '.join(values)}" for label, values in rows]
+def complete_command(commands: Mapping[str, Command], prefix: str) -> list[tuple[str, str]]:
+    """Return (command, what it does) for the commands that begin with `prefix`.
+
+    >>> complete_command(COMMANDS, "/STA")
+    [('/start', 'the welcome')]
+    """
+    begun = prefix[1:].lower()
+    found = [name for name in commands if name.startswith(begun)]
+    return [(f"/{name}", commands[name].does) for name in found]
+
+
+def aligned(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+    """Return one line for each (label, values), with the values below each other."""
+    return [f"{label:<{LABEL_WIDTH}}{', '.join(values)}" for label, values in rows]
+
+
+def folded(text: str, width: int) -> str:
+    """Fold lines at `width` columns, with values under values."""
+    lines = []
+    for line in text.split("\n"):
+        label = re.match(r"\S+(?: \S+)*? {2,}", line)
+        indent = len(label[0]) if label and len(label[0]) < width / 2 else 0
+        wrapper = textwrap.TextWrapper(
+            width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,  # an address stays whole
+            break_on_hyphens=False,
+        )
+        lines.append(wrapper.fill(line) if line else "")
+    return "\n".join(lines)
 
 
 def count(things: Sequence, noun: str) -> str:
-    """Say how many.
+    """Say how many there are.
 
     >>> count(["fox"], "tag"), count([], "post")
     ('1 tag', '0 posts')
@@ -185,7 +225,7 @@ def count(things: Sequence, noun: str) -> str:
 
 
 def names_in(words: Iterable[str]) -> list[str]:
-    """Tags between spaces and commas, each once.
+    """Split words at commas into tag names, each once.
 
     >>> names_in(["Fox,night", "fox"])
     ['fox', 'night']
@@ -195,36 +235,37 @@ def names_in(words: Iterable[str]) -> list[str]:
 
 
 def post_id_in(word: str) -> int | None:
-    """The post that a number, `#number` or post URL means.
+    """Return the post id in a number, `#number` or post URL.
 
     >>> post_id_in("#12"), post_id_in("https://e926.net/posts/12?q=fox"), post_id_in("fox")
     (12, 12, None)
     """
-    found = _POST.fullmatch(word)
+    found = _POST_REFERENCE.fullmatch(word)
     return int(found[1]) if found else None
 
 
 def did_you_mean(unknown: Sequence[str], near: Callable[[str], Sequence[str]]) -> list[str]:
-    """A line for each of the first unknown tags, with the names `near` finds like it."""
+    """Return a line for each of the first unknown tags, with the names near it."""
     lines = []
-    for name in unknown[:LOOKED_UP]:
+    for name in unknown[:EXPLAINED_NAMES]:
         names = " or ".join(near(name))
         lines.append(f"No tag {name!r}" + (f": did you mean {names}?" if names else "."))
-    if len(unknown) > LOOKED_UP:
-        lines.append(f"Nor do I know {len(unknown) - LOOKED_UP} more of these words.")
+    if len(unknown) > EXPLAINED_NAMES:
+        more = len(unknown) - EXPLAINED_NAMES
+        lines.append(f"I do not know {more} more of these words.")
     return lines
 
 
-def help_text(commands: Mapping[str, tuple[str, str]]) -> str:
-    """What each command does, aligned."""
-    usage = {f"/{name} {argument}": text for name, (argument, text) in commands.items()}
+def help_text(commands: Mapping[str, Command]) -> str:
+    """Return a line for each command: how to type it and what it does."""
+    usage = {f"/{name} {entry.argument}": entry.does for name, entry in commands.items()}
     width = max(map(len, usage)) + 2
-    lines = [f"{command:<{width}}{text}" for command, text in usage.items()]
+    lines = [f"{command:<{width}}{does}" for command, does in usage.items()]
     return "\n".join([*lines, "Tags without a command count as /enjoy."])
 
 
 def title(post: PostInfo) -> str:
-    """A post in a few words: who or what is in it, and by whom."""
+    """Name a post in a few words: who or what is in it, and by whom."""
     names = (_telling(post, kind) for kind in ("character", "species", "general"))
     artists = _telling(post, "artist")
     by = f" by {', '.join(artists[:2])}" if artists else ""
@@ -232,20 +273,24 @@ def title(post: PostInfo) -> str:
 
 
 def card(post: PostInfo, because: Sequence[str | int], why: str) -> str:
-    """A post as text: number, title, address, telling tags by category (the reasons first), why."""
+    """Describe a post: number, title, address, telling tags, and why it came.
+
+    Among the tags of a category those in `because` come first.
+    """
     rows = []
-    for category, most in CATEGORIES.items():
+    for category, most in TAGS_ON_CARD.items():
         names = sorted(_telling(post, category), key=lambda name: name not in because)
         more = [f"and {len(names) - most} more"] if len(names) > most else []
         if names:
             rows.append((category, [*names[:most], *more]))
+
     address = [post.url] if post.url else []
     heading = f"#{post.post_id}  {title(post)}"
-    return "\n".join([heading, *address, *labelled([*rows, ("why", [why])])])
+    return "\n".join([heading, *address, *aligned([*rows, ("why", [why])])])
 
 
 def _telling(post: PostInfo, category: str) -> list[str]:
-    """Names of a category, the rarest first: what is on few posts says most of this one."""
+    """Return the tags of a category, the rarest first: they say most of a post."""
     by_use = post.tags.get(category, [])
     return [name for name in reversed(by_use) if name not in RATING_TAGS]
 
@@ -253,7 +298,12 @@ def _telling(post: PostInfo, category: str) -> list[str]:
 def reasons(
     because: Sequence[str | int], enjoys: Sequence[str] = (), liked: Sequence[int] = ()
 ) -> str:
-    """Why a post came: tags enjoyed, posts liked, tags that led there; "" where nothing is known.
+    """Say why a post came; "" where nothing is known.
+
+    Parameters
+    ----------
+    because : names of the tags and ids of the posts that led to it.
+    enjoys, liked : tags and posts that the user named or liked.
 
     >>> reasons(["fox", "snow", 7, 8], enjoys=["fox"], liked=[7])
     'you enjoy fox; you liked #7; it is like #8; it has snow'
@@ -266,6 +316,5 @@ def reasons(
         "it is like": [f"#{post}" for post in posts if post not in liked],
         "it has": [tag for tag in tags if tag not in enjoys],
     }
-    return "; ".join(
-        f"{words} {', '.join(values)}" for words, values in parts.items() if values
-    )
+    said = [f"{words} {', '.join(values)}" for words, values in parts.items() if values]
+    return "; ".join(said)

@@ -1,7 +1,7 @@
-"""What each user enjoys, avoids, liked, disliked, skipped, saw and hides, in one SQLite file.
+"""What each user enjoys, avoids, likes, dislikes, saw and hides, in one SQLite file.
 
-Each operation is one transaction. `forget` removes every row of a user and then the bytes (see
-`SqliteFile.erase`).
+Each operation is one transaction. `forget` removes every row of a user and then
+the bytes (see `SqliteFile.erase`).
 """
 
 from __future__ import annotations
@@ -9,51 +9,49 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 
 from ..errors import BadInput
-from ..recommend.profile import Profile
+from ..recommend.personal import Profile
 from .sqlitefile import Execute, SqliteFile
 
 APPLICATION_ID = 0x65364752  # "e6GR"
-
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
-        "CREATE TABLE tags (n INTEGER PRIMARY KEY, user INTEGER NOT NULL "
-        "REFERENCES users ON DELETE CASCADE, tag TEXT NOT NULL, "
-        "feeling INTEGER NOT NULL, UNIQUE (user, tag))",
-        "CREATE TABLE posts (n INTEGER PRIMARY KEY, user INTEGER NOT NULL "
-        "REFERENCES users ON DELETE CASCADE, post_id INTEGER NOT NULL, "
-        "feeling INTEGER NOT NULL, UNIQUE (user, post_id))",
-    ),
-    (  # `at`: Unix seconds of what was said; of what was kept before, those of the migration
-        "ALTER TABLE tags ADD COLUMN at INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE posts ADD COLUMN at INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE users ADD COLUMN at INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE users ADD COLUMN ratings TEXT NOT NULL DEFAULT ''",
-        "UPDATE tags SET at = strftime('%s', 'now')",
-        "UPDATE posts SET at = strftime('%s', 'now')",
-        "UPDATE users SET at = strftime('%s', 'now')",
-        "CREATE TABLE lines (n INTEGER PRIMARY KEY, user INTEGER NOT NULL "
-        "REFERENCES users ON DELETE CASCADE, line TEXT NOT NULL, UNIQUE (user, line))",
-    ),
-    (),  # only a new value of `feeling`, `SKIPPED`, which an older program takes for a dislike
+SCHEMA_VERSION = 3  # 1 and 2 were never released
+_OF_USER = "n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE"
+_FELT = "feeling INTEGER NOT NULL, at INTEGER NOT NULL"
+SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
+    "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
+    "at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '')",
+    f"CREATE TABLE tags ({_OF_USER}, tag TEXT NOT NULL, {_FELT}, UNIQUE (user, tag))",
+    f"CREATE TABLE posts ({_OF_USER}, post_id INTEGER NOT NULL, {_FELT}, "
+    "UNIQUE (user, post_id))",
+    f"CREATE TABLE lines ({_OF_USER}, line TEXT NOT NULL, UNIQUE (user, line))",
 )
-LIKE, NEUTRAL, DISLIKE, SKIPPED = 1, 0, -1, 2
-FEELINGS = {LIKE: "like", NEUTRAL: "seen", DISLIKE: "dislike", SKIPPED: "skipped"}
 
-HOUR, DAY = 3600, 86400  # seconds
 
-# `?1` is the user's number
-_TAG = "INSERT OR REPLACE INTO tags (user, tag, feeling, at) VALUES (?1, ?2, ?3, ?4)"
-_POST = "INSERT OR REPLACE INTO posts (user, post_id, feeling, at) VALUES (?1, ?2, ?3, ?4)"
-_SEEN = _POST.replace("OR REPLACE", "OR IGNORE")
-_SKIP = (
-    _POST.replace(" OR REPLACE", "")
-    + " ON CONFLICT DO UPDATE SET feeling = ?3, at = ?4 WHERE feeling = 0"
+class Feeling(IntEnum):
+    """What a user thinks of a post; of a tag it is LIKE or DISLIKE."""
+
+    LIKE = 1
+    SEEN = 0  # it was shown, and nothing was said about it
+    DISLIKE = -1
+    SKIPPED = 2
+
+
+FORGET_EVERY = 3600  # seconds between two searches for users who were away for too long
+SECONDS_A_DAY = 86400
+
+# `?1` is the user's number.
+_KEEP_TAG = "INSERT OR REPLACE INTO tags (user, tag, feeling, at) VALUES (?1, ?2, ?3, ?4)"
+_NEW_POST = "INTO posts (user, post_id, feeling, at) VALUES (?1, ?2, ?3, ?4)"
+_KEEP_POST = f"INSERT OR REPLACE {_NEW_POST}"
+_KEEP_SEEN = f"INSERT OR IGNORE {_NEW_POST}"
+_KEEP_SKIP = (
+    f"INSERT {_NEW_POST} "
+    "ON CONFLICT DO UPDATE SET feeling = ?3, at = ?4 WHERE feeling = 0"  # 0: Feeling.SEEN
 )
-_KEPT = {
+_READ = {
     "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
     "posts": "SELECT post_id, feeling, at FROM posts WHERE user = ?1 ORDER BY n",
     "lines": "SELECT line FROM lines WHERE user = ?1 ORDER BY n",
@@ -62,17 +60,19 @@ _KEPT = {
 
 
 class Profiles:
-    """The profiles in one file, by a user's name in their place ("terminal", ...).
+    """The profiles in one file, by the name of the user ("terminal", "web:...", ...).
 
     Parameters
     ----------
-    path : the SQLite file. max_users : no more are met. keep_days : who was away for longer is
-        forgotten, when the file is opened and then with what is written, once an hour at most.
+    path : the SQLite file; made when something is first read or kept.
+    max_users : refuse to keep anything about more users than this.
+    keep_days : forget users who were away for longer: when the file is opened
+        and later, with what is written, once an hour at most.
     clock : Unix seconds.
 
     Raises
     ------
-    BadArtifact : see `SqliteFile`.
+    BadArtifact, E6GraphError : see `SqliteFile`.
     """
 
     def __init__(
@@ -83,14 +83,13 @@ class Profiles:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._max_users, self._keep_days, self._clock = max_users, keep_days, clock
-        self._next, self._traces = (
-            0.0,
-            False,
-        )  # who is away is looked for; bytes of them are left
-        self._file = SqliteFile(Path(path), APPLICATION_ID, MIGRATIONS)
-        self.path = self._file.path
-        with self._writing():
-            pass
+        self._next_search = 0.0  # for users who were away for too long
+        self._traces = False  # whether bytes of forgotten users are left in the file
+        self.path = Path(path)
+        self._file = SqliteFile(self.path, APPLICATION_ID, SCHEMA_VERSION, SCHEMA)
+        if self.path.exists():
+            with self._writing():
+                pass
 
     def close(self) -> None:
         """Let go of the file; safe to repeat."""
@@ -102,73 +101,77 @@ class Profiles:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # -- reading ---------------------------------------------------------------------------------
+    # -- reading
     def load(self, user: str) -> Profile:
-        """Everything kept of `user`; empty lists for one never met."""
+        """Return everything kept about `user`; empty lists for a user never met."""
         profile, kept = Profile(), self._rows(user)
         for tag, feeling, _ in kept["tags"]:
-            (profile.enjoys if feeling == LIKE else profile.avoids).append(tag)
+            (profile.enjoys if feeling == Feeling.LIKE else profile.avoids).append(tag)
+        judged = {
+            Feeling.LIKE: profile.liked,
+            Feeling.DISLIKE: profile.disliked,
+            Feeling.SKIPPED: profile.skipped,
+        }
         for post_id, feeling, at in kept["posts"]:
             profile.seen.append(post_id)
-            if feeling != NEUTRAL:
-                said = {
-                    LIKE: profile.liked,
-                    DISLIKE: profile.disliked,
-                    SKIPPED: profile.skipped,
-                }
-                said[feeling].append(post_id)
+            if feeling != Feeling.SEEN:
+                judged[feeling].append(post_id)
                 profile.at[post_id] = at
         profile.blacklist = [line for (line,) in kept["lines"]]
         profile.ratings = "".join(letters for (letters,) in kept["ratings"])
         return profile
 
     def export(self, user: str) -> dict[str, object]:
-        """Every row that is kept of `user`, as JSON values; times are Unix seconds."""
+        """Return every row kept about `user`, as JSON values; times are Unix seconds."""
         kept = self._rows(user)
-        names = {"tags": ("tag", "feeling", "at"), "posts": ("post_id", "feeling", "at")}
-        made: dict[str, object] = {
-            name: [dict(zip(columns, row, strict=True)) for row in kept[name]]
-            for name, columns in names.items()
+        return {
+            "user": user,
+            "feelings": {str(int(feeling)): feeling.name.lower() for feeling in Feeling},
+            "tags": [
+                dict(zip(("tag", "feeling", "at"), row, strict=True)) for row in kept["tags"]
+            ],
+            "posts": [
+                dict(zip(("post_id", "feeling", "at"), row, strict=True))
+                for row in kept["posts"]
+            ],
+            "blacklist": [line for (line,) in kept["lines"]],
+            "ratings": "".join(letters for (letters,) in kept["ratings"]),
         }
-        made["blacklist"] = [line for (line,) in kept["lines"]]
-        made["ratings"] = "".join(letters for (letters,) in kept["ratings"])
-        feelings = {str(feeling): name for feeling, name in FEELINGS.items()}
-        return {"user": user, "feelings": feelings, **made}
 
     def _rows(self, user: str) -> dict[str, list[tuple]]:
         with self._file.transaction() as execute:
-            number = _number(execute, user)
-            return {name: execute(query, (number,)).fetchall() for name, query in _KEPT.items()}
+            number = _user_number(execute, user)
+            return {name: execute(query, (number,)).fetchall() for name, query in _READ.items()}
 
-    # -- writing ---------------------------------------------------------------------------------
+    # -- writing
     def enjoy(self, user: str, tags: Iterable[str]) -> None:
-        """Add tags to what `user` enjoys; those avoided so far change sides."""
-        self._keep(_TAG, user, tags, LIKE)
+        """Add tags to those that `user` enjoys; avoided ones change sides."""
+        self._keep(_KEEP_TAG, user, tags, Feeling.LIKE)
 
     def avoid(self, user: str, tags: Iterable[str]) -> None:
-        """Add tags to what `user` avoids; those enjoyed so far change sides."""
-        self._keep(_TAG, user, tags, DISLIKE)
+        """Add tags to those that `user` avoids; enjoyed ones change sides."""
+        self._keep(_KEEP_TAG, user, tags, Feeling.DISLIKE)
 
     def like(self, user: str, post_id: int) -> None:
         """Remember a post as liked (and seen), whatever was thought of it before."""
-        self._keep(_POST, user, [post_id], LIKE)
+        self._keep(_KEEP_POST, user, [post_id], Feeling.LIKE)
 
     def dislike(self, user: str, post_id: int) -> None:
         """Remember a post as disliked (and seen), whatever was thought of it before."""
-        self._keep(_POST, user, [post_id], DISLIKE)
+        self._keep(_KEEP_POST, user, [post_id], Feeling.DISLIKE)
 
     def skip(self, user: str, post_id: int) -> None:
-        """Remember a post as passed over, unless something was said of it."""
-        self._keep(_SKIP, user, [post_id], SKIPPED)
+        """Remember a post as skipped, unless the user liked or disliked it."""
+        self._keep(_KEEP_SKIP, user, [post_id], Feeling.SKIPPED)
 
     def saw(self, user: str, post_ids: Iterable[int]) -> None:
-        """Remember posts as shown; what is known of them already stays."""
-        self._keep(_SEEN, user, post_ids, NEUTRAL)
+        """Remember posts as shown; what is known about them already stays."""
+        self._keep(_KEEP_SEEN, user, post_ids, Feeling.SEEN)
 
     def drop(self, user: str, tags: Iterable[str] = (), posts: Iterable[int] = ()) -> None:
-        """Take back what was said of tags and posts; posts stay seen."""
+        """Take back what was said about tags and posts; the posts stay seen."""
         with self._writing() as execute:
-            number = self._back(execute, user)
+            number = self._returned(execute, user)
             for tag in tags:
                 execute("DELETE FROM tags WHERE user = ? AND tag = ?", (number, tag))
             for post in posts:
@@ -184,9 +187,9 @@ class Profiles:
             execute("INSERT OR IGNORE INTO lines (user, line) VALUES (?, ?)", (number, line))
 
     def unhide(self, user: str, line: str) -> None:
-        """Remove a line of the user's blacklist."""
+        """Remove a line from the user's blacklist."""
         with self._writing() as execute:
-            number = self._back(execute, user)
+            number = self._returned(execute, user)
             execute("DELETE FROM lines WHERE user = ? AND line = ?", (number, line))
 
     def rate(self, user: str, ratings: str) -> None:
@@ -196,55 +199,58 @@ class Profiles:
             execute("UPDATE users SET ratings = ? WHERE id = ?", (ratings, number))
 
     def forget(self, user: str) -> bool:
-        """Delete all that is kept of `user`, and its bytes.
+        """Delete everything kept about `user`, then its bytes.
 
         Returns
         -------
-        gone : False when another program has the file in use, so that traces stay in it until the
-            next `forget`; the rows are deleted in any case.
+        erased : False when another program has the file open, so that bytes
+            stay in it until the next `forget`; the rows are deleted in any
+            case.
         """
         with self._file.transaction() as execute:
             execute("DELETE FROM users WHERE name = ?", (user,))  # cascades
         return self._file.erase()
 
-    def _keep(self, insert: str, user: str, values: Iterable[str | int], feeling: int) -> None:
+    def _keep(
+        self, insert: str, user: str, values: Iterable[str | int], feeling: Feeling
+    ) -> None:
         with self._writing() as execute:
             number = self._meet(execute, user)
             for value in values:
-                execute(insert, (number, value, feeling, int(self._clock())))
+                execute(insert, (number, value, int(feeling), int(self._clock())))
 
-    def _meet(self, execute: Execute, user: str) -> int:
-        """The user's number; a new one too many is refused, with all of the transaction."""
+    def _meet(self, execute: Execute, user: str) -> int | None:
+        """Return the user's number; refuse a new user when there are too many."""
         now = int(self._clock())
-        met = execute(
-            "INSERT OR IGNORE INTO users (name, at) VALUES (?, ?)", (user, now)
-        ).rowcount
-        users = execute("SELECT COUNT(*) FROM users").fetchone()[0]
-        if met and self._max_users is not None and users > self._max_users:
-            raise BadInput(
-                f"this bot keeps {self._max_users} users and has no place for another"
-            )
-        return self._back(execute, user)
+        new = execute("INSERT OR IGNORE INTO users (name, at) VALUES (?, ?)", (user, now))
+        if new.rowcount and self._max_users is not None:
+            (users,) = execute("SELECT COUNT(*) FROM users").fetchone()
+            if users > self._max_users:  # the transaction takes the insertion back
+                raise BadInput(
+                    f"this bot keeps {self._max_users} users and has no place for another"
+                )
+        return self._returned(execute, user)
 
-    def _back(self, execute: Execute, user: str) -> int | None:
-        """The user's number; they are not away now."""
+    def _returned(self, execute: Execute, user: str) -> int | None:
+        """Note that the user is here; return their number, None if there is none."""
         execute("UPDATE users SET at = ? WHERE name = ?", (int(self._clock()), user))
-        return _number(execute, user)
+        return _user_number(execute, user)
 
     @contextmanager
     def _writing(self) -> Iterator[Execute]:
-        """A transaction; the hour's first also forgets those who were away for too long."""
-        gone, now = 0, self._clock()
+        """Run a transaction; once an hour, also forget who was away for too long."""
+        forgotten, now = 0, self._clock()
+        due = self._keep_days is not None and now >= self._next_search
         with self._file.transaction() as execute:
             yield execute
-            if due := self._keep_days is not None and now >= self._next:
-                since = int(now - self._keep_days * DAY)
-                gone = execute("DELETE FROM users WHERE at < ?", (since,)).rowcount
-                self._next = now + HOUR
-        if gone or (due and self._traces):
+            if self._keep_days is not None and due:
+                since = int(now - self._keep_days * SECONDS_A_DAY)
+                forgotten = execute("DELETE FROM users WHERE at < ?", (since,)).rowcount
+                self._next_search = now + FORGET_EVERY
+        if forgotten or (due and self._traces):
             self._traces = not self._file.erase()
 
 
-def _number(execute: Execute, user: str) -> int | None:
+def _user_number(execute: Execute, user: str) -> int | None:
     found = execute("SELECT id FROM users WHERE name = ?", (user,)).fetchone()
     return found[0] if found else None

@@ -1,4 +1,4 @@
-"""A bot that runs for weeks: notice that the index was replaced, and open the new one."""
+"""For a bot that runs for weeks: open the index again when it was replaced."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from typing import TYPE_CHECKING
 from ..store import Store
 
 if TYPE_CHECKING:
-    from ..recommend.postgraph import PostGraph
+    from ..recommend import PostGraph
 
-EVERY = 60.0  # seconds between two looks at the directory
+CHECK_EVERY = 60.0  # seconds between two looks at the directory
 log = logging.getLogger(__name__)
 
 
 def give_back_memory() -> None:
-    """Let arrays of a megabyte and more go back to the system as soon as nothing needs them.
+    """Make glibc return arrays of a megabyte and more as soon as they are freed.
 
-    By itself glibc raises that size to up to 32 MB as it goes (mallopt(3), M_MMAP_THRESHOLD), and a
-    process that takes a new index again and again holds what the old ones left: 417 MB in place
-    of 240 after ten of 245,000 posts. Other C libraries do as they do.
+    By itself glibc raises that size to up to 32 MB as it goes (mallopt(3),
+    M_MMAP_THRESHOLD). A process that opens a new index again and again then
+    keeps what the old ones left: 417 MB in place of 240 after ten indexes of
+    245,000 posts. With other C libraries this does nothing.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(-3, 1 << 20)
 
 
 class Watch:
-    """An index directory as it was when this was made, and since.
+    """Tells whether an index directory was changed since it was last asked.
 
-    Make it before the index is opened, so that nothing which comes between goes unnoticed.
+    Make it before you open the index, so that no change in between goes
+    unnoticed.
     """
 
     def __init__(self, index: str | Path) -> None:
@@ -41,23 +43,25 @@ class Watch:
         self._known = Store(index).generation()
 
     def changed(self) -> bool:
-        """Whether artifacts were replaced since this was last asked; a few `stat` calls."""
+        """Return whether artifacts were replaced since the last call, by their `stat`."""
         before, self._known = self._known, Store(self._index).generation()
         return self._known != before
 
     def start(
         self,
-        opened: Callable[[], PostGraph],
+        open_graph: Callable[[], PostGraph],
         take: Callable[[PostGraph], None],
-        every: float = EVERY,
+        every: float = CHECK_EVERY,
     ) -> Callable[[], None]:
-        """Look at it in a thread, until the process ends or what is returned is called.
+        """Look in a thread, until the process ends or the result is called.
 
         Parameters
         ----------
-        opened : opens the index, for as long as it takes. take : gets what it opened. Where it
-            cannot be opened, as between two stages, one line is logged and nothing is handed over;
-            the next change is another attempt.
+        open_graph : opens the index. If it fails, as between two stages, one
+            line is logged, the graph in use stays, and the next change is
+            another attempt.
+        take : gets the graph that was opened.
+        every : seconds between two looks.
         """
         ended = threading.Event()
 
@@ -65,11 +69,11 @@ class Watch:
             while not ended.wait(every):
                 try:
                     if self.changed():
-                        take(opened())
+                        take(open_graph())
                         log.info("the index was replaced: its new posts are shown from now on")
-                except Exception as error:  # whatever it is, the talks go on with the old one
+                except Exception as error:  # whatever it is, the talks go on with the old graph
                     said = " ".join(str(error).split()) or type(error).__name__
                     log.warning("the index was replaced, the one before stays in use: %s", said)
 
-        threading.Thread(target=work, name="renewal", daemon=True).start()
+        threading.Thread(target=work, name="watch the index", daemon=True).start()
         return ended.set

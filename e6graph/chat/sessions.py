@@ -1,4 +1,4 @@
-"""The talks of many users over one graph: what a web page or a messenger puts its messages into."""
+"""The talks of many users over one graph, for a web page or a messenger."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UnknownPost
+from ..hydrate.previews import preview_path
 from .conversation import Conversation
-from .messages import COMMANDS, Completion, Picture, Reply, Taste
+from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste
 from .profiles import Profiles
 
 if TYPE_CHECKING:
-    from ..recommend.board import PostInfo
-    from ..recommend.postgraph import PostGraph
+    from ..recommend import PostGraph, PostInfo
 
-OPEN = 1000  # talks kept in memory; a later message of one that went begins a new one
-BURST, WINDOW = 60, 60.0  # messages a user may send in so many seconds
+OPEN_TALKS = 1000  # kept in memory; a user whose talk was dropped begins a new one
+BURST_MESSAGES = 60  # that a user may send in BURST_SECONDS
+BURST_SECONDS = 60.0
 
 
 @dataclass
 class _Talk:
     conversation: Conversation
     lock: threading.Lock = field(default_factory=threading.Lock)
-    times: deque = field(default_factory=lambda: deque(maxlen=BURST))
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=BURST_MESSAGES))
 
 
 class Sessions:
-    """A talk for each user; calls may come from any thread, one user's are answered in turn.
+    """A talk with each user, for calls from any thread; one user's take turns.
 
     Parameters
     ----------
-    make : user → their `Conversation`. clock : seconds, monotonic. commands : what /help tells of.
-    fetch : has the preview of a shown post fetched, and says whether it is coming.
+    graph, profiles, previews, commands, fetch : see `Conversation`.
+    clock : seconds, monotonic.
     """
 
     def __init__(
@@ -44,62 +45,58 @@ class Sessions:
         graph: PostGraph,
         profiles: Profiles,
         previews: str | Path | None = None,
-        make: Callable[[str], Conversation] | None = None,
         clock: Callable[[], float] = time.monotonic,
-        commands: Mapping[str, tuple[str, str]] = COMMANDS,
+        commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
     ) -> None:
-        self._graph, self._previews, self._clock, self._fetch = graph, previews, clock, fetch
-        self._make = make or (
-            lambda user: Conversation(self._graph, profiles, user, previews, commands)
+        self._graph = graph
+        self._previews = previews
+        self._clock = clock
+        self._make = lambda user: Conversation(
+            self._graph, profiles, user, previews, commands, fetch
         )
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
         self._lock = threading.Lock()
 
     def reply(self, user: str, message: str | Picture) -> list[Reply]:
-        """Answer one message of one user; too many in a short time get one line."""
+        """Answer one message of one user; ask them to wait if they send too many."""
         talk = self._talk(user)
         with talk.lock:
             now = self._clock()
-            if len(talk.times) == BURST and now - talk.times[0] < WINDOW:
-                wait = WINDOW - (now - talk.times[0])
+            if len(talk.times) == BURST_MESSAGES and now - talk.times[0] < BURST_SECONDS:
+                wait = BURST_SECONDS - (now - talk.times[0])
                 return [Reply(f"That is too fast for me: try again in {wait:.0f} seconds.")]
             talk.times.append(now)
-            replies = talk.conversation.reply(message)
-        for reply in replies:
-            if self._fetch and reply.post:
-                reply.coming = self._fetch(reply.post)
-        return replies
+            return talk.conversation.reply(message)
 
     def renew(self, graph: PostGraph) -> None:
-        """Go on with another graph; each talk changes over between two of its messages."""
+        """Go on with another graph, in each talk between two messages."""
         with self._lock:
-            self._graph, talks = graph, list(self._talks.values())
+            self._graph = graph
+            talks = list(self._talks.values())
         for talk in talks:
             with talk.lock:
                 talk.conversation.renew(graph)
 
     def taste(self, user: str) -> Taste:
-        """What is known of a user."""
+        """Return what is known about a user's taste."""
         talk = self._talk(user)
         with talk.lock:
             return talk.conversation.taste()
 
-    def complete(self, prefix: str, n: int = 8) -> list[Completion]:
-        """Tags that begin so, the most used first."""
-        return [Completion(*found) for found in self._graph.complete(prefix, n)]
+    def complete(self, prefix: str, n: int = 8) -> list[CompletedTag]:
+        """Return tags that begin with `prefix`, the most used first."""
+        return [CompletedTag(*found) for found in self._graph.complete(prefix, n)]
 
     def visible(self, post_id: int) -> PostInfo | None:
-        """A post, if it may be shown."""
+        """Return a post if it may be shown."""
         try:
             return self._graph.describe(post_id)
         except UnknownPost:
             return None
 
     def thumbnail(self, post: PostInfo) -> bytes | None:
-        """The bytes of a post's preview, None where the cache has none."""
-        from ..hydrate.previews import preview_path
-
+        """Return a post's preview; None if the cache does not have it."""
         if self._previews is None:
             return None
         try:
@@ -111,7 +108,7 @@ class Sessions:
         with self._lock:
             if user not in self._talks:
                 self._talks[user] = _Talk(self._make(user))
-                while len(self._talks) > OPEN:
+                while len(self._talks) > OPEN_TALKS:
                     self._talks.popitem(last=False)
             self._talks.move_to_end(user)
             return self._talks[user]

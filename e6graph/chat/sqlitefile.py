@@ -1,20 +1,22 @@
-"""A SQLite file of our own: refused if foreign or damaged, migrated, and written whole or not.
+"""A SQLite file of our own: whole after a kill, refused where it is foreign.
 
-Each `transaction` is kept whole or not at all, a kill included (SQLite's write-ahead log). Many
-threads and processes may use one file at once.
+Each `transaction` is kept whole or not at all, even if the program is killed
+(SQLite's write-ahead log). Many threads and processes may use one file at once.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import BadArtifact, BadInput, E6GraphError
 
-WAIT = 30.0  # seconds for another process to end its transaction
+BUSY_SECONDS = 30.0  # to wait for another process to end its transaction
 Execute = Callable[..., sqlite3.Cursor]
 
 
@@ -23,99 +25,127 @@ class SqliteFile:
 
     Parameters
     ----------
-    path : made, for its owner alone, when it is not there.
-    application_id : in the header; tells our files from other people's databases.
-    migrations : the v-th takes a file from user_version v to v + 1; never edit a released one.
+    path : if there is no file, the first transaction makes it, for its owner
+        alone.
+    application_id : in the header; tells our files from other people's
+        databases.
+    version : of the schema; in the header, too.
+    schema : the statements that make the tables of an empty file.
 
     Raises
     ------
-    BadArtifact : a damaged file, another program's, or a newer version's; it is left as it is.
+    BadArtifact : the file is damaged, another program's, or of another version;
+        it is left as it is.
+    E6GraphError : no file can be made there.
     """
 
     def __init__(
-        self, path: Path, application_id: int, migrations: Sequence[Sequence[str]]
+        self, path: Path, application_id: int, version: int, schema: Sequence[str]
     ) -> None:
         self.path = path
-        self._application_id, self._migrations = application_id, migrations
+        self._application_id = application_id
+        self._version = version
+        self._schema = schema
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
         self._lock = threading.RLock()  # keeps the threads of this process apart
-        _refuse_foreign(path, application_id)
-        try:
-            with self._told():
-                if not path.exists():
-                    path.touch(mode=0o600)
-                self._connection = sqlite3.connect(
-                    path, timeout=WAIT, isolation_level=None, check_same_thread=False
-                )
-                if self._pragma("quick_check") != "ok":
-                    raise sqlite3.DatabaseError("its pages do not fit together")
-                self._migrate()
-                self._pragma("journal_mode = WAL")
-                self._pragma("secure_delete = ON")
-                self._connection.execute("PRAGMA foreign_keys = ON")  # what deletes the rows
-        except E6GraphError:
-            self.close()
-            raise
+        with self._errors_in_one_line():
+            if path.exists():
+                self._open()
+            elif not os.access(path.parent, os.W_OK | os.X_OK):
+                raise E6GraphError(f"cannot make {path}: no file can be written there")
 
     def close(self) -> None:
         """Empty the log into the file and let go of it; safe to repeat."""
         with self._lock:
+            self._closed = True
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
-        """All of the block or nothing of it; gives what runs one statement."""
-        with self._lock, self._told():
-            if self._connection is None:
-                raise sqlite3.ProgrammingError("it was closed")
-            self._connection.execute("BEGIN IMMEDIATE")
+        """Keep all of the block or nothing; give a function that runs a statement."""
+        with self._lock, self._errors_in_one_line():
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._connection.execute
-                self._connection.execute("COMMIT")
+                yield connection.execute
+                connection.execute("COMMIT")
             finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def erase(self) -> bool:
-        """Rid the file of the bytes of what was deleted; False while another program has it open.
+        """Remove the bytes of deleted rows from the file.
 
-        Deleted cells are overwritten (`secure_delete`) as they go; this rebuilds the file without
-        its free pages (`VACUUM`) and empties the log. What a file system or its backups keep
-        beneath a file is beyond it.
+        SQLite overwrites deleted cells at once (`secure_delete`). This rebuilds
+        the file without its free pages (`VACUUM`) and empties the log. Copies
+        that the file system or a backup keeps are out of reach.
+
+        Returns
+        -------
+        erased : False while another program has the file open.
         """
-        with self._lock, self._told():
+        with self._lock, self._errors_in_one_line():
+            connection = self._open()
             try:
-                self._connection.execute("VACUUM")
-                return self._pragma("wal_checkpoint(TRUNCATE)") == 0  # 0: the log is empty now
+                connection.execute("VACUUM")
+                busy = _pragma(connection, "wal_checkpoint(TRUNCATE)")
             except sqlite3.OperationalError:  # busy, or no room for the rebuilt copy
                 return False
+            return busy == 0
 
-    def _migrate(self) -> None:
-        with self.transaction() as execute:
-            version, newest = (
-                execute("PRAGMA user_version").fetchone()[0],
-                len(self._migrations),
+    def _open(self) -> sqlite3.Connection:
+        """Return the connection; the first call checks the file, or makes it."""
+        if self._closed:
+            raise sqlite3.ProgrammingError("it was closed")
+        if self._connection is not None:
+            return self._connection
+
+        _refuse_foreign(self.path, self._application_id)
+        if not self.path.exists():
+            self.path.touch(mode=0o600)
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            if _pragma(connection, "quick_check") != "ok":
+                raise sqlite3.DatabaseError("its pages do not fit together")
+            self._make_tables(connection)
+            _pragma(connection, "journal_mode = WAL")
+            _pragma(connection, "secure_delete = ON")
+            connection.execute("PRAGMA foreign_keys = ON")  # or deletions would not cascade
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _make_tables(self, connection: sqlite3.Connection) -> None:
+        """Make the tables of an empty file; check the version of another."""
+        connection.execute("BEGIN IMMEDIATE")  # another process may be making them, too
+        version = _pragma(connection, "user_version")
+        if version == 0:
+            for statement in self._schema:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {self._application_id}")
+            connection.execute(f"PRAGMA user_version = {self._version}")
+        connection.execute("COMMIT")
+        if version > self._version:
+            raise BadArtifact(
+                f"{self.path} is of version {version}, expected {self._version}: "
+                "it was written by a newer e6graph; update, or give another file"
             )
-            if version > newest:
-                raise BadArtifact(
-                    f"{self.path} is of version {version}, expected at most {newest}: "
-                    "it was written by a newer e6graph; update, or give another file"
-                )
-            for statements in self._migrations[version:]:
-                for statement in statements:
-                    execute(statement)
-            if version < newest:
-                execute(f"PRAGMA application_id = {self._application_id}")
-                execute(f"PRAGMA user_version = {newest}")
-
-    def _pragma(self, text: str) -> object:
-        return self._connection.execute(f"PRAGMA {text}").fetchone()[0]
+        if 0 < version < self._version:
+            raise BadArtifact(
+                f"{self.path} is of version {version}, expected {self._version}: it was written "
+                "by e6graph before its first release; move it away to start with a new one"
+            )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What SQLite says, as one line."""
+    def _errors_in_one_line(self) -> Iterator[None]:
+        """Turn an error of SQLite into one line that names the file."""
         try:
             yield
         except (UnicodeError, OverflowError) as error:
@@ -130,8 +160,15 @@ class SqliteFile:
             ) from None
 
 
+def _pragma(connection: sqlite3.Connection, text: str) -> Any:
+    return connection.execute(f"PRAGMA {text}").fetchone()[0]
+
+
 def _refuse_foreign(path: Path, application_id: int) -> None:
-    """Look at the 100-byte header before SQLite may touch the file (sqlite.org/fileformat.html)."""
+    """Look at the header before SQLite may touch the file.
+
+    It has 100 bytes, see sqlite.org/fileformat.html.
+    """
     try:
         with open(path, "rb") as file:
             header = file.read(100)
@@ -139,10 +176,11 @@ def _refuse_foreign(path: Path, application_id: int) -> None:
         return
     except OSError as error:
         raise E6GraphError(f"cannot read {path}: {error.strerror}") from None
-    if header and (
-        header[:16] != b"SQLite format 3\0"
-        or int.from_bytes(header[68:72], "big") != application_id
-    ):
+    ours = (
+        header.startswith(b"SQLite format 3\0")
+        and int.from_bytes(header[68:72], "big") == application_id
+    )
+    if header and not ours:
         raise BadArtifact(
             f"{path} is not a file of ours, or is damaged: it was left as it is; "
             "move it away, or give another"

@@ -8,111 +8,119 @@ from collections.abc import Sequence
 
 from ..errors import BadInput, MissingArtifact
 from ..hydrate.previews import preview_path
-from ..recommend.postgraph import Recommendation
-from ..recommend.profile import Profile
+from ..recommend import Recommendation
+from ..recommend.personal import Profile
 from . import messages
-from .messages import MORE, PICTURE_LIMIT, Picture, Reply, count, title
-from .user import Person
+from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
+from .user import User
 
-LIKE_PICTURE = 3  # posts at once
-REMEMBERED = 100  # posts whose reason /why still knows
-NOTHING = "Nothing was shown yet: /walk shows a post."
+POSTS_LIKE_PICTURE = 3  # shown at once
+TAGS_OF_PICTURE = 8  # named
+REMEMBERED_POSTS = 100  # whose reason /why still knows
+NOTHING_SHOWN = "Nothing was shown yet: /walk shows a post."
+log = logging.getLogger(__name__)
 
 
 class Tour:
-    """What was shown last, and how each post came.
+    """The posts shown in a talk: the last one, and how each was found.
 
     Attributes
     ----------
-    touring : whether a rating of the last post brings the next one.
+    touring : whether a judgment of the last post brings the next one.
     """
 
-    def __init__(self, person: Person) -> None:
-        self._person = person
+    def __init__(self, user: User) -> None:
+        self._user = user
         self.reset()
 
     def reset(self) -> None:
-        """As at the beginning of a talk."""
+        """Forget all of this talk."""
         self.touring = False
         self._last: int | None = None  # post id
-        self._alone = False  # nothing came with it, so that /skip speaks of it
+        self._last_was_alone = False  # shown without others, so that /skip is about it
         self._stories: OrderedDict[int, str] = OrderedDict()  # by post id
-        self._picture: bytes | None = None  # what /skip goes on from, if not the taste
-        self._counts = [0, 0]  # shown and liked on this tour
+        self._picture: bytes | None = None  # if set, the tour follows it and not the taste
+        self._shown = self._liked = 0  # posts of this tour
 
-    # -- showing ---------------------------------------------------------------------------------
+    # -- showing
     def walk(self) -> list[Reply]:
-        """Start a tour for the taste."""
-        self._picture, self._counts = None, [0, 0]
+        """Start a tour that follows the taste."""
+        self._picture = None
+        self._shown = self._liked = 0
         return self._next()
 
     def skip(self) -> list[Reply]:
         if self._last is None:
-            return [Reply(NOTHING)]
-        if self.touring and self._alone:
-            self._person.profiles.skip(self._person.user, self._last)
+            return [Reply(NOTHING_SHOWN)]
+        if self.touring and self._last_was_alone:
+            self._user.profiles.skip(self._user.key, self._last)
         return [Reply(f"Skipped #{self._last}."), *self._next()]
 
     def stop(self) -> list[Reply]:
         if not self.touring:
             return [Reply("There is no tour to stop: /walk starts one.")]
         self.touring = False
-        shown, liked = self._counts
-        said = f"The tour is over: {shown} shown, {liked} liked."
+        said = f"The tour is over: {self._shown} shown, {self._liked} liked."
         return [Reply(said, choices=["/walk", "/taste"])]
 
     def surprise(self) -> list[Reply]:
-        """One post from where the taste is least sure."""
+        """Show one post from where the taste is least known."""
         return self._by_taste(1, explore=True)
 
     def more(self, words: Sequence[str]) -> list[Reply]:
-        """Posts like one, or for the taste where none is meant."""
+        """Show posts like one, or posts for the taste if none is named or was shown."""
         post_id = self._meant(words, "more")
         if post_id is None:
-            return self._by_taste(MORE)
-        profile = self._person.profile()
-        graph = self._person.graph(profile)
+            return self._by_taste(POSTS_AT_ONCE)
+        profile = self._user.profile()
+        graph = self._user.graph(profile)
         found = graph.recommend(
             posts=[graph.describe(post_id).post_id],
-            avoid=self._person.resolve(profile.avoids)[0],
-            n=MORE,
+            avoid=self._user.resolve(profile.avoids)[0],
+            n=POSTS_AT_ONCE,
             seed=len(profile.seen),
             exclude=profile.seen,
         )
         return self._show(found, f"posts like #{post_id}", profile)
 
     def follow(self, picture: Picture) -> list[Reply]:
-        """What a picture shows and posts like it. The picture is not kept in the profile."""
+        """Say what a picture shows, and show posts like it. The profile does not keep it."""
         if picture.problem or not picture.data:
             raise BadInput(picture.problem or "the picture is empty")
         if len(picture.data) > PICTURE_LIMIT:
             raise BadInput(f"the picture has more than {PICTURE_LIMIT // 1024**2} MB")
         try:
-            seen = self._person.graph().recognize(picture.data, n=8)
+            seen = self._user.graph().recognize(picture.data, n=TAGS_OF_PICTURE)
         except MissingArtifact as error:
-            logging.getLogger(__name__).warning("%s", error)
+            log.info("%s", error)
             raise BadInput(
-                "pictures are not understood here: solve_recognizer.py was not run"
+                "I cannot read pictures here: whoever runs this bot has not run "
+                "solve_recognizer.py on this board"
             ) from None
         self._picture = picture.data
-        tags = ", ".join(f"{tag} {confidence:.0%}" for tag, confidence in seen)
+        line = "I see nothing that I have a tag for."
+        if seen:
+            tags = ", ".join(f"{tag} {confidence:.0%}" for tag, confidence in seen)
+            line = f"I think I see: {tags}"
         choices = [f"/enjoy {tag}" for tag, _ in seen[:3]]
-        line = f"I think I see: {tags}" if seen else "I see nothing that I have a tag for."
-        return [Reply(line, choices=choices), *self._by_picture(LIKE_PICTURE)]
+        return [
+            Reply(line, choices=choices),
+            *self._by_picture(picture.data, POSTS_LIKE_PICTURE),
+        ]
 
     def taste_changed(self) -> None:
-        """The next posts follow the taste."""
+        """Let the next posts follow the taste and no longer a picture."""
         self._picture = None
 
     def _next(self) -> list[Reply]:
         self.touring = True
-        return self._by_picture(1) if self._picture is not None else self._by_taste(1)
+        return self._by_picture(self._picture, 1) if self._picture else self._by_taste(1)
 
-    def _by_picture(self, n: int) -> list[Reply]:
-        profile = self._person.profile()
-        found = self._person.graph(profile).recommend(
-            images=[self._picture],
-            avoid=self._person.resolve(profile.avoids)[0],
+    def _by_picture(self, picture: bytes, n: int) -> list[Reply]:
+        profile = self._user.profile()
+        found = self._user.graph(profile).recommend(
+            images=[picture],
+            avoid=self._user.resolve(profile.avoids)[0],
             n=n,
             seed=len(profile.seen),
             exclude=profile.seen,
@@ -120,22 +128,25 @@ class Tour:
         return self._show(found, "your picture", profile, like="like your picture")
 
     def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
-        profile = self._person.profile()
+        profile = self._user.profile()
         if not (profile.enjoys or profile.liked or explore):
             line = (
-                "I do not know your taste yet: /enjoy TAGS, /like ID, a picture, or /surprise."
+                "I do not know your taste yet: tell me with /enjoy TAGS or /like ID, or let "
+                "/surprise show you a post."
             )
             return [Reply(line, choices=["/surprise", "/help"])]
-        graph = self._person.graph(profile)
+        graph = self._user.graph(profile)
         found = graph.personal(profile, n=n, seed=len(profile.seen), explore=explore)
-        liked, disliked = (
-            self._person.visible(ids, graph) for ids in (profile.liked, profile.disliked)
-        )
-        source = (
-            f"{count(profile.enjoys, 'tag')} you enjoy, {count(liked, 'post')} you liked and "
-            f"{count(disliked, 'post')} you did not, without {count(profile.avoids, 'tag')}"
-        )
-        return self._show(found, source, profile)
+        parts = {
+            "the {} you enjoy": count(profile.enjoys, "tag"),
+            "the {} you liked": count(self._user.visible(profile.liked, graph), "post"),
+            "away from the {} you disliked": count(
+                self._user.visible(profile.disliked, graph), "post"
+            ),
+            "without the {} you avoid": count(profile.avoids, "tag"),
+        }
+        named = [words.format(many) for words, many in parts.items() if many[0] != "0"]
+        return self._show(found, ", ".join(named) or "no taste at all", profile)
 
     def _show(
         self,
@@ -144,36 +155,47 @@ class Tour:
         profile: Profile,
         like: str = "",
     ) -> list[Reply]:
+        """Make a card of each post and remember that it was shown.
+
+        Parameters
+        ----------
+        source : what was searched from, for /why.
+        like : a reason to put before those of each post.
+        """
         if not found:
             return [Reply("Nothing new is left for that: /enjoy or /like something else.")]
         replies = [self._card(post, profile, like) for post in found]
-        self._person.profiles.saw(self._person.user, [int(post.post_id) for post in found])
-        self._counts[0] += len(found)
-        self._alone = len(found) == 1
+        post_ids = [int(post.post_id) for post in found]
+        self._user.profiles.saw(self._user.key, post_ids)
+        self._shown += len(found)
+        self._last = post_ids[-1]
+        self._last_was_alone = len(found) == 1
         for post, reply in zip(found, replies, strict=True):
-            self._last = int(post.post_id)
-            self._stories[self._last] = (
-                f"#{self._last}: {reply.why}.\nSought from {source}; left out "
-                f"{count(profile.seen, 'post')} seen before. Score {post.score:.3g}."
+            seen = count(profile.seen, "post")
+            self._stories[int(post.post_id)] = (
+                f"#{post.post_id}: {reply.why}.\n"
+                f"Searched from {source}; left out {seen} you saw before. "
+                f"Score {post.score:.3g}."
             )
-        while len(self._stories) > REMEMBERED:
+        while len(self._stories) > REMEMBERED_POSTS:
             self._stories.popitem(last=False)
         return replies
 
     def _card(self, found: Recommendation, profile: Profile, like: str) -> Reply:
-        person, post = self._person, self._person.board.describe(found.post_id)
+        post, previews = self._user.board.describe(found.post_id), self._user.previews
         said = messages.reasons(found.because, profile.enjoys, profile.liked)
         why = "; ".join(filter(None, [like, said]))
-        known = profile.enjoys or profile.avoids or profile.liked or profile.disliked
-        why = why or (
-            "it is near your taste" if known else "a guess: your taste is not known yet"
-        )
+        if not why:
+            known = profile.enjoys or profile.avoids or profile.liked or profile.disliked
+            why = "it is near your taste"
+            if not known:
+                why = "a guess: your taste is not known yet"
         number = post.post_id
         return Reply(
             messages.card(post, found.because, why),
             post,
             why,
-            preview_path(person.previews, post.md5) if person.previews else None,
+            preview_path(previews, post.md5) if previews else None,
             [
                 f"/like {number}",
                 f"/dislike {number}",
@@ -184,35 +206,30 @@ class Tour:
             ],
         )
 
-    # -- judging ---------------------------------------------------------------------------------
+    # -- judging
     def why(self, words: Sequence[str]) -> list[Reply]:
         post_id = self._meant(words, "why")
         if post_id is None:
-            return [Reply(NOTHING)]
-        unknown = f"How #{post_id} was found is not remembered: it was not shown in this talk."
+            return [Reply(NOTHING_SHOWN)]
+        unknown = f"I do not remember how #{post_id} was found: it was not shown in this talk."
         return [Reply(self._stories.get(post_id, unknown))]
 
-    def like(self, words: Sequence[str]) -> list[Reply]:
-        return self._judge(words, "like")
-
-    def dislike(self, words: Sequence[str]) -> list[Reply]:
-        return self._judge(words, "dislike")
-
-    def _judge(self, words: Sequence[str], verb: str) -> list[Reply]:
-        person, post_id = self._person, self._meant(words, verb)
+    def judge(self, verb: str, words: Sequence[str]) -> list[Reply]:
+        """Keep that they "like" or "dislike" a post; on a tour, go on to the next."""
+        user, post_id = self._user, self._meant(words, verb)
         if post_id is None:
             return [Reply(f"Nothing was shown yet: /{verb} ID, or /walk first.")]
-        post = person.graph().describe(post_id)  # refuses what may not be shown
-        keep = person.profiles.like if verb == "like" else person.profiles.dislike
-        keep(person.user, int(post.post_id))
-        said = Reply(f"You {verb} #{post.post_id}: {title(post)}.", choices=["/walk"])
+        post = user.graph().describe(post_id)  # raises UnknownPost where it may not be shown
+        keep = user.profiles.like if verb == "like" else user.profiles.dislike
+        keep(user.key, int(post.post_id))
+        said = f"You {verb} #{post.post_id}: {title(post)}."
         if not self.touring or post.post_id != self._last:
-            return [said]
-        self._counts[1] += verb == "like"
-        return [Reply(said.text), *self._next()]
+            return [Reply(said, choices=["/walk"])]
+        self._liked += verb == "like"
+        return [Reply(said), *self._next()]
 
     def _meant(self, words: Sequence[str], verb: str) -> int | None:
-        """The post that is named, or the last one shown."""
+        """Return the post that is named, or else the last one shown."""
         if not words:
             return self._last
         post_id = messages.post_id_in(words[0])

@@ -1,4 +1,4 @@
-"""One user: what is kept of them, and the board as they let themselves see it."""
+"""One user: everything kept about them, and the board as they let themselves see it."""
 
 from __future__ import annotations
 
@@ -6,45 +6,49 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import BadInput, UnknownTag
-from ..recommend.profile import Profile
+from ..errors import UnknownTag
+from ..recommend.personal import Profile
 from .profiles import Profiles
 
 if TYPE_CHECKING:
-    from ..recommend.postgraph import PostGraph
+    from ..recommend import PostGraph
 
 
-class Person:
-    """A user over one board.
+class User:
+    """A user and the board.
 
     Parameters
     ----------
-    board : as wide as the operator allows. profiles : where everything of the user is kept.
-    user : the user's key there, unique over all front ends.
-    previews : root of the previews, or None.
+    board : as wide as the operator allows.
+    profiles : the file that keeps everything about users.
+    key : the user's name there, unique over all front ends.
+    previews : root of the preview cache, or None.
     """
 
     def __init__(
         self,
         board: PostGraph,
         profiles: Profiles,
-        user: str,
+        key: str,
         previews: str | Path | None = None,
     ) -> None:
-        self.board, self.profiles, self.user, self.previews = board, profiles, user, previews
+        self.board = board
+        self.profiles = profiles
+        self.key = key
+        self.previews = previews
 
     def profile(self) -> Profile:
-        """All that is kept of them."""
-        return self.profiles.load(self.user)
+        """Load everything that is kept about them."""
+        return self.profiles.load(self.key)
 
     def graph(self, profile: Profile | None = None) -> PostGraph:
-        """The board without what they hide from themselves; never wider than the board."""
+        """Return the board without what they hide from themselves; never a wider one."""
         profile = profile or self.profile()
         ratings = "".join(letter for letter in profile.ratings if letter in self.board.ratings)
         return self.board.narrowed(ratings or self.board.ratings, "\n".join(profile.blacklist))
 
     def resolve(self, names: Sequence[str]) -> tuple[list[str], list[str]]:
-        """(canonical names of the known tags, the others), each once."""
+        """Return (canonical names of the known tags, the unknown names), each once."""
         try:
             known, unknown = self.board.resolve_tags(names) if names else ([], [])
         except UnknownTag:
@@ -52,27 +56,16 @@ class Person:
         return list(dict.fromkeys(known)), list(unknown)
 
     def near(self, name: str) -> list[str]:
-        """Tags spelled like a name, or those that a wildcard stands for."""
+        """Return tags spelled like a name; for a wildcard, tags that match it."""
         if "*" in name:
             return [found[0] for found in self.board.complete(name, 5)]
         return list(self.board.nearest_names(name, n=3))
 
+    def example_tags(self) -> list[str]:
+        """Return one or two tags of this board, to show what can be typed."""
+        known, _ = self.resolve(["fox", "night"])
+        return known or [found[0] for found in self.board.complete("*", 2)]
+
     def visible(self, post_ids: Iterable[int], graph: PostGraph) -> list[int]:
-        """Without those that went since, or that today's settings hide."""
+        """Return the posts that are still on the board and may be shown today."""
         return [post_id for post_id in post_ids if graph.visible(post_id)]
-
-    def narrow(self, ratings: str) -> str:
-        """Keep which ratings they see, of those the operator allows; returns them in order.
-
-        Raises
-        ------
-        BadInput : others, or none.
-        """
-        letters = "".join(letter for letter in "sqe" if letter in ratings.lower())
-        if not letters or set(ratings.lower()) - set(self.board.ratings):
-            raise BadInput(
-                f"ratings {ratings!r}: this bot shows {' '.join(self.board.ratings)}; expected "
-                "one or more of these letters"
-            )
-        self.profiles.rate(self.user, letters)
-        return letters

@@ -15,8 +15,9 @@ import scipy.sparse as sp
 from ..cli import ticking
 from ..errors import BadArtifact, BadInput, needs
 from ..store import Stage, Store
+from ..tags.categories import RATING_TAGS
 from ..tags.normalizer import tag_rank_to_freq
-from ..tags.vocabulary import RATING_TAGS, load_names, load_vocabulary
+from ..tags.vocabulary import load_names, load_vocabulary
 from .dictionary import Dictionary, unit_rows
 from .interactions import posts_by_tags
 

@@ -125,9 +125,7 @@ def save_companions(stage: Stage, counts: sp.csr_matrix, frequencies: np.ndarray
         )
         for name, row in rows.items()
     }
-    table, path = pa.table(lists), str(stage.path(COMPANIONS))
-    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    stage.save_table(COMPANIONS, pa.table(lists))
 
 
 def invert(matrix: np.ndarray) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from ..errors import BadArtifact, BadInput, needs
+from ..errors import BadInput, needs, run_again
 from ..store import Store, parquet
 from ..tags.vocabulary import Vocabulary
 
@@ -60,7 +60,7 @@ def iter_posts_by_tags(
     for table in parquet.row_groups(store, "posts.parquet", "id", *lists, groups=groups):
         ids = table["id"].to_numpy()
         if (np.diff(ids, prepend=last) <= 0).any():
-            raise BadArtifact(f"{path} holds ids that do not ascend: run hydrate_data.py again")
+            raise run_again(path, "holds ids that do not ascend")
         last = ids[-1] if len(ids) else last
         if min_direct:
             direct = pc.list_value_length(table["stripped_tags"])
@@ -68,7 +68,7 @@ def iter_posts_by_tags(
         try:
             parts = [tag_lists(table[name], column, len(vocabulary.names)) for name in lists]
         except BadInput as error:
-            raise BadArtifact(f"{path} holds {error}: run hydrate_data.py again") from None
+            raise run_again(path, f"holds {error}") from None
         block = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         block.data[:] = 1  # a tag in both lists counts once
         yield table["id"].to_numpy(), block

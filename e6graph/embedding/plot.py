@@ -199,7 +199,7 @@ def _add_legend(figure: Figure, axes: Axes) -> None:
         handletextpad=0.2,
     )
     for handle in legend.legend_handles:
-        handle.set_sizes([90])
+        handle.set_sizes([90])  # type: ignore[union-attr]  # each is a PathCollection
 
 
 def _add_labels(
@@ -216,6 +216,7 @@ def _add_labels(
     """
     with needs("textalloc"):
         import textalloc
+        from matplotlib.lines import Line2D
     axes.set_autoscale_on(False)  # the lines must not move what is measured here
     others = len(names) - asked
     dots = axes.scatter(places[:, 0], places[:, 1], areas)  # what labels must not lie on
@@ -224,7 +225,7 @@ def _add_labels(
         axes,
         places[:, 0],
         places[:, 1],
-        names,
+        list(names),
         scatter_plot=dots,
         text_scatter_sizes=radii.tolist(),
         textsize=[13] * asked + [11] * others,
@@ -244,7 +245,7 @@ def _add_labels(
     )
     dots.remove()
     for line, radius in zip(lines, radii, strict=True):
-        if line is not None:
+        if isinstance(line, Line2D):
             ends = axes.transData.transform(line.get_xydata())
             if np.hypot(*(ends[0] - ends[1])) <= radius + NO_LINE_WITHIN:
                 line.remove()

@@ -20,7 +20,8 @@ from ..store.ragged import Ragged, run_starts
 class Graph(Protocol):
     """A graph that can be walked: nodes 0..n-1, a random step (-1: none), and degrees."""
 
-    n: int
+    @property
+    def n(self) -> int: ...
 
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray: ...
     def degree(self, nodes: np.ndarray) -> np.ndarray: ...

@@ -16,8 +16,9 @@ from ..embedding.interactions import iter_posts_by_tags
 from ..errors import BadInput
 from ..hydrate.previews import preview_path
 from ..store import Store, parquet
+from ..tags.categories import RATING_TAGS
 from ..tags.never import never_shown
-from ..tags.vocabulary import RATING_TAGS, read_tags
+from ..tags.vocabulary import read_tags
 from .features import picture_features, read_rasters
 
 UNSEEN_CATEGORIES = (6, 7, 8)  # invalid, meta, lore: no picture shows these

@@ -1,16 +1,19 @@
 """The talk in Telegram: long polling of the Bot API by python-telegram-bot (an extra).
 
-- A typed `/stop` means `/forget`, which asks before it deletes: who says so there wants to be left
-  alone. The button 🛑 of a post ends the tour and nothing else.
-- A button carries its message, so those of old posts and of earlier runs work; a choice of more
-  than 64 bytes gets none, the text names it.
-- A group is answered only after `/command@its_name`, a mention or a reply to the bot; channels,
-  edited messages, other bots and messages older than `STALE` are not answered. In a group too the
-  profile is the person's, and a file with what is kept of them is not sent there.
-- A message is answered once in a run, however often the server repeats it; an answer that a broken
-  connection leaves in doubt is sent again.
+- A typed `/stop` means `/forget`, which asks before it deletes: on Telegram,
+  who types it wants to be left alone. The button 🛑 of a post ends the tour and
+  nothing else.
+- A button carries its message, so those of old posts and of earlier runs work.
+  A choice of more than 64 bytes gets no button; the text names it.
+- In a group the bot answers only `/command@its_name`, a mention or a reply to
+  it. It does not answer channels, edited messages, other bots and messages
+  older than `OLDEST_MESSAGE`. In a group, too, the profile is the person's, and
+  a file with what is kept about them is not sent there.
+- A message is answered once in a run, however often the server repeats it. If a
+  broken connection leaves open whether an answer arrived, it is sent again.
 
-Source: core.telegram.org/bots/api (methods, sizes), core.telegram.org/bots/faq (flood limits).
+Source: core.telegram.org/bots/api (methods, sizes), core.telegram.org/bots/faq
+(flood limits).
 """
 
 from __future__ import annotations
@@ -21,114 +24,182 @@ import re
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import telegram
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
+from telegram.request import HTTPXRequest
 
 from ...errors import BadInput, E6GraphError
-from ..messages import COMMANDS, PICTURE_LIMIT, Picture, Reply, button
-from .logs import keep_from_logs
+from ..messages import (
+    COMMANDS,
+    PICTURE_LIMIT,
+    PREVIEW_PATIENCE,
+    PREVIEW_POLL,
+    Command,
+    Picture,
+    Reply,
+    button,
+)
+from ..sessions import Sessions
 
 if TYPE_CHECKING:
-    from telegram import Message, Update
+    from ...recommend import PostInfo
 
-    from ..sessions import Sessions
-
-API = "https://api.telegram.org"
-TEXT, CAPTION, DESCRIPTION, BUTTON = 4096, 1024, 256, 64  # characters; bytes of a button
-GAP, GROUP_GAP = 1.0, 3.0  # seconds between messages to one chat
-TRIES, BACKOFF, LONGEST_WAIT = 4, 1.0, 300.0  # of a call; seconds: the first wait, the longest
-POLL, POLL_BACKOFF = 30, 30.0  # seconds: a request for updates stays open; between failed ones
-STALE, GRACE = 3600.0, 5.0  # seconds: age of a message; for the last answers before the end
-WAITING = 20  # messages of one user in hand
+API_BASE = "https://api.telegram.org"
+TEXT_LIMIT = 4096  # UTF-16 units
+CAPTION_LIMIT = 1024  # UTF-16 units
+DESCRIPTION_LIMIT = 256  # characters, of a command in the menu
+BUTTON_BYTES = 64  # of what a button sends
+SERVER_CONNECTIONS = 256  # to the server
+CHAT_DELAY = 1.0  # seconds between messages to one chat
+GROUP_DELAY = 3.0  # seconds between messages to one group
+TRIES = 4  # of a call
+RETRY_DELAY = 1.0  # seconds before the second try; doubled each time
+LONGEST_DELAY = 300.0  # seconds; a call that has to wait for longer is given up
+POLL_SECONDS = 30  # that a request for updates stays open
+LONGEST_POLL_DELAY = 30.0  # seconds between failed requests for updates
+OLDEST_MESSAGE = 3600.0  # seconds
+LAST_ANSWERS = 5.0  # seconds for answers under way when the bot is told to end
+MAILBOX = 20  # messages of one user in hand; more are dropped
 UNLISTED = ("start", "quit", "picture")  # commands for which Telegram has its own ways
-TOLD = {name: words for name, words in COMMANDS.items() if name not in UNLISTED} | {
-    "stop": ("", "end here and delete what is kept of you (asks first); 🛑 only ends the tour")
-}  # what /help and the menu tell of
-THUMBNAIL, LOOK = 1.5, 0.1  # seconds: for a preview that is being fetched; between two looks
+TELEGRAM_COMMANDS = {name: COMMANDS[name] for name in COMMANDS if name not in UNLISTED}
+TELEGRAM_COMMANDS["stop"] = Command(
+    "", "end here and delete what I keep about you (asks first); 🛑 only ends the tour"
+)
+"""The commands that /help and the menu list."""
+
+FROM_BOTFATHER = "expected the token that BotFather gave"
 SORRY = "Something is wrong here: try again later."
 NO_PICTURE = "Expected a picture of at most 20 MB: a photo, or an image sent as a file."
 log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
-def serve(sessions: Sessions, token: str | None, api_base: str | None = None) -> None:
-    """Answer in Telegram until Ctrl-C or SIGTERM; answers under way are finished first.
-
-    Nothing that is logged from here on, by whatever module, holds the token. `api_base` is the
-    address of the Bot API server, `API` by default.
+def check_token(token: str | None) -> str:
+    """Return the bot's token without spaces around it.
 
     Raises
     ------
-    BadInput : the token is missing or malformed, or the server refuses it.
-    E6GraphError : the server cannot be reached at the start.
+    BadInput : it is missing or malformed.
     """
-    token, base = (token or "").strip(), (api_base or API).rstrip("/")
+    token = (token or "").strip()
     if not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]{10,}", token):
         got = "is not a token" if token else "is not set"
-        raise BadInput(f"BOT_TOKEN {got}: expected the token that BotFather gave")
-    keep_from_logs(secret := token.partition(":")[2])
+        raise BadInput(f"BOT_TOKEN {got}: {FROM_BOTFATHER}")
+    return token
+
+
+def serve(sessions: Sessions, token: str, api_base: str | None = None) -> None:
+    """Answer in Telegram until Ctrl-C or SIGTERM; answers under way are finished first.
+
+    Nothing that any module logs from here on holds the token.
+
+    Parameters
+    ----------
+    api_base : address of the Bot API server, `API_BASE` by default.
+
+    Raises
+    ------
+    BadInput : the server refuses the token.
+    E6GraphError : the server cannot be reached at the start.
+    """
+    base = (api_base or API_BASE).rstrip("/")
+    secret = token.partition(":")[2]
+    _keep_from_logs(secret)
     try:
-        with suppress(KeyboardInterrupt):  # where event loops know no signals
-            asyncio.run(Front(sessions, token, base).run())
-    except telegram.error.InvalidToken:
-        refused = "BOT_TOKEN was refused by the server: expected the token that BotFather gave"
-        raise BadInput(refused) from None
-    except telegram.error.TelegramError as error:
-        said = f"{base} does not answer as a Bot API server ({_line(error)}): check --api-base"
-        raise E6GraphError(said.replace(secret, "<BOT_TOKEN>")) from None
+        with suppress(KeyboardInterrupt):  # on systems where event loops know no signals
+            asyncio.run(TelegramBot(sessions, token, base).run())
+    except InvalidToken:
+        raise BadInput(f"BOT_TOKEN was refused by the server: {FROM_BOTFATHER}") from None
+    except TelegramError as error:
+        problem = _one_line(error).replace(secret, "<BOT_TOKEN>")
+        raise E6GraphError(
+            f"{base} does not answer as a Bot API server ({problem}): check --api-base"
+        ) from None
 
 
-def _line(error: Exception) -> str:
+def _keep_from_logs(secret: str) -> None:
+    """Remove a secret from all logs; quiet the libraries, which log addresses."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    for name, level in {
+        "httpx": "WARNING",
+        "httpcore": "WARNING",
+        "telegram": "CRITICAL",  # it raises what it logs
+    }.items():
+        logging.getLogger(name).setLevel(level)
+    make_record = logging.getLogRecordFactory()
+
+    def make_clean_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make_record(*args, **kwargs)
+        record.msg = logging.Formatter().format(record).replace(secret, "<BOT_TOKEN>")
+        record.args = ()
+        record.exc_info = record.exc_text = record.stack_info = None
+        return record
+
+    # A filter would miss the handlers that are added later.
+    logging.setLogRecordFactory(make_clean_record)
+
+
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def split(text: str, limit: int) -> list[str]:
-    r"""Pieces of at most `limit`, then `TEXT` UTF-16 units, cut at a line's end or a space if any.
+def split_text(text: str, limit: int) -> list[str]:
+    r"""Cut a text into pieces, at the end of a line or at a space where there is one.
 
-    >>> split("one two\nthree four", 10)
+    The first piece has at most `limit` UTF-16 units, the others `TEXT_LIMIT`.
+
+    >>> split_text("one two\nthree four", 10)
     ['one two', 'three four']
     """
     head = text.encode("utf-16-le")[: 2 * limit].decode("utf-16-le", "ignore")
     if head == text:
         return [text]
     cut = max(head.rfind("\n"), 0) or max(head.rfind(" "), 0) or len(head)
-    return [text[:cut], *split(text[cut:].lstrip(), TEXT)]
+    return [text[:cut], *split_text(text[cut:].lstrip(), TEXT_LIMIT)]
 
 
-def rows(choices: Sequence[str]) -> list[list[str]]:
-    """The choices that fit a button: those with the shortest labels in one row, others in pairs.
+def button_rows(choices: Sequence[str]) -> list[list[str]]:
+    """Arrange choices as buttons: the shortest in one row, others in pairs.
 
-    >>> rows(["/like 7", "/skip", "/why 7", "/more 7", "/enjoy owl", "/enjoy " + "x" * 60])
+    >>> button_rows(["/like 7", "/skip", "/why 7", "/more 7", "/enjoy owl", "/enjoy " + "x" * 60])
     [['/like 7', '/skip'], ['/why 7', '/more 7'], ['/enjoy owl']]
     """
-    fit = [choice for choice in choices if len(choice.encode()) <= BUTTON]
-    short = [choice for choice in fit if len(button(choice)) <= 3]
-    others = [choice for choice in fit if choice not in short]
-    return [
-        row for row in (short, *(others[i : i + 2] for i in range(0, len(others), 2))) if row
-    ]
+    fitting = [choice for choice in choices if len(choice.encode()) <= BUTTON_BYTES]
+    short = [choice for choice in fitting if len(button(choice)) <= 3]
+    others = [choice for choice in fitting if choice not in short]
+    rows = [short, *(others[i : i + 2] for i in range(0, len(others), 2))]
+    return [row for row in rows if row]
 
 
-class Front:
-    """Answers one user's messages in order, different users at once."""
+def _key(choice: str) -> InlineKeyboardButton:
+    return InlineKeyboardButton(button(choice), callback_data=choice)
 
-    def __init__(self, sessions: Sessions, token: str, base: str = API) -> None:
-        self._api = telegram
-        self._error, self._sessions = self._api.error, sessions
-        calls = self._api.request.HTTPXRequest(256, read_timeout=20)  # connections, seconds
-        self._bot = self._api.Bot(token, f"{base}/bot", f"{base}/file/bot", calls)
+
+class TelegramBot:
+    """Answers the messages of one user in order, and different users at once."""
+
+    def __init__(self, sessions: Sessions, token: str, base: str = API_BASE) -> None:
+        self._sessions = sessions
+        calls = HTTPXRequest(SERVER_CONNECTIONS, read_timeout=20)  # seconds
+        self._bot = Bot(token, f"{base}/bot", f"{base}/file/bot", calls)
         self._offset: int | None = None  # the update after the last one
         self._known: deque[int] = deque(maxlen=1000)  # update ids
-        self._mail: dict[
-            int, deque[tuple[Update, str]]
-        ] = {}  # user id: the one in hand, others
-        self._workers: set[asyncio.Task] = set()
+        # By user id: the message in hand and those that wait.
+        self._mail: dict[int, deque[tuple[Update, str]]] = {}
+        self._workers: set[asyncio.Task[None]] = set()
         self._slots: dict[int, float] = {}  # chat id: when its next message may go
 
     async def run(self) -> None:
-        """Answer until a signal; raises TelegramError if the bot cannot start or lost its token."""
+        """Answer until a signal.
+
+        Raises
+        ------
+        TelegramError : the bot cannot start, or has lost its token.
+        """
         polling = asyncio.create_task(self._poll())
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; a thread
@@ -136,47 +207,56 @@ class Front:
         try:
             with suppress(asyncio.CancelledError):
                 await polling
-            await asyncio.wait({polling, *self._workers}, timeout=GRACE)
-            with suppress(self._error.TelegramError):  # tells what was heard: it comes no more
+            await asyncio.wait({polling, *self._workers}, timeout=LAST_ANSWERS)
+            with suppress(
+                TelegramError
+            ):  # confirms the updates heard, so that none comes again
                 await self._bot.get_updates(offset=self._offset, limit=1, timeout=0)
         finally:
             await self._bot.shutdown()
 
     async def _poll(self) -> None:
-        told = {name: ": ".join(words).strip(": ") for name, words in TOLD.items()}
+        menu = []
+        for name, command in TELEGRAM_COMMANDS.items():
+            described = ": ".join(filter(None, [command.argument, command.does]))
+            menu.append((name, described[:DESCRIPTION_LIMIT]))
         await self._call(self._bot.initialize)
         await self._call(self._bot.delete_webhook)  # with one, the server gives no updates
-        await self._call(self._bot.set_my_commands, [(c, told[c][:DESCRIPTION]) for c in told])
+        await self._call(self._bot.set_my_commands, menu)
         log.info("%s answers in Telegram until Ctrl-C", self._bot.name)
-        wait, ask = 0.0, {"timeout": POLL, "allowed_updates": ["message", "callback_query"]}
+        delay = 0.0
         while True:
             try:
-                updates = await self._bot.get_updates(offset=self._offset, **ask)
-            except self._error.InvalidToken:
+                updates = await self._bot.get_updates(
+                    offset=self._offset,
+                    timeout=POLL_SECONDS,
+                    allowed_updates=["message", "callback_query"],
+                )
+            except InvalidToken:
                 raise
-            except self._error.TelegramError as error:
-                log.warning("no messages from the server, trying on: %s", _line(error))
-                wait = min(POLL_BACKOFF, max(BACKOFF, 2 * wait))
-                await asyncio.sleep(getattr(error, "retry_after", wait))
+            except TelegramError as error:
+                log.warning("no messages from the server, trying on: %s", _one_line(error))
+                delay = min(LONGEST_POLL_DELAY, max(RETRY_DELAY, 2 * delay))
+                await asyncio.sleep(getattr(error, "retry_after", delay))
                 continue
-            wait = 0.0
+            delay = 0.0
             self._hear(updates)
-            self._slots = {
-                chat: at for chat, at in self._slots.items() if at > time.monotonic()
-            }
+            now = time.monotonic()
+            self._slots = {chat: at for chat, at in self._slots.items() if at > now}
 
     def _hear(self, updates: Sequence[Update]) -> None:
+        """Put each message that is for the bot into its user's mailbox."""
         stale = dropped = 0
         for update in updates:
             self._offset = update.update_id + 1
             text = None if update.update_id in self._known else self._meant(update)
             self._known.append(update.update_id)
-            if text is None:
+            if text is None or update.effective_user is None:
                 continue
             user, message = update.effective_user.id, update.message
-            if message and time.time() - message.date.timestamp() > STALE:
+            if message and time.time() - message.date.timestamp() > OLDEST_MESSAGE:
                 stale += 1
-            elif len(self._mail.get(user, ())) >= WAITING:
+            elif len(self._mail.get(user, ())) >= MAILBOX:
                 dropped += 1
             elif user in self._mail:
                 self._mail[user].append((update, text))
@@ -188,32 +268,38 @@ class Front:
             log.info("dropped %d messages older than an hour, %d sent too fast", stale, dropped)
 
     def _meant(self, update: Update) -> str | None:
-        """A text without the bot's name ("" with a file), or None where it is not for the bot."""
-        query, message, who = update.callback_query, update.message, update.effective_user
+        """Return the text without the bot's name; None if it is not for the bot.
+
+        The text of a picture or file may be "".
+        """
+        who = update.effective_user
+        query, message = update.callback_query, update.message
         if who is None or who.is_bot:
             return None
         if query:
             return query.data if query.message else None
-        if (
-            not message
-            or message.sender_chat
-            or not (message.text or message.effective_attachment)
-        ):
+        if not message or message.sender_chat:
             return None
-        text, name = (message.text or message.caption or "").strip(), self._bot.username
+        if not (message.text or message.effective_attachment):
+            return None
+
+        name = self._bot.username
+        text = (message.text or message.caption or "").strip()
         if re.match(rf"/\w+@(?!{name}\b)", text, re.IGNORECASE):  # for another bot
             return None
         said = re.sub(rf"@{name}\b", "", text, flags=re.IGNORECASE).strip()
         earlier = message.reply_to_message and message.reply_to_message.from_user
-        ours = message.chat.id > 0 or said != text or (earlier and earlier.id == self._bot.id)
-        return said if ours else None
+        private = message.chat.id > 0
+        answers_us = earlier is not None and earlier.id == self._bot.id
+        return said if private or said != text or answers_us else None
 
     async def _work(self, user: int) -> None:
+        """Answer a user's messages until none is left."""
         while box := self._mail[user]:
             try:
                 await self._answer(user, *box[0])
-            except self._error.TelegramError as error:  # such as: blocked by the user
-                log.warning("an answer could not be sent: %s", _line(error))
+            except TelegramError as error:  # such as: blocked by the user
+                log.warning("an answer could not be sent: %s", _one_line(error))
             except Exception:
                 log.exception("an answer failed")
             box.popleft()
@@ -222,99 +308,107 @@ class Front:
     async def _answer(self, user: int, update: Update, text: str) -> None:
         message, query = update.message, update.callback_query
         try:
-            said = text if query else await self._said(message, text)
+            said = await self._said(message, text) if message else text
             replies = await asyncio.to_thread(self._sessions.reply, f"telegram:{user}", said)
-        except Exception as error:  # or a defect, which ends no other talk
-            known = isinstance(error, (E6GraphError, self._error.TelegramError))
-            log.error("a message was not answered: %s", _line(error), exc_info=not known)
+        except Exception as error:  # a defect must not end the talks of others
+            known = isinstance(error, (E6GraphError, TelegramError))
+            log.error("a message was not answered: %s", _one_line(error), exc_info=not known)
             replies = [Reply(SORRY)]
-        if query:  # a mere line before other replies shows for a moment over the chat
-            mere = len(replies) > 1 and not (replies[0].post or replies[0].choices)
-            with suppress(
-                self._error.BadRequest
-            ):  # pressed too long ago, or the line is too long
-                toast = replies[0].text if mere else None
-                await self._call(self._bot.answer_callback_query, query.id, toast)
-                replies = replies[mere:]
-        place = message or query.message
-        where = {"chat_id": place.chat.id}
-        if place.chat.id < 0:  # in a group, say what is answered
-            where |= dict(
-                reply_to_message_id=place.message_id, allow_sending_without_reply=True
-            )
+
+        if query:
+            # A plain line before other replies flashes over the chat.
+            first = replies[0] if len(replies) > 1 else None
+            flash = first.text if first and not (first.post or first.choices) else None
+            with suppress(BadRequest):  # pressed too long ago, or the line is too long
+                await self._call(self._bot.answer_callback_query, query.id, flash)
+                replies = replies[1:] if flash is not None else replies
+
+        place = message or (query and query.message)
+        if not place:
+            return
+        where: dict[str, Any] = {"chat_id": place.chat.id}
+        if place.chat.id < 0:  # in a group, show which message this answers
+            where["reply_to_message_id"] = place.message_id
+            where["allow_sending_without_reply"] = True
         for reply in replies:
             await self._send(reply, where)
 
     async def _said(self, message: Message, text: str) -> str | Picture:
+        """Return what a message says to the talk: its text, or its picture."""
         if not message.effective_attachment:
-            word = text.lower().split()[0] if text else "/start"  # links put more behind /start
-            own = {
-                "/start": "/start",
-                "/stop": "/forget",
-                "/picture": Picture(problem=NO_PICTURE),
-            }
-            return own.get(word, text)
+            word = text.lower().split()[0] if text else "/start"
+            if word == "/picture":
+                return Picture(problem=NO_PICTURE)
+            # Links put more words behind /start.
+            return {"/start": "/start", "/stop": "/forget"}.get(word, text)
+
         sent = [message.document] if message.document else []
-        files = message.photo or [file for file in sent if "image/" in (file.mime_type or "")]
-        fit = {
-            f.file_id: f.file_size or 0 for f in files if (f.file_size or 0) <= PICTURE_LIMIT
-        }
-        if not fit:
+        images = [file for file in sent if "image/" in (file.mime_type or "")]
+        sizes = {file.file_id: file.file_size or 0 for file in message.photo or images}
+        fitting = [name for name, size in sizes.items() if size <= PICTURE_LIMIT]
+        if not fitting:
             return Picture(problem=NO_PICTURE)
-        found = await self._call(self._bot.get_file, max(fit, key=fit.get))
+        largest = max(fitting, key=lambda name: sizes[name])
+        found = await self._call(self._bot.get_file, largest)
         return Picture(bytes(await self._call(found.download_as_bytearray)))
 
     async def _send(self, reply: Reply, where: dict[str, Any]) -> None:
-        """A preview or file, the text under it as far as that goes, and the buttons."""
-        text = re.sub(r"(?m)^(\S+(?: \S+)*) {2,}", r"\1: ", reply.text)  # columns do not align
-        key, markup = self._api.InlineKeyboardButton, self._api.InlineKeyboardMarkup
-        keys = [[key(button(c), callback_data=c) for c in row] for row in rows(reply.choices)]
-        to = where | ({"reply_markup": markup(keys)} if keys else {})
-        send, media = self._bot.send_photo, {}
+        """Send a picture or file with the text that fits under it, then the rest."""
+        # Telegram does not align columns.
+        text = re.sub(r"(?m)^(\S+(?: \S+)*) {2,}", r"\1: ", reply.text)
+        to = dict(where)
+        if rows := button_rows(reply.choices):
+            to["reply_markup"] = InlineKeyboardMarkup([list(map(_key, row)) for row in rows])
+
+        send: Callable[..., Awaitable[Message]] = self._bot.send_photo
+        media: dict[str, Any] = {}
         if reply.document and where["chat_id"] < 0:
             text += "\nThe file is for you alone: ask me for it in a private talk."
         elif reply.document:
             send = self._bot.send_document
             media = {"filename": reply.document[0], "document": reply.document[1]}
-        elif reply.post and (data := await self._thumbnail(reply)):
+        elif reply.post and (data := await self._thumbnail(reply.post, reply.coming)):
             media = {"photo": data}
-        parts = split(text, CAPTION if media else TEXT)
+
+        parts = split_text(text, CAPTION_LIMIT if media else TEXT_LIMIT)
         if media:
             try:
                 await self._call(send, caption=parts[0], **media, **to)
                 parts, to = parts[1:], where
-            except self._error.BadRequest as error:
-                log.warning("sent without its picture or file: %s", _line(error))
-        for part in parts:  # Telegram's own preview of an address may show what we would not
+            except BadRequest as error:
+                log.warning("sent without its picture or file: %s", _one_line(error))
+        for part in parts:
+            # Telegram's own preview of an address may show what we would not.
             await self._call(
                 self._bot.send_message, text=part, disable_web_page_preview=True, **to
             )
             to = where
 
-    async def _thumbnail(self, reply: Reply) -> bytes | None:
-        """A post's preview, waited for a moment if it is coming."""
-        until = time.monotonic() + THUMBNAIL * reply.coming
-        while not (data := await asyncio.to_thread(self._sessions.thumbnail, reply.post)):
+    async def _thumbnail(self, post: PostInfo, coming: bool) -> bytes | None:
+        """Return a post's preview; wait a moment for it if it is coming."""
+        until = time.monotonic() + PREVIEW_PATIENCE * coming
+        while not (data := await asyncio.to_thread(self._sessions.thumbnail, post)):
             if time.monotonic() >= until:
                 return None
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(PREVIEW_POLL)
         return data
 
-    async def _call(self, method: Callable, *args: Any, **kwargs: Any) -> Any:
-        """A call of the Bot API in its chat's turn, tried again after floods and network faults."""
-        chat, wait, kinds = kwargs.get("chat_id"), 0.0, self._error
-        for left in reversed(range(TRIES)):
+    async def _call(
+        self, method: Callable[..., Awaitable[_Result]], *args: Any, **kwargs: Any
+    ) -> _Result:
+        """Call the Bot API in its chat's turn; try again after faults."""
+        chat, delay, tries = kwargs.get("chat_id", 0), 0.0, 0
+        while True:
             now = time.monotonic()
-            slot = max(now + wait, self._slots.get(chat, now))
+            slot = max(now + delay, self._slots.get(chat, now))
             if chat:
-                self._slots[chat] = slot + (GAP if chat > 0 else GROUP_GAP)
+                self._slots[chat] = slot + (CHAT_DELAY if chat > 0 else GROUP_DELAY)
             await asyncio.sleep(slot - now)
             try:
                 return await method(*args, **kwargs)
-            except kinds.TelegramError as error:
-                final = isinstance(
-                    error, (kinds.BadRequest, kinds.Forbidden, kinds.InvalidToken)
-                )
-                wait = getattr(error, "retry_after", max(BACKOFF, 2 * wait))
-                if final or not left or wait > LONGEST_WAIT:
+            except TelegramError as error:
+                tries += 1
+                delay = getattr(error, "retry_after", max(RETRY_DELAY, 2 * delay))
+                final = isinstance(error, (BadRequest, Forbidden, InvalidToken))
+                if final or tries == TRIES or delay > LONGEST_DELAY:
                     raise

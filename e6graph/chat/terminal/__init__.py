@@ -1,1 +1,26 @@
-"""The conversation in a terminal or a pipe."""
+"""The talk in a terminal or a pipe."""
+
+from argparse import Namespace
+
+from .. import AddOption
+from ..room import Room
+
+HELP = "talk in this terminal, or read messages from a pipe; the default"
+
+
+def add_options(add: AddOption) -> None:
+    add("--user", default="terminal", metavar="NAME", help="whose profile to use")
+    add("--sheet", metavar="PNG", help="write a picture of the posts shown, with the reasons")
+
+
+def run(args: Namespace, room: Room) -> None:
+    from .contact_sheet import write_sheet
+    from .talk import talk
+
+    with room.conversation(args.user) as conversation:
+        shown = talk(conversation)
+    if args.sheet and shown:
+        write_sheet(args.sheet, shown)
+        print(args.sheet)
+    elif args.sheet:
+        print(f"no post was shown, so {args.sheet} was not written")

@@ -2,114 +2,162 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ...errors import BadInput
+from ...errors import BadInput, E6GraphError
+from ...store.files import write_atomic
+from ...tags import BACKGROUND, COLORS
+from ..messages import Reply
 
-BACKGROUND, PANEL, TEXT, FAINT = "#152f56", "#1f3c67", "#b4c7d9", "#6f8cad"
-THUMBNAIL = 180  # pixels, longest side
-GAP, LINE, SIZE = 14, 17, 13  # pixels: between cards, between lines of text, height of the type
-LINES = 4  # of a caption
+CARD_COLOR = "#1f3c67"
+FRAME_COLOR = "#6f8cad"  # of the sign for a missing picture
+CAPTION_COLOR = COLORS["general"]
+PICTURE_SIZE = 180  # pixels, longest side
+CARD_GAP = 14  # pixels between cards
+LINE_HEIGHT = 17  # pixels
+FONT_SIZE = 13  # pixels
+CAPTION_LINES = 4
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def write_sheet(path: str | Path, shown: Sequence[Reply]) -> None:
+    """Write the posts that were shown as one PNG, each with its latest reason.
+
+    Raises
+    ------
+    E6GraphError : it cannot be written there.
+    """
+    latest = {reply.post.post_id: reply for reply in shown if reply.post}
+    pictures = [reply.picture for reply in latest.values()]
+    captions = [f"#{post_id}\n{reply.why}" for post_id, reply in latest.items()]
+    png = io.BytesIO()
+    contact_sheet(pictures, captions).save(png, "PNG")
+    try:
+        write_atomic(path, png.getvalue())
+    except OSError as error:
+        raise E6GraphError(f"cannot write {path}: {error.strerror}") from None
 
 
 def contact_sheet(
     pictures: Sequence[str | Path | None], captions: Sequence[str], columns: int = 5
 ) -> Image.Image:
-    """Thumbnails in rows, each over its caption.
+    """Draw thumbnails in rows, each over its caption.
 
     Parameters
     ----------
-    pictures : paths; None, or one that cannot be read, becomes a drawn card.
-    captions : a heading line and more text below it, folded to the thumbnail's width and cut
-        after four lines.
+    pictures : paths; None, or a file that cannot be read, becomes a drawn card.
+    captions : a heading line and more text below it, folded to the thumbnail's
+        width and cut after `CAPTION_LINES` lines.
 
     Returns
     -------
-    An RGB picture as wide as the columns that are in use.
+    An RGB picture as wide as the columns in use.
 
     Raises
     ------
-    BadInput : no pictures, or not one caption each.
+    BadInput : there are no pictures, or not one caption for each.
     """
     if not pictures or len(pictures) != len(captions):
         raise BadInput(
             f"a contact sheet of {len(pictures)} pictures and {len(captions)} captions: "
             "expected one caption for each, and one picture or more"
         )
-    font, bold = ImageFont.load_default(SIZE), ImageFont.load_default(SIZE + 2)
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    wide, high = THUMBNAIL + GAP, THUMBNAIL + LINES * LINE + 2 * GAP
-    sheet = Image.new("RGB", (columns * wide + GAP, rows * high + GAP), BACKGROUND)
-    draw = ImageDraw.Draw(sheet)
-    for k, (path, caption) in enumerate(zip(pictures, captions, strict=True)):
-        left, top = GAP + k % columns * wide, GAP + k // columns * high
-        draw.rectangle((left, top, left + THUMBNAIL - 1, top + THUMBNAIL - 1), PANEL)
-        picture = _thumbnail(path)
-        if picture is None:
-            _placeholder(draw, left, top, font)
-        else:
-            corner = (
-                left + (THUMBNAIL - picture.width) // 2,
-                top + (THUMBNAIL - picture.height) // 2,
-            )
-            sheet.paste(picture, corner)
-        heading, _, rest = caption.partition("\n")
-        lines = [*_folded(heading, bold)[:1], *_folded(rest, font)]
-        if len(lines) > LINES:
-            lines[LINES - 1] = _shortened(lines[LINES - 1], font, cut=True)
-        for n, line in enumerate(lines[:LINES]):
-            place = (left, top + THUMBNAIL + (8 if n else 5) + n * LINE)
-            draw.text(place, line, "white" if n == 0 else TEXT, bold if n == 0 else font)
+    card_width = PICTURE_SIZE + CARD_GAP
+    card_height = PICTURE_SIZE + CAPTION_LINES * LINE_HEIGHT + 2 * CARD_GAP
+    size = (columns * card_width + CARD_GAP, rows * card_height + CARD_GAP)
+    sheet = Image.new("RGB", size, BACKGROUND)
+    for number, (path, caption) in enumerate(zip(pictures, captions, strict=True)):
+        left = CARD_GAP + number % columns * card_width
+        top = CARD_GAP + number // columns * card_height
+        _draw_picture(sheet, left, top, path)
+        _draw_caption(ImageDraw.Draw(sheet), left, top + PICTURE_SIZE, caption)
     return sheet
 
 
-def _thumbnail(path: str | Path | None) -> Image.Image | None:
-    """A picture at most THUMBNAIL wide and high, alpha laid on the card; None if there is none."""
-    if path is None:
-        return None
+def read_thumbnail(
+    path: str | Path, width: int, height: int, ground: str
+) -> Image.Image | None:
+    """Read a picture, at most `width` × `height` pixels; None if that fails.
+
+    Where it is transparent, `ground` shows through.
+    """
     try:
-        with Image.open(path) as image:
-            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
-            image = image.convert("RGBA")
+        with Image.open(path) as file:
+            file.draft("RGB", (4 * width, 4 * height))  # reads large JPEGs faster
+            image = file.convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None  # drawn as a card: a sheet is no reason to stop
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return Image.alpha_composite(Image.new("RGBA", image.size, PANEL), image).convert("RGB")
+        return None
+    image.thumbnail((width, height))
+    under = Image.new("RGBA", image.size, ground)
+    return Image.alpha_composite(under, image).convert("RGB")
 
 
-def _placeholder(
-    draw: ImageDraw.ImageDraw, left: int, top: int, font: ImageFont.ImageFont
-) -> None:
-    """A frame with a hill and a moon, the usual sign for a picture that is not there."""
-    middle = left + THUMBNAIL // 2
-    draw.rectangle((middle - 40, top + 45, middle + 40, top + 105), outline=FAINT, width=3)
-    draw.ellipse((middle + 12, top + 55, middle + 26, top + 69), fill=FAINT)
-    draw.polygon(
-        [(middle - 36, top + 101), (middle - 10, top + 68), (middle + 20, top + 101)], FAINT
+def _draw_picture(sheet: Image.Image, left: int, top: int, path: str | Path | None) -> None:
+    draw = ImageDraw.Draw(sheet)
+    right, bottom = left + PICTURE_SIZE - 1, top + PICTURE_SIZE - 1
+    draw.rectangle((left, top, right, bottom), CARD_COLOR)
+    picture = path and read_thumbnail(path, PICTURE_SIZE, PICTURE_SIZE, CARD_COLOR)
+    if not picture:
+        _draw_placeholder(draw, left, top)
+        return
+    corner = (
+        left + (PICTURE_SIZE - picture.width) // 2,
+        top + (PICTURE_SIZE - picture.height) // 2,
     )
-    draw.text((middle, top + 126), "no preview", TEXT, font, anchor="mm")
+    sheet.paste(picture, corner)
 
 
-def _folded(text: str, font: ImageFont.ImageFont) -> list[str]:
-    """Lines no wider than a thumbnail; a word that is wider is cut."""
+def _draw_placeholder(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
+    """Draw a frame with a hill and a moon, the usual sign for a missing picture."""
+    middle = left + PICTURE_SIZE // 2
+    frame = (middle - 40, top + 45, middle + 40, top + 105)
+    moon = (middle + 12, top + 55, middle + 26, top + 69)
+    hill = [(middle - 36, top + 101), (middle - 10, top + 68), (middle + 20, top + 101)]
+    draw.rectangle(frame, outline=FRAME_COLOR, width=3)
+    draw.ellipse(moon, fill=FRAME_COLOR)
+    draw.polygon(hill, FRAME_COLOR)
+    font = ImageFont.load_default(FONT_SIZE)
+    draw.text((middle, top + 126), "no preview", CAPTION_COLOR, font, anchor="mm")
+
+
+def _draw_caption(draw: ImageDraw.ImageDraw, left: int, top: int, caption: str) -> None:
+    bold, font = ImageFont.load_default(FONT_SIZE + 2), ImageFont.load_default(FONT_SIZE)
+    heading, _, rest = caption.partition("\n")
+    lines = [*_folded(heading, bold)[:1], *_folded(rest, font)]
+    if len(lines) > CAPTION_LINES:
+        lines = lines[:CAPTION_LINES]
+        lines[-1] = _shortened(lines[-1], font, cut=True)
+    for number, line in enumerate(lines):
+        place = (left, top + (8 if number else 5) + number * LINE_HEIGHT)
+        if number == 0:
+            draw.text(place, line, "white", bold)
+        else:
+            draw.text(place, line, CAPTION_COLOR, font)
+
+
+def _folded(text: str, font: Font) -> list[str]:
+    """Fold text into lines no wider than a picture; a word that is wider is cut."""
     lines: list[str] = []
     for word in text.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= THUMBNAIL:
+        if lines and font.getlength(f"{lines[-1]} {word}") <= PICTURE_SIZE:
             lines[-1] += f" {word}"
         else:
             lines.append(_shortened(word, font))
     return lines
 
 
-def _shortened(text: str, font: ImageFont.ImageFont, cut: bool = False) -> str:
-    """As much of a line as fits, with dots where something is missing (`cut`: after it)."""
-    if not cut and font.getlength(text) <= THUMBNAIL:
+def _shortened(text: str, font: Font, cut: bool = False) -> str:
+    """Cut a line to a picture's width and add dots; `cut`: more text followed it."""
+    if not cut and font.getlength(text) <= PICTURE_SIZE:
         return text
     text = text.rstrip(". ")
-    while text and font.getlength(text + "...") > THUMBNAIL:
+    while text and font.getlength(text + "...") > PICTURE_SIZE:
         text = text[:-1]
     return text + "..."

@@ -1,14 +1,15 @@
-"""The talk in a browser: one static page and a small JSON API, on this machine unless told so.
+"""The talk in a browser: one static page and a small JSON API.
 
-Starlette and uvicorn (7 packages, 5 MB installed), not Gradio 6.31 (54 packages, 341 MB): its page
-of 64 files has 5 inline scripts, which a strict Content-Security-Policy forbids, names two outside
-hosts, and has neither a box that completes tags nor keys for the ratings.
+Starlette and uvicorn install 7 packages, Gradio 54; and Gradio's page has
+inline scripts, which a strict Content-Security-Policy forbids, and asks outside
+hosts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import json
 import re
 import socket
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,67 +29,103 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...errors import E6GraphError
-from ...tags.vocabulary import RATING_TAGS
-from ..messages import CATEGORIES, COMMANDS, PICTURE_LIMIT, Picture, Reply, button, clean, title
-from .guard import LOOPBACK, Guard
+from ...tags.categories import RATING_TAGS
+from ..messages import (
+    COMMANDS,
+    PICTURE_LIMIT,
+    TAGS_ON_CARD,
+    Picture,
+    Reply,
+    button,
+    clean,
+    complete_command,
+    title,
+)
+from .access import LOOPBACK, AccessControl
 
 if TYPE_CHECKING:
-    from ...recommend.board import PostInfo
+    from ...recommend import PostInfo
     from ..sessions import Sessions
 
-PAGE, NO_PREVIEW = Path(__file__).with_name("page"), "no-preview.svg"
+PAGE = Path(__file__).with_name("page")
+NO_PREVIEW = "no-preview.svg"
 FILES = {
     "index.html": "text/html",
     "page.css": "text/css",
     "page.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
-TOLD = {
-    name: words for name, words in COMMANDS.items() if name not in ("picture", "start", "quit")
+PAGE_COMMANDS = {
+    name: COMMANDS[name] for name in COMMANDS if name not in ("picture", "start", "quit")
 }
-"""What /help and the completion tell of; for the others a page has its own ways."""
-PREFIX = 100  # characters of a word to complete
+"""What /help and the completion list; the page has its own ways for the others."""
+
+MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
+PREFIX_LIMIT = 100  # characters of a word to complete
 BODY_SECONDS = 60  # for a body to arrive
-LATEST = 24  # thumbnails of liked and of disliked posts
-AT_ONCE, UPLOADS = 512, 8  # connections, more get a 503; pictures in memory, more wait
+LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
+OPEN_CONNECTIONS = 512  # at once; more get a 503
+UPLOADS = 8  # pictures in memory at once; more wait
 _SIGNATURES = {
     "image/jpeg": rb"\xff\xd8\xff",
     "image/png": rb"\x89PNG\r\n\x1a\n",
     "image/gif": rb"GIF8[79]a",
     "image/webp": rb"(?s:RIFF.{4}WEBP)",
 }
+_Result = TypeVar("_Result")
 
 
-def serve(sessions: Sessions, host: str = "127.0.0.1", port: int = 7860) -> None:
-    """Serve the page until Ctrl-C; port 0 takes a free one.
+def listen(host: str = "127.0.0.1", port: int = 7860) -> socket.socket:
+    """Listen at an address; port 0 takes a free one.
 
     Raises
     ------
     E6GraphError : nothing can listen there.
     """
-    server = _server(app(sessions, [host]))
     try:
         family, _, _, _, place = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
-        listening = socket.create_server((place[0], port), family=family)
+        return socket.create_server((str(place[0]), port), family=family)
     except (OSError, OverflowError, UnicodeError) as error:
-        raise E6GraphError(
-            f"cannot listen on {host}, port {port} ({error}): expected a free port of this machine"
-        ) from None
-    with listening:
-        shown = f"[{host}]" if ":" in host else host
-        print(f"http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
-        if host not in LOOPBACK:
-            print(
-                "Whoever reaches this address may use it, and nothing is encrypted.", flush=True
-            )
-        with suppress(KeyboardInterrupt):  # uvicorn hands it on once it has closed everything
-            server.run(sockets=[listening])
+        problem = f"cannot listen on {host}, port {port}: {_reason(error, host)}"
+        raise E6GraphError(problem) from None
 
 
-def _server(application: Starlette) -> Any:
-    """A uvicorn server: HTTP only, no access log, no word about itself."""
-    options = dict(
+def _reason(error: Exception, host: str) -> str:
+    """Say in our words why nothing can listen at an address, and what to do."""
+    no_address = f"{host!r} is not an address of this machine; give another --host"
+    if isinstance(error, OverflowError):
+        return "expected a port of 0 to 65535"
+    if not isinstance(error, OSError) or isinstance(error, socket.gaierror):
+        return no_address
+    known = {
+        errno.EADDRINUSE: "another program uses it; give another --port",
+        errno.EACCES: "this user may not listen there; give a --port above 1023",
+        errno.EADDRNOTAVAIL: no_address,
+    }
+    return known.get(error.errno or 0, str(error.strerror or error))
+
+
+def serve(sessions: Sessions, listening: socket.socket, host: str) -> None:
+    """Serve the page until Ctrl-C.
+
+    Parameters
+    ----------
+    host : by which name browsers call this server; see `make_app`.
+    """
+    server = make_server(make_app(sessions, [host]))
+    shown = f"[{host}]" if ":" in host else host
+    print(f"http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
+    if host not in LOOPBACK:
+        print("Whoever reaches this address may use it, and nothing is encrypted.", flush=True)
+    with suppress(KeyboardInterrupt):  # uvicorn raises it once it has closed everything
+        server.run(sockets=[listening])
+
+
+def make_server(app: Starlette) -> uvicorn.Server:
+    """Make a server for HTTP alone, without an access log or a header that names it."""
+    config = uvicorn.Config(
+        app,
+        limit_concurrency=OPEN_CONNECTIONS,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -97,16 +134,17 @@ def _server(application: Starlette) -> Any:
         lifespan="off",
         timeout_graceful_shutdown=3,
     )
-    return uvicorn.Server(uvicorn.Config(application, limit_concurrency=AT_ONCE, **options))
+    return uvicorn.Server(config)
 
 
-def app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
-    """The page and its API over `sessions`.
+def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
+    """Make the page and its API over `sessions`.
 
     Parameters
     ----------
-    hosts : names besides the loopback's by which browsers may call this server; 0.0.0.0 and ::
-        allow every literal address (which cannot be pointed elsewhere, as a name can).
+    hosts : names besides the loopback's by which browsers may call this server;
+        0.0.0.0 and :: allow every literal address (which cannot be pointed
+        elsewhere, as a name can).
     """
     site = _Site(sessions)
     return Starlette(
@@ -119,16 +157,17 @@ def app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
             Route("/api/complete", site.complete),
             Route("/api/export", site.export),
         ],
-        middleware=[Middleware(Guard, hosts=hosts)],
-        exception_handlers={HTTPException: site.refused},
+        middleware=[Middleware(AccessControl, hosts=hosts)],
+        exception_handlers={HTTPException: _refusal},
     )
 
 
 class _Site:
-    """What is served."""
+    """The answers to each address."""
 
     def __init__(self, sessions: Sessions) -> None:
-        self._sessions, self._uploads = sessions, asyncio.Semaphore(UPLOADS)
+        self._sessions = sessions
+        self._uploads = asyncio.Semaphore(UPLOADS)
         self._files = {name: (PAGE / name).read_bytes() for name in (*FILES, NO_PREVIEW)}
 
     async def file(self, request: Request) -> Response:
@@ -136,7 +175,7 @@ class _Site:
         return Response(self._files[name], 200, {"cache-control": "no-cache"}, FILES[name])
 
     async def message(self, request: Request) -> Response:
-        body = await self._body(request, "application/json", MESSAGE_BYTES)
+        body = await _body(request, "application/json", MESSAGE_BYTES)
         text = None
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             text = json.loads(body)["text"]
@@ -146,97 +185,97 @@ class _Site:
 
     async def picture(self, request: Request) -> Response:
         async with self._uploads:
-            data = await self._body(request, "image/", PICTURE_LIMIT)
+            data = await _body(request, "image/", PICTURE_LIMIT)
             return await self._talk(request, Picture(data))
 
     async def taste(self, request: Request) -> Response:
-        told = dataclasses.asdict(await self._ask(self._sessions.taste, request.state.user))
+        taste = dataclasses.asdict(await _ask(self._sessions.taste, request.state.user))
         for feeling in ("liked", "disliked"):
-            latest = told[feeling][: -LATEST - 1 : -1]
-            posts = await self._ask(lambda ids: [*map(self._sessions.visible, ids)], latest)
-            told[feeling] = {
-                "count": len(told[feeling]),
-                "latest": [_card(p) for p in posts if p],
+            latest = taste[feeling][: -LATEST_POSTS - 1 : -1]
+            posts = await _ask(lambda ids: [*map(self._sessions.visible, ids)], latest)
+            taste[feeling] = {
+                "count": len(taste[feeling]),
+                "latest": [_card(post) for post in posts if post],
             }
-        return self._json(told)
+        return _json_response(taste)
 
     async def complete(self, request: Request) -> Response:
-        """[name, category, how many posts or what the command does], the best first."""
-        prefix, found = request.query_params.get("q", "").strip()[:PREFIX], []
+        """Answer [name, category, number of posts or what it does], the best first."""
+        prefix = request.query_params.get("q", "").strip()[:PREFIX_LIMIT]
+        found: list[tuple[str, str, str]] = []
         if prefix.startswith("/"):
-            found = [
-                (f"/{name}", "command", what)
-                for name, (_, what) in TOLD.items()
-                if name.startswith(prefix[1:].lower())
-            ]
+            commands = complete_command(PAGE_COMMANDS, prefix)
+            found = [(name, "command", does) for name, does in commands]
         elif prefix:
-            tags = await self._ask(self._sessions.complete, prefix)
+            tags = await _ask(self._sessions.complete, prefix)
             found = [(tag.name, tag.category, f"{tag.posts:,}") for tag in tags]
-        return self._json(found)
+        return _json_response(found)
 
     async def export(self, request: Request) -> Response:
-        replies = await self._ask(self._sessions.reply, request.state.user, "/export")
+        replies = await _ask(self._sessions.reply, request.state.user, "/export")
         for name, data in (reply.document for reply in replies if reply.document):
             name = re.sub(r"[^A-Za-z0-9._-]", "_", name)
             headers = {"content-disposition": f'attachment; filename="{name}"'}
             return Response(data, 200, headers, "application/octet-stream")
-        raise HTTPException(
-            404, " ".join(reply.text for reply in replies) or "nothing to export"
-        )
+        said = " ".join(reply.text for reply in replies)
+        raise HTTPException(404, said or "nothing to export")
 
     async def preview(self, request: Request) -> Response:
         number = re.fullmatch("[0-9]{1,18}", request.path_params["post_id"])
-        post = await self._ask(self._sessions.visible, int(number[0])) if number else None
+        post = await _ask(self._sessions.visible, int(number[0])) if number else None
         if post is None:
             raise HTTPException(404, "no such post, or it may not be shown here")
-        data = await self._ask(self._sessions.thumbnail, post) or b""
-        kinds = [kind for kind, signature in _SIGNATURES.items() if re.match(signature, data)]
-        kept = {
-            "cache-control": "private, max-age=600" if kinds else "no-cache"
-        }  # it may come yet
-        if not kinds:
-            data, kinds = self._files[NO_PREVIEW], ["image/svg+xml"]
-        return Response(data, 200, kept, kinds[0])
-
-    async def refused(self, request: Request, error: Any) -> Response:
-        return self._json({"error": error.detail}, error.status_code)
+        data = await _ask(self._sessions.thumbnail, post) or b""
+        for kind, signature in _SIGNATURES.items():
+            if re.match(signature, data):
+                return Response(data, 200, {"cache-control": "private, max-age=600"}, kind)
+        drawn = self._files[NO_PREVIEW]
+        headers = {"cache-control": "no-cache"}  # the preview may still come
+        return Response(drawn, 200, headers, "image/svg+xml")
 
     async def _talk(self, request: Request, message: str | Picture) -> Response:
-        replies = await self._ask(self._sessions.reply, request.state.user, message)
-        return self._json({"replies": [_told(reply) for reply in replies]})
-
-    async def _ask(self, call: Callable, *arguments: object) -> Any:
-        """Call what blocks in a thread; what only the operator can mend is theirs to read."""
-        try:
-            return await run_in_threadpool(call, *arguments)
-        except E6GraphError as error:
-            print(f"web: {' '.join(clean(str(error)).split())}", file=sys.stderr, flush=True)
-            raise HTTPException(503, "Something is wrong here: try again later.") from None
-
-    async def _body(self, request: Request, kind: str, limit: int) -> bytes:
-        """The body, read no further than the limit."""
-        given = request.headers.get("content-type", "").lower()
-        if not (given.startswith(kind) if kind.endswith("/") else given.split(";")[0] == kind):
-            raise HTTPException(415, f"got content of type {given!r}, expected {kind}")
-        body, size = bytearray(), int(request.headers.get("content-length", 0))
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                pieces = request.stream()
-                while size <= limit and (piece := await anext(pieces, b"")):
-                    body += piece
-                    size = max(size, len(body))
-        except (TimeoutError, ClientDisconnect):
-            raise HTTPException(408, "the rest did not arrive: try again") from None
-        if size > limit:
-            raise HTTPException(413, f"too large: expected {limit / 2**20:.3g} MB at most")
-        return bytes(body)
-
-    def _json(self, value: object, status: int = 200) -> Response:
-        return Response(json.dumps(value), status, media_type="application/json")
+        replies = await _ask(self._sessions.reply, request.state.user, message)
+        return _json_response({"replies": [_reply(reply) for reply in replies]})
 
 
-def _told(reply: Reply) -> dict[str, object]:
-    """A reply as the page takes it."""
+async def _refusal(request: Request, error: Any) -> Response:
+    return _json_response({"error": error.detail}, error.status_code)
+
+
+async def _ask(call: Callable[..., _Result], *arguments: object) -> _Result:
+    """Call in a thread what would block; log what only the operator can mend."""
+    try:
+        return await run_in_threadpool(call, *arguments)
+    except E6GraphError as error:
+        print(f"web: {' '.join(clean(str(error)).split())}", file=sys.stderr, flush=True)
+        raise HTTPException(503, "Something is wrong here: try again later.") from None
+
+
+async def _body(request: Request, kind: str, limit: int) -> bytes:
+    """Read the body of a request, no further than the limit."""
+    given = request.headers.get("content-type", "").lower()
+    if not (given.startswith(kind) if kind.endswith("/") else given.split(";")[0] == kind):
+        raise HTTPException(415, f"got content of type {given!r}, expected {kind}")
+    body, size = bytearray(), int(request.headers.get("content-length", 0))
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            pieces = request.stream()
+            while size <= limit and (piece := await anext(pieces, b"")):
+                body += piece
+                size = max(size, len(body))
+    except (TimeoutError, ClientDisconnect):
+        raise HTTPException(408, "the rest did not arrive: try again") from None
+    if size > limit:
+        raise HTTPException(413, f"too large: expected {limit / 2**20:.3g} MB at most")
+    return bytes(body)
+
+
+def _json_response(value: object, status: int = 200) -> Response:
+    return Response(json.dumps(value), status, media_type="application/json")
+
+
+def _reply(reply: Reply) -> dict[str, object]:
+    """Turn a reply into what the page reads."""
     return {
         "text": reply.text,
         "why": reply.why,
@@ -249,9 +288,9 @@ def _told(reply: Reply) -> dict[str, object]:
 
 
 def _card(post: PostInfo) -> dict[str, object]:
-    """A post with its telling tags: of each category the rarest."""
+    """Turn a post into what the page reads, with the rarest tags of each category."""
     tags = []
-    for category, most in CATEGORIES.items():
+    for category, most in TAGS_ON_CARD.items():
         names = [name for name in post.tags.get(category, []) if name not in RATING_TAGS]
         tags += [(category, name) for name in names[::-1][:most]]
     url = post.url if re.match("https?://", post.url) else ""

@@ -1,0 +1,85 @@
+"""Opens the board, the profiles and the previews when a front end is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..hydrate.previews import static_host
+from ..recommend import PostGraph, PostInfo
+from .conversation import Conversation
+from .fetch_previews import Fetcher
+from .messages import Command
+from .profiles import Profiles
+from .reload import Watch, give_back_memory
+from .sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Room:
+    """What all front ends of a bot share, opened when one of them is ready for it.
+
+    The fields are options of bot.py; see `PostGraph.open`, `Profiles` and
+    `Fetcher`.
+    """
+
+    index: str
+    ratings: str
+    blacklist: str | Path | None
+    profiles: str
+    max_users: int | None
+    keep_days: int | None
+    previews: Path
+    fetch_previews: bool
+    static_url: str | None
+    user_agent: str | None
+
+    @contextmanager
+    def conversation(self, user: str) -> Iterator[Conversation]:
+        """Open a talk with one user."""
+        graph = self._open_graph()
+        with self._fetcher(graph.posts.site) as fetch, self._open_profiles() as profiles:
+            yield Conversation(graph, profiles, user, self.previews, fetch=fetch)
+
+    @contextmanager
+    def sessions(self, commands: Mapping[str, Command]) -> Iterator[Sessions]:
+        """Open talks with many users, which go on when the index is replaced.
+
+        Parameters
+        ----------
+        commands : what /help lists; see `Conversation`.
+        """
+        give_back_memory()
+        watch = Watch(self.index)
+        graph = self._warm_graph()
+        with self._fetcher(graph.posts.site) as fetch, self._open_profiles() as profiles:
+            sessions = Sessions(graph, profiles, self.previews, commands=commands, fetch=fetch)
+            del graph  # so that its memory is free once the sessions have a newer one
+            end = watch.start(self._warm_graph, sessions.renew)
+            try:
+                yield sessions
+            finally:
+                end()
+
+    def _open_graph(self) -> PostGraph:
+        return PostGraph.open(index=self.index, ratings=self.ratings, blacklist=self.blacklist)
+
+    def _warm_graph(self) -> PostGraph:
+        graph = self._open_graph()
+        graph.warm()  # everything is loaded, so a script may replace the files
+        return graph
+
+    def _open_profiles(self) -> Profiles:
+        return Profiles(self.profiles, self.max_users, self.keep_days)
+
+    @contextmanager
+    def _fetcher(self, site: str) -> Iterator[Callable[[PostInfo], bool] | None]:
+        """Give what starts to fetch the preview of a post, or None."""
+        if not self.fetch_previews:
+            yield None
+            return
+        host = self.static_url or static_host(site)
+        with closing(Fetcher(self.previews, host, self.user_agent)) as fetcher:
+            yield fetcher.want

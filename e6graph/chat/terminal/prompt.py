@@ -1,0 +1,37 @@
+"""The line at the keyboard, edited and completed by prompt_toolkit (an extra)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+
+class _WordCompleter(Completer):
+    def __init__(self, complete: Callable[[str], Iterable[tuple[str, str]]]) -> None:
+        self._complete = complete
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterator[Completion]:
+        word = document.get_word_before_cursor(WORD=True)
+        for name, said in self._complete(document.text_before_cursor):
+            yield Completion(name, -len(word), display_meta=said)
+
+
+def asker(
+    prompt: str, complete: Callable[[str], Iterable[tuple[str, str]]]
+) -> Callable[[], str]:
+    """Return a function that asks for a line.
+
+    Parameters
+    ----------
+    complete : line before the cursor → (completion of its last word, what it
+        is).
+    """
+    session: PromptSession[str] = PromptSession(
+        prompt, completer=_WordCompleter(complete), complete_in_thread=True
+    )
+    return session.prompt
