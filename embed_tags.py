@@ -13,12 +13,11 @@ from e6graph import cli  # first: it says which package is missing
 # isort: split
 import numpy as np
 
-from e6graph import errors
 from e6graph.embedding import als, pair_counts
 from e6graph.embedding.companions import save_companions
 from e6graph.embedding.dictionary import DIMENSIONS, EIG_POWER, SMOOTHING, embed_vocabulary
 from e6graph.embedding.interactions import iter_posts_by_tags
-from e6graph.errors import BadInput
+from e6graph.errors import EXTRAS, BadInput
 from e6graph.store import Store
 from e6graph.tags.vocabulary import load_vocabulary
 
@@ -38,13 +37,13 @@ def main(argv: list[str] | None = None) -> None:
     add("--rating-tags", action="store_true", help="also take tags such as rating_safe")
     add("--seed", type=cli.natural, default=0, help="seed of the SVD or of the factors")
     add("--tags", nargs="*", help="print neighbors of these; unset: of some common tags")
+    length, strength = cli.between(1, 65536), cli.between(0, 1e6, float)
     add = parser.add_argument_group("for pmi-svd").add_argument
-    add("--dim", type=cli.positive, default=DIMENSIONS, help="length of a vector")
+    add("--dim", type=length, default=DIMENSIONS, help="length of a vector")
     add("--smoothing", type=cli.share, default=SMOOTHING, help="exponent of context counts")
     add("--eig-power", type=cli.share, default=EIG_POWER, help="exponent of singular values")
-    add = parser.add_argument_group(f"for als (see {errors.EXTRAS})").add_argument
-    add("--factors", type=cli.positive, default=als.FACTORS, help="length of a tag's factors")
-    strength = cli.between(0, 1e6, float)
+    add = parser.add_argument_group(f"for als (see {EXTRAS})").add_argument
+    add("--factors", type=length, default=als.FACTORS, help="length of a tag's factors")
     add("--regularization", type=strength, default=als.REGULARIZATION, help="its strength, λ")
     add("--iterations", type=cli.positive, default=als.ITERATIONS, help="rounds of solving")
     add("--min-tags", type=cli.natural, default=als.MIN_TAGS, help="fewest tags of a post")
@@ -91,8 +90,7 @@ def factors(args, store, parameters):
     with store.stage("embed_tags.py", parameters, inputs, replaces=old) as stage:
         als.save_factors(stage, tags, *((posts, ids) if args.post_factors else ()))
     made = als.load_tag_factors(store)
-    zeros = len(tags) - len(made.tags)
-    print(f"{zeros:,} of {len(tags):,} tags are ratings, or on none of these: factors of 0")
+    print(f"{len(tags) - len(made.tags):,} of {len(tags):,} tags have zeros: ratings, or unused")
     return made, als.TAG_FACTORS
 
 
