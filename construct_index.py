@@ -1,4 +1,4 @@
-"""An annoy index of all posts that may be shown, and the tables that are served beside it.
+"""Make an annoy index of all posts that may be shown, and the tables that are served with it.
 
 Reads index/posts.parquet, dictionary.npz and attenuator.npz; writes index/posts.skip{OFFSET}.ann
 (annoy id + offset = post id), posts.arrow, tags_posts.arrow, ranking.npz (what counts in the order
@@ -7,43 +7,38 @@ of recommendations, learned from half of the pools) and, with --graph, neighbors
 
 import sys
 
+from e6graph import cli  # first: it says which package is missing
+
+# isort: split
 import numpy as np
 
-from e6graph import cli
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput
-from e6graph.graph import build as indexing
-from e6graph.graph import neighbors
-from e6graph.recommend.posts import Posts, write_posts
+from e6graph.graph import build, neighbors
+from e6graph.recommend.posts import Posts, save_served_posts
 from e6graph.recommend.ranking import Ranking
-from e6graph.recommend.weights import learn, save_weights
+from e6graph.recommend.weights import learn_weights, save_weights
 from e6graph.store import Store
 
+INPUTS = ["posts.parquet", "pools.parquet", "tags.txt.gz", "dictionary.npz", "attenuator.npz"]
 
-def main(argv=None):
+
+def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     add = parser.add_argument
-    add(
-        "--offset",
-        type=cli.natural,
-        help="leave out posts with smaller ids; unset: the smallest there is",
-    )
+    jobs = cli.between(-1, 1024)
+    add("--offset", type=cli.natural, help="leave out posts of smaller ids; unset: take all")
     add("--trees", type=cli.positive, default=32, help="more find more, and take more room")
-    add(
-        "--jobs",
-        type=cli.between(-1, 1024),
-        default=1,
-        help="threads, -1 for all; with several the bytes may differ",
-    )
+    add("--jobs", type=jobs, default=1, help="threads, -1 for all; more than 1 vary the bytes")
     add(
         "--graph",
         type=cli.natural,
         default=0,
         metavar="K",
-        help="keep the K nearest of each post",
+        help="keep K neighbors of each post",
     )
-    add("--search-k", type=cli.positive, help="nodes to inspect; unset: enough for recall .95")
-    add("--seed", type=cli.natural, default=0, help="of annoy's trees and of the sample")
+    add("--search-k", type=cli.positive, help="nodes to inspect; unset: enough for recall 0.95")
+    add("--seed", type=cli.natural, default=0, help="seed of the trees and of the sample")
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)
     neighbors.probe()
@@ -56,19 +51,13 @@ def main(argv=None):
             f"attenuator.npz is {operator.shape}, the dictionary has {dim} dimensions: "
             "run solve_attenuator.py again"
         )
-    inputs = [
-        "posts.parquet",
-        "pools.parquet",
-        "tags.txt.gz",
-        "dictionary.npz",
-        "attenuator.npz",
-    ]
     about = {"metric": neighbors.METRIC, "dim": dim, "trees": args.trees, "seed": args.seed}
     replaces = [neighbors.PATTERN, "neighbors.npy"]
-    with store.stage("construct_index.py", about, inputs, replaces) as stage:
+    with store.stage("construct_index.py", about, INPUTS, replaces) as stage:
+        # Vectors go into the index block by block; the first post sets the offset.
         offset, builder = args.offset, None
-        indexed, left_out = [], np.zeros(len(indexing.LEFT_OUT), int)
-        for ids, vectors, counts in indexing.post_vectors(store, words, operator, offset or 0):
+        indexed, left_out = [], np.zeros(len(build.LEFT_OUT), int)
+        for ids, vectors, counts in build.post_vectors(store, words, operator, offset or 0):
             left_out += counts
             if len(ids) and builder is None:
                 offset = int(ids[0]) if offset is None else offset
@@ -77,29 +66,28 @@ def main(argv=None):
             if len(ids):
                 builder.add(ids, vectors)
                 indexed.append(ids)
-        reasons = list(zip(indexing.LEFT_OUT, left_out.tolist(), strict=True))
+        reasons = list(zip(build.LEFT_OUT, left_out.tolist(), strict=True))
         if builder is None:
             raise BadInput(f"no post to index, left out: {reasons}: nothing was replaced")
         builder.build(args.trees, args.jobs or -1)
+
+        # How hard to search is measured on the index itself.
         ids = np.concatenate(indexed)
         items = int(ids[-1]) - offset + 1
         index = neighbors.load(path, dim, neighbors.METRIC, items)
         found = neighbors.Neighbors(index, dim, offset, args.search_k or 0)
         vectors = neighbors.stored_vectors(path, dim, items)
-        ladder = [args.search_k] if args.search_k else indexing.LADDER
-        rows = indexing.tune(found, ids, vectors, ladder, seed=args.seed)
-        found.search_k = rows[-1][0]
-        about |= {
-            "offset": offset,
-            "items": items,
-            "posts": len(ids),
-            "search_k": found.search_k,
-        }
-        write_posts(store, stage, lambda block: np.isin(block, ids))
-        weights, cases = learn(Ranking(Posts.open(store, stage)), args.seed)
+        ladder = [args.search_k] if args.search_k else build.LADDER
+        rows = build.tune(found, ids, vectors, ladder, seed=args.seed)
+        search_k = found.search_k = rows[-1][0]
+        about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": search_k}
+
+        with cli.ticking("tables of posts"):
+            save_served_posts(store, stage, lambda block: np.isin(block, ids))
+        weights, cases = learn_weights(Ranking(Posts(store, stage)), args.seed)
         save_weights(stage, weights)
         if args.graph:
-            table = indexing.neighbor_table(found, ids, args.graph)
+            table = build.neighbor_table(found, ids, args.graph)
             with open(stage.path("neighbors.npy"), "wb") as file:
                 np.save(file, table, allow_pickle=False)
 

@@ -1,8 +1,9 @@
-"""Bring the board's export here and import it.
+"""Bring the board's export here and import it into the index.
 
-Downloads posts, tags, tag_aliases, tag_implications and pools to db_export/ (or takes them --from a
-directory, or draws a --demo board); writes index/{tags*, tag2idx*, implications*, posts.parquet,
-pools.parquet}. The site wants to know who asks: set E6GRAPH_CONTACT or give --user-agent.
+Downloads posts, tags, tag_aliases, tag_implications and pools to db_export/, or takes them
+--from a directory, or draws a --demo board. Writes tags*, tag2idx*, implications*, posts.parquet
+and pools.parquet to the index. The site wants to know who asks: set E6GRAPH_CONTACT or give
+--user-agent.
 """
 
 import sys
@@ -13,16 +14,22 @@ from e6graph.errors import BadInput
 from e6graph.hydrate.importdb import import_export
 from e6graph.store import Store
 
-SITE, DEMO_POSTS = "https://e621.net", 2000
+SITE = "https://e621.net"
+DEMO_POSTS = 2000
 
 
-def main(argv=None):
+def make_parser():
     parser = cli.parser(__doc__)
     add = parser.add_argument
     origin = parser.add_mutually_exclusive_group()
-    origin.add_argument("--source", default=SITE, help="the site to download from")
     origin.add_argument(
-        "--from", dest="directory", metavar="DIR", help="import the files in DIR"
+        "--source", default=SITE, metavar="URL", help="the site to download the export from"
+    )
+    origin.add_argument(
+        "--from",
+        dest="directory",
+        metavar="DIR",
+        help="import the export in DIR; without this, it is downloaded",
     )
     origin.add_argument(
         "--demo",
@@ -30,20 +37,37 @@ def main(argv=None):
         type=cli.positive,
         const=DEMO_POSTS,
         metavar="N",
-        help="draw a board of N posts with pictures in --demo-dir",
+        help=f"draw a board of N posts with pictures ({DEMO_POSTS:,} if N is left out) and "
+        "import it; without this, no board is drawn",
     )
-    add("--exports", default="db_export", metavar="DIR", help="where downloads are kept")
-    add("--demo-dir", default="demo", metavar="DIR", help="where the demo board is drawn")
-    add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
-    add("--force", action="store_true", help="download what is current as well")
+    add("--exports", default="db_export", metavar="DIR", help="the directory for downloads")
+    add("--demo-dir", default="demo", metavar="DIR", help="the directory for the demo board")
     add(
-        "--file-types", nargs="+", metavar="EXT", help="keep these only, as jpg png; unset: all"
+        "--user-agent",
+        metavar="TEXT",
+        help="program, version and contact to send to the site; without this, they are made "
+        "from E6GRAPH_CONTACT",
     )
-    add("--site", help="where posts are looked at; unset: --source if downloaded")
-    add("--seed", type=cli.natural, default=0, help="of the demo board")
-    args = parser.parse_args(argv)
-    report, store = cli.Report(), Store(args.index)
+    add("--force", action="store_true", help="download files that are up to date as well")
+    add(
+        "--file-types",
+        nargs="+",
+        metavar="EXT",
+        help="keep only posts of these types, as in: jpg png; without this, all are kept",
+    )
+    add(
+        "--site",
+        metavar="URL",
+        help="the site where posts can be looked at; without this, it is the --source of a "
+        "download, and none of other boards",
+    )
+    add("--seed", type=cli.natural, default=0, metavar="N", help="seed of the demo board")
+    return parser
 
+
+def main(argv=None):
+    args = make_parser().parse_args(argv)
+    report, store = cli.Report(), Store(args.index)
     site = args.site or ""
     if args.demo:
         from e6graph.demo import make_board
@@ -61,13 +85,15 @@ def main(argv=None):
         from e6graph.hydrate.exports import fetch_exports
 
         directory = Path(args.exports)
+        print(f"{directory}  being brought up to date from {args.source}", flush=True)
         fetch_exports(args.source, directory, user_agent=args.user_agent, force=args.force)
         site = args.site or args.source
+
     counts = import_export(directory, store, args.file_types, site=site.rstrip("/"))
-    print(cli.table(((count, what) for what, count in counts.items()), ("count", "of")))
-    report.wrote(store.path("tags.parquet"), f"{counts['tags kept']:,} tags")
-    report.wrote(store.path("posts.parquet"), f"{counts['posts kept']:,} posts")
-    report.wrote(store.path("pools.parquet"), f"{counts['pools kept']:,} pools")
+    print(cli.table(((count, name) for name, count in counts.items()), ("count", "of")))
+    for artifact in ("tags", "posts", "pools"):
+        shape = f"{counts[f'{artifact} kept']:,} {artifact}"
+        report.wrote(store.path(f"{artifact}.parquet"), shape)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Tags near to some tags, as a table, as JSON and as a plot.
+"""Find the tags nearest to some tags: print them as a table or as JSON, and plot them.
 
 Reads index/dictionary.npz, or with --factors index/implicit_tag_factors.safetensors, and the tags
 beside it; writes a plot on request. A TAG may be an alias, and have spaces for underscores.
 
-What is near is filtered in this order: tags of fewer posts than -f go, and the tags asked for
-themselves; then those of other categories than -c; then each tag asked for keeps the -k of largest
-cosine with it; then of all that any of them keeps, the -N of largest score: the mean of its cosines
-with all tags asked for. They are printed and plotted.
+Tags are filtered in this order: those of fewer posts than -f and the tags asked for are left out;
+then those of other categories than -c; then each tag asked for keeps the -k tags of largest cosine
+with it; of all that are kept by any, the -N of largest score stay. A score is the mean of the
+cosines with all tags asked for.
 """
 
 import argparse
@@ -21,74 +21,39 @@ from e6graph.store import Store
 from e6graph.tags.categories import CATEGORIES
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     add = parser.add_argument
     add("tags", nargs="+", metavar="TAG", help="tags asked for")
     add("--data_dir", dest="index", default=argparse.SUPPRESS, metavar="DIR", help="as --index")
-    add("--factors", action="store_true", help="by ALS factors instead of dictionary.npz")
+    add("--factors", action="store_true", help="use ALS factors instead of dictionary.npz")
     add(
         "-f",
         "--min-frequency",
-        type=cli.natural,
-        default=10,
-        metavar="N",
-        help="first: tags of N posts or more",
+        **number(cli.natural, 10, "first: take tags of N posts or more"),
     )
     add(
         "-c",
         "--category",
         action="append",
         choices=CATEGORIES,
-        default=[],
         metavar="NAME",
-        help=f"second: tags of this category, all without it; repeatable: {' '.join(CATEGORIES)}",
+        help=f"second: take tags of this one of {', '.join(CATEGORIES)}; repeatable; unset: all",
     )
+    add("-k", "--topk", **number(cli.positive, 20, "third: keep the N nearest of each TAG"))
+    add("-N", "--total", **number(cli.positive, 20, "fourth: keep the N of largest score"))
     add(
-        "-k",
-        "--topk",
-        type=cli.positive,
-        default=20,
-        metavar="N",
-        help="third: the N nearest of each tag asked for",
+        "-n", "--each", **number(cli.natural, 0, "list N nearest of each TAG too, by -f and -c")
     )
-    add(
-        "-N",
-        "--total",
-        type=cli.positive,
-        default=20,
-        metavar="N",
-        help="fourth: of all these, the N of largest mean cosine",
-    )
-    add(
-        "-n",
-        "--each",
-        type=cli.natural,
-        default=0,
-        metavar="N",
-        help="also list the N nearest of each tag asked for, by -f and -c alone",
-    )
-    add(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="plot to a file (.png, .svg, .pdf), or in a window if it is -",
-    )
-    add(
-        "-d",
-        "--dims",
-        type=dims,
-        default="1,2",
-        metavar="X,Y",
-        help="the principal components that are the plot's axes",
-    )
+    add("-o", "--output", metavar="FILE", help="plot to a .png, .svg or .pdf; -: in a window")
+    add("-d", "--dims", type=dims, default="1,2", metavar="X,Y", help="components to plot by")
     add("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
 
     store = Store(args.index)
     space = TagSpace(store, vectors(store, args.factors))
     query = space.rows(args.tags)
-    limits = args.min_frequency, args.category
+    limits = args.min_frequency, args.category or ()
     near = space.near(query, *limits, args.topk, args.total)
     if not len(near.rows):
         which = f" of category {' or '.join(args.category)}" if args.category else ""
@@ -101,32 +66,38 @@ def main(argv=None):
     else:
         print(as_text(space, near, each))
     if args.output:
-        plot(space, near, args.dims, args.output)
+        plot(space, near, args)
+
+
+def number(kind, default, said):
+    return {"type": kind, "default": default, "metavar": "N", "help": said}
 
 
 def vectors(store, factors):
     if not factors:
         return Dictionary.open(store)
-    from e6graph.embedding.als import tags_near  # what only --factors needs
+    from e6graph.embedding.als import load_tag_factors  # only --factors needs it
 
     if store.find("tags.parquet") is None:
         print("there is no tags.parquet: posts are estimated from ranks", file=sys.stderr)
-    return tags_near(store)
+    return load_tag_factors(store)
 
 
-def plot(space, near, dims, output):
-    from e6graph.embedding import plot as tagplot  # matplotlib takes longer than all else
+def plot(space, near, args):
+    from e6graph.embedding.plot import draw_tags, save_plot, show_plot  # matplotlib is slow
 
-    if output == "-":
-        tagplot.show(space, near, dims)
+    if args.output == "-":
+        show_plot(space, near, args.dims)
     else:
-        tagplot.save(tagplot.draw(space, near, dims), output)
+        save_plot(draw_tags(space, near, args.dims), args.output)
+        said = sys.stderr if args.json else sys.stdout  # so that the JSON can be piped on
+        print(f"{args.output}  plot of {len(near.query) + len(near.rows)} tags", file=said)
 
 
-def dims(text):
-    """Two components, as 1,2."""
-    found = tuple(cli.positive(part) for part in text.split(","))
-    if len(set(found)) != 2 or len(found) != 2:
+def dims(text: str) -> tuple[int, int]:
+    """Parse two different components, as 1,2."""
+    found = tuple(int(cli.positive(part)) for part in text.split(","))
+    if len(found) != 2 or found[0] == found[1]:
         raise argparse.ArgumentTypeError(f"{text}: expected two of them, as 1,2")
     return found
 

@@ -1,59 +1,59 @@
 """Learn what tags look like: from a picture to its tags, and into the space of the posts.
 
 Reads index/posts.parquet, index/dictionary.npz and previews in the site's path scheme
-({previews}/data/preview/ab/cd/MD5.jpg), fetching those that are missing; writes
-index/recognizer.npz. Run again after an interrupt, it goes on where it was.
+({previews}/data/preview/ab/cd/MD5.jpg), and fetches those that are missing; writes
+index/recognizer.npz. After an interrupt, run it again: it continues where it was.
 """
 
 import sys
+from pathlib import Path
 
 from e6graph import cli
 from e6graph.errors import BadInput
 from e6graph.hydrate.previews import fetch_previews, static_host
 from e6graph.pictures.examples import Candidates, read_examples
-from e6graph.pictures.recognizer import judge, train
+from e6graph.pictures.recognizer import judge_recognizer, train
 from e6graph.store import Store
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     add = parser.add_argument
     add("--previews", default="previews", metavar="DIR", help="the cache of previews")
-    add("--sample", type=cli.positive, default=20000, help="learn from so many posts at most")
-    add("--ratings", default="s", help="of the posts to learn from, some of the letters sqe")
-    add("--no-fetch", action="store_true", help="use the previews that are there")
+    add("--sample", type=cli.positive, default=20000, help="learn from this many posts at most")
+    add("--ratings", default="s", help="ratings to learn from: some of the letters s, q, e")
+    add("--no-fetch", action="store_true", help="use only the previews that are there")
     add("--static-url", help="host of the previews; unset: static1. before that of the board")
     add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
-    add("--delay", type=float, default=1.0, help="seconds between two requests")
+    seconds, minutes = cli.between(0, 3600, float), cli.between(0, 1e6, float)
+    add("--delay", type=seconds, default=1.0, help="seconds between two requests")
+    add("--limit-minutes", type=minutes, help="stop fetching then, and learn from what came")
+    add("--no-judge", action="store_true", help="skip the figures, which take another training")
     add(
-        "--limit-minutes",
-        type=float,
-        help="fetch for so long at most, and learn from what came",
+        "--seed", type=cli.natural, default=0, help="seed of the sample and of what is held out"
     )
-    add(
-        "--no-judge", action="store_true", help="skip the figures, which take a second training"
-    )
-    add("--seed", type=int, default=0, help="of the sample and of what is held out")
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)
 
-    candidates = Candidates.of(store, args.ratings, args.seed)
-    store.check("dictionary.npz")  # before hours of fetching
-    wanted = candidates.take(slice(args.sample))
-    here = wanted.with_previews(args.previews)
-    if args.no_fetch:
-        here = candidates.with_previews(args.previews, args.sample)
-    elif len(here) < len(wanted):
+    with cli.ticking("choosing posts"):
+        candidates = Candidates.of(store, args.ratings, args.seed)
+        store.check("dictionary.npz")  # before hours of fetching
+        wanted = candidates.take(slice(args.sample))
+        here = wanted.with_previews(args.previews)
+        if args.no_fetch:
+            here = candidates.with_previews(args.previews, args.sample)
+    if len(here) < len(wanted) and not args.no_fetch:
         here = fetch(args, store, wanted, here)
     if not len(here):
+        there = "" if Path(args.previews).is_dir() else " (no such directory)"
         raise BadInput(
-            f"{args.previews} has no preview of any of the {len(candidates):,} posts rated "
-            f"{args.ratings}: without pictures there is nothing to learn; see --previews"
+            f"{args.previews}{there} has no preview of any of the {len(candidates):,} posts "
+            f"rated {args.ratings}: give --previews the directory that holds data/preview"
         )
     examples, broken = read_examples(store, here, args.previews)
     print(f"{len(examples.rows):,} pictures of {len(wanted):,} posts, {len(broken):,} broken")
     if not args.no_judge:
-        rows, tags = judge(examples, args.seed)
+        rows, tags = judge_recognizer(examples, args.seed)
         print(f"On pictures held out with their families (mAP over {tags} tags):")
         print(cli.table(rows, ("predictor", "p@5", "mAP")))
     recognizer = train(examples, args.seed)
@@ -62,9 +62,8 @@ def main(argv=None):
     with store.stage("solve_recognizer.py", parameters, inputs) as stage:
         recognizer.save(stage)
     shape = " × ".join(map(str, recognizer.weights.shape))
-    report.wrote(
-        store.path("recognizer.npz"), f"{shape} tags, {recognizer.mean.size} dimensions"
-    )
+    dimensions = f"{recognizer.mean.size} dimensions"
+    report.wrote(store.path("recognizer.npz"), f"{shape} tags, {dimensions}")
 
 
 def fetch(args, store, wanted, here):

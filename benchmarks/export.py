@@ -113,7 +113,7 @@ def write_export(directory: str | Path, posts: int, tags: int = TAGS, seed: int 
     rng = np.random.default_rng(seed)
     drawing, words = Drawing(tags, rng), names(tags)
     used, first, pools = np.zeros(tags, np.int64), 1, []
-    with _gzip(directory / "posts.csv.gz") as file:
+    with open_gzip(directory / "posts.csv.gz") as file:
         for start in range(0, posts, CHUNK):
             count = min(CHUNK, posts - start)
             ids = first - 1 + np.cumsum(1 + (rng.random(count) < 0.1))
@@ -122,7 +122,7 @@ def write_export(directory: str | Path, posts: int, tags: int = TAGS, seed: int 
             used += np.bincount(tag_ids, minlength=tags)
             lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), words.take(tag_ids))
             table = _posts(ids, pc.binary_join(lists, " "), rng)
-            _write(file, table, header=not start)
+            write_rows(file, table, header=not start)
             pools += [ids[theme == k][:40] for k in range(0, THEMES, 4)]
     number = np.arange(1, tags + 1)
     category = rng.choice([0, 1, 3, 4, 5, 7], tags, p=[0.4, 0.3, 0.04, 0.2, 0.04, 0.02])
@@ -151,8 +151,8 @@ def write_export(directory: str | Path, posts: int, tags: int = TAGS, seed: int 
         status = np.where(tables[name]["id"] % 40 == 1, "deleted", "active")
         tables[name]["status"] = status
     for name, columns in tables.items():
-        with _gzip(directory / f"{name}.csv.gz") as file:
-            _write(file, pa.table(columns), header=True)
+        with open_gzip(directory / f"{name}.csv.gz") as file:
+            write_rows(file, pa.table(columns), header=True)
 
 
 def _posts(ids: np.ndarray, tag_strings: pa.Array, rng: np.random.Generator) -> pa.Table:
@@ -186,11 +186,11 @@ def _posts(ids: np.ndarray, tag_strings: pa.Array, rng: np.random.Generator) -> 
     return pa.table({name: known.get(name, pa.nulls(count, pa.string())) for name in POSTS})
 
 
-def _gzip(path: Path) -> gzip.GzipFile:
+def open_gzip(path: Path) -> gzip.GzipFile:
     return gzip.GzipFile(path, "wb", compresslevel=1, mtime=0)
 
 
-def _write(file: gzip.GzipFile, table: pa.Table, header: bool) -> None:
+def write_rows(file: gzip.GzipFile, table: pa.Table, header: bool) -> None:
     """Rows as the site writes them: null is an empty field, quotes only where they are needed."""
     columns = []
     for column in table.combine_chunks().columns:

@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from e6graph import cli
+from e6graph.embedding import cooccurrence
 from e6graph.embedding.attenuator import attenuated_means
-from e6graph.embedding.cooccurrence import cooccurrence
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.embedding.interactions import iter_posts_by_tags
 from e6graph.errors import E6GraphError, needs

@@ -1,15 +1,20 @@
-"""A tagged image board's public export, turned into a recommender.
+"""Turn a tagged image board's public export into a recommender.
 
 >>> from e6graph import PostGraph
 >>> graph = PostGraph.open("index")  # doctest: +SKIP
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .recommend import PostGraph, PostInfo, Recommendation
+
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str):
-    """Import the interface when it is asked for: scripts that use one helper start at once."""
+def __getattr__(name: str) -> object:
+    """Import the interface on first use, so that scripts that use one helper start at once."""
     if name in __all__:
         from . import recommend
 

@@ -1,23 +1,37 @@
-"""Errors whose message is the whole story: what was got, what was expected, what to do."""
+"""Errors whose message is the whole story: what was found, what was expected, what to do."""
 
 from __future__ import annotations
 
 import contextlib
+import zipfile
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 EXTRAS = "requirements-extra.txt"
+DAMAGE: tuple[type[Exception], ...] = (
+    ValueError,
+    LookupError,
+    TypeError,
+    NotImplementedError,
+    OSError,
+    EOFError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""What Python, NumPy and Arrow raise for a file that does not hold what it should."""
 
 
 class E6GraphError(Exception):
-    """Anything a person can mend. Scripts print its one line and exit with status 1."""
+    """A problem that a person can solve; scripts print its line and exit with status 1."""
 
 
 class MissingArtifact(E6GraphError):
-    """A file of the index is not there; the message names the script that makes it."""
+    """A file of the index that is not there; the message names its script."""
 
 
 class BadArtifact(E6GraphError):
-    """A file of the index is damaged, or was made from another input than its neighbours."""
+    """A file of the index that is damaged or does not belong to its neighbors."""
 
 
 class BadInput(E6GraphError):
@@ -25,20 +39,55 @@ class BadInput(E6GraphError):
 
 
 class UnknownTag(E6GraphError):
-    """A tag that is not in the vocabulary; the message lists the nearest names that are."""
+    """A tag that is not in the vocabulary; the message lists the nearest known names."""
 
 
 class UnknownPost(E6GraphError):
-    """A post id that is not on the board, or that may not be shown under these settings."""
+    """A post id that is not on the board, or that these settings do not show."""
 
 
 class DownloadError(E6GraphError):
-    """The site could not be reached, or sent something other than what its list promises."""
+    """A site that could not be reached, or that sent something other than it promised."""
+
+
+def run_again(file: str | Path, wrong: str, script: str = "hydrate_data.py") -> BadArtifact:
+    """Make the error for a file that its script has to write again.
+
+    >>> run_again("index/tags.txt.gz", "is empty")
+    BadArtifact('index/tags.txt.gz is empty: run hydrate_data.py again')
+    """
+    return BadArtifact(f"{file} {wrong}: run {script} again")
 
 
 @contextlib.contextmanager
-def needs(package: str) -> Iterator[None]:
-    """Turn a failed import of an extra package into one line that says what to install.
+def reading(
+    file: str | Path, script: str = "hydrate_data.py", *also: type[Exception]
+) -> Iterator[None]:
+    """Turn a failure to read a damaged file into one line that says what to run again.
+
+    Parameters
+    ----------
+    also : errors that count as damage besides those in `DAMAGE`.
+
+    Raises
+    ------
+    BadArtifact : the block raised such an error.
+    """
+    damage = (*DAMAGE, *also)
+    try:
+        yield
+    except damage as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise run_again(file, f"cannot be read ({reason})", script) from None
+
+
+@contextlib.contextmanager
+def needs(package: str, listed_in: str = EXTRAS) -> Iterator[None]:
+    """Turn a failed import of an optional package into one line that says what to install.
+
+    Parameters
+    ----------
+    listed_in : the requirements file that names the package.
 
     Raises
     ------
@@ -52,6 +101,6 @@ def needs(package: str) -> Iterator[None]:
     except ImportError as error:
         reason = str(error).partition("\n")[0]
         raise E6GraphError(
-            f"{package} cannot be imported ({reason}): pip install {package} ({EXTRAS} lists "
-            "all extras)"
+            f"{package} cannot be imported ({reason}): pip install {package} "
+            f"({listed_in} lists all optional packages)"
         ) from None

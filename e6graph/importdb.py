@@ -1,4 +1,4 @@
-"""CSV export to E6DB's files: `python -m e6graph.importdb DIR [OUT]`; see `e6graph.hydrate`."""
+"""Import CSV files into an index, in E6DB's formats: `python -m e6graph.importdb DIR [OUT]`."""
 
 import sys
 
@@ -6,5 +6,5 @@ from . import cli
 from .hydrate.importdb import main
 
 if __name__ == "__main__":
-    sys.argv[0] = "e6graph.importdb"  # what errors are signed with
+    sys.argv[0] = "e6graph.importdb"  # errors are printed with this name
     sys.exit(cli.run(main))

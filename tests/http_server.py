@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 that misbehaves on cue, and remembers what it was asked."""
+"""A web server on 127.0.0.1 that misbehaves on cue, and a clock that tests can rely on."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Answer:
-    """What to say to one request.
+    """An answer to one request.
 
-    stop_after: bytes of the body after which the connection is dropped. length: the
-    Content-Length to claim, '' for none. pause: seconds before each byte of the body.
-    blind: leave out If-Range. ranges=False: ignore Range.
+    Attributes
+    ----------
+    ranges : False ignores Range.
+    blind : ignore If-Range.
+    stop_after : bytes of the body after which the connection is dropped.
+    length : the Content-Length to claim; "" for none.
+    pause : seconds before each byte of the body.
     """
 
     body: bytes = b""
@@ -32,6 +36,8 @@ class Answer:
 
 @dataclass
 class Asked:
+    """A request that came, and how many bytes of a body it got."""
+
     path: str
     headers: dict[str, str]
     when: float
@@ -40,7 +46,10 @@ class Asked:
 
 
 class Site:
-    """`site.answers[path]` is a list of answers used up in turn; the last one stays."""
+    """The answers of a server and the requests it got.
+
+    `answers[path]` is a list that is used up in turn; its last answer stays.
+    """
 
     def __init__(self, url: str = "") -> None:
         self.url = url
@@ -52,13 +61,13 @@ class Site:
         self.answers[path] = list(answers)
 
     def requests(self, path: str) -> list[Asked]:
-        """What was asked for a path, when all of it is answered: the client may know it first."""
+        """Return the requests for a path; wait until each is answered in full."""
         found = [asked for asked in self.asked if asked.path == path]
         assert all(asked.done.wait(10) for asked in found)
         return found
 
     def sent(self, path: str) -> int:
-        """Bytes of bodies written for a path."""
+        """Return how many bytes of bodies were written for a path."""
         return sum(asked.sent for asked in self.requests(path))
 
     def next_answer(self, path: str) -> Answer:
@@ -74,7 +83,11 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True  # or each answer costs a delayed ACK of 40 ms
 
         def log_message(self, *args: object) -> None:
-            """Tests read `site.asked` instead."""
+            """Print nothing: tests read `site.asked`."""
+
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # a client may leave at any time
+                super().handle()
 
         def do_GET(self) -> None:
             asked = Asked(self.path, dict(self.headers), time.monotonic())
@@ -115,13 +128,12 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if answer.stop_after is not None:
                 body = body[: answer.stop_after]
-            with contextlib.suppress(ConnectionError):  # a client may leave; that is its right
-                for piece in (
-                    [body] if not answer.pause else [body[i : i + 1] for i in range(len(body))]
-                ):
-                    time.sleep(answer.pause)
-                    self.wfile.write(piece)
-                    asked.sent += len(piece)
+            for piece in (
+                [body] if not answer.pause else [body[i : i + 1] for i in range(len(body))]
+            ):
+                time.sleep(answer.pause)
+                self.wfile.write(piece)
+                asked.sent += len(piece)
             if answer.stop_after is not None or answer.length is not None:
                 self.close_connection = True
 
@@ -130,7 +142,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Site]:
-    """A site of its own port, gone at the end."""
+    """Serve a site on a free port until the end of the block."""
     site = Site()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(site))
     server.daemon_threads = True
@@ -142,3 +154,26 @@ def serving() -> Iterator[Site]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class Clock:
+    """A stand-in for a client's `time` module: nothing is slept through, every sleep is noted.
+
+    Parameters
+    ----------
+    frozen : sleeping does not move the clock; then each sleep is the time at which a request
+        would start, in whatever order threads ask.
+    """
+
+    def __init__(self, frozen: bool = False) -> None:
+        self.frozen = frozen
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 6))
+        if not self.frozen:
+            self.now += seconds

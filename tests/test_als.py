@@ -62,7 +62,7 @@ def test_idf_by_hand():
 def test_the_factors_solve_their_normal_equations(implicit):
     """Hu et al. 2008, eq. 5: y_t = (XᵀX + Σ_p (c_t − 1) x_p x_pᵀ + λ)⁻¹ Σ_p c_t x_p."""
     x, regularization = board(), 0.7
-    posts, tags = als.factorise(x, 4, regularization, iterations=60)
+    posts, tags = als.factorize(x, 4, regularization, iterations=60)
     assert posts.dtype == tags.dtype == np.float32
     assert posts.shape == (200, 4) and tags.shape == (18, 4)
     weight = als.idf(x)
@@ -76,7 +76,7 @@ def test_the_factors_solve_their_normal_equations(implicit):
 
 def test_planted_groups_are_found_and_the_seed_decides(implicit):
     x = board()
-    posts, tags = als.factorise(x, 3, seed=3)
+    posts, tags = als.factorize(x, 3, seed=3)
     unit = tags / np.linalg.norm(tags, axis=1)[:, None]
     group = np.arange(18) // 6
     cosines = unit @ unit.T
@@ -87,9 +87,9 @@ def test_planted_groups_are_found_and_the_seed_decides(implicit):
     assert scores[whose[:, None] == group].min() > 0.5
     assert np.abs(scores[whose[:, None] != group]).max() < 0.05
     for threads in (1, 2):
-        again = als.factorise(x, 3, seed=3, threads=threads)
+        again = als.factorize(x, 3, seed=3, threads=threads)
         assert np.array_equal(again[0], posts) and np.array_equal(again[1], tags)
-    assert not np.array_equal(als.factorise(x, 3, seed=4)[1], tags)
+    assert not np.array_equal(als.factorize(x, 3, seed=4)[1], tags)
     assert x.data.tolist() == [1] * x.nnz  # the caller's matrix is as it was
 
 
@@ -102,7 +102,7 @@ def test_blas_has_one_thread_meanwhile_and_nobody_is_warned(implicit, monkeypatc
     )  # it looks once a process
     with threadpoolctl.threadpool_limits(2, "blas"), warnings.catch_warnings():
         warnings.simplefilter("error")
-        als.factorise(board(), 4, iterations=1)
+        als.factorize(board(), 4, iterations=1)
         after = {
             api["num_threads"]
             for api in threadpoolctl.threadpool_info()
@@ -111,9 +111,9 @@ def test_blas_has_one_thread_meanwhile_and_nobody_is_warned(implicit, monkeypatc
     assert after == {2} and implicit.utils._checked_blas_config
 
 
-def test_nothing_to_factorise(implicit):
-    with pytest.raises(BadInput, match="nothing to factorise"):
-        als.factorise(sp.csr_matrix(np.ones((3, 2), np.float32)))
+def test_nothing_to_factorize(implicit):
+    with pytest.raises(BadInput, match="nothing to factorize"):
+        als.factorize(sp.csr_matrix(np.ones((3, 2), np.float32)))
 
 
 # -- the script ----------------------------------------------------------------------------------
@@ -147,10 +147,15 @@ def test_the_script_writes_a_row_a_tag_id(implicit, safetensors, index, capsys):
         "post_factors": False,
     }
     assert (index / "dictionary.npz").read_bytes() == before
-    near = als.tags_near(store)
-    assert near.nearest(near.vecs[near.tags.index("tram")], 2)[1][0] == "vehicle"
+    near = als.load_tag_factors(store)
+
+    def nearest_to(tag, n):
+        row = near.tags.index(tag)
+        return [name for name, _ in near.nearest(near.vecs[row], n, but=row)]
+
+    assert nearest_to("tram", 1) == ["vehicle"]
     for head, (_, others) in CLUSTERS.items():
-        nearest = {tag for tag, _ in near.nearest(near.vecs[near.tags.index(head)], 5)[1:]}
+        nearest = set(nearest_to(head, 4))
         assert len(nearest & {*others.split(), *CLUSTERS[head][0]}) >= 3
 
 
@@ -173,7 +178,7 @@ def test_post_factors_come_and_go_with_the_tags(implicit, safetensors, index):
     embed_tags.main(["--index", str(index), *OPTIONS, "--min-tags", "8", "--post-factors"])
     store = Store(index)
     made = safetensors.load_file(store.check(als.POST_FACTORS))
-    ids, matrix = als.read_posts(store, min_tags=8)
+    ids, matrix = als.load_training_posts(store, min_tags=8)
     assert np.array_equal(made["post_ids"], ids) and 0 < len(ids) < 346
     assert made["post_factors"].shape == (len(ids), 16)
     tags = safetensors.load_file(store.check(als.TAG_FACTORS))["tag_factors"]
@@ -188,7 +193,7 @@ def test_a_smaller_vocabulary_is_the_first_ids(implicit, safetensors, index):
     embed_tags.main(["--index", str(index), *OPTIONS, "--vocab", "20"])
     store = Store(index)
     assert safetensors.load_file(store.check(als.TAG_FACTORS))["tag_factors"].shape == (20, 16)
-    assert set(als.tags_near(store).tags) <= set(load_names(store)[:20])
+    assert set(als.load_tag_factors(store).tags) <= set(load_names(store)[:20])
 
 
 def test_too_few_posts_or_tags_are_one_line_and_change_nothing(implicit, index):
@@ -247,7 +252,7 @@ def theirs(tmp_path, safetensors):
 
 
 def test_their_factors_are_read(theirs):
-    made = als.tags_near(theirs)
+    made = als.load_tag_factors(theirs)
     assert made.tags == ["mammal", "fox"] and made.tag_ids.tolist() == [0, 1]
     assert made.vecs == pytest.approx(np.array([[0.6, 0.8], [0, 1]]), abs=1e-6)
     assert made.vecs.dtype == np.float32
@@ -266,18 +271,18 @@ def test_factors_that_do_not_fit_say_so(theirs, safetensors):
     ):
         safetensors.save_file(tensors, path)
         with pytest.raises(BadArtifact, match=f"{said}.*run embed_tags.py --method als again"):
-            als.tags_near(theirs)
+            als.load_tag_factors(theirs)
     path.write_bytes(b"no safetensors at all")
     with pytest.raises(BadArtifact, match="cannot be read"):
-        als.tags_near(theirs)
+        als.load_tag_factors(theirs)
     path.unlink()
     with pytest.raises(MissingArtifact, match=r"run embed_tags\.py --method als first"):
-        als.tags_near(theirs)
+        als.load_tag_factors(theirs)
 
 
 def test_counts_are_the_real_ones_where_there_are_any(implicit, index):
     embed_tags.main(["--index", str(index), *OPTIONS])
-    made = als.tags_near(Store(index))
+    made = als.load_tag_factors(Store(index))
     counts = load_vocabulary(Store(index), rating_tags=True).frequencies
     assert np.array_equal(made.frqs, counts[made.tag_ids])
 
@@ -290,17 +295,17 @@ def test_damaged_factors_and_those_of_another_run_are_refused(implicit, index, t
     for bad in damaged(data).values():
         whole.write_bytes(bad)
         with pytest.raises(BadArtifact, match=said):
-            als.tags_near(Store(index))
+            als.load_tag_factors(Store(index))
     other = planted_export(tmp_path / "export", posts=300, seed=9)
     build(tmp_path / "other", other.directory, dim=12)
     embed_tags.main(["--index", str(tmp_path / "other"), *OPTIONS])
     theirs = tmp_path / "other" / als.TAG_FACTORS
     whole.write_bytes(theirs.read_bytes())
     with pytest.raises(BadArtifact, match=said):
-        als.tags_near(Store(index))
+        als.load_tag_factors(Store(index))
     beside.write_bytes(theirs.with_name(beside.name).read_bytes())
     with pytest.raises(BadArtifact, match=said):
-        als.tags_near(Store(index))
+        als.load_tag_factors(Store(index))
     whole.write_bytes(data)
     beside.write_bytes(record)
-    assert len(als.tags_near(Store(index)).tags)
+    assert len(als.load_tag_factors(Store(index)).tags)

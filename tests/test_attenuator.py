@@ -123,7 +123,8 @@ def test_attenuated_means_are_unit_and_zero_where_nothing_is_known(world):
 
 
 def test_on_tate_attenuation_beats_the_raw_mean_for_rare_tags(tate, tmp_path):
-    from e6graph.embedding.dictionary import cooccurrence, embed_vocabulary
+    from e6graph.embedding import cooccurrence
+    from e6graph.embedding.dictionary import embed_vocabulary
     from e6graph.embedding.interactions import posts_by_tags
     from e6graph.hydrate.importdb import IMAGE_TYPES, import_export
     from e6graph.store import Store

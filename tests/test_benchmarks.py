@@ -149,7 +149,7 @@ def test_growth_is_that_of_what_stays():
 
 def test_parts_handed_over_make_the_whole(written, tmp_path, monkeypatch):
     """What workers do, without workers: three shares of the row groups."""
-    monkeypatch.setattr(postsimport, "CHUNK", 150)
+    monkeypatch.setattr(postsimport, "ROW_GROUP", 150)
     index = str(tmp_path / "index")
     import_export(written, Store(index), progress=False)
     embed_tags.main(["--index", index, "--dim", "16"])

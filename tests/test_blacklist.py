@@ -3,9 +3,11 @@
 import fnmatch
 import random
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from e6graph.errors import BadInput
 from e6graph.recommend.blacklist import DEFAULT, Blacklist
@@ -29,7 +31,7 @@ IDS = [post["id"] for post in BOARD]
 
 
 class FakePosts:
-    """The interface of `interactions.Posts` over a list of dicts."""
+    """The interface of `Posts` over a list of dicts."""
 
     ids = np.array(IDS, np.int64)
 
@@ -217,6 +219,39 @@ def test_an_uploaders_name_cannot_match_and_says_so(line, expected):
         assert hidden(line) == expected
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("picture.png", "is not a text in UTF-8"),
+        ("directory", "is a directory"),
+        ("no_such_list.txt", "does not exist"),
+    ],
+)
+def test_a_path_that_is_no_list_gives_one_line(tmp_path, kind, name, wrong):
+    Image.new("RGB", (4, 4)).save(tmp_path / "picture.png")
+    (tmp_path / "directory").mkdir()
+    path = tmp_path / name
+    with pytest.raises(BadInput) as error:
+        Blacklist.read(kind(path))
+    expected = (
+        f"blacklist {path} {wrong}: expected a text file with a filter on each line; give the "
+        "path of one"
+    )
+    assert str(error.value) == expected
+
+
+def test_a_list_is_read_from_a_file_a_text_or_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").write_text("\ufeffowl\n# fox\n", "utf-8")
+    (tmp_path / "fox").mkdir()
+    for given in ("mine", Path("mine"), str(tmp_path / "mine"), "owl", "owl\n"):
+        assert Blacklist.read(given) == Blacklist.parse("owl")
+    assert Blacklist.read("fox") == Blacklist.parse("fox")  # a tag, whatever stands in the way
+    assert Blacklist.read("default") == Blacklist.parse(DEFAULT)
+    assert Blacklist.read(None) == Blacklist.read("") == Blacklist(())
+
+
 def test_what_it_reads_is_left_alone():
     posts = FakePosts()
     flags = np.array([post["is_pending"] for post in BOARD])
@@ -311,5 +346,5 @@ def test_random_lines_agree_with_the_slow_reading():
 
 def test_no_warning_for_ordinary_lists():
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         Blacklist.parse(DEFAULT + "user:12\n")

@@ -36,7 +36,7 @@ from e6graph.chat.terminal.contact_sheet import contact_sheet
 from e6graph.chat.terminal.talk import completions, read_picture, talk
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
-from e6graph.recommend.profile import Profile
+from e6graph.recommend.personal import Profile
 
 PICTURE = b"PICTURE of a fox"
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

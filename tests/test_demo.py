@@ -11,18 +11,25 @@ import pytest
 from PIL import Image
 
 from e6graph.demo import make_board
-from e6graph.demo.drawing.clothes import THINGS
-from e6graph.demo.drawing.places import PLACES
-from e6graph.demo.drawing.props import PROPS
-from e6graph.demo.drawing.render import CARD_GREY, render
-from e6graph.demo.drawing.styles import STYLES
-from e6graph.demo.plan import cast
-from e6graph.demo.plan.choose import fits, lineage
-from e6graph.demo.plan.export import post_rows
-from e6graph.demo.plan.species import CLADES, KINDS
-from e6graph.demo.plan.stories import plan
-from e6graph.demo.plan.tagging import closure, scene_tags
-from e6graph.demo.plan.world import COLORS, Actor, Scene
+from e6graph.demo.creature import poses_of
+from e6graph.demo.drawings import ACTIONS, BELONGS, DRAWINGS
+from e6graph.demo.export import make_posts
+from e6graph.demo.render import CARD_GREY, render
+from e6graph.demo.stories import plan
+from e6graph.demo.styles import STYLES
+from e6graph.demo.tables import (
+    ARTISTS,
+    CHARACTERS,
+    GROUPS,
+    PLACES,
+    SPECIES,
+    TAG_COLORS,
+    Actor,
+    Scene,
+    fits,
+    lineage,
+)
+from e6graph.demo.tagging import closure, scene_tags
 from e6graph.errors import BadInput
 
 POSTS = 60
@@ -228,7 +235,7 @@ def test_a_pool_has_more_in_common_than_chance():
 
 def test_a_large_board_has_what_it_should():
     entries, pools = plan(2000, 0)
-    rows = post_rows(entries, pools, 0)
+    rows = make_posts(entries, pools, 0)
     assert len(entries) == 2000 and 60 <= len(pools) <= 80
     tags = Counter(tag for row in rows for tag in row.written)
     assert max(len(row.written) for row in rows) <= 25
@@ -253,15 +260,15 @@ def test_a_large_board_has_what_it_should():
     young = [row for row in rows if "young" in row.written]
     assert sum(row.entry.rating == "q" for row in young) == 3 and len(young) > 30
     used = {actor.species for entry in entries for actor in entry.scene.actors}
-    assert used == set(KINDS)
+    assert used == set(SPECIES)
     for entry in entries:
         for actor in entry.scene.actors:
             assert fits(actor.species, entry.scene.place)
-    assert {entry.scene.artist for entry in entries} == set(STYLES) == set(cast.ARTISTS)
+    assert {entry.scene.artist for entry in entries} == set(STYLES) == set(ARTISTS)
 
 
-@pytest.mark.parametrize("name", list(COLORS))
-def test_the_body_has_the_colour_its_tag_says(name):
+@pytest.mark.parametrize("name", list(TAG_COLORS))
+def test_the_body_has_the_color_its_tag_says(name):
     """Two pictures that differ in body colour alone differ where the body is, by that colour."""
     other = "green" if name != "green" else "red"
     pictures = []
@@ -273,7 +280,7 @@ def test_the_body_has_the_colour_its_tag_says(name):
     body = np.abs(pictures[0] - pictures[1]).sum(2) > 60
     assert body.sum() > 3000
     median = np.median(pictures[0][body], axis=0)
-    distance = {key: np.linalg.norm(median - rgb) for key, rgb in COLORS.items()}
+    distance = {key: np.linalg.norm(median - rgb) for key, rgb in TAG_COLORS.items()}
     assert min(distance, key=distance.get) == name
 
 
@@ -289,11 +296,11 @@ def test_night_is_dark_dusk_is_warm_and_snow_is_there():
     assert np.abs(mean(weather="snow") - day).max() > 3
 
 
-def test_monochrome_is_grey_and_claims_no_colours():
+def test_monochrome_is_grey_and_claims_no_colors():
     scene = Scene(
-        2, (256, 256), "riso_rita", "forest", actors=(Actor("tiger", "orange", "striped"),)
+        2, (256, 256), "lino_lou", "forest", actors=(Actor("tiger", "orange", "striped"),)
     )
-    grey = scene._replace(meta=("monochrome",))
+    grey = scene._replace(monochrome=True)
     pixels = np.asarray(render(grey)).astype(int)
     assert np.ptp(pixels, axis=2).max() == 0 and pixels.std() > 20
     assert "orange_fur" in scene_tags(scene) and "orange_fur" not in scene_tags(grey)
@@ -315,29 +322,45 @@ def test_each_artist_draws_the_same_scene_in_another_way():
 
 def test_everything_there_is_can_be_drawn():
     """Every species in every pose, place, thing and prop: no error, and something to be seen."""
-    for at, (species, kind) in enumerate(KINDS.items()):
-        place = "underwater" if fits(species, "underwater") else "plain"
-        blank = Scene(at, (64, 64), "bold_bram", place)
+    for seed, (name, species) in enumerate(SPECIES.items()):
+        place = "underwater" if fits(name, "underwater") else "plain"
+        blank = Scene(seed, (64, 64), "bold_bram", place)
         empty = np.asarray(render(blank), dtype=float)
-        actor = Actor(species, kind.colors[0], "spotted", "standing")
-        for pose in (
-            ("sitting", "standing", "sleeping", "flying") if at % 5 == 0 else ("standing",)
-        ):
-            if kind.plan == "beast" or pose == "standing":
-                full = render(blank._replace(actors=(actor._replace(pose=pose),)))
-                assert np.abs(np.asarray(full, dtype=float) - empty).mean() > 2, (species, pose)
+        assert len(poses_of(name)) == len(set(poses_of(name))) >= 1
+        for pose in poses_of(name):
+            actor = Actor(name, species.colors[0], "spotted", pose)
+            full = render(blank._replace(actors=(actor,)))
+            assert np.abs(np.asarray(full, dtype=float) - empty).mean() > 2, (name, pose)
     bare = Scene(1, (64, 64), "bold_bram", "meadow", actors=(Actor("red_fox", "orange"),))
     before = np.asarray(render(bare), dtype=float)
-    for thing in THINGS:
-        dressed = bare.actors[0]._replace(things=((thing, "blue"),))
-        after = np.asarray(render(bare._replace(actors=(dressed,))), dtype=float)
-        assert np.abs(after - before).max() > 30, thing
-    for prop in PROPS:
-        after = np.asarray(render(bare._replace(props=(prop,), time="night")), dtype=float)
-        dark = np.asarray(render(bare._replace(time="night")), dtype=float)
-        assert np.abs(after - dark).max() > 20, prop
-    for place in PLACES:
+    dark = np.asarray(render(bare._replace(time="night")), dtype=float)
+    for thing, (where, *_) in BELONGS.items():
+        if where in ("far", "near", "sea", "sky", "all"):
+            after = np.asarray(render(bare._replace(props=(thing,), time="night")), dtype=float)
+            assert np.abs(after - dark).max() > 20, thing
+        else:
+            dressed = bare.actors[0]._replace(things=((thing, "blue"),))
+            after = np.asarray(render(bare._replace(actors=(dressed,))), dtype=float)
+            assert np.abs(after - before).max() > 30, thing
+    for place in PLACES.keys() - {"plain"}:
         assert np.asarray(render(bare._replace(place=place))).std() > 10, place
+
+
+def test_drawings_name_only_drawings_that_exist():
+    features = {word: set() for word in ("mouth", "legs")}
+    features |= {"mouth": {"smile", "cat", "open"}, "legs": {"soft", "thin"}}
+    for species in SPECIES.values():
+        for feature, value in species.features.items():
+            features.setdefault(feature, set()).add(value)
+    for drawing, steps in DRAWINGS.items():
+        for step in steps:
+            if step.action not in ACTIONS or step.action not in ("draw", "strew"):
+                continue
+            names = step.name.split(",")
+            if "{" in step.name:
+                before, _, rest = step.name.partition("{")
+                names = [f"{before}{value}" for value in features[rest.rstrip("}")]]
+            assert set(names) <= set(DRAWINGS), (drawing, step.name)
 
 
 def test_the_species_tree():
@@ -350,22 +373,23 @@ def test_the_species_tree():
         "mythological_creature",
     }
     assert closure({"red_fox"}) == lineage("red_fox")
-    assert max(len(lineage(name)) for name in KINDS) >= 5  # four steps deep below the root
-    assert all(
-        parent in CLADES or parent.startswith(("animal", "myth")) for parent in CLADES.values()
-    )
+    assert max(len(lineage(name)) for name in SPECIES) >= 5  # four steps deep below the root
+    assert all(parent in {*GROUPS, ""} for parent in GROUPS.values())
 
 
 def test_tables_name_only_what_exists():
-    for row in cast.CHARACTERS.values():
-        assert row.actor.species in KINDS and row.actor.color in COLORS
-        assert all(thing in THINGS and color in COLORS for thing, color in row.actor.things)
+    for row in CHARACTERS.values():
+        assert row.actor.species in SPECIES and row.actor.color in TAG_COLORS
+        assert all(
+            thing in BELONGS and color in TAG_COLORS for thing, color in row.actor.things
+        )
         assert all(fits(row.actor.species, home) for home in row.homes)
-    for place, setting in cast.SETTINGS.items():
-        assert place == "plain" or place in PLACES
-        assert set(setting.props) <= set(PROPS)
-    for kind in KINDS.values():
-        assert set(kind.homes) <= set(cast.SETTINGS) and set(kind.colors) <= set(COLORS)
+    for place, row in PLACES.items():
+        assert place in DRAWINGS
+        assert set(row.props) | set(row.worn) <= set(BELONGS)
+    for row in SPECIES.values():
+        assert set(row.homes) <= set(PLACES) and set(row.colors) <= set(TAG_COLORS)
+        assert all(parent in GROUPS for parent in row.parents)
 
 
 def test_a_jpeg_is_small_and_plain():

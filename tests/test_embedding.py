@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from e6graph.embedding import cooccurrence as counts
-from e6graph.embedding import svd
-from e6graph.embedding.dictionary import (
-    cooccurrence,
-    embed_vocabulary,
-    ppmi,
-    truncated_svd,
-    unit_rows,
-)
+from e6graph.embedding import cooccurrence, pair_counts, ppmi, svd, truncated_svd, unit_rows
+from e6graph.embedding.dictionary import Dictionary, embed_vocabulary
 from e6graph.errors import BadInput
 from e6graph.store import parallel
 from e6graph.tags.vocabulary import Vocabulary
@@ -50,8 +43,8 @@ def test_cooccurrence_in_blocks_is_that_of_the_whole():
 @pytest.mark.parametrize("frequent", [0, 1, 5, 31, 32, 1000])
 @pytest.mark.parametrize(("chunk", "batch"), [(50_000, 10**9), (37, 100), (37, 2000)])
 def test_cooccurrence_is_the_same_however_it_is_split(monkeypatch, frequent, chunk, batch):
-    monkeypatch.setattr(counts, "CHUNK", chunk)
-    monkeypatch.setattr(counts, "BATCH", batch)
+    monkeypatch.setattr(pair_counts, "POSTS_AT_ONCE", chunk)
+    monkeypatch.setattr(pair_counts, "PAIRS_AT_ONCE", batch)
     x = clusters()
     whole = (x.T @ x).toarray()
     np.fill_diagonal(whole, 0)
@@ -63,7 +56,7 @@ def test_cooccurrence_is_the_same_however_it_is_split(monkeypatch, frequent, chu
 def test_counts_past_16_bits_are_exact():
     x = sp.csr_matrix(np.ones((70_000, 2), np.float32))
     assert cooccurrence([x]).toarray().tolist() == [[0, 70_000], [70_000, 0]]
-    assert counts.CHUNK < 2**16
+    assert pair_counts.POSTS_AT_ONCE < 2**16
 
 
 def test_posts_without_pairs_have_no_cooccurrence():
@@ -120,8 +113,8 @@ def test_svd_signs_are_fixed_and_runs_repeat():
 
 
 def test_a_banded_matrix_is_the_matrix_whatever_is_dense(monkeypatch):
-    monkeypatch.setattr(svd, "ROWS", 7)
-    monkeypatch.setattr(svd, "TILE", 5)
+    monkeypatch.setattr(svd, "BAND_ROWS", 7)
+    monkeypatch.setattr(svd, "TILE_COLUMNS", 5)
     rng = np.random.default_rng(0)
     matrix = sp.random_array((33, 33), density=0.2, random_state=rng, dtype=np.float32).tocsr()
     matrix = matrix.tolil()
@@ -188,6 +181,22 @@ def test_nearest_gives_descending_cosines_and_the_tag_itself_among_them():
     assert list(cosines) == sorted(cosines, reverse=True)
 
 
+def test_a_tag_is_never_its_own_neighbor_and_the_last_bit_decides_nothing():
+    """Equal vectors but for a rounding error, so that a tag is not even the first of its kind."""
+    vecs = np.array([[1, 0], [1 + 2e-7, 0], [1 - 2e-7, 1e-8], [0.6, 0.8]], np.float32)
+    made = Dictionary(list("abcd"), vecs, np.arange(9, 5, -1), np.arange(4), np.ones(2))
+    for row, others in enumerate(("bcd", "acd", "abd", "abc")):
+        found = made.nearest(vecs[row], 3, but=row)
+        assert [tag for tag, _ in found] == list(others)
+    assert [tag for tag, _ in made.nearest(vecs[1], 2)] == ["a", "b"]  # equals by use
+    assert made.nearest(vecs[3], 9, but=3) == [("a", 0.6), ("b", 0.6), ("c", 0.6)]
+
+
+def test_no_pairs_are_refused():
+    with pytest.raises(BadInput, match="no two tags of the vocabulary meet"):
+        embed_vocabulary(vocabulary(3), cooccurrence([csr(np.eye(3))]))
+
+
 def test_unit_rows_leaves_its_argument_alone():
     given = np.array([[3.0, 4.0]])
     unit_rows(given)
@@ -207,5 +216,7 @@ def test_blocks_pass_unchanged_while_their_posts_are_tallied():
         sp.csr_matrix(np.array(rows, np.float32)) for rows in ([[1, 1], [0, 1]], [[0, 1]])
     ]
     held = np.zeros(2, np.int64)
-    assert all(a is b for a, b in zip(counts.tallied(iter(blocks), held), blocks, strict=True))
+    assert all(
+        a is b for a, b in zip(pair_counts.tallied(iter(blocks), held), blocks, strict=True)
+    )
     assert held.tolist() == [1, 3]

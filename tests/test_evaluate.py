@@ -12,8 +12,16 @@ import pytest
 from e6graph import PostGraph, evaluate
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.evaluate import plotting, protocol, recommending, report, searching, walking
-from e6graph.evaluate.__main__ import SECTIONS
-from e6graph.evaluate.methods import BETAS, K1, B, Exact, indicator, most_popular, popularity
+from e6graph.evaluate.methods import (
+    BM25_B,
+    BM25_K1,
+    RP3_BETAS,
+    ExactMethods,
+    indicator,
+    most_popular,
+    popularity,
+)
+from e6graph.recommend.ranking import Ranking
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def graph(built_index):
 
 @pytest.fixture(scope="module")
 def exact(graph):
-    return Exact(graph)
+    return ExactMethods(graph)
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +45,15 @@ def batch(graph):
 
 
 def test_summary_by_hand():
-    got = evaluate.summarise(np.array([0, 9, 10, 999, np.inf]))
+    got = evaluate.summarize(np.array([0, 9, 10, 999, np.inf]))
     assert got == pytest.approx([0.4, 0.6, 0.8, (1 + 1 / 10 + 1 / 11 + 1 / 1000) / 5])
 
 
 def test_overlap_with_popularity_and_coverage_by_hand():
     popular = np.array([True, True, False, False, False, False])
     first = [np.array([0, 2, 3]), np.array([2, 1]), np.zeros(0, np.int64)]
-    found = protocol.Outcome(np.array([0.0, 5.0, np.inf]), first, 2.5)
-    got = dict(zip(protocol.HEADER, found.figures(popular, 5), strict=True))
+    found = protocol.MethodResult(np.array([0.0, 5.0, np.inf]), first, 2.5)
+    got = dict(zip(protocol.METHOD_COLUMNS, found.figures(popular, 5), strict=True))
     assert got["popular"] == pytest.approx(2 / 5)  # posts 0 and 1 of five shown
     assert got["coverage"] == pytest.approx(4 / 5)  # posts 0 to 3 of five there are
     assert (got["@10"], got["ms"]) == (pytest.approx(2 / 3), 2.5)
@@ -60,7 +68,7 @@ def test_ties_are_broken_at_random_and_evenly():
 
 def test_queries_are_of_one_pool_and_never_hold_the_hidden_post():
     pools = [np.arange(10), np.array([20, 21]), np.array([30, 31, 32, 31])]
-    made = evaluate.pool_queries(pools, 40, size=5)
+    made = evaluate.judging_queries(pools, 40, size=5)
     assert len(made) == 40
     for rows, hidden in made:
         assert hidden not in rows and 2 <= len(rows) <= 5
@@ -70,13 +78,13 @@ def test_queries_are_of_one_pool_and_never_hold_the_hidden_post():
 
 
 def test_few_queries_come_of_pools_far_apart():
-    made = evaluate.pool_queries([np.arange(i, i + 3) for i in range(0, 90, 3)], 3)
+    made = evaluate.judging_queries([np.arange(i, i + 3) for i in range(0, 90, 3)], 3)
     assert [hidden // 30 for _, hidden in made] == [0, 1, 2]
 
 
 def test_no_pool_to_judge_by_is_said():
     with pytest.raises(BadInput, match="three members"):
-        evaluate.pool_queries([np.arange(2)])
+        evaluate.judging_queries([np.arange(2)])
 
 
 def test_a_perfect_score_is_a_perfect_figure():
@@ -98,7 +106,7 @@ def test_the_query_is_left_out_and_what_scores_nothing_is_not_shown():
 
 def test_a_post_that_is_not_named_is_not_found():
     queries = [(np.array([0]), 7), (np.array([1]), 4)]
-    found = protocol.judge_answers(lambda rows, seed: np.array([3, 4]), queries)
+    found = protocol.judge_lists(lambda rows, seed: np.array([3, 4]), queries)
     assert found.ranks.tolist() == [np.inf, 1]
 
 
@@ -154,7 +162,7 @@ def test_bm25_against_a_slow_one(graph, exact, batch):
         asked = Counter(tag for row in rows for tag in sets[row])
         line = []
         for tags in sets:
-            tf = (K1 + 1) / (1 + K1 * (1 - B + B * len(tags) / mean))
+            tf = (BM25_K1 + 1) / (1 + BM25_K1 * (1 - BM25_B + BM25_B * len(tags) / mean))
             idf = {t: math.log(1 + (len(sets) - held[t] + 0.5) / (held[t] + 0.5)) for t in tags}
             line.append(sum(asked[tag] * idf[tag] * tf for tag in tags))
         expected.append(line)
@@ -225,7 +233,8 @@ def test_a_part_left_out_changes_the_scores_of_a_copy_alone(graph, batch):
     whole = graph.ranking.score(rows, queries)
     for part in graph.ranking.parts:
         other = recommending.without(graph, part)
-        expected = graph.ranking.score(rows, queries, graph.ranking.parts | {part: 0.0})
+        parts = graph.ranking.parts | {part: 0.0}
+        expected = Ranking(graph.posts, parts).score(rows, queries)
         assert other.ranking.score(rows, queries) == pytest.approx(expected)
         found = other.recommend(posts=[int(graph.posts.ids[row]) for row in batch[0]], n=5)
         assert len(found) == 5
@@ -314,7 +323,7 @@ def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables, grap
         main
     )
     assert set(ablation) == {"all parts", *(f"without {part}" for part in graph.ranking.parts)}
-    assert any(name == f"RP³β, β {beta}" for name in main for beta in BETAS)
+    assert any(name == f"RP³β, β {beta}" for name in main for beta in RP3_BETAS)
 
 
 def test_on_the_demo_everything_is_above_what_it_is_to_be_above(demo, capsys):
@@ -380,12 +389,12 @@ def test_peers_that_are_not_there_are_left_out_and_named(
         monkeypatch.setitem(sys.modules, module, None)
     out = command(built_index, capsys, "--sections", "index")
     for package in ("hnswlib", "usearch", "faiss-cpu"):
-        assert f"{package} is not installed" in out
+        assert f"pip install {package} (requirements-bench.txt" in out
     assert "annoy, 32 trees" in out and "faiss IVF" not in out
     args = type("Args", (), {"queries": 20, "seed": 0, "quick": True})
-    scorers, notes = recommending.methods(graph, [], args)
+    scorers, notes = recommending.peers(graph, [], args)
     assert not any("ALS" in name or "item-kNN" in name for name in scorers)
-    assert "implicit is not installed" in " ".join(notes) and "--half" in " ".join(notes)
+    assert "pip install implicit" in " ".join(notes) and "--half" in " ".join(notes)
 
 
 def test_figures_are_drawn_and_say_what_they_need(built_index, capsys, tmp_path, monkeypatch):
@@ -405,15 +414,10 @@ def test_figures_are_drawn_and_say_what_they_need(built_index, capsys, tmp_path,
         )
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(E6GraphError, match="requirements-bench"):
-        plotting.save(report.Figure("name", "title", lambda axes: None), tmp_path)
+        plotting.save_figure(report.Figure("name", "title", lambda axes: None), tmp_path)
 
 
 def test_a_table_is_text_and_plain_json():
     made = report.Table("title", ("a", "b"), [("x", float("nan")), ("y", 0.5)], ["a note"])
     assert str(made).splitlines() == ["title", "a      b", "x    nan", "y  0.500", "a note"]
     assert made.as_json()["rows"] == [["x", None], ["y", 0.5]]
-
-
-def test_every_section_has_a_name_of_its_own():
-    names = [name for name, _ in SECTIONS]
-    assert len(set(names)) == len(names) >= 4

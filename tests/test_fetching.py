@@ -98,7 +98,7 @@ def test_what_the_site_has_not_is_asked_for_once_and_written_down(site, fetcher,
     assert fetcher.want(gone)
     until(lambda: not fetcher.want(gone))
     assert fetcher.want(there)
-    until(lambda: (tmp_path / "missing.txt").exists())  # once something came after it
+    until(lambda: fetching.read_missing(tmp_path))  # once something came after it
     assert (tmp_path / "missing.txt").read_text().split() == [gone.md5]
     again = Fetcher(tmp_path, site.url, **QUICK)
     assert not again.want(gone) and not again.want(there)

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -456,9 +457,7 @@ def test_a_deflate_stream_that_is_none_is_one_line(tmp_path):
     wrong[10] |= 6  # a block of type 3
     for before in (b"", path.read_bytes()):
         path.write_bytes(before + wrong)
-        with pytest.raises(
-            E6GraphError, match=r"posts\.csv\.gz: .*invalid block type.*: download"
-        ):
+        with pytest.raises(E6GraphError, match=r"posts\.csv\.gz: .*: download it again"):
             import_export(export, Store(tmp_path / "index"), progress=False)
 
 
@@ -467,7 +466,7 @@ def test_much_that_is_implied_is_written_in_more_row_groups(place, tmp_path, mon
     tables = csv_bytes(changed(implications=implications)(tmp_path))
     groups = []
     for most in (1, 2, 3, 10**9):
-        monkeypatch.setattr(postsimport, "IMPLIED", most)
+        monkeypatch.setattr(postsimport, "ROW_GROUP_IMPLIED", most)
         assert judge(place, tables) == ""
         groups.append(pq.ParquetFile(place / "index" / "posts.parquet").num_row_groups)
     assert groups == [3, 2, 2, 1]  # the three posts' tags imply 1, 3 and 1
@@ -549,6 +548,11 @@ def test_nothing_hangs_or_passes_two_gigabytes(tmp_path):
     places = [tmp_path / kind for kind in HEAVY]
     for directory, (make, _) in zip(places, HEAVY.values(), strict=True):
         make(directory)
+    start = time.process_time()
+    with gzip.open(places[list(HEAVY).index("rows without end")] / "posts.csv.gz") as file:
+        while file.read(1 << 20):
+            pass
+    usual = time.process_time() - start  # how long this machine takes over 256 MB of gzip
     command = [sys.executable, "-c", CHILD, *map(str, places)]
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=200)
@@ -557,4 +561,4 @@ def test_nothing_hangs_or_passes_two_gigabytes(tmp_path):
     for kind, line in zip(HEAVY, lines, strict=True):  # one line each
         peak, seconds, said = line.split("\t")
         assert re.search(HEAVY[kind][1], said), (kind, said)
-        assert int(peak) < 1024 and float(seconds) < 15, (kind, line)  # MiB; of the processor
+        assert int(peak) < 1024 and float(seconds) < 25 * usual, (kind, line)  # MiB; of CPU

@@ -506,8 +506,8 @@ def test_line_ends_quotes_and_a_byte_order_mark_do_not_matter(imported, tmp_path
 
 def test_rows_longer_than_a_read_and_files_of_several_batches(imported, tmp_path, monkeypatch):
     _, store = imported
-    monkeypatch.setattr("e6graph.hydrate.csvtables.BLOCK", 1024)
-    monkeypatch.setattr("e6graph.hydrate.posts.CHUNK", 3)
+    monkeypatch.setattr("e6graph.hydrate.csvtables.CSV_BLOCK", 1024)
+    monkeypatch.setattr("e6graph.hydrate.posts.ROW_GROUP", 3)
     posts = [row | {"description": '"\n' * 50} for row in POSTS]
     _, again = take(small(tmp_path / "export", posts=posts), tmp_path / "index")
     assert rows(again) == rows(store)
@@ -646,7 +646,7 @@ BROKEN = {
     ),
 }
 PACKED = {
-    "gzip that breaks off early": (truncated(LONG, 0.01), r"breaks off|ended|damaged"),
+    "gzip that breaks off early": (truncated(LONG, 0.01), r"csv\.gz: .*: download it again"),
     "gzip that breaks off half-way": (
         truncated(LONG, 0.5),
         r"(breaks off|damaged) at byte \d+",
@@ -656,7 +656,7 @@ PACKED = {
         r"(breaks off|damaged) at byte \d+",
     ),
     "gzip with a byte changed": (flipped(LONG), r"row \d+|(breaks off|damaged) at byte \d+"),
-    "no gzip at all": (b"id,md5\n1,2\n", r"[Nn]ot a gzipped file"),
+    "no gzip at all": (b"id,md5\n1,2\n", r"csv\.gz: .*: download it again"),
     "no byte at all": (b"", r"posts\.csv\.gz"),
 }
 
@@ -820,7 +820,7 @@ def test_tate_by_another_reading(tate, tate_store):
 
 def test_only_threads_of_python_read_a_file(tmp_path, monkeypatch):
     """One of Arrow's that asks for the interpreter while it shuts down ends the process."""
-    monkeypatch.setattr(csvtables, "BLOCK", 1 << 12)
+    monkeypatch.setattr(csvtables, "CSV_BLOCK", 1 << 12)
     path, readers = tmp_path / "a.csv", set()
 
     class Watched(io.BytesIO):
@@ -869,7 +869,7 @@ def test_blocks_end_with_rows_wherever_they_are_cut(tmp_path, monkeypatch, end):
     for mark in ("", "\ufeff"):
         path.write_bytes((mark + text.getvalue()).encode())
         for block in range(40, 200):
-            monkeypatch.setattr(csvtables, "BLOCK", block)
+            monkeypatch.setattr(csvtables, "CSV_BLOCK", block)
             read = pa.Table.from_batches(read_batches(path, columns))
             assert read["id"].to_pylist() == list(range(11))
             assert read["name"].to_pylist() == names
@@ -883,13 +883,13 @@ def test_blocks_end_with_rows_wherever_they_are_cut(tmp_path, monkeypatch, end):
         (f"1,{'a' * 61}\n2,b\n3,c\n", "byte 7: a row of 0 MB or more"),
         (f"1,{'a' * 100}\n2,b\n3,c\n", r"row 2 \(line 2\): longer than"),
         (f"1,b\n2,{'a' * 99}\n3,c\n", r"row 3 \(line 3\): longer than"),
-        ('1,"abc', "row 2 .line 2.: unexpected end of data"),
-        ('1,"abc\n2,b\n', "row 2 .line 2.: unexpected end of data"),
+        ('1,"abc', r"row 2 \(line 2\): .*: look for an unbalanced quote"),
+        ('1,"abc\n2,b\n', r"row 2 \(line 2\): .*: look for an unbalanced quote"),
         ("1,b\n" * 40 + '7,d"\n8,e\n', "byte 170: a quote within a field"),  # that of the d
     ],
 )
 def test_a_row_must_end_and_fit_a_block(tmp_path, monkeypatch, text, found):
-    monkeypatch.setattr(csvtables, "BLOCK", 64)
+    monkeypatch.setattr(csvtables, "CSV_BLOCK", 64)
     path = tmp_path / "a.csv"
     path.write_text("id,name\n" + text)
     batches = read_batches(path, {"id": pa.int64(), "name": pa.string()})
@@ -910,7 +910,7 @@ def test_a_row_must_end_and_fit_a_block(tmp_path, monkeypatch, text, found):
     ],
 )
 def test_what_is_wrong_with_a_header_or_below_a_mark(tmp_path, monkeypatch, text, found):
-    monkeypatch.setattr(csvtables, "BLOCK", 1 << 10)
+    monkeypatch.setattr(csvtables, "CSV_BLOCK", 1 << 10)
     path = tmp_path / "a.csv"
     path.write_text(text)
     with pytest.raises(BadInput, match=found):

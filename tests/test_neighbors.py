@@ -80,7 +80,7 @@ def test_an_annoy_of_another_layout_is_refused(tmp_path, post_ids, vectors, monk
         return np.zeros(items, [("descendants", "i4"), ("vector", "f4", (dim,))])
 
     monkeypatch.setattr(neighbors, "_nodes", shifted)
-    with pytest.raises(E6GraphError, match="another way"):
+    with pytest.raises(E6GraphError, match="in another way"):
         built(tmp_path / "x.ann", post_ids, vectors)
 
 
@@ -128,7 +128,7 @@ def test_a_stray_id_does_not_take_the_memory_of_all_between(tmp_path, vectors):
 ADD_UNDER_A_LIMIT = """
 import resource, sys
 import numpy as np
-from e6graph.neighbors import Builder
+from e6graph.graph.neighbors import Builder
 path, parts, limit = sys.argv[1], eval(sys.argv[2]), int(float(sys.argv[3]) * (12 + 4 * 16))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 builder = Builder(path, 16, 0)

@@ -16,10 +16,16 @@ import pytest
 from test_tags import write_gz
 
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, MissingArtifact
-from e6graph.normalize import __main__ as module
-from e6graph.normalize.captions import Cleaner
-from e6graph.normalize.config import Config, find_config, load_config, make_config
-from e6graph.normalize.spellings import make_tagset_normalizer
+from e6graph.normalize import (
+    Cleaner,
+    Config,
+    find_config,
+    folders,
+    load_config,
+    make_config,
+    make_tagset_normalizer,
+)
+from e6graph.normalize.__main__ import main
 from e6graph.tags.normalizer import tag_freq_to_rank
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -492,7 +498,7 @@ def contents(folder):
 
 
 def run(*args, index, config=os.devnull):
-    module.main([*map(str, args), "--data_dir", str(index), "-c", str(config)])
+    main([*map(str, args), "--data_dir", str(index), "-c", str(config)])
 
 
 def test_in_place(index, folder, capsys):
@@ -580,7 +586,7 @@ def test_a_write_that_fails_leaves_the_file(index, folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     before = contents(folder)
-    monkeypatch.setattr(module, "write_atomic", fail)
+    monkeypatch.setattr(folders, "write_atomic", fail)
     with pytest.raises(E6GraphError, match=r"cannot write .*a\.txt: No space left on device"):
         run(folder, "-f", index=index)
     assert contents(folder) == before
@@ -639,9 +645,18 @@ def test_as_a_program(index, folder, tmp_path):
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "run hydrate_data.py first" in done.stderr
+    assert done.stderr.startswith("e6graph.normalize: ")
     (folder / "normalize.toml").write_text("use_underscores = true")
     done = subprocess.run(
         [*command, str(index), "-f"], capture_output=True, text=True, cwd=ROOT, input=""
     )
     assert done.returncode == 0 and f"config: {folder / 'normalize.toml'}" in done.stdout
     assert (folder / "deep" / "er" / "b.caption").read_text() == "fox, my_oc\n"
+
+
+def test_help_says_how_it_is_called_and_what_is_read(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "python -m e6graph.normalize" in text and "(default: index)" in text
+    assert "(default: None)" not in text and "(default: [])" not in text

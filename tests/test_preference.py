@@ -5,7 +5,13 @@ import pytest
 
 from e6graph import PostGraph
 from e6graph.recommend import preference as module
-from e6graph.recommend.preference import Judgment, Preference, candidates, choose, features
+from e6graph.recommend.preference import (
+    Judgment,
+    Preference,
+    candidates,
+    choose,
+    taste_features,
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +35,21 @@ def gaussian_process(graph, judgments, rows):
     tags, words = len(graph.ranking.idf), graph.dictionary
 
     def kernel(a, b):
-        left, right = (features(graph.ranking, np.array(r)).toarray() for r in (a, b))
+        left, right = (taste_features(graph.ranking, np.array(r)).toarray() for r in (a, b))
         meaning = (left[:, words.tag_ids] @ words.vecs) @ (
             right[:, words.tag_ids] @ words.vecs
         ).T
-        own = module.TAGS * left[:, :tags] @ right[:, :tags].T
+        own = module.TAG_VARIANCE * left[:, :tags] @ right[:, :tags].T
         return (
             own
-            + module.LEVEL * np.outer(left[:, tags], right[:, tags])
-            + module.MEANING * meaning
+            + module.LEVEL_VARIANCE * np.outer(left[:, tags], right[:, tags])
+            + module.MEANING_VARIANCE * meaning
         )
 
     judged = [one.row for one in judgments]
-    noise = np.diag([module.NOISE * 2 ** (one.age / module.HALF_LIFE) for one in judgments])
+    noise = np.diag(
+        [module.JUDGED_NOISE * 2 ** (one.age / module.HALF_LIFE) for one in judgments]
+    )
     gain = kernel(rows, judged) @ np.linalg.inv(kernel(judged, judged) + noise)
     told = np.array([one.value for one in judgments]) - module.BASE
     return module.BASE + gain @ told, kernel(rows, rows) - gain @ kernel(judged, rows)
@@ -62,17 +70,17 @@ def test_draws_have_its_mean_and_covariance(graph):
     rows, said = np.arange(0, 60, 15), judgments(graph)
     mean, covariance = gaussian_process(graph, said, rows)
     made, rng = taste(graph, said), np.random.default_rng(0)
-    drawn = np.array([made.sample(rows, rng) for _ in range(4000)])
+    drawn = np.array([made.score(rows, made.weights(rng)) for _ in range(4000)])
     assert drawn.mean(0) == pytest.approx(mean, abs=0.06)
     assert np.cov(drawn.T) == pytest.approx(covariance, abs=0.08)
-    calm = np.array([made.sample(rows, rng, 0.1) for _ in range(500)])
+    calm = np.array([made.score(rows, made.weights(rng, 0.1)) for _ in range(500)])
     assert calm.std(0) == pytest.approx(0.1 * np.sqrt(np.diag(covariance)), rel=0.25)
 
 
 def test_nothing_known_is_the_prior(graph):
     rows = np.arange(9)
     assert taste(graph, []).mean(rows) == pytest.approx(np.full(9, module.BASE))
-    assert taste(graph, []).tags()[0].size == 0
+    assert taste(graph, []).telling() == ([], [])
 
 
 def test_one_dislike_lowers_what_is_like_it_at_once(graph):
@@ -89,10 +97,11 @@ def test_old_and_surplus_judgments_count_less_and_not_at_all(graph, monkeypatch)
         for age in (0, 300)
     )
     assert module.BASE < old < 0 < new or module.BASE < old < new
-    monkeypatch.setattr(module, "LATEST", 2)
+    monkeypatch.setattr(module, "LATEST_JUDGMENTS", 2)
     said = judgments(graph)
     rows = np.arange(20)
-    assert np.array_equal(taste(graph, said).mean(rows), taste(graph, said[1:]).mean(rows))
+    expected = taste(graph, said[1:]).mean(rows)
+    assert taste(graph, said).mean(rows) == pytest.approx(expected)
 
 
 def test_a_liked_tag_is_found_within_a_few_clicks(graph):

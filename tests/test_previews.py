@@ -6,10 +6,10 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from http_server import Answer, serving
+from http_server import Answer, Clock, serving
 
 from e6graph.errors import BadInput, DownloadError
-from e6graph.hydrate import previews
+from e6graph.hydrate import client, previews
 from e6graph.hydrate.previews import PreviewCounts, fetch_previews, preview_path, preview_url
 
 MD5S = [hashlib.md5(str(number).encode()).hexdigest() for number in range(40)]
@@ -28,7 +28,7 @@ def address(md5: str) -> str:
 
 
 def fetch(site, root, md5s, **options) -> PreviewCounts:
-    settings = {"delay": 0, "backoff": 0.001, "timeout": (2, 2), "user_agent": "tester"}
+    settings = {"delay": 0, "backoff": 0.001, "timeout": (10, 10), "user_agent": "tester"}
     return fetch_previews(md5s, root, site.url, **(settings | options))
 
 
@@ -93,12 +93,23 @@ def test_limits(site, tmp_path):
     assert len(site.asked) == 6
 
 
-def test_the_delay_holds_over_all_connections(site, tmp_path):
+def test_the_delay_holds_over_all_connections(site, tmp_path, monkeypatch):
+    clock = Clock(frozen=True)
+    monkeypatch.setattr(client, "time", clock)
     for md5 in MD5S[:6]:
         site.put(address(md5), Answer(PICTURE))
-    assert fetch(site, tmp_path, MD5S[:6], delay=0.1).fetched == 6
-    times = sorted(asked.when for asked in site.asked)
-    assert times[-1] - times[0] >= 0.4
+    assert fetch(site, tmp_path, MD5S[:6], delay=10).fetched == 6
+    assert sorted(clock.slept) == [0, 10, 20, 30, 40, 50]
+
+
+def test_a_site_that_wants_a_long_rest_gets_it(site, tmp_path):
+    busy = Answer(status=429, headers={"Retry-After": "7200"})
+    site.put(address(MD5S[0]), Answer(PICTURE))
+    for md5 in MD5S[1:]:
+        site.put(address(md5), busy)
+    with pytest.raises(DownloadError, match="status 429, the site asks to wait 120 minutes"):
+        fetch(site, tmp_path, MD5S, connections=1)
+    assert len(site.asked) == 2 and preview_path(tmp_path, MD5S[0]).is_file()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from e6graph.chat import profiles as module
 from e6graph.chat.profiles import Profiles
 from e6graph.errors import BadArtifact, BadInput, E6GraphError
-from e6graph.recommend.profile import Profile
+from e6graph.recommend.personal import Profile
 
 ROOT = Path(__file__).parents[1]
 

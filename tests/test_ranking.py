@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from e6graph import PostGraph
-from e6graph.recommend.ranking import WEIGHTS, Query
-from e6graph.recommend.sizes import Sizes
-from e6graph.tags.vocabulary import RATING_TAGS
+from e6graph.recommend.ranking import Query, Sizes
+from e6graph.tags.categories import RATING_TAGS
 
 
 class Board:
@@ -22,10 +21,6 @@ class Board:
 @pytest.fixture(scope="module")
 def ranking(built_index):
     return PostGraph.open(built_index, "sqe", None).ranking
-
-
-def only(name):
-    return {part: float(part == name) for part in WEIGHTS}
 
 
 def test_a_shared_rare_size_says_its_share_of_the_board():
@@ -58,15 +53,15 @@ def test_likeness_to_one_post_is_the_tfidf_cosine(ranking):
         return made / np.linalg.norm(made)
 
     expected = [vector(row) @ vector(3) for row in rows]
-    got = ranking.score(rows, [ranking.query_of(3)], only("likeness"))
+    got = ranking.parts_of(rows, [ranking.query_of(3)])["likeness"]
     assert got == pytest.approx(expected, abs=1e-5)
 
 
 def test_likeness_to_several_is_the_mean_of_the_lower_half(ranking):
     rows, queries = np.arange(50), [ranking.query_of(row) for row in (60, 61, 62, 63)]
-    each = np.array([ranking.score(rows, [query], only("likeness")) for query in queries])
+    each = np.array([ranking.parts_of(rows, [query])["likeness"] for query in queries])
     expected = np.sort(each, axis=0)[:2].mean(0)
-    assert ranking.score(rows, queries, only("likeness")) == pytest.approx(expected, abs=1e-9)
+    assert ranking.parts_of(rows, queries)["likeness"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_walk_is_the_exact_one_hop_walk(ranking):
@@ -79,13 +74,13 @@ def test_walk_is_the_exact_one_hop_walk(ranking):
             weight / sum(draw.values()) / ranking.counts[tag]
         )
     expected = np.sqrt(reached / reached.max())
-    assert ranking.score(rows, [query], only("walk")) == pytest.approx(expected, abs=1e-9)
+    assert ranking.parts_of(rows, [query])["walk"] == pytest.approx(expected, abs=1e-9)
 
 
 def test_artist_is_the_idf_of_shared_artists(ranking):
     artist = next(t for t in range(len(ranking.idf)) if ranking.posts.categories[t] == 1)
     row = int(ranking.posts.rows_with[artist][0])
-    got = ranking.score(np.arange(len(ranking.posts)), [ranking.query_of(row)], only("artist"))
+    got = ranking.parts_of(np.arange(len(ranking.posts)), [ranking.query_of(row)])["artist"]
     theirs = [t for t in ranking.posts.tags_of[row] if ranking.posts.categories[t] == 1]
     expected = np.zeros(len(ranking.posts))
     for tag in theirs:
@@ -108,7 +103,7 @@ def test_bm25_of_two_posts_is_that_of_the_lesser_over_the_largest(ranking):
         return total * 2.2 / (1 + 1.2 * (0.25 + 0.75 * lengths[row] / mean))
 
     expected = np.array([min(bm25(row, 5), bm25(row, 6)) for row in range(n)])
-    got = ranking.score(np.arange(n), [ranking.query_of(5), ranking.query_of(6)], only("bm25"))
+    got = ranking.parts_of(np.arange(n), [ranking.query_of(5), ranking.query_of(6)])["bm25"]
     assert got == pytest.approx(expected / expected.max(), rel=1e-6)
 
 

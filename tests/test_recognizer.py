@@ -18,20 +18,26 @@ from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
 from e6graph.pictures import kernel_ridge
-from e6graph.pictures.examples import Candidates, Examples, families, hold_out, read_examples
+from e6graph.pictures.examples import (
+    Candidates,
+    Examples,
+    hold_out,
+    number_families,
+    read_examples,
+)
 from e6graph.pictures.features import (
-    BLOCKS,
+    N_FEATURES,
+    PARTS,
     SIDE,
-    WIDTH,
-    features,
     open_picture,
     phash,
+    picture_features,
     raster,
     read_rasters,
 )
 from e6graph.pictures.recognizer import (
     Recognizer,
-    judge,
+    judge_recognizer,
     mean_average_precision,
     precision,
     train,
@@ -243,13 +249,13 @@ def test_the_hash_forgives_a_degree_and_not_ninety():
 
 # -- features --------------------------------------------------------------------------------------
 def parts(row):
-    return dict(zip(BLOCKS, np.split(row, np.cumsum(list(BLOCKS.values()))[:-1]), strict=True))
+    return dict(zip(PARTS, np.split(row, np.cumsum(list(PARTS.values()))[:-1]), strict=True))
 
 
 def test_dct_of_flat_and_of_one_wave_by_hand():
     flat = np.empty((1, SIDE, SIDE, 3), np.uint8)
     flat[:] = (255, 0, 0)
-    dct = parts(features(flat)[0])["dct"]
+    dct = parts(picture_features(flat)[0])["dct"]
     # an orthonormal 32 × 32 DCT has 32 × mean at frequency 0; Y .299, Cb −.168736, Cr .5 of 255
     expected = np.zeros(272)
     expected[[0, 144, 208]] = 32 * 255 * np.array([0.299, -0.168736, 0.5])
@@ -258,7 +264,7 @@ def test_dct_of_flat_and_of_one_wave_by_hand():
     x = np.arange(32)
     wave = 128 + 100 * np.cos(np.pi * (2 * x + 1) * 3 / 64)
     picture = np.tile(np.repeat(wave.round(), 2)[None, :, None], (SIDE, 1, 3)).astype(np.uint8)
-    luma = parts(features(picture[None])[0])["dct"][:144].reshape(12, 12)
+    luma = parts(picture_features(picture[None])[0])["dct"][:144].reshape(12, 12)
     # amplitude × √(32/2) along, × √32 across
     assert luma[0, 3] == pytest.approx(100 * np.sqrt(16 * 32), abs=4)
     luma[0, [0, 3]] = 0
@@ -268,7 +274,7 @@ def test_dct_of_flat_and_of_one_wave_by_hand():
 def test_colors_and_gradients_of_a_half_black_half_white_picture():
     picture = np.zeros((1, SIDE, SIDE, 3), np.uint8)
     picture[:, :, 28:] = 255  # inside the fourth column of cells
-    found = parts(features(picture)[0])
+    found = parts(picture_features(picture)[0])
     colors = found["color"].copy()
     assert colors[0] == pytest.approx(np.sqrt(28 / 64))
     assert colors[-1] == pytest.approx(np.sqrt(36 / 64))
@@ -283,12 +289,12 @@ def test_colors_and_gradients_of_a_half_black_half_white_picture():
 def test_features_have_one_shape_whatever_the_batch():
     rng = np.random.default_rng(0)
     rasters = rng.integers(0, 256, (130, SIDE, SIDE, 3), dtype=np.uint8)
-    together = features(rasters)
-    assert together.shape == (130, WIDTH) and together.dtype == np.float32
-    assert np.allclose(together[129], features(rasters[129:])[0], atol=1e-4)
-    assert features(rasters[:0]).shape == (0, WIDTH)
+    together = picture_features(rasters)
+    assert together.shape == (130, N_FEATURES) and together.dtype == np.float32
+    assert np.allclose(together[129], picture_features(rasters[129:])[0], atol=1e-4)
+    assert picture_features(rasters[:0]).shape == (0, N_FEATURES)
     extremes = np.concatenate([rasters[:1] * 0, rasters[:1] * 0 + 255])
-    assert np.isfinite(features(extremes)).all()
+    assert np.isfinite(picture_features(extremes)).all()
 
 
 def test_broken_files_are_told_apart_and_the_rest_keeps_its_order(tmp_path):
@@ -297,7 +303,7 @@ def test_broken_files_are_told_apart_and_the_rest_keeps_its_order(tmp_path):
         Image.new("RGB", (9, 9), (i * 50,) * 3).save(path)
     paths[1].write_bytes(b"")
     paths[3].unlink()
-    rasters, broken = read_rasters(paths, progress=False)
+    rasters, broken = read_rasters(paths)
     assert rasters[:, 0, 0, 0].tolist() == [0, 100, 200]
     assert [k for k, _ in broken] == [1, 3] and "empty" in broken[0][1]
 
@@ -380,7 +386,7 @@ def test_precision_and_average_precision_by_hand():
 def test_families_follow_chains_and_absent_parents():
     ids = np.array([1, 2, 3, 10, 11, 20])
     parents = np.array([2, 3, -1, 99, 99, -1])
-    found = families(ids, parents)
+    found = number_families(ids, parents)
     assert found[0] == found[1] == found[2] and found[3] == found[4]
     assert len(set(found.tolist())) == 3
 
@@ -461,7 +467,7 @@ def solved(world, tmp_path_factory):
 @pytest.fixture(scope="module")
 def examples(world):
     store = Store(world[0] / "index")
-    return read_examples(store, Candidates.of(store), world[0] / "previews", progress=False)[0]
+    return read_examples(store, Candidates.of(store), world[0] / "previews")[0]
 
 
 def test_it_names_new_shapes(solved):
@@ -512,7 +518,7 @@ def test_the_attenuator_is_applied_where_there_is_one(solved, copy):
 
 
 def test_it_beats_the_prior_and_the_original(examples):
-    rows, tags = judge(examples)
+    rows, tags = judge_recognizer(examples)
     figures = {name: (p5, ap) for name, p5, ap in rows}
     assert tags >= 8
     # 4 of 5 can be right, since a post has four tags that a picture shows
@@ -533,7 +539,7 @@ def test_confidence_is_as_often_right_as_it_says(examples):
 
 
 def test_fewer_landmarks_still_tell_the_shapes_apart(examples):
-    rows, _ = judge(examples, landmarks=60)
+    rows, _ = judge_recognizer(examples, landmarks=60)
     assert rows[-1][2] > 0.8
 
 
@@ -568,7 +574,7 @@ def test_one_picture_and_a_batch_agree(solved):
     _, found = solved
     rng = np.random.default_rng(0)
     pictures = [draw(color, "disc", rng) for color in COLORS]
-    rows = features(np.stack([raster(picture) for picture in pictures]))
+    rows = picture_features(np.stack([raster(picture) for picture in pictures]))
     for k, picture in enumerate(pictures):
         assert np.allclose(found.embed(picture), found.vectors(rows)[k], atol=1e-4)
         likeliest = found.confidences(rows)[k].max()
@@ -619,7 +625,9 @@ def test_labels_and_families_belong_to_their_pictures(world, examples):
         held = {examples.names[c] for c in examples.labels[k].indices}
         assert held == set(row["tag_string"].split())
         picture = open_picture(preview_path(root / "previews", row["md5"]))
-        assert np.allclose(features(raster(picture)[None])[0], examples.rows[k], atol=1e-3)
+        assert np.allclose(
+            picture_features(raster(picture)[None])[0], examples.rows[k], atol=1e-3
+        )
     for k, number in enumerate(examples.families.tolist()):
         family.setdefault(number, []).append(by_md5[md5s[int(rows[k])]])
     twins = [members for members in family.values() if len(members) > 1]
@@ -664,8 +672,32 @@ def test_without_pictures_it_says_so_and_leaves_the_old_artifact(solved, copy, c
         status = cli.run(lambda options=options: solve_recognizer.main([*arguments, *options]))
         error = capsys.readouterr().err
         assert status == 1 and error.count("\n") == 1
-        assert "has no preview of any of the 285 posts rated s" in error
+        assert (
+            f"{copy / 'nothing'} (no such directory) has no preview of any of the 285" in error
+        )
     assert (copy / "index" / "recognizer.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--seed", "-1"],
+        ["--seed", "x"],
+        ["--delay", "nan"],
+        ["--delay", "inf"],
+        ["--delay", "-1"],
+        ["--limit-minutes", "-2"],
+        ["--limit-minutes", "nan"],
+        ["--sample", "0"],
+        ["--sample", "99999999999"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_out_of_their_range_are_refused_by_name(solved, option, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        solve(solved[0], *option)
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2 and f"argument {option[0]}:" in error
 
 
 def test_on_an_empty_index_it_names_the_script_to_run_first(tmp_path, copy):
@@ -739,7 +771,7 @@ def test_too_little_to_learn_from_is_said(examples):
     alone.families[:] = 1
     assert train(alone).names.size
     with pytest.raises(BadInput, match="too few families"):
-        judge(alone)
+        judge_recognizer(alone)
 
 
 # -- real pictures ---------------------------------------------------------------------------------
@@ -753,9 +785,9 @@ def test_openmoji_without_variants(openmoji, tmp_path):
     store = Store(tmp_path)
     candidates = Candidates.of(store)
     _, first = np.unique(candidates.families, return_index=True)
-    found, broken = read_examples(store, candidates.take(first), openmoji, progress=False)
+    found, broken = read_examples(store, candidates.take(first), openmoji)
     assert len(found.rows) > 2000 and not broken
-    rows, tags = judge(found)
+    rows, tags = judge_recognizer(found)
     figures = {name: (p5, ap) for name, p5, ap in rows}
     assert tags > 150
     assert figures["recognizer"][0] >= 0.70 and figures["recognizer"][1] >= 0.52

@@ -2,14 +2,18 @@
 
 import gc
 import shutil
+import types
 import warnings
 import weakref
+from functools import cached_property
 
 import numpy as np
 import pytest
 
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost, UnknownTag
+from e6graph.recommend import Profile
+from e6graph.recommend.board import NARROWED_KEPT
 from e6graph.tags.categories import CATEGORIES
 
 
@@ -164,8 +168,9 @@ def test_unknown_tags_name_the_nearest_and_partly_unknown_ones_warn(graph):
     tag = graph.posts.names[10]
     with pytest.raises(UnknownTag, match=tag):
         graph.recommend(tags=[tag + "x"])
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="left out") as warned:
         assert graph.recommend(tags=[tag, tag + "x"], n=3)
+    assert warned[0].filename == __file__  # where the caller can mend it
     with pytest.raises(UnknownTag):
         graph.embed_tags(["qqqqqqqq"])
 
@@ -209,7 +214,7 @@ def test_embed_tags_is_a_unit_vector_near_the_posts_that_hold_them(graph):
 
 def test_neighbors_agree_with_exact_search(everything):
     graph = everything
-    vectors = np.array([graph._near.vector(int(i)) for i in graph.posts.ids])
+    vectors = np.array([graph.catalog.neighbors.vector(int(i)) for i in graph.posts.ids])
     hits = 0
     for row in range(0, len(vectors), 10):
         exact = np.sort(np.delete(vectors @ vectors[row], row))[-10:]
@@ -277,7 +282,7 @@ def test_on_tate_recommend_finds_the_hidden_pool_member(tate_index):
     pools = [
         np.searchsorted(graph.posts.ids, p) for p in graph.posts.pools["post_ids"].to_pylist()
     ]
-    queries = evaluate.pool_queries(pools, 300)
+    queries = evaluate.judging_queries(pools, 300)
     rows = evaluate.baselines(graph)
     tfidf = evaluate.judge(rows["TF-IDF cosine"], queries)
     popular = evaluate.judge(rows["popularity"], queries)
@@ -318,7 +323,80 @@ def test_narrowed_boards_are_kept_and_not_without_end(everything):
     for k in range(1, 40):
         everything.narrowed("s", f"id:{k}")
     assert everything.narrowed("s", "id:0") is not first
-    assert len(everything._narrowed) == 32
+    assert len(everything._narrowed) == NARROWED_KEPT
+
+
+def ask_everything(graph):
+    """Call whatever makes a graph keep something."""
+    graph.warm()
+    posts = shown(graph)
+    for over in ("tags", "pools", "neighbors"):
+        graph.walk(posts, over)
+    graph.personal(Profile(liked=posts, enjoys=["moss"]))
+    graph.suggest_tags(["moss"])
+    graph.complete("*o*")
+    assert graph.shown.any()
+
+
+def reachable(*roots):
+    """All objects that some objects lead to, by id; plain values and code are left out."""
+    found, ahead = {}, list(roots)
+    while ahead:
+        one = ahead.pop()
+        plain = (type, types.ModuleType, str, bytes, int, float, bool, type(None), np.dtype)
+        if id(one) in found or isinstance(one, plain):
+            continue
+        found[id(one)] = one
+        if isinstance(one, types.FunctionType):  # not its globals
+            ahead += [cell.cell_contents for cell in one.__closure__ or ()]
+        elif isinstance(one, np.ndarray):
+            ahead.append(one.base)
+        else:
+            ahead += gc.get_referents(one)
+    return found
+
+
+def test_boards_share_nothing_that_depends_on_what_may_be_shown(everything):
+    wide = everything.narrowed("sqe", "owl")
+    narrow = wide.narrowed("s", "fox")
+    for graph in (wide, narrow):
+        ask_everything(graph)
+    shared = reachable(wide.catalog)
+    assert narrow.catalog is wide.catalog and id(wide.posts) in shared
+
+    own = {name: value for name, value in vars(wide).items() if name != "_narrowed"}
+    of_wide = reachable(*own.values()).keys() - shared.keys()
+    of_narrow = reachable(narrow).keys() - shared.keys()
+    for graph, found in ((wide, of_wide), (narrow, of_narrow)):
+        assert {id(graph.allowed), id(graph.shown), id(graph._completer)} <= found
+    assert not of_wide & of_narrow
+    arrays = [one for one in shared.values() if isinstance(one, np.ndarray)]
+    assert len(arrays) > 20  # the catalog was looked through
+    for graph in (wide, narrow):
+        for own in (graph.allowed, graph.shown):
+            assert not any(np.array_equal(one, own) for one in arrays)
+
+
+class Extended(PostGraph):
+    """Keeps one thing more, as somebody may add it."""
+
+    @cached_property
+    def visible_ids(self):
+        return self.posts.ids[self.allowed].tolist()
+
+
+def test_what_a_subclass_keeps_is_made_anew_for_a_narrowed_board(built_index):
+    wide = Extended.open(built_index, "sqe", None)
+    assert len(wide.visible_ids) == wide.allowed.sum()
+    narrow = wide.narrowed("s", "fox")
+    assert type(narrow) is Extended
+    assert narrow.visible_ids == [i for i in wide.visible_ids if narrow.visible(i)]
+    assert 0 < len(narrow.visible_ids) < len(wide.visible_ids)
+
+
+def test_what_may_be_shown_cannot_be_changed(everything):
+    with pytest.raises(ValueError, match="read-only"):
+        everything.allowed[0] = False
 
 
 # -- names while they are typed --------------------------------------------------------------------
@@ -349,7 +427,8 @@ def test_telling_tags_belong_and_are_not_what_everything_has(graph):
 
 def test_no_warning_in_ordinary_use(graph):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        for ours in (UserWarning, RuntimeWarning):  # others are of libraries that will change
+            warnings.simplefilter("error", ours)
         graph.recommend(posts=shown(graph), n=5)
         graph.suggest_tags([graph.posts.names[10]])
 
@@ -360,11 +439,10 @@ def test_an_index_is_let_go_of_at_once(built_index):
     gc.disable()
     try:
         graph = PostGraph.open(built_index)
-        graph.warm()
-        graph.narrowed("s", "fox")
-        graph.walk([int(graph.posts.ids[graph.allowed.argmax()])])
-        gone = weakref.ref(graph)
+        ask_everything(graph)
+        ask_everything(graph.narrowed("s", "fox"))
+        gone = [weakref.ref(graph), weakref.ref(graph.catalog), weakref.ref(graph.posts)]
         del graph
-        assert gone() is None
+        assert [one() for one in gone] == [None, None, None]
     finally:
         gc.enable()

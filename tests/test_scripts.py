@@ -10,8 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
-import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -37,7 +35,8 @@ NEEDS = {  # on an empty index
     "solve_attenuator.py": "run embed_tags.py first",
     "construct_index.py": "run embed_tags.py first",
 }
-ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"}
+ENVIRONMENT = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+PATIENCE = 600  # seconds: ends a script that hangs; no machine is so slow
 
 
 def start(script, *args, **options):
@@ -56,16 +55,15 @@ def start(script, *args, **options):
 def run(script, *args):
     """(exit status, stdout, stderr) of a script in a process of its own."""
     process = start(script, *args)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 
 def one_line(err):
-    """The last line of stderr, after checking that it is the only one but for progress bars."""
+    """The only line of stderr: progress bars do not show where stderr is no terminal."""
     lines = [text for text in re.split(r"[\r\n]", err) if text.strip()]
-    said = [text for text in lines if not re.search(r"\| *\d+/|\d+(it|posts|%)|posts: 0", text)]
-    assert len(said) == 1 and "Traceback" not in err, err
-    return said[0]
+    assert len(lines) == 1 and "Traceback" not in err, err
+    return lines[0]
 
 
 def snapshot(index):
@@ -155,18 +153,6 @@ def test_a_stage_on_an_empty_index_names_the_script_to_run_first(tmp_path, scrip
         assert list(tmp_path.iterdir()) == []  # and leaves nothing behind
 
 
-@pytest.mark.parametrize("script", [*STAGES, "solve_recognizer.py", "bot.py"])
-def test_help_shows_every_default(script):
-    status, out, err = run(script, "--help")
-    assert status == 0 and err == ""
-    options = re.split(r"\n  (?=-)", out.partition("\noptions:\n")[2])
-    assert len(options) > 3
-    for option in options:
-        if "--help" not in option:
-            assert "(default: " in " ".join(option.split()), option
-    assert "the index directory (default: index)" in out
-
-
 def test_hydrate_says_what_is_wrong_with_its_source(tmp_path):
     (tmp_path / "file").write_text("")
     for given, said in (
@@ -232,7 +218,7 @@ def test_wrong_options_are_refused_and_named(built_index, script, capsys, tmp_pa
         assert caught.value.code == 2
         said = capsys.readouterr().err.splitlines()[-1]
         name = re.findall(r"--\S+", wrong)[-1]
-        assert f"error: argument {name}" in said, said
+        assert re.search(rf"{name}(?![\w-])", said), said
     assert snapshot(index) == before
 
 
@@ -446,80 +432,62 @@ def artifacts(index):
     }
 
 
+def run_killed_at(moment, index, script, planted):
+    """A script ended by SIGKILL at a step of its work (see kill_at.py): exit status and stderr."""
+    command = [sys.executable, ROOT / "tests" / "kill_at.py", moment, index, ROOT / script]
+    command += arguments(script, index, planted)
+    done = subprocess.run(
+        list(map(str, command)), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.fixture
+def another_board(planted, tmp_path):
+    """The export for each script: hydrate_data.py reads another, so that every file changes."""
+    other = planted_export(tmp_path / "export", posts=300, seed=4)
+    return {script: other if script == "hydrate_data.py" else planted for script in STAGES}
+
+
 @pytest.mark.parametrize("script", STAGES)
-def test_killed_at_random_moments_it_leaves_old_or_new_whole(
-    planted, built_index, tmp_path, script
+def test_killed_at_any_step_it_leaves_old_or_new_whole(
+    another_board, built_index, tmp_path, script
 ):
-    """SIGKILL at three moments between the imports and the end; the next run succeeds."""
+    """Killed early, midway and late in the same index; the next run succeeds."""
     index, done = tmp_path / "index", tmp_path / "done"
     shutil.copytree(built_index, index)
     shutil.copytree(built_index, done)
-    if script == "hydrate_data.py":  # from another board, so that every file changes
-        planted = planted_export(tmp_path / "export", posts=300, seed=4)
-    begun = time.perf_counter()
-    assert run(script, *arguments(script, done, planted))[0] == 0
-    length = time.perf_counter() - begun
+    status, err = run_killed_at("never", done, script, another_board[script])
+    assert status == 0, err
+    steps = int(err.split()[-1])
+    assert steps > 15
     old, new = artifacts(index), artifacts(done)
     assert old != new
     rng = random.Random(script)
-    killed = 0
-    for moment in range(3):
-        process = start(script, *arguments(script, index, planted))
-        time.sleep(length * (0.35 + 0.55 * (moment + rng.random()) / 3))
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        killed += process.returncode == -signal.SIGKILL
+    for third in range(3):
+        step = steps * third // 3 + rng.randrange(steps // 3)
+        status, err = run_killed_at(step, index, script, another_board[script])
+        assert status == -signal.SIGKILL, f"step {step} of {steps}: {err}"
         Store(index)
-        assert artifacts(index) in (old, new)
-    assert killed
-    assert run(script, *arguments(script, index, planted))[0] == 0
+        assert artifacts(index) in (old, new), f"step {step} of {steps}"
+    assert run(script, *arguments(script, index, another_board[script]))[0] == 0
     assert artifacts(index) == new
     assert not [p.name for p in index.iterdir() if p.name.startswith(".") and p.name != ".lock"]
 
 
-KILLED_AT = textwrap.dedent("""
-    import os, runpy, signal, sys
-    moment, script, sys.argv = sys.argv[1], sys.argv[2], sys.argv[2:]
-    real, journal = os.replace, []
-    def replace(source, target):
-        journal.append(str(target).endswith(".journal.json"))
-        second = any(journal[:-2]) and not journal[-2]
-        if journal[-1] and moment == "the journal" or second and moment == "the second rename":
-            os.kill(os.getpid(), signal.SIGKILL)
-        real(source, target)
-    os.replace = replace
-    runpy.run_path(script, run_name="__main__")
-""")
-
-
-@pytest.mark.parametrize("moment", ["the journal", "the second rename"])
+@pytest.mark.parametrize("moment", ["journal", "second rename"])
 @pytest.mark.parametrize("script", STAGES)
 def test_killed_at_the_moments_chance_seldom_meets(
-    planted, built_index, tmp_path, script, moment
+    another_board, built_index, tmp_path, script, moment
 ):
     """Before the journal is there the old set stays; after it, whoever opens finishes the new."""
     index = tmp_path / "index"
     shutil.copytree(built_index, index)
     old = artifacts(index)
-    if script == "hydrate_data.py":
-        planted = planted_export(tmp_path / "export", posts=300, seed=4)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            KILLED_AT,
-            moment,
-            ROOT / script,
-            *map(str, arguments(script, index, planted)),
-        ],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    status, err = run_killed_at(moment, index, script, another_board[script])
+    assert status == -signal.SIGKILL, err
     store = Store(index)
-    assert (artifacts(index) == old) == (moment == "the journal")
+    assert (artifacts(index) == old) == (moment == "journal")
     store.check(MAKES[script])
 
 
@@ -573,7 +541,7 @@ def test_a_reader_that_goes_away_is_no_error(planted, tmp_path):
     )
     process.stdout.close()
     err = process.stderr.read()
-    assert process.wait(60) == 141
+    assert process.wait(PATIENCE) == 141
     assert "Error" not in err and "Exception" not in err, err
     assert (tmp_path / "index" / "posts.parquet").exists()
 
@@ -595,5 +563,5 @@ def test_a_report_gives_size_and_time(tmp_path, capsys):
     (tmp_path / "file").write_bytes(bytes(2_500_000))
     cli.Report().wrote(tmp_path / "file", "3 × 4")
     out = capsys.readouterr().out
-    assert re.fullmatch(rf"{tmp_path}/file  3 × 4  2\.5 MB  0\.\d s\n", out)
+    assert re.fullmatch(rf"{tmp_path}/file  3 × 4  2\.5 MB  \d+\.\d s\n", out)
     assert isinstance(sys.stdout, io.TextIOBase)

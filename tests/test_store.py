@@ -8,14 +8,18 @@ import subprocess
 import sys
 import textwrap
 import time
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from e6graph.errors import BadArtifact, E6GraphError, MissingArtifact
+from e6graph import cli
+from e6graph.errors import BadArtifact, E6GraphError, MissingArtifact, reading
 from e6graph.store import index as module
+from e6graph.store.arrow import map_table, write_table
 from e6graph.store.files import JOURNAL, sha256_file, write_atomic
 from e6graph.store.index import FORMAT, LOCK, Store
 
@@ -424,6 +428,44 @@ def test_interrupted_amid_the_renames_the_new_set_is_finished(store, monkeypatch
     assert contents(store.root) == NEW
 
 
+@pytest.mark.parametrize(
+    ("after", "outcome"),
+    [
+        (None, "nothing was changed"),  # while the files are written
+        (0, "nothing was changed"),  # while the sidecars are
+        (4, "nothing was changed"),  # before the journal is in its place
+        (5, "the new index is complete"),
+        (CALLS - 1, "the new index is complete"),
+    ],
+)
+def test_an_interrupt_says_what_became_of_the_index(store, monkeypatch, capsys, after, outcome):
+    with store.stage("construct_index.py") as stage:
+        for name, text in OLD.items():
+            stage.path(name).write_text(text)
+    real, left = os.replace, [CALLS if after is None else after]
+
+    def interrupt(source, target):
+        left[0] -= 1
+        if left[0] == -1:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    def main():
+        if after is None:
+            with store.stage("construct_index.py") as stage:
+                stage.path("a.txt").write_text("new")
+                raise KeyboardInterrupt
+        replace_all(store)
+
+    monkeypatch.setattr(sys, "argv", ["construct_index.py"])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupt)
+        assert cli.run(main) == 130
+    assert capsys.readouterr().err == f"construct_index.py: interrupted: {outcome}\n"
+    Store(store.root).check("a.txt")
+    assert contents(store.root) == (NEW if "complete" in outcome else OLD)
+
+
 def test_a_killed_process_leaves_the_old_set_or_the_new(tmp_path):
     """The same with a real SIGKILL in a process of its own, at each rename in turn."""
     program = textwrap.dedent("""
@@ -603,21 +645,53 @@ def test_an_npz_that_was_written_damaged_is_one_line(store, tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_a_mapped_table_is_what_was_written(store):
+def test_a_mapped_table_is_what_was_written(store, tmp_path):
     table = pa.table({"id": [1, 5], "tags": [[3], [3, 4]]})
-    with (
-        store.stage("construct_index.py") as stage,
-        pa.OSFile(str(stage.path("posts.arrow")), "wb") as sink,
-        pa.ipc.new_file(sink, table.schema) as writer,
-    ):
-        writer.write_table(table)
+    with store.stage("construct_index.py") as stage:
+        stage.save_table("posts.arrow", table)
+        assert map_table(stage.path("posts.arrow")).equals(table)  # before it is in its place
     assert store.map_table("posts.arrow").equals(table)
     whole = store.path("posts.arrow").read_bytes()
-    for data in (b"", b"garbage", whole[:-7]):
+    write_table(tmp_path / "again.arrow", table)
+    assert (tmp_path / "again.arrow").read_bytes() == whole
+    for data in (b"", b"garbage", whole[:-7], whole[: len(whole) // 2]):
         with store.stage("construct_index.py") as stage:
             stage.path("posts.arrow").write_bytes(data)
-        with pytest.raises(BadArtifact, match=r"cannot be mapped .* run construct_index\.py"):
+            with pytest.raises(
+                BadArtifact, match=r"cannot be read .* run embed_tags\.py again"
+            ):
+                map_table(stage.path("posts.arrow"), "embed_tags.py")
+        with pytest.raises(
+            BadArtifact, match=r"cannot be read .* run construct_index\.py"
+        ) as caught:
             store.map_table("posts.arrow")
+        assert "\n" not in str(caught.value)
+
+
+def test_damage_of_any_kind_is_one_line(tmp_path):
+    path = tmp_path / "posts.parquet"
+    for error in (
+        ValueError("one\ntwo"),
+        KeyError("freq"),
+        IndexError("3"),
+        EOFError("ended"),
+        zlib.error("incomplete"),
+        zipfile.BadZipFile("no zip"),
+        NotImplementedError("compression"),
+        OSError(5, "Input/output error"),
+    ):
+        with pytest.raises(BadArtifact, match="cannot be read") as caught, reading(path):
+            raise error
+        said = str(caught.value)
+        assert said.startswith(str(path)) and said.endswith(": run hydrate_data.py again")
+        assert "\n" not in said
+    with (
+        pytest.raises(BadArtifact, match=r"\(too many\): run embed_tags\.py again"),
+        reading(path, "embed_tags.py", pa.ArrowException),
+    ):
+        raise pa.lib.ArrowCapacityError("too many")
+    with pytest.raises(ZeroDivisionError), reading(path):  # a bug is not damage
+        raise ZeroDivisionError
 
 
 def test_write_atomic_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):

@@ -2,10 +2,13 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from e6graph import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = [
@@ -18,14 +21,40 @@ FORBIDDEN = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv"}
 
 
+def requirements(name):
+    """The requirements of a file, without those of the files that it includes."""
+    lines = [line.partition("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+    return [Requirement(line) for line in lines if line and not line.startswith("-r")]
+
+
 def wanted():
-    found = []
-    for name in ("requirements.txt", "requirements-extra.txt", "requirements-test.txt"):
-        for line in (ROOT / name).read_text().splitlines():
-            line = line.partition("#")[0].strip()
-            if line and not line.startswith("-r"):
-                found.append(pytest.param(Requirement(line), id=line))
-    return found
+    names = ("requirements.txt", "requirements-extra.txt", "requirements-test.txt")
+    return [pytest.param(each, id=str(each)) for name in names for each in requirements(name)]
+
+
+def test_the_extras_are_those_of_the_requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert extras.keys() == {"als", "plots", "web", "telegram", "terminal"}
+    listed = sorted(str(Requirement(each)) for group in extras.values() for each in group)
+    assert listed == sorted(map(str, requirements("requirements-extra.txt")))
+    for name in extras:  # and the requirements say how to install them
+        assert f"[{name}]" in (ROOT / "requirements-extra.txt").read_text()
+
+
+def test_the_version_stands_in_one_place():
+    """setuptools reads it from the package, without importing it."""
+    text = (ROOT / "pyproject.toml").read_text()
+    assert tomllib.loads(text)["project"]["dynamic"] == ["version", "dependencies"]
+    version = tomllib.loads(text)["tool"]["setuptools"]["dynamic"]["version"]
+    assert version == {"attr": "e6graph.__version__"}
+    init = ast.parse((ROOT / "e6graph" / "__init__.py").read_text())
+    values = [ast.literal_eval(n.value) for n in init.body if isinstance(n, ast.Assign)]
+    assert __version__ in values
+    for path in [ROOT / "pyproject.toml", *(ROOT / "e6graph").rglob("*.py")]:
+        if path != ROOT / "e6graph" / "__init__.py":
+            lines = path.read_text("utf-8").splitlines()
+            assert not [line for line in lines if re.search(rf"[\"']{__version__}[\"']", line)]
 
 
 def locked():

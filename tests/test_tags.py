@@ -6,12 +6,14 @@ import math
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, MissingArtifact, UnknownTag
-from e6graph.tags import BACKGROUND
+from e6graph.tags import BACKGROUND, COLORS, PLOT_COLORS, RATING_TAGS
 from e6graph.tags import normalizer as module
+from e6graph.tags.categories import FOREGROUND, PANEL, RATINGS
 from e6graph.tags.normalizer import (
     TagNormalizer,
     TagSetNormalizer,
@@ -20,6 +22,8 @@ from e6graph.tags.normalizer import (
     tag_freq_to_rank,
     tag_rank_to_freq,
 )
+
+ROOT = Path(__file__).resolve().parents[1]
 
 #      0         1         2      3        4        5         6
 NAMES = ["solo", "mammal", "canine", "fox", "anthro", "ember_(artist)", "fennec"]
@@ -98,7 +102,25 @@ def test_only_the_standard_library_is_imported():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert "e6graph.tags" in loaded
-    assert not {"numpy", "pyarrow", "pandas", "scipy"} & set(loaded)
+    assert not {"numpy", "pyarrow", "pandas", "scipy", "rapidfuzz"} & set(loaded)
+
+
+def test_without_any_package_tags_are_read_and_unknown_ones_get_the_nearest_names():
+    """`-S` leaves out the installed packages, of which spelling has one."""
+    code = """if True:
+        import sys
+        from e6graph.tags import TagNormalizer
+        tags = TagNormalizer({"fox": 0, "vixen": 0, "owl": 1}, ["fox", "owl"], bytes(2))
+        assert tags.decode(tags.encode("vixen")) == "fox"
+        try:
+            tags.get_category("vixenn")
+        except Exception as error:
+            print(error)
+        assert "rapidfuzz" not in sys.modules
+    """
+    command = [sys.executable, "-S", "-E", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout == "no tag 'vixenn'; nearest names: vixen\n", done.stderr
 
 
 @pytest.mark.parametrize(
@@ -153,7 +175,7 @@ def test_the_fit_and_its_inverse():
 
 
 def contrast(one, other):
-    """WCAG 2.1's ratio of two #rrggbb colours."""
+    """WCAG 2.1's ratio of two #rrggbb colors."""
 
     def luminance(color):
         parts = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
@@ -164,7 +186,7 @@ def contrast(one, other):
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_categories_and_colours():
+def test_categories_and_colors():
     assert module.tag_categories[5] == "species" and module.tag_categories[9] == "pool"
     assert module.tag_category2id == {n: i for i, n in enumerate(module.CATEGORIES)}
     assert module.tag_categories_colors[1] == module.tag_category2color["artist"] == "#f2ac08"
@@ -176,6 +198,30 @@ def test_categories_and_colours():
         assert contrast(site, BACKGROUND) > 2.9
         assert contrast(light, "#ffffff") >= 4.5
     assert len(set(module.tag_categories_alt_colors)) == len(module.CATEGORIES) == 10
+
+
+def test_colors_of_plots_can_be_told_apart():
+    def distance(one, other):
+        parts = ((int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5))
+        return math.dist(*zip(*parts, strict=True))
+
+    assert PLOT_COLORS.keys() == COLORS.keys()
+    assert {n for n in COLORS if PLOT_COLORS[n] != COLORS[n]} == {"lore"}
+    colors = PLOT_COLORS.values()
+    for color in (*colors, FOREGROUND):
+        assert contrast(color, BACKGROUND) > 2.9
+    assert contrast(FOREGROUND, PANEL) >= 4.5
+    lore = PLOT_COLORS["lore"]
+    assert min(distance(lore, color) for color in colors if color != lore) > 100
+    assert distance(COLORS["lore"], COLORS["character"]) < 80  # what this is for
+
+
+def test_every_rating_has_its_tag():
+    assert dict(zip(RATINGS, RATING_TAGS, strict=True)) == {
+        "s": "rating_safe",
+        "q": "rating_questionable",
+        "e": "rating_explicit",
+    }
 
 
 # -- one tag ---------------------------------------------------------------------------------------

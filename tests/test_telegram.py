@@ -26,7 +26,7 @@ from e6graph.chat.sessions import Sessions
 from e6graph.chat.telegram import front
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.hydrate.previews import preview_path
-from e6graph.recommend.profile import Profile
+from e6graph.recommend.personal import Profile
 
 ptb = pytest.importorskip("telegram")
 pytestmark = pytest.mark.filterwarnings("ignore:Deprecated since version v22.2")

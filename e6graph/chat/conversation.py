@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput, UnknownPost, UnknownTag
-from ..recommend.profile import Profile
+from ..recommend.personal import Profile
 from . import messages
 from .messages import (
     COMMANDS,

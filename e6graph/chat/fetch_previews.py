@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from ..errors import BadInput, E6GraphError
 from ..hydrate.client import Client, Pace, make_user_agent
-from ..hydrate.previews import PreviewCounts, Run, check_address, preview_path, read_missing
+from ..hydrate.previews import PreviewFetcher, check_address, preview_path, read_missing
 
 if TYPE_CHECKING:
     from ..recommend.board import PostInfo
@@ -95,11 +93,10 @@ class Fetcher:
 
     def _work(self) -> None:
         while not self._closed.is_set():
-            wanted, bar = self._wanted(), tqdm(disable=True)
+            previews = PreviewFetcher(self._root, self._static_url)
             try:
-                Run(self._root, self._static_url, PreviewCounts(), wanted, None, bar).work(
-                    self._client
-                )
+                for md5 in self._wanted():
+                    previews.fetch(self._client, md5)
             except (E6GraphError, OSError) as error:
                 log.warning("no previews are fetched for %.0f minutes: %s", REST / 60, error)
                 with self._changed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..tags.vocabulary import RATING_TAGS
+from ..tags.categories import RATING_TAGS
 
 if TYPE_CHECKING:
     from ..recommend import PostInfo

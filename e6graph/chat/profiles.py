@@ -13,7 +13,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from ..errors import BadInput
-from ..recommend.profile import Profile
+from ..recommend.personal import Profile
 from .sqlitefile import Execute, SqliteFile
 
 APPLICATION_ID = 0x65364752  # "e6GR"

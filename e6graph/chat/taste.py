@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import BadInput
 from ..recommend.blacklist import Blacklist
-from ..recommend.profile import Profile
+from ..recommend.personal import Profile
 from . import messages
 from .messages import Reply, Taste, count, did_you_mean, names_in
 from .user import User

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..errors import BadInput, MissingArtifact
 from ..hydrate.previews import preview_path
 from ..recommend import Recommendation
-from ..recommend.profile import Profile
+from ..recommend.personal import Profile
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
 from .user import User
@@ -103,7 +103,10 @@ class Tour:
             tags = ", ".join(f"{tag} {confidence:.0%}" for tag, confidence in seen)
             line = f"I think I see: {tags}"
         choices = [f"/enjoy {tag}" for tag, _ in seen[:3]]
-        return [Reply(line, choices=choices), *self._by_picture(POSTS_LIKE_PICTURE)]
+        return [
+            Reply(line, choices=choices),
+            *self._by_picture(picture.data, POSTS_LIKE_PICTURE),
+        ]
 
     def taste_changed(self) -> None:
         """Let the next posts follow the taste and no longer a picture."""
@@ -111,12 +114,12 @@ class Tour:
 
     def _next(self) -> list[Reply]:
         self.touring = True
-        return self._by_taste(1) if self._picture is None else self._by_picture(1)
+        return self._by_picture(self._picture, 1) if self._picture else self._by_taste(1)
 
-    def _by_picture(self, n: int) -> list[Reply]:
+    def _by_picture(self, picture: bytes, n: int) -> list[Reply]:
         profile = self._user.profile()
         found = self._user.graph(profile).recommend(
-            images=[self._picture],
+            images=[picture],
             avoid=self._user.resolve(profile.avoids)[0],
             n=n,
             seed=len(profile.seen),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UnknownTag
-from ..recommend.profile import Profile
+from ..recommend.personal import Profile
 from .profiles import Profiles
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The demo board: pictures whose tags say what is in them, in the form of the site's own export."""
+"""The demo board: drawn pictures whose tags say what is in them, as the site exports its own."""
 
 from __future__ import annotations
 
@@ -13,70 +13,61 @@ from tqdm import tqdm
 from ..errors import BadInput
 from ..hydrate.previews import preview_path
 from ..store.files import write_atomic
-from .drawing.render import render
-from .plan.export import Post, export, post_rows
-from .plan.stories import plan
+from .export import Post, export, make_posts
+from .render import render
+from .stories import plan
 
-FEWEST = 60  # posts of a board that has one of everything
-QUALITY = 88
+FEWEST_POSTS = 60  # of a board that has one of everything
+JPEG_QUALITY = 88
+_WORTH_TWO = 200  # pictures for which it pays to start a second process
 
 
 def make_board(out: Path, posts: int = 2000, seed: int = 0, progress: bool = True) -> None:
     """Write a board of drawn pictures as the site would export it.
 
-    The same seed and size give the same bytes. The tables are written last, so that a board
-    whose tables are there is whole.
+    The same seed and size give the same bytes. The tables are written last, so a board whose
+    tables are there is complete.
 
     Parameters
     ----------
     out : directory; gets `posts.csv.gz`, `tags.csv.gz`, `tag_aliases.csv.gz`,
         `tag_implications.csv.gz`, `pools.csv.gz` and `data/preview/ab/cd/{md5}.jpg`.
     posts : rows of the table of posts, deleted ones included; at least 60.
-    seed : of everything that is drawn by lot.
+    seed : number that everything drawn by lot depends on.
     progress : whether to show a bar.
 
     Raises
     ------
     BadInput : for too few posts, or where `out` cannot be written.
     """
-    if posts < FEWEST:
+    if posts < FEWEST_POSTS:
         raise BadInput(
-            f"a demo board of {posts} posts: expected {FEWEST} or more; ask for more"
+            f"a demo board of {posts} posts: expected {FEWEST_POSTS} or more; ask for more"
         )
     out = Path(out)
     entries, pools = plan(posts, seed)
-    rows = post_rows(entries, pools, seed)
+    rows = make_posts(entries, pools, seed)
     shown = [row for row in rows if not row.deleted]
+    two = len(shown) >= _WORTH_TWO and (os.cpu_count() or 1) > 1
     try:
-        for folder in {preview_path(out, row.md5).parent for row in shown}:
-            folder.mkdir(parents=True, exist_ok=True)
-        _draw_all(out, shown, progress)
+        with ProcessPoolExecutor(max_workers=2) as workers:
+            work = (_draw, repeat(out), shown)
+            drawn = workers.map(*work, chunksize=16) if two else map(*work)
+            for _ in tqdm(drawn, "drawing", len(shown), unit="picture", disable=not progress):
+                pass
         for name, data in export(rows, pools, seed).items():
             write_atomic(out / name, data)
     except OSError as error:
-        raise BadInput(
-            f"cannot write the demo board to {out}: {error.strerror or error}"
-        ) from None
+        reason = error.strerror or error
+        raise BadInput(f"cannot write the demo board to {out}: {reason}") from None
 
 
-def _draw_all(out: Path, rows: list[Post], progress: bool) -> None:
-    """Draw in two processes where that pays; each picture depends on its own scene alone."""
-    bar = tqdm(total=len(rows), desc="drawing", unit="picture", disable=not progress)
-    with bar:
-        if len(rows) < 200 or (os.cpu_count() or 1) < 2:
-            for row in rows:
-                _draw(out, row)
-                bar.update()
-            return
-        with ProcessPoolExecutor(max_workers=2) as workers:
-            for _ in workers.map(_draw, repeat(out), rows, chunksize=16):
-                bar.update()
-
-
-def _draw(out: Path, row: Post) -> None:
+def _draw(out: Path, post: Post) -> None:
+    """Draw one picture; it depends on nothing but its own scene."""
     file = io.BytesIO()
-    render(row.entry.scene).save(file, "JPEG", quality=QUALITY, optimize=False)
-    path = preview_path(out, row.md5)
+    render(post.entry.scene).save(file, "JPEG", quality=JPEG_QUALITY)
+    path = preview_path(out, post.md5)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_bytes(file.getvalue())
     os.replace(temporary, path)

@@ -1,59 +1,77 @@
-"""Tag factors by ALS on posts × tags, in E6DB's file, and the tags they are near to.
+"""Tag factors by alternating least squares (ALS) on posts × tags, in E6DB's file format.
 
-Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008: posts are
-the users, tags the items, and a pair's confidence is the tag's IDF. Solved by `implicit`, an extra.
+Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008:
+posts are the users, tags the items, and a pair's confidence is the tag's IDF. `implicit`,
+an extra, solves it.
 """
 
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 
+from ..cli import ticking
 from ..errors import BadArtifact, BadInput, needs
 from ..store import Stage, Store
+from ..tags.categories import RATING_TAGS
 from ..tags.normalizer import tag_rank_to_freq
-from ..tags.vocabulary import RATING_TAGS, load_names, load_vocabulary
+from ..tags.vocabulary import load_names, load_vocabulary
 from .dictionary import Dictionary, unit_rows
 from .interactions import posts_by_tags
 
+FACTORS = 256
+"""Length of a tag's and of a post's factors."""
+REGULARIZATION = 0.02
+"""λ."""
+ITERATIONS = 15
+"""How often each side is solved."""
+MIN_TAGS = 11
+"""Direct tags that a post needs to take part."""
+
 TAG_FACTORS = "implicit_tag_factors.safetensors"
-"""`tag_factors` float32 (V, factors), a row a tag id; a tag of no post that took part has zeros."""
+"""`tag_factors` float32 (V, factors), a row a tag id; zeros for a tag that no used post holds."""
 POST_FACTORS = "implicit_post_factors.safetensors"
 """`post_factors` float32 (n, factors), and `post_ids` int64 (n,), ascending."""
 
 
-def require() -> None:
-    """Say at once, not after an hour, which extra is missing. Raises E6GraphError."""
+def require_extras() -> None:
+    """Say at once, and not after an hour, which extra is missing.
+
+    Raises
+    ------
+    E6GraphError
+    """
     for module in ("implicit.cpu.als", "threadpoolctl", "safetensors.numpy"):
         with needs(module.partition(".")[0]):
             importlib.import_module(module)
 
 
-def read_posts(
+def load_training_posts(
     store: Store,
-    size: int | None = 32768,
+    size: int | None = None,
     min_count: int = 2,
-    min_tags: int = 11,
+    min_tags: int = MIN_TAGS,
     rating_tags: bool = False,
 ) -> tuple[np.ndarray, sp.csr_matrix]:
-    """The posts of `min_tags` direct tags or more × the `size` most used tags, a column a tag id.
+    """Load the posts of `min_tags` direct tags or more × the `size` most used tags (None: all).
 
     Returns
     -------
-    ids : int64 (n,), of the posts. posts_by_tags : float32 (n, V) CSR of ones, of direct and
-        implied tags; the columns of rating tags are empty unless these are asked for.
+    ids : int64 (n,), of the posts.
+    posts_by_tags : float32 (n, V) CSR of ones, of direct and implied tags, a column a tag
+        id; the columns of rating tags are empty unless `rating_tags`.
 
     Raises
     ------
-    BadInput : no post, or no tag. MissingArtifact, BadArtifact
+    BadInput : no post or no tag is left. MissingArtifact, BadArtifact
     """
     vocabulary = load_vocabulary(store, size, min_count, rating_tags=True)
     if not vocabulary.names:
         raise BadInput(f"no tag is used {min_count:,} times or more: lower --min-count")
-    ids, matrix = posts_by_tags(store, vocabulary, "all", min_tags)
+    with ticking("reading posts"):
+        ids, matrix = posts_by_tags(store, vocabulary, "all", min_tags)
     if not len(ids):
         raise BadInput(f"no post has {min_tags:,} direct tags or more: lower --min-tags")
     if not rating_tags:
@@ -64,37 +82,35 @@ def read_posts(
 
 
 def idf(posts_by_tags: sp.csr_matrix) -> np.ndarray:
-    """log(posts / posts that hold the tag) of each column, float32; 0 for a tag of no post.
+    """Compute log(posts / posts that hold the tag) by column, float32; 0 for a tag of no post.
 
     >>> idf(sp.csr_matrix([[1, 1, 0], [1, 0, 0]])).round(3)
     array([0.   , 0.693, 0.   ], dtype=float32)
     """
-    held = np.maximum(posts_by_tags.getnnz(0), 1)
-    return np.where(posts_by_tags.getnnz(0), np.log(posts_by_tags.shape[0] / held), 0).astype(
-        "f4"
-    )
+    held = posts_by_tags.getnnz(0)
+    rarity = np.log(posts_by_tags.shape[0] / np.maximum(held, 1))
+    return np.where(held, rarity, 0).astype(np.float32)
 
 
-def factorise(
+def factorize(
     posts_by_tags: sp.csr_matrix,
-    factors: int = 256,
-    regularization: float = 0.02,
-    iterations: int = 15,
+    factors: int = FACTORS,
+    regularization: float = REGULARIZATION,
+    iterations: int = ITERATIONS,
     seed: int = 0,
     threads: int = 0,
     progress: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise Σ c_pt (1 − x_p·y_t)² + Σ over the other pairs (x_p·y_t)² + λ(‖x‖² + ‖y‖²).
+    """Minimize Σ c_pt (1 − x_p·y_t)² + Σ over the other pairs (x_p·y_t)² + λ(‖x‖² + ‖y‖²).
 
-    c_pt = IDF of the tag (Hu et al. 2008, eq. 3, with this in place of 1 + αr). Each row is solved
-    by itself, so the factors depend on the seed and not on the threads.
+    c_pt = IDF of the tag (Hu et al. 2008, eq. 3, with this in place of 1 + αr). Each row is
+    solved by itself, so the factors depend on the seed and not on the threads.
 
     Parameters
     ----------
     posts_by_tags : (n, V) CSR of ones.
-    regularization : λ.
-    threads : of the solver, 0 for one a core. BLAS has one thread meanwhile: it works on many
-        small matrices, and would only wait for itself.
+    threads : of the solver, 0 for one a core. BLAS has one thread meanwhile: it works on
+        many small matrices, and more threads would only wait for one another.
 
     Returns
     -------
@@ -102,13 +118,14 @@ def factorise(
 
     Raises
     ------
-    BadInput : no pair has a weight, or the factors went to infinity. E6GraphError : no `implicit`.
+    BadInput : no pair has a weight, or the factors went to infinity.
+    E6GraphError : `implicit` is not installed.
     """
     weighted = posts_by_tags.astype(np.float32)
     weighted.data = idf(posts_by_tags)[weighted.indices]
-    weighted.eliminate_zeros()  # a tag of every post tells nothing
+    weighted.eliminate_zeros()  # a tag that every post holds tells nothing
     if not weighted.nnz:
-        raise BadInput("no tag is on some of the posts and not on others: nothing to factorise")
+        raise BadInput("no tag is on some of the posts and not on others: nothing to factorize")
     with needs("implicit"):
         from implicit.cpu.als import AlternatingLeastSquares
         from implicit.recommender_base import ModelFitError
@@ -128,47 +145,51 @@ def factorise(
     return model.user_factors, model.item_factors
 
 
-def save(
+def save_factors(
     stage: Stage,
     tag_factors: np.ndarray,
     post_factors: np.ndarray | None = None,
     post_ids: np.ndarray | None = None,
 ) -> None:
-    """Write `TAG_FACTORS`, and `POST_FACTORS` if they are given; the same arrays, the same bytes.
+    """Write `TAG_FACTORS`, and `POST_FACTORS` if given; the same arrays give the same bytes.
 
     Raises
     ------
-    E6GraphError : no `safetensors`.
+    E6GraphError : `safetensors` is not installed.
     """
     with needs("safetensors"):
         from safetensors.numpy import save_file
     save_file({"tag_factors": tag_factors}, stage.path(TAG_FACTORS))
-    if post_factors is not None:
+    if post_factors is not None and post_ids is not None:
         tensors = {"post_factors": post_factors, "post_ids": post_ids}
         save_file(tensors, stage.path(POST_FACTORS))
 
 
-def tags_near(store: Store) -> Dictionary:
-    """The tag factors as unit vectors, with names and counts; tags whose factors are 0 left out.
+def load_tag_factors(store: Store) -> Dictionary:
+    """Load the tag factors as unit vectors, without the tags whose factors are 0.
 
-    Without `tags.parquet` (E6DB publishes its factors without) counts are those of E6DB's fit.
+    E6DB publishes its factors without `tags.parquet`; counts are then estimated from ranks.
 
     Raises
     ------
     MissingArtifact, BadArtifact
-    E6GraphError : no `safetensors`.
+    E6GraphError : `safetensors` is not installed.
     """
     path = store.check(TAG_FACTORS)
+    remedy = "run embed_tags.py --method als again"
     with needs("safetensors"):
         import safetensors
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             factors = file.get_tensor("tag_factors")
     except (safetensors.SafetensorError, TypeError, OSError) as error:
-        raise _bad(path, f"cannot be read ({str(error)[:200]})") from None
+        raise BadArtifact(f"{path} cannot be read ({str(error)[:200]}): {remedy}") from None
     names = load_names(store)
     if factors.ndim != 2 or len(factors) > len(names):
-        raise _bad(path, f"has {factors.shape}, expected a row for each of {len(names)} tags")
+        raise BadArtifact(
+            f"{path} has {factors.shape}, expected a row for each of {len(names)} tags: {remedy}"
+        )
+
     if store.find("tags.parquet"):
         counts = load_vocabulary(store, min_count=0, rating_tags=True).frequencies
     else:
@@ -177,7 +198,3 @@ def tags_near(store: Store) -> Dictionary:
     ids = np.flatnonzero(vecs.any(1)).astype(np.int32)
     values = np.ones(factors.shape[1], np.float32)
     return Dictionary([names[i] for i in ids], vecs[ids], counts[ids], ids, values)
-
-
-def _bad(path: Path, wrong: str) -> BadArtifact:
-    return BadArtifact(f"{path} {wrong}: run embed_tags.py --method als again")

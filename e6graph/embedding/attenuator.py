@@ -1,7 +1,7 @@
 """The à la carte operator: what a tag's company says about it, turned into a vector.
 
-Khodak, Saunshi, Liang, Ma, Stewart, Arora, "A La Carte Embedding", ACL 2018. For a tag w, u_w is
-the mean over its posts of the mean vector of the *other* tags (eq. 2); the operator is
+Khodak, Saunshi, Liang, Ma, Stewart, Arora, "A La Carte Embedding", ACL 2018. For a tag w,
+u_w is the mean over its posts of the mean vector of the *other* tags (eq. 2); the operator is
 A = argmin Σ_w α(c_w) ‖v_w − A u_w‖² (eq. 4), here in closed form with a ridge.
 """
 
@@ -15,16 +15,23 @@ import scipy.sparse as sp
 from ..store.parallel import in_order
 from .dictionary import unit_rows
 
+WEIGHTING = "log"
+"""How much a tag counts in the fit, see `tag_weights`."""
+THRESHOLD = 20
+"""Posts that a tag needs with the weighting "threshold"."""
+ATTENUATOR_RIDGE = 1e-3
+"""Regularization strength, as a share of the average diagonal of the Gram matrix."""
+
 BANDS = ((2, 4), (5, 19), (20, 99), (100, 999), (1000, None))  # posts a tag is used on
 
 
 def context_means(
     blocks: Iterable[sp.csr_matrix], vecs: np.ndarray, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean vector of each tag's contexts, the tag itself left out of its own.
+    """Compute the mean vector of each tag's contexts, which leave out the tag itself.
 
     With S_p the weighted sum over a post and m_p its weight, the context of w in p is
-    (S_p − a_w v_w) / (m_p − a_w); with equal weights that is linear in XᵀDX, and streams.
+    (S_p − a_w v_w) / (m_p − a_w). The sum of these over posts adds up block by block.
 
     Parameters
     ----------
@@ -46,12 +53,12 @@ def many_context_means(
     vecs: np.ndarray,
     wanted: Sequence[tuple[np.ndarray | None, np.ndarray | None]],
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Several `context_means` in one pass over the posts.
+    """Compute several `context_means` in one pass over the posts.
 
     Parameters
     ----------
-    wanted : pairs of weights, as there, and bool (V,): the tags to find it for, None for all. The
-        others get zeros.
+    wanted : pairs of weights, as there, and of the tags whose means are wanted: bool (V,),
+        None for all. The other tags get zeros.
     """
     width, dim = vecs.shape
     plans = []
@@ -62,37 +69,31 @@ def many_context_means(
     own = [np.zeros(width) for _ in plans]
     contexts = [np.zeros(width, np.int64) for _ in plans]
 
-    def sums(block: sp.csr_matrix) -> list[tuple[np.ndarray, ...]]:
+    def sums(block: sp.csr_matrix) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         block = block[np.diff(block.indptr) >= 2]
-        return [_sums(block, *plan) for plan in plans]
+        return [_context_sums(block, *plan) for plan in plans]
 
     for parts in in_order(sums, blocks):
         for i, (inside, shares, posts) in enumerate(parts):
             total[i] += inside
             own[i] += shares
             contexts[i] += posts
+
     made = []
-    for (_, weighted, _), inside, shares, posts in zip(
-        plans, total, own, contexts, strict=True
-    ):
-        inside -= shares[:, None] * weighted
-        means = np.divide(
-            inside, posts[:, None], out=np.zeros_like(inside), where=posts[:, None] > 0
-        )
+    for (_, weighted, _), means, shares, posts in zip(plans, total, own, contexts, strict=True):
+        means -= shares[:, None] * weighted  # the tag's own part
+        means /= np.maximum(posts, 1)[:, None]
         made.append((means.astype(np.float32), posts))
     return made
 
 
-def _sums(
+def _context_sums(
     block: sp.csr_matrix,
     weights: np.ndarray | None,
     weighted: np.ndarray,
     take: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of posts of two tags or more: Σ S_p / (m_p − a_w), Σ 1 / (m_p − a_w), and how many, by tag.
-
-    Transposes stay as they are (CSC): the sums by tag fit in the cache, where rows would not.
-    """
+    """Sum S_p / (m_p − a_w), 1 / (m_p − a_w) and 1 by tag, over posts of two tags or more."""
     lengths, columns, indptr = np.diff(block.indptr), block.indices, block.indptr
     if weights is None:
         rest = np.repeat((lengths - 1).astype(np.float32), lengths)
@@ -104,31 +105,31 @@ def _sums(
         columns, rest = columns[keep], rest[keep]
     share = 1 / rest
     scaled = sp.csr_matrix((share, columns, indptr), block.shape)
-    return (
-        scaled.T @ (block @ weighted),
-        np.bincount(columns, share, minlength=block.shape[1]),
-        np.bincount(columns, minlength=block.shape[1]),
-    )
+    # The transpose stays CSC: its sums by tag fit in the cache, those of CSR would not.
+    inside = scaled.T @ (block @ weighted)
+    width = block.shape[1]
+    return inside, np.bincount(columns, share, width), np.bincount(columns, minlength=width)
 
 
 def tag_weights(
-    contexts: np.ndarray, weighting: str = "log", threshold: int = 20
+    contexts: np.ndarray, weighting: str = WEIGHTING, threshold: int = THRESHOLD
 ) -> np.ndarray:
-    """α(c_w) of the fit: 1[c ≥ τ] ("threshold"), log c ("log") or 1 ("none"); float64 (V,)."""
-    if weighting == "threshold":
-        enough = contexts >= threshold
-        return (enough if enough.any() else contexts > 0).astype(np.float64)
-    if (
-        weighting == "log" and contexts.max(initial=0) > 1
-    ):  # log 1 = 0 for all would fit nothing
+    """Compute α(c_w) of the fit, float64 (V,), from the contexts c of each tag.
+
+    "threshold" is 1 from `threshold` contexts on (if no tag has as many: 1 for all), "log" is
+    log c (if that is 0 for all: 1), "none" is 1. A tag without contexts gets 0.
+    """
+    if weighting == "threshold" and (contexts >= threshold).any():
+        return (contexts >= threshold).astype(np.float64)
+    if weighting == "log" and contexts.max(initial=0) > 1:
         return np.log(np.maximum(contexts, 1))
     return (contexts > 0).astype(np.float64)
 
 
 def solve(
-    means: np.ndarray, vecs: np.ndarray, weights: np.ndarray, ridge: float = 1e-3
+    means: np.ndarray, vecs: np.ndarray, weights: np.ndarray, ridge: float = ATTENUATOR_RIDGE
 ) -> np.ndarray:
-    """A = (Vᵀ W U)(Uᵀ W U + λI)⁻¹, λ = ridge × the mean of the Gram matrix's diagonal.
+    """Solve A = (Vᵀ W U)(Uᵀ W U + λI)⁻¹, λ = ridge × the average diagonal of Uᵀ W U.
 
     Parameters
     ----------
@@ -142,21 +143,21 @@ def solve(
     gram = (means * weights[:, None]).T @ means
     cross = (means * weights[:, None]).T @ vecs
     level = np.trace(gram) / len(gram)
-    if ridge < np.finfo(float).eps:  # the least solution, where there are many
+    if ridge < np.finfo(float).eps:  # of many solutions the smallest
         return np.linalg.lstsq(gram, cross, rcond=None)[0].T.astype(np.float32)
     gram[np.diag_indices_from(gram)] += ridge * level if level > 0 else 1.0
     return np.linalg.solve(gram, cross).T.astype(np.float32)
 
 
 def induced_cosines(operator: np.ndarray, means: np.ndarray, vecs: np.ndarray) -> np.ndarray:
-    """Cosine of A u_w with v_w, float32 (V,)."""
+    """Compute the cosine of A u_w with v_w, float32 (V,)."""
     return np.einsum("ij,ij->i", unit_rows(means @ operator.T), unit_rows(vecs))
 
 
 def by_band(
     frequencies: np.ndarray, *columns: np.ndarray, take: np.ndarray | None = None
-) -> list:
-    """Mean of each column by frequency band: rows (band, tags, mean, ...), empty bands left out."""
+) -> list[tuple]:
+    """Average each column by frequency band: rows (band, tags, mean, ...) of those not empty."""
     take = np.ones(len(frequencies), bool) if take is None else take
     rows = []
     for low, high in BANDS:
@@ -170,7 +171,7 @@ def by_band(
 def attenuated_means(
     posts_by_tags: sp.csr_matrix, vecs: np.ndarray, operator: np.ndarray | None
 ) -> np.ndarray:
-    """A · mean of each post's tag vectors, unit rows; zeros for a post with no known tag.
+    """Compute A · mean of each post's tag vectors, unit rows; zeros if no tag is known.
 
     Parameters
     ----------
@@ -181,5 +182,5 @@ def attenuated_means(
     -------
     float32 (n, d).
     """
-    sums = posts_by_tags @ vecs  # its direction is the mean's
+    sums = posts_by_tags @ vecs  # a sum has the direction of its mean
     return unit_rows(sums if operator is None else sums @ operator.T)

@@ -1,4 +1,8 @@
-"""Which tags each tag meets most, and the inverse of the Gram matrix, for completing tags."""
+"""What completing a list of tags needs: which tags each tag meets most, and an inverse.
+
+The inverse is that of the Gram matrix of posts × the most used tags, with a ridge and a
+dropout: P of EDLAE (Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
+from ..cli import ticking
 from ..errors import BadArtifact, BadInput
 from ..store import Stage, Store
 from ..store.ragged import Ragged
@@ -17,17 +22,11 @@ from .dictionary import Dictionary
 
 COMPANIONS = "companions.arrow"
 
-
 EXACT = 4096  # most used tags that are predicted together: 64 MiB, and a second to invert
-
-
-WIDTH = 128  # tags kept for each, those it meets most
-
-
-RIDGE, DROPOUT = 5.0, 0.05  # λ and ρ
-
-
-BAND = 512  # rows mirrored at a time
+KEPT_COMPANIONS = 128  # of each tag, those it meets most
+COMPLETION_RIDGE = 5.0  # λ
+DROPOUT = 0.05  # ρ
+_MIRRORED = 512  # rows at a time
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,8 @@ class Companions:
     Attributes
     ----------
     inverse : float32 (H, H), P of the most used tags.
-    columns, counts : int32, what each tag meets most, by ascending column, and on how many posts.
+    columns, counts : int32; the tags that each tag meets most, by ascending column, and on
+        how many posts.
     """
 
     inverse: np.ndarray
@@ -50,44 +50,50 @@ class Companions:
         counts: sp.csr_matrix,
         frequencies: np.ndarray,
         exact: int = EXACT,
-        width: int = WIDTH,
+        kept: int = KEPT_COMPANIONS,
     ) -> Companions:
         """Learn from co-occurrences.
 
         Parameters
         ----------
-        counts : float32 (V, V) CSR, `embedding.cooccurrence`. frequencies : (V,), posts of each;
-            where they fall short of the same posts' (implied tags), ρ is as large as it must be.
+        counts : float32 (V, V) CSR, `embedding.cooccurrence`.
+        frequencies : (V,), posts of each tag. If they are fewer than counted (exports that
+            leave implied tags out), ρ grows until the matrix has an inverse.
         """
         together = min(exact, counts.shape[0])
-        matrix, kept = np.zeros((together, together), np.float32), [np.zeros(0, np.int64)]
-        for tag, (start, end) in enumerate(
-            zip(counts.indptr[:-1], counts.indptr[1:], strict=True)
-        ):
+        matrix = np.zeros((together, together), np.float32)
+        chosen = [np.zeros(0, np.int64)]
+        bounds = zip(counts.indptr[:-1], counts.indptr[1:], strict=True)
+        for tag, (start, end) in enumerate(bounds):
             columns, values = counts.indices[start:end], counts.data[start:end]
             if tag < together:
                 matrix[tag, columns[columns < together]] = values[columns < together]
             order = np.arange(len(values))
-            if len(values) > width:
-                order = np.argpartition(-values, width)[:width]
-            kept.append(start + order[np.argsort(columns[order])])
-        at, offsets = np.concatenate(kept), np.cumsum([len(rows) for rows in kept])
-        own, dropout = np.maximum(frequencies[:together], matrix.max(1, initial=0)), DROPOUT
+            if len(values) > kept:
+                order = np.argpartition(-values, kept)[:kept]
+            chosen.append(start + order[np.argsort(columns[order])])
+        at, offsets = np.concatenate(chosen), np.cumsum([len(rows) for rows in chosen])
+
+        own = np.maximum(frequencies[:together], matrix.max(1, initial=0))
+        dropout = DROPOUT
         while True:
-            np.fill_diagonal(inverse := matrix.copy(), RIDGE + (1 + dropout) * own)
+            np.fill_diagonal(inverse := matrix.copy(), COMPLETION_RIDGE + (1 + dropout) * own)
             try:
                 invert(inverse)
                 break
-            except BadInput:  # which counts of one set of posts never are
+            except BadInput:  # never for counts that all come from one set of posts
                 dropout *= 4
-        lists = (
-            Ragged(offsets, part[at].astype("i4")) for part in (counts.indices, counts.data)
-        )
-        return cls(inverse, *lists)
+        most = Ragged(offsets, counts.indices[at].astype(np.int32))
+        return cls(inverse, most, Ragged(offsets, counts.data[at].astype(np.int32)))
 
     @classmethod
     def open(cls, store: Store, dictionary: Dictionary) -> Companions:
-        """Map `companions.arrow`. Raises MissingArtifact, BadArtifact."""
+        """Map `companions.arrow`.
+
+        Raises
+        ------
+        MissingArtifact, BadArtifact
+        """
         table = store.map_table(COMPANIONS)
         if table.column_names != ["inverse", "columns", "counts"]:
             raise BadArtifact(f"{COMPANIONS} is of an older version: run embed_tags.py again")
@@ -106,18 +112,10 @@ class Companions:
         return len(self.columns)
 
 
-def save_companions(
-    stage: Stage, counts: sp.csr_matrix, frequencies: np.ndarray | None = None
-) -> None:
-    """Write `companions.arrow` for a co-occurrence matrix over the dictionary's tags.
-
-    `frequencies` (V,) are the posts of each tag among those counted; without them those of
-    `dictionary.npz`, which the stage must have saved before.
-    """
-    if frequencies is None:
-        with np.load(stage.path("dictionary.npz"), allow_pickle=False) as dictionary:
-            frequencies = dictionary["frqs"]
-    made = Companions.of(counts, frequencies)
+def save_companions(stage: Stage, counts: sp.csr_matrix, frequencies: np.ndarray) -> None:
+    """Write `companions.arrow`; the parameters are those of `Companions.of`."""
+    with ticking("companions"):
+        made = Companions.of(counts, frequencies)
     ends = np.minimum(np.arange(len(made) + 1), len(made.inverse)) * len(made.inverse)
     rows = {"inverse": Ragged(ends, made.inverse.ravel())}
     rows |= {"columns": made.columns, "counts": made.counts}
@@ -127,13 +125,11 @@ def save_companions(
         )
         for name, row in rows.items()
     }
-    table, path = pa.table(lists), str(stage.path(COMPANIONS))
-    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    stage.save_table(COMPANIONS, pa.table(lists))
 
 
 def invert(matrix: np.ndarray) -> None:
-    """Put the inverse of a symmetric positive definite matrix in its place, by Cholesky's factor.
+    """Replace a symmetric positive definite matrix by its inverse, by Cholesky's factor.
 
     Parameters
     ----------
@@ -153,8 +149,11 @@ def invert(matrix: np.ndarray) -> None:
     if wrong:
         raise BadInput(f"matrix of {len(matrix)} rows: not positive definite at row {wrong}")
     lapack.spotri(factor, lower=1, overwrite_c=1)  # its lower triangle, which is our upper
-    for start in range(0, len(matrix), BAND):
-        band = matrix[start : start + BAND]
-        matrix[start + BAND :, start : start + BAND] = band[:, start + BAND :].T
-        square = band[:, start : start + BAND]
+
+    # Mirror the upper triangle.
+    for start in range(0, len(matrix), _MIRRORED):
+        end = start + _MIRRORED
+        band = matrix[start:end]
+        matrix[end:, start:end] = band[:, end:].T
+        square = band[:, start:end]
         square[:] = np.triu(square) + np.triu(square, 1).T

@@ -1,34 +1,41 @@
 """Tag vectors: co-occurrence → PPMI → truncated SVD, and the `Dictionary` that holds them.
 
-Levy, Goldberg, Dagan, "Improving Distributional Similarity with Lessons Learned from Word
-Embeddings", TACL 2015 (context smoothing, eigenvalue weighting).
+Levy, Goldberg, Dagan, "Improving Distributional Similarity with Lessons Learned from
+Word Embeddings", TACL 2015 (context smoothing, eigenvalue weighting).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..errors import BadArtifact
-from ..store import Store
+from ..cli import ticking
+from ..errors import BadArtifact, BadInput
+from ..store import Stage, Store
 from ..store.parallel import in_order
 from ..tags.vocabulary import Vocabulary
-from .cooccurrence import cooccurrence as cooccurrence
-from .svd import ROWS, BandedMatrix, bands_of, truncated_svd
+from .svd import BAND_ROWS, BandedMatrix, bands_of, truncated_svd
+
+DIMENSIONS = 128
+"""Length of a tag vector."""
+SMOOTHING = 0.75
+"""α, the exponent of the context distribution; 1 is no smoothing."""
+EIG_POWER = 0.5
+"""p, the exponent of the singular values; 0.5 or 0, never 1 (Levy et al. 2015)."""
 
 
-def ppmi(counts: sp.csr_matrix, smoothing: float = 0.75) -> sp.csr_matrix:
-    """Positive pointwise mutual information with a smoothed context distribution.
+def ppmi(counts: sp.csr_matrix, smoothing: float = SMOOTHING) -> sp.csr_matrix:
+    """Compute positive pointwise mutual information with a smoothed context distribution.
 
     PPMI(w, c) = max(0, log( P(w,c) / (P(w) P_α(c)) )), P_α(c) ∝ #c^α (Levy et al. 2015, eq. 3).
 
     Parameters
     ----------
     counts : (V, V) CSR of co-occurrences, symmetric.
-    smoothing : α; 1 is no smoothing.
+    smoothing : α.
 
     Returns
     -------
@@ -37,21 +44,23 @@ def ppmi(counts: sp.csr_matrix, smoothing: float = 0.75) -> sp.csr_matrix:
     return sp.vstack(list(ppmi_bands(counts.tocsr(), smoothing)), "csr")
 
 
-def ppmi_bands(counts: sp.csr_matrix, smoothing: float = 0.75) -> Iterator[sp.csr_matrix]:
-    """The same, some rows at a time."""
-    of_tag = [np.asarray(band.sum(1, dtype=np.float64)).ravel() for band in bands_of(counts)]
-    of_tag = np.concatenate(of_tag)
-    of_context = of_tag**smoothing  # a column's sum is its row's
+def ppmi_bands(counts: sp.csr_matrix, smoothing: float) -> Iterator[sp.csr_matrix]:
+    """Yield the rows of `ppmi`, `BAND_ROWS` at a time."""
+    uses = np.concatenate(
+        [np.asarray(band.sum(1, dtype=np.float64)).ravel() for band in bands_of(counts)]
+    )
+    as_context = uses**smoothing  # counts are symmetric: a column's sum is its row's
     with np.errstate(divide="ignore"):
-        log_tag = np.log(of_tag)
-        log_context = np.log(of_context) - np.log(of_context.sum())
+        log_tag = np.log(uses)
+        log_context = np.log(as_context) - np.log(as_context.sum())
 
     def positive(numbered: tuple[int, sp.csr_matrix]) -> sp.csr_matrix:
         number, band = numbered
-        own = np.repeat(log_tag[number * ROWS :][: band.shape[0]], np.diff(band.indptr))
-        information = np.log(band.data) - own - log_context[band.indices]
-        made = np.maximum(information, 0).astype(np.float32)
-        made = sp.csr_matrix((made, band.indices.copy(), band.indptr.copy()), band.shape)
+        own = log_tag[number * BAND_ROWS :][: band.shape[0]]
+        information = np.log(band.data) - np.repeat(own, np.diff(band.indptr))
+        information -= log_context[band.indices]
+        values = np.maximum(information, 0).astype(np.float32)
+        made = sp.csr_matrix((values, band.indices.copy(), band.indptr.copy()), band.shape)
         made.eliminate_zeros()
         return made
 
@@ -59,7 +68,7 @@ def ppmi_bands(counts: sp.csr_matrix, smoothing: float = 0.75) -> Iterator[sp.cs
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Rows scaled to length 1 in a new array; a zero row stays zero.
+    """Scale rows to length 1 in a new array; a zero row stays zero.
 
     >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
     array([[0.6, 0.8],
@@ -69,13 +78,22 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
+def round_scores(scores: np.ndarray) -> np.ndarray:
+    """Round float32 scores to six decimals, as float64, before they are compared.
+
+    The last bits of a product differ from processor to processor. Rounded scores that
+    should be equal are equal everywhere, and a stable sort then keeps them in the order of use.
+    """
+    return scores.astype(np.float64).round(6)
+
+
 @dataclass(frozen=True)
 class Dictionary:
-    """Tag vectors.
+    """Tag vectors, a row a tag, the most used tag first.
 
     Attributes
     ----------
-    tags : names, most used first.
+    tags : names.
     vecs : float32 (V, d), unit rows.
     frqs : int64 (V,), posts that hold the tag.
     tag_ids : int32 (V,), ids of the import.
@@ -112,40 +130,60 @@ class Dictionary:
         values = arrays.get("singular_values", np.ones(vecs.shape[1], np.float32))
         return cls(tags, vecs, frqs, tag_ids, values)
 
+    def save(self, stage: Stage) -> None:
+        """Write `dictionary.npz` in a stage of the store."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        stage.save_npz("dictionary.npz", **arrays)
+
     @property
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(self.tags, self.tag_ids, self.frqs)
 
-    def nearest(self, vector: np.ndarray, n: int = 8) -> list[tuple[str, float]]:
-        """The n tags of largest cosine with a vector (d,), best first."""
-        cosines = self.vecs @ unit_rows(np.asarray(vector, np.float32)[None])[0]
-        order = np.argsort(-cosines, kind="stable")[:n]
-        return [(self.tags[i], float(cosines[i])) for i in order]
+    def nearest(
+        self, vector: np.ndarray, n: int = 8, but: int | None = None
+    ) -> list[tuple[str, float]]:
+        """Find the n tags of largest cosine with a vector (d,), best first, equal ones by use.
+
+        `but` is the row of a tag to leave out: the one whose neighbors are wanted.
+        """
+        cosines = round_scores(self.vecs @ unit_rows(np.asarray(vector, np.float32)[None])[0])
+        order = np.argsort(-cosines, kind="stable")
+        return [(self.tags[i], float(cosines[i])) for i in order[order != but][:n]]
 
 
 def embed_vocabulary(
     vocabulary: Vocabulary,
     counts: sp.csr_matrix,
-    dim: int = 128,
-    smoothing: float = 0.75,
-    eig_power: float = 0.5,
+    dim: int = DIMENSIONS,
+    smoothing: float = SMOOTHING,
+    eig_power: float = EIG_POWER,
     seed: int = 0,
 ) -> Dictionary:
-    """Vectors U_d Σ_d^p with unit rows (Levy et al. 2015, eq. 5).
+    """Make vectors U_d Σ_d^p with unit rows (Levy et al. 2015, eq. 5).
 
-    A tag that never meets another has no vector and is left out, so the result may hold fewer
-    tags than the vocabulary.
+    A tag that never meets another has no vector and is left out, so the result may hold
+    fewer tags than the vocabulary.
 
     Parameters
     ----------
     counts : (V, V) co-occurrences of the vocabulary.
-    eig_power : p; 0.5 or 0, never 1.
+    smoothing, eig_power : α and p.
+
+    Raises
+    ------
+    BadInput : no tag meets another.
     """
-    information = BandedMatrix(ppmi_bands(counts.tocsr(), smoothing))
-    vectors, values = truncated_svd(information, dim, seed)
+    if not counts.nnz:
+        raise BadInput("no two tags of the vocabulary meet on a post: nothing to embed")
+    with ticking("PPMI and SVD"):
+        information = BandedMatrix(ppmi_bands(counts.tocsr(), smoothing))
+        vectors, values = truncated_svd(information, dim, seed)
     vecs = unit_rows(vectors * values**eig_power)
-    has = vecs.any(1)
-    names = [name for name, there in zip(vocabulary.names, has, strict=True) if there]
+    kept = np.flatnonzero(vecs.any(1))
     return Dictionary(
-        names, vecs[has], vocabulary.frequencies[has], vocabulary.tag_ids[has], values
+        [vocabulary.names[row] for row in kept],
+        vecs[kept],
+        vocabulary.frequencies[kept],
+        vocabulary.tag_ids[kept],
+        values,
     )

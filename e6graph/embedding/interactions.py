@@ -1,8 +1,8 @@
 """Posts × tags as SciPy CSR, straight from `posts.parquet`, whole or in blocks; and for torch.
 
-Arrow's offsets and tag ids are read where the Parquet reader put them. Copied are: chunks that must
-be joined; the column numbers, which are not the ids and may be written to; both lists of a post,
-where they are added; and all blocks, once, for the whole matrix.
+Arrow's offsets and tag ids are read where the Parquet reader put them. These are copied:
+chunks that must be joined; the column numbers, which are not the ids and may be written to;
+both lists of a post when they are added; and all blocks, once, for the whole matrix.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from ..errors import BadInput, needs
+from ..errors import BadInput, needs, run_again
 from ..store import Store, parquet
-from ..tags.vocabulary import Vocabulary, _bad
+from ..tags.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_LISTS = {"all": ("stripped_tags", "implied_tags"), "stripped": ("stripped_tags",)}
+_COLUMNS_READ = {"all": ("stripped_tags", "implied_tags"), "stripped": ("stripped_tags",)}
 
 
 def iter_posts_by_tags(
@@ -33,11 +33,11 @@ def iter_posts_by_tags(
     min_direct: int = 0,
     groups: range | None = None,
 ) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
-    """Blocks of the posts × tags matrix in ascending post id.
+    """Read blocks of the posts × tags matrix in ascending post id.
 
     Parameters
     ----------
-    which : "all" tags of a post, or "stripped" of those that its other tags imply.
+    which : "all" tags of a post, or "stripped": without those that its other tags imply.
     min_direct : leave out posts with fewer stripped tags, in the vocabulary or not.
     groups : row groups of `posts.parquet` to read, a block each; None: all.
 
@@ -50,28 +50,26 @@ def iter_posts_by_tags(
     ------
     BadInput : no such `which`. MissingArtifact, BadArtifact
     """
-    if which not in _LISTS:
-        raise BadInput(f"column {which!r}: expected {' or '.join(_LISTS)}")
+    if which not in _COLUMNS_READ:
+        raise BadInput(f"column {which!r}: expected {' or '.join(_COLUMNS_READ)}")
+    lists = _COLUMNS_READ[which]
     column = np.full(int(vocabulary.tag_ids.max(initial=-1)) + 2, -1, np.int32)
     column[vocabulary.tag_ids] = np.arange(len(vocabulary.tag_ids), dtype=np.int32)
     path, last = store.path("posts.parquet"), 0
-    for table in parquet.row_groups(
-        store, "posts.parquet", "id", *_LISTS[which], groups=groups
-    ):
+
+    for table in parquet.row_groups(store, "posts.parquet", "id", *lists, groups=groups):
         ids = table["id"].to_numpy()
         if (np.diff(ids, prepend=last) <= 0).any():
-            raise _bad(path, "holds post ids that do not ascend")
+            raise run_again(path, "holds ids that do not ascend")
         last = ids[-1] if len(ids) else last
         if min_direct:
             direct = pc.list_value_length(table["stripped_tags"])
             table = table.filter(pc.greater_equal(direct, min_direct))
         try:
-            block, *more = (
-                tag_lists(table[name], column, len(vocabulary.names)) for name in _LISTS[which]
-            )
+            parts = [tag_lists(table[name], column, len(vocabulary.names)) for name in lists]
         except BadInput as error:
-            raise _bad(path, f"holds {error}") from None
-        block = sum(more, block)
+            raise run_again(path, f"holds {error}") from None
+        block = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         block.data[:] = 1  # a tag in both lists counts once
         yield table["id"].to_numpy(), block
 
@@ -79,9 +77,9 @@ def iter_posts_by_tags(
 def posts_by_tags(
     store: Store, vocabulary: Vocabulary, which: str = "all", min_direct: int = 0
 ) -> tuple[np.ndarray, sp.csr_matrix]:
-    """The whole matrix: (ids int64 (n,), float32 (n, V) CSR), as `iter_posts_by_tags` reads it.
+    """Read the whole matrix: (ids int64 (n,), float32 (n, V) CSR), see `iter_posts_by_tags`.
 
-    8 bytes a pair, and as much again while the blocks are joined.
+    It takes 8 bytes a pair, and as much again while the blocks are joined.
     """
     nothing = np.zeros(0, np.int64), sp.csr_matrix((0, len(vocabulary.names)), dtype=np.float32)
     parts = [*iter_posts_by_tags(store, vocabulary, which, min_direct)] or [nothing]
@@ -92,12 +90,12 @@ def posts_by_tags(
 def tag_lists(
     lists: pa.ListArray | pa.ChunkedArray, column: np.ndarray, width: int
 ) -> sp.csr_matrix:
-    """A list column of tag ids as CSR of counts, a row a list; null is an empty list.
+    """Turn a list column of tag ids into a CSR of counts, a row a list; null is an empty list.
 
     Parameters
     ----------
-    column : int32, the column of each tag id, -1 for none; the last entry is -1 and stands for
-        all ids from there on.
+    column : int32, the column of each tag id, -1 for none; the last entry is -1 and stands
+        for all ids from there on.
     width : how many columns there are.
 
     Returns
@@ -115,7 +113,7 @@ def tag_lists(
     """
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.combine_chunks()
-    offsets = lists.offsets.to_numpy()  # a view; of a slice it starts above 0
+    offsets = lists.offsets.to_numpy()  # a view; in a slice they start above 0
     tag_ids = lists.values[int(offsets[0]) : int(offsets[-1])]
     if tag_ids.null_count:
         raise BadInput("a null among the tag ids")
@@ -123,22 +121,21 @@ def tag_lists(
     known = columns >= 0
     indptr = np.concatenate([[0], np.cumsum(known)])[offsets - offsets[0]]
     columns = columns[known]
-    made = sp.csr_matrix(
-        (np.ones(len(columns), np.float32), columns, indptr), (len(lists), width)
-    )
+    ones = np.ones(len(columns), np.float32)
+    made = sp.csr_matrix((ones, columns, indptr), (len(lists), width))
     made.sum_duplicates()
     return made
 
 
 class TorchPosts(NamedTuple):
-    """A matrix as torch takes it; the three share their memory.
+    """A matrix as torch takes it; the three tensors share their memory.
 
     Attributes
     ----------
     csr : sparse CSR tensor (n, V).
     tags : (pairs,), the columns of all rows, one row after the other.
-    offsets : (n,), where in `tags` each row begins: `EmbeddingBag(V, d)(tags, offsets)`, with
-        `csr.values()` as weights where they are not ones.
+    offsets : (n,), where in `tags` each row begins: `EmbeddingBag(V, d)(tags, offsets)`,
+        with `csr.values()` as weights unless they are ones.
     """
 
     csr: Tensor
@@ -147,9 +144,9 @@ class TorchPosts(NamedTuple):
 
 
 def to_torch(matrix: sp.csr_matrix) -> TorchPosts:
-    """A CSR matrix as torch's tensors over the same memory.
+    """Give torch a CSR matrix as tensors over the same memory.
 
-    Copied is only what is read-only, or not canonical (sorted, no duplicates).
+    Only what is read-only, or not canonical (sorted, no duplicates), is copied.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which tags are near to some tags: the question, its filters in their order, and the answer."""
+"""Which tags are near some tags: the query, its filters in their order, and the answer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from ..store import Store
 from ..tags.categories import CATEGORIES
 from ..tags.spelling import nearest_names
 from ..tags.vocabulary import read_tags
-from .dictionary import Dictionary
+from .dictionary import Dictionary, round_scores
 
-COLUMNS = 4  # a table has a column of cosines for each query tag, if they are no more
-_ENTRY = ("tag", "category", "posts")
+MOST_COSINE_COLUMNS = 4  # with more query tags the table would be too wide
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,10 @@ class Near:
 
     Attributes
     ----------
-    query : int64 (q,), rows of the query tags. rows : int64 (k,), rows of their neighbors, best
-        first. cosines : float32 (k, q). scores : float32 (k,), the mean of each row of these.
+    query : int64 (q,), rows of the query tags.
+    rows : int64 (k,), rows of their neighbors, best first.
+    cosines : float64 (k, q), rounded to six decimals.
+    scores : float64 (k,), the mean of each row of `cosines`.
     """
 
     query: np.ndarray
@@ -36,7 +37,7 @@ class Near:
 
 
 class TagSpace:
-    """Tag vectors, and what belongs to a tag: category, posts, aliases.
+    """Tag vectors, and the category, posts and aliases of each tag.
 
     Attributes
     ----------
@@ -48,30 +49,34 @@ class TagSpace:
         self.tags, self.vecs = dictionary.tags, dictionary.vecs
         self.posts = dictionary.frqs
         self._ids, self._names, numbers = read_tags(store)
-        last = int(dictionary.tag_ids.max(initial=-1))
-        if (
-            last >= len(self._names)
-            or [self._names[i] for i in dictionary.tag_ids] != self.tags
-        ):
-            wrong = "tags and vectors are of two imports: run embed_tags.py again"
-            raise BadArtifact(f"{store.root}: {wrong}")
-        numbers = np.frombuffer(numbers, np.uint8)[dictionary.tag_ids]
-        known = np.array([*CATEGORIES, "general"], object)
-        self.categories = known[np.minimum(numbers, len(CATEGORIES))]
-        self._rows = {int(tag): row for row, tag in enumerate(dictionary.tag_ids)}
+        ids = dictionary.tag_ids
+        known = int(ids.max(initial=-1)) < len(self._names)
+        if not known or [self._names[i] for i in ids] != self.tags:
+            raise BadArtifact(
+                f"{store.root}: tags and vectors are of two imports: run embed_tags.py again"
+            )
+        of_tag = np.frombuffer(numbers, np.uint8)[ids]
+        names = np.array([*CATEGORIES, "general"], object)  # also for numbers not known
+        self.categories = names[np.minimum(of_tag, len(CATEGORIES))]
+        self._rows = {int(tag): row for row, tag in enumerate(ids)}
 
     def entry(self, row: int) -> dict[str, str | int]:
-        """The tag, its category and its posts."""
-        values = self.tags[row], str(self.categories[row]), int(self.posts[row])
-        return dict(zip(_ENTRY, values, strict=True))
+        """Return the tag, its category and its posts."""
+        return {
+            "tag": self.tags[row],
+            "category": str(self.categories[row]),
+            "posts": int(self.posts[row]),
+        }
 
     def rows(self, names: Iterable[str]) -> np.ndarray:
-        """The rows of tags by name or alias, each once, int64; spaces may stand for underscores.
+        """Find the rows of tags by name or alias, each once, int64.
+
+        Spaces may stand for underscores.
 
         Raises
         ------
-        UnknownTag : naming those that are no tags, with the nearest names, and those without a
-            vector.
+        UnknownTag : naming all that are no tags, with the nearest names, and all that have
+            no vector.
         """
         found: dict[int, None] = {}
         wrong = []
@@ -82,9 +87,8 @@ class TagSpace:
                 near = ", ".join(nearest_names(name, list(self._ids))) or "nothing like it"
                 wrong.append(f"no tag {given!r}; nearest names: {near}")
             elif tag not in self._rows:
-                wrong.append(
-                    f"{self._names[tag]!r} has no vector: too rare, or never beside another"
-                )
+                why = "too rare, or never on a post with another"
+                wrong.append(f"{self._names[tag]!r} has no vector: {why}")
             else:
                 found[self._rows[tag]] = None
         if wrong:
@@ -99,45 +103,42 @@ class TagSpace:
         topk: int = 20,
         total: int | None = None,
     ) -> Near:
-        """Neighbors of query tags, filtered in this order; the query's own tags are never any.
+        """Find neighbors of query tags, other than these, by filters in the order given here.
 
         Parameters
         ----------
-        min_frequency : first, tags of fewer posts go.
-        categories : then those of other categories; all stay if none is named.
-        topk : then each query tag keeps its `topk` of largest cosine.
-        total : then of all that are kept by any, the `total` of largest mean cosine with all query
-            tags; None for all. Ties go to the tag used more.
+        min_frequency : leave out tags of fewer posts.
+        categories : keep only tags of these; all if none is named.
+        topk : each query tag keeps its `topk` neighbors of largest cosine.
+        total : of all that any query tag keeps, the `total` of largest mean cosine with all
+            query tags; None for all. Ties go to the tag that is used more.
         """
         fits = self.posts >= min_frequency
         if categories:
             fits &= np.isin(self.categories, list(categories))
         fits[query] = False
         rows = np.flatnonzero(fits)
-        cosines = self.vecs[rows] @ self.vecs[query].T
+        cosines = round_scores(self.vecs[rows] @ self.vecs[query].T)
         kept = np.unique(np.argsort(-cosines, axis=0, kind="stable")[:topk])
-        scores = cosines[kept].mean(1)
+        scores = round_scores(cosines[kept].mean(1))
         best = np.argsort(-scores, kind="stable")[:total]
         return Near(query, rows[kept[best]], cosines[kept[best]], scores[best])
 
 
 def as_records(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> dict:
-    """An answer as what JSON holds: `query`, `neighbors`, and per tag of `each` its `nearest`."""
+    """Turn an answer into JSON's types: `query`, `neighbors`, and `nearest` by tag of `each`."""
     names = [space.tags[row] for row in near.query]
-    answer = {
-        "query": [space.entry(row) for row in near.query],
-        "neighbors": [
-            space.entry(row)
-            | {"score": score, "cosines": dict(zip(names, cosines, strict=True))}
-            for row, score, cosines in zip(
-                near.rows, _round(near.scores), _round(near.cosines), strict=True
-            )
-        ],
-    }
+    neighbors = [
+        space.entry(row) | {"score": score, "cosines": dict(zip(names, cosines, strict=True))}
+        for row, score, cosines in zip(
+            near.rows, near.scores.tolist(), near.cosines.tolist(), strict=True
+        )
+    ]
+    answer = {"query": [space.entry(row) for row in near.query], "neighbors": neighbors}
     nearest = {
         space.tags[one.query[0]]: [
             space.entry(row) | {"cosine": cosine}
-            for row, cosine in zip(one.rows, _round(one.scores), strict=True)
+            for row, cosine in zip(one.rows, one.scores.tolist(), strict=True)
         ]
         for one in each
     }
@@ -145,23 +146,20 @@ def as_records(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> dict:
 
 
 def as_text(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> str:
-    """An answer as tables; with two to four query tags, with a column of cosines for each."""
+    """Lay an answer out as tables; two to four query tags get a column of cosines each."""
     answer = as_records(space, near, each)
     names = [tag["tag"] for tag in answer["query"]]
-    names = names if 1 < len(names) <= COLUMNS else []
-    blocks = [
-        table([list(tag.values()) for tag in answer["query"]], ("asked for", *_ENTRY[1:]))
-    ]
+    names = names if 1 < len(names) <= MOST_COSINE_COLUMNS else []
+    entry = ("tag", "category", "posts")
+
+    asked = [[tag[key] for key in entry] for tag in answer["query"]]
+    blocks = [table(asked, ("asked for", *entry[1:]))]
     rows = [
-        [tag[key] for key in (*_ENTRY, "score")] + [tag["cosines"][name] for name in names]
+        [tag[key] for key in (*entry, "score")] + [tag["cosines"][name] for name in names]
         for tag in answer["neighbors"]
     ]
-    blocks.append(table(rows, (*_ENTRY, "score", *names)))
+    blocks.append(table(rows, (*entry, "score", *names)))
     for name, tags in answer.get("nearest", {}).items():
-        rows = [[tag[key] for key in (*_ENTRY, "cosine")] for tag in tags]
-        blocks.append(table(rows, (f"nearest to {name}", *_ENTRY[1:], "cosine")))
+        rows = [[tag[key] for key in (*entry, "cosine")] for tag in tags]
+        blocks.append(table(rows, (f"nearest to {name}", *entry[1:], "cosine")))
     return "\n\n".join(blocks)
-
-
-def _round(cosines: np.ndarray) -> list:
-    return cosines.astype(np.float64).round(6).tolist()  # what float32 holds

@@ -1,6 +1,6 @@
-"""Tags on a plane: local PCA of query tags and their neighbors, in the site's colours.
+"""Tags on a plane: local PCA of query tags and their neighbors, in the site's colors.
 
-Drawn by matplotlib, an extra.
+matplotlib draws and textalloc places the labels; both are extras.
 """
 
 from __future__ import annotations
@@ -16,25 +16,29 @@ import numpy as np
 from ..errors import BadInput, needs
 from ..store.files import write_atomic
 from ..tags.categories import BACKGROUND, CATEGORIES, COLORS
-from . import plot_labels as labels
 from .nearest_tags import Near, TagSpace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
-SIZE, DPI = (12, 9), 100  # inches; 1200 × 900 pixels
-LONGEST = 40  # letters of a label
-NEAR = 8  # pixels; a label farther from its dot is tied to it
-_INK, _LINE = "#e8eef5", "#5b7a9d"
+PLOT_INCHES = (12, 9)
+PLOT_DPI = 100  # so a plot has 1200 × 900 pixels
+LONGEST_LABEL = 40  # letters
+NO_LINE_WITHIN = 10  # pixels from a dot's edge to its label
+LABEL_SIDES = "east west northeast northwest southeast southwest north south"  # best first
+DIAMONDS = ("lore",)  # its green is nearly that of character, whose dots are round
+RING = 2.5  # area of the ring round a query tag, as a multiple of its dot's
+
+_INK = "#e8eef5"
+_FRAME = "#5b7a9d"
 _NO_WINDOW = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
 
 
 def local_pca(
     vectors: np.ndarray, dims: Sequence[int] = (1, 2)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Principal components of these vectors alone, by SVD of the centred rows.
+    """Compute principal components of these vectors alone, by SVD of the centered rows.
 
     Parameters
     ----------
@@ -43,33 +47,33 @@ def local_pca(
 
     Returns
     -------
-    places : (n, len(dims)); each column's entry of largest magnitude is positive. A component
-        past the rank is 0. shares : (len(dims),), of the variance, 0 to 1.
+    places : (n, len(dims)); each column's entry of largest magnitude is positive. A
+        component past the rank is 0.
+    shares : (len(dims),), of the variance, 0 to 1.
 
     >>> places, shares = local_pca(np.array([[0.0, 0, 1], [4, 0, 1], [2, 1, 1], [2, -1, 1]]))
     >>> abs(places).round(3).tolist(), shares.round(2).tolist()
     ([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 1.0]], [0.8, 0.2])
     """
-    centred = vectors - vectors.mean(0)
-    left, values, _ = np.linalg.svd(np.asarray(centred, np.float64), full_matrices=False)
+    centered = np.asarray(vectors - vectors.mean(0), np.float64)
+    left, values, _ = np.linalg.svd(centered, full_matrices=False)
     values[values <= values.max(initial=0) * 1e-6] = 0
-    width = max(*dims, len(values))
-    places = np.zeros((len(vectors), width))
-    places[:, : len(values)] = left * values
-    shares = np.zeros(width)
-    shares[: len(values)] = values**2 / max((values**2).sum(), 1e-300)
-    chosen = np.asarray(dims) - 1
-    places = places[:, chosen]
-    top = np.abs(places).argmax(0)
-    return places * np.where(places[top, np.arange(len(chosen))] < 0, -1, 1), shares[chosen]
+    variance = max((values**2).sum(), 1e-300)
+    places, shares = np.zeros((len(vectors), len(dims))), np.zeros(len(dims))
+    for k, component in enumerate(dims):
+        if component <= len(values):
+            column = left[:, component - 1] * values[component - 1]
+            places[:, k] = column * (-1 if column[np.abs(column).argmax()] < 0 else 1)
+            shares[k] = values[component - 1] ** 2 / variance
+    return places, shares
 
 
-def draw(
+def draw_tags(
     space: TagSpace, near: Near, dims: Sequence[int] = (1, 2), figure: Figure | None = None
 ) -> Figure:
-    """Query tags (ringed, bold) and their neighbors; the more posts, the larger the dot.
+    """Draw query tags (ringed, bold) and their neighbors; the more posts, the larger the dot.
 
-    Labels lie on no dot and on no other label; the title says how many found no room.
+    No label lies on a dot or on another label; the title says how many found no room.
 
     Raises
     ------
@@ -80,57 +84,53 @@ def draw(
     if figure is None:
         with needs("matplotlib"):
             from matplotlib.figure import Figure
-        figure = Figure(SIZE, DPI)
+        figure = Figure(PLOT_INCHES, PLOT_DPI)
     rows = np.concatenate([near.query, near.rows])
-    places, shares = local_pca(space.vecs[rows], dims)
-    size = 20 + 25 * np.log10(np.maximum(space.posts[rows], 1))
-    categories = [str(category) for category in space.categories[rows]]
-    axes = _axes(figure, [f"component {d}: {s:.0%}" for d, s in zip(dims, shares, strict=True)])
     asked = len(near.query)
-    for category in [name for name in CATEGORIES if name in categories]:
-        these = [i for i, name in enumerate(categories) if name == category]
-        axes.scatter(
-            *places[these].T,
-            size[these],
-            COLORS[category],
-            label=category,
-            linewidths=0,
-            zorder=3,
-        )
-    ring = {"facecolors": "none", "edgecolors": "white", "linewidths": 2, "zorder": 4}
-    axes.scatter(*places[:asked].T, size[:asked] * 2.5, label="asked for", **ring)
-    texts = _labels(axes, [space.tags[row] for row in rows], places, categories, asked)
-    _legend(figure, axes)
-    names = ", ".join(_short(space.tags[row]) for row in near.query)
+    places, shares = local_pca(space.vecs[rows], dims)
+    names = [_shorten(space.tags[row]) for row in rows]
+    categories = [str(category) for category in space.categories[rows]]
+    areas = 20 + 25 * np.log10(np.maximum(space.posts[rows], 1))
+
+    axes = _add_axes(
+        figure, [f"component {d}: {s:.0%}" for d, s in zip(dims, shares, strict=True)]
+    )
+    _add_dots(axes, places, areas, categories, asked)
+    _add_legend(figure, axes)
     title = axes.set_title("", color=_INK, fontsize=14, loc="left", parse_math=False, pad=12)
-    title.set_text(_short(f"{names}: {len(near.rows)} nearest", 100))
-    with warnings.catch_warnings():  # a script without glyphs is shown as boxes
+    title.set_text(_shorten(f"{', '.join(names[:asked])}: {len(near.rows)} nearest", 100))
+    areas[:asked] *= RING
+    colors = [_readable(COLORS[category]) for category in categories]
+    with warnings.catch_warnings():  # letters that the font lacks are shown as boxes
         warnings.filterwarnings("ignore", "Glyph .* missing")
-        radii = np.sqrt(np.where(np.arange(len(rows)) < asked, 2.5, 1) * size) / 2 * DPI / 72
-        hidden = _lay_out(figure, axes, texts, places, radii, asked)
+        hidden = _add_labels(axes, places, areas, names, colors, asked)
     if hidden:
         title.set_text(f"{title.get_text()} ({hidden} without room for a label)")
     return figure
 
 
-def save(figure: Figure, path: str | Path) -> None:
+def save_plot(figure: Figure, path: str | Path) -> None:
     """Write a plot in the format of its suffix (.png, .svg, .pdf, ...), whole or not at all.
 
     Raises
     ------
-    BadInput : matplotlib knows no such format.
+    BadInput : matplotlib knows no such format. OSError : it cannot be written there.
     """
     path, image = Path(path), io.BytesIO()
     known = figure.canvas.get_supported_filetypes()
-    if path.suffix[1:].lower() not in known:
+    kind = path.suffix[1:].lower()
+    if kind not in known:
         raise BadInput(f"{path}: a plot ends in one of .{', .'.join(sorted(known))}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
-        figure.savefig(image, format=path.suffix[1:].lower(), dpi=DPI, facecolor=BACKGROUND)
-    write_atomic(path, image.getvalue())
+        figure.savefig(image, format=kind, dpi=PLOT_DPI, facecolor=BACKGROUND)
+    try:
+        write_atomic(path, image.getvalue())
+    except OSError as error:  # it names the temporary file, which nobody asked for
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def show(space: TagSpace, near: Near, dims: Sequence[int] = (1, 2)) -> None:
+def show_plot(space: TagSpace, near: Near, dims: Sequence[int] = (1, 2)) -> None:
     """Draw in a window and wait until it is closed.
 
     Raises
@@ -141,11 +141,11 @@ def show(space: TagSpace, near: Near, dims: Sequence[int] = (1, 2)) -> None:
         import matplotlib.pyplot as plt
     if plt.get_backend().lower() in _NO_WINDOW:
         raise BadInput("no window can be opened here: give -o a file, as -o tags.png")
-    draw(space, near, dims, plt.figure(figsize=SIZE, dpi=DPI))
+    draw_tags(space, near, dims, plt.figure(figsize=PLOT_INCHES, dpi=PLOT_DPI))
     plt.show()
 
 
-def _axes(figure: Figure, labels: Sequence[str]) -> Axes:
+def _add_axes(figure: Figure, labels: Sequence[str]) -> Axes:
     figure.set_facecolor(BACKGROUND)
     axes = figure.add_axes((0.045, 0.105, 0.935, 0.835), facecolor=BACKGROUND)
     axes.margins(0.12)
@@ -153,71 +153,111 @@ def _axes(figure: Figure, labels: Sequence[str]) -> Axes:
     axes.set_xlabel(labels[0], color=_INK, loc="right")
     axes.set_ylabel(labels[1], color=_INK, loc="top")
     for spine in axes.spines.values():
-        spine.set_color(_LINE)
+        spine.set_color(_FRAME)
     return axes
 
 
-def _labels(
-    axes: Axes, names: Sequence[str], places: np.ndarray, categories: Sequence[str], asked: int
-) -> list[Text]:
-    return [
-        axes.text(
-            *places[i],
-            _short(name),
-            color="white" if i < asked else _readable(COLORS[categories[i]]),
-            fontsize=13 if i < asked else 11,
-            fontweight="bold" if i < asked else "normal",
-            parse_math=False,  # a tag may hold two dollar signs
-            zorder=5,
+def _add_dots(
+    axes: Axes, places: np.ndarray, areas: np.ndarray, categories: Sequence[str], asked: int
+) -> None:
+    for category in [name for name in CATEGORIES if name in categories]:
+        these = [i for i, name in enumerate(categories) if name == category]
+        diamond = category in DIAMONDS
+        axes.scatter(
+            places[these, 0],
+            places[these, 1],
+            areas[these] * (0.5 if diamond else 1),  # so both are as wide
+            COLORS[category],
+            marker="D" if diamond else "o",
+            label=category,
+            linewidths=0,
+            zorder=3,
         )
-        for i, name in enumerate(names)
-    ]
+    axes.scatter(
+        places[:asked, 0],
+        places[:asked, 1],
+        areas[:asked] * RING,
+        label="asked for",
+        facecolors="none",
+        edgecolors="white",
+        linewidths=2,
+        zorder=4,
+    )
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
-    """Below the axes, where no label comes; dots of one size."""
+def _add_legend(figure: Figure, axes: Axes) -> None:
+    """Add a legend below the axes, where no label comes; its dots are of one size."""
     handles, labels = axes.get_legend_handles_labels()
-    place = {"loc": "lower center", "ncols": len(labels), "fontsize": 12, "frameon": False}
-    legend = figure.legend(handles, labels, labelcolor=_INK, handletextpad=0.2, **place)
+    legend = figure.legend(
+        handles,
+        labels,
+        loc="lower center",
+        ncols=len(labels),
+        fontsize=12,
+        frameon=False,
+        labelcolor=_INK,
+        handletextpad=0.2,
+    )
     for handle in legend.legend_handles:
-        handle.set_sizes([90])
+        handle.set_sizes([90])  # type: ignore[union-attr]  # each is a PathCollection
 
 
-def _lay_out(
-    figure: Figure,
+def _add_labels(
     axes: Axes,
-    texts: list[Text],
     places: np.ndarray,
-    radii: np.ndarray,
+    areas: np.ndarray,
+    names: Sequence[str],
+    colors: Sequence[str],
     asked: int,
 ) -> int:
-    """Move the labels beside their dots, tied to them where they are far; how many find no room."""
-    figure.draw_without_rendering()
+    """Write names beside their dots, the first `asked` before all others, with lines if far.
+
+    Return how many found no room.
+    """
+    with needs("textalloc"):
+        import textalloc
+        from matplotlib.lines import Line2D
     axes.set_autoscale_on(False)  # the lines must not move what is measured here
-    dots, inner = axes.transData.transform(places), axes.get_window_extent().padded(-4)
-    extents = [text.get_window_extent() for text in texts]
-    boxes, ends = labels.place(
-        dots, radii, [extent.size for extent in extents], inner.extents, asked
+    others = len(names) - asked
+    dots = axes.scatter(places[:, 0], places[:, 1], areas)  # what labels must not lie on
+    radii = np.sqrt(areas) / 2 * PLOT_DPI / 72  # pixels
+    _, _, texts, lines = textalloc.allocate(
+        axes,
+        places[:, 0],
+        places[:, 1],
+        list(names),
+        scatter_plot=dots,
+        text_scatter_sizes=radii.tolist(),
+        textsize=[13] * asked + [11] * others,
+        fontweight=["bold"] * asked + ["normal"] * others,
+        textcolor=["white"] * asked + list(colors[asked:]),
+        linecolor=_FRAME,
+        direction=LABEL_SIDES.split(),
+        min_distance=0.003,
+        max_distance=0.2,
+        margin=0.002,
+        nbr_candidates=400,
+        avoid_label_lines_overlap=True,
+        draw_all=False,
+        va="bottom",
+        parse_math=False,  # a tag may hold two dollar signs
+        zorder=5,
     )
-    back = axes.transData.inverted().transform
-    for text, extent, box, end, dot, radius in zip(
-        texts, extents, boxes, ends, dots, radii, strict=True
-    ):
-        text.set_visible(not np.isnan(end).any())
-        if text.get_visible():
-            at = axes.transData.transform(text.get_position()) + box[:2] - extent.min
-            text.set_position(back(at))
-            if np.hypot(*(end - dot)) > radius + NEAR:
-                axes.plot(*back([dot, end]).T, color=_LINE, linewidth=0.9, zorder=2)
-    return sum(not text.get_visible() for text in texts)
+    dots.remove()
+    for line, radius in zip(lines, radii, strict=True):
+        if isinstance(line, Line2D):
+            ends = axes.transData.transform(line.get_xydata())
+            if np.hypot(*(ends[0] - ends[1])) <= radius + NO_LINE_WITHIN:
+                line.remove()
+    return sum(text is None for text in texts)
 
 
-def _short(name: str, longest: int = LONGEST) -> str:
+def _shorten(name: str, longest: int = LONGEST_LABEL) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def _readable(color: str) -> str:
-    """A colour mixed with white until its contrast on the background is 4.5 (WCAG 2.1, 1.4.3).
+    """Mix a color with white until its contrast on the background is 4.5 (WCAG 2.1, 1.4.3).
 
     >>> _readable("#b4c7d9"), _readable("#228822")
     ('#b4c7d9', '#5da85d')
@@ -233,6 +273,7 @@ def _rgb(color: str) -> np.ndarray:
 
 
 def _contrast(*colors: np.ndarray) -> float:
+    """Compute the contrast of two colors, 1 to 21 (WCAG 2.1)."""
     linear = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in colors]
     dark, light = sorted(0.05 + float(c @ (0.2126, 0.7152, 0.0722)) for c in linear)
     return light / dark

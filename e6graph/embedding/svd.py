@@ -1,8 +1,12 @@
 """Truncated SVD of a matrix that is crowded in one corner and nearly empty elsewhere.
 
-Co-occurrences of tags in the order of their use are so: a tile of frequent tags has entries
-throughout, where a dense product is twenty times as fast as a sparse one; a tile of rare tags
-has one cell in a hundred. So each band of rows is kept dense up to some column, sparse from there.
+Co-occurrences of tags, ordered by use, are such a matrix: a tile of frequent tags is full of
+entries, and a dense product of it is twenty times as fast as a sparse one; a tile of rare
+tags has one cell in a hundred. So each band of rows is dense up to some column and sparse
+from there on.
+
+Our own, because it was measured to be better than a library's: scikit-learn's
+`randomized_svd` is subspace iteration, see `truncated_svd`.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ import scipy.sparse as sp
 
 from ..store.parallel import in_order
 
-ROWS = 1024  # of a band
-TILE = 1024  # columns
-CROWDED = 0.05  # share of a tile's cells from which the dense product is the faster
-OVERSAMPLE, DEPTH = 32, 4
+BAND_ROWS = 1024
+TILE_COLUMNS = 1024
+CROWDED = 0.05  # share of a tile's cells above which the dense product is the faster
+OVERSAMPLE = 32  # vectors beyond those wanted
+KRYLOV_DEPTH = 4
 
 
 @dataclass(frozen=True)
@@ -30,21 +35,22 @@ class Band:
 
     @classmethod
     def of(cls, rows: sp.csr_matrix) -> Band:
-        """Split where it costs least."""
-        width = rows.shape[1]
-        edges = np.minimum(np.arange(0, width + TILE, TILE), width)
-        held = np.bincount(rows.indices // TILE, minlength=len(edges) - 1)[: len(edges) - 1]
-        saved = np.cumsum(held - CROWDED * rows.shape[0] * np.diff(edges))
+        """Split rows at the column where the products cost least."""
+        height, width = rows.shape
+        edges = np.minimum(np.arange(0, width + TILE_COLUMNS, TILE_COLUMNS), width)
+        tiles = len(edges) - 1
+        held = np.bincount(rows.indices // TILE_COLUMNS, minlength=tiles)[:tiles]
+        saved = np.cumsum(held - CROWDED * height * np.diff(edges))
         best = int(saved.argmax()) + 1 if saved.max(initial=0) > 0 else 0
         return cls(rows[:, : edges[best]].toarray(), rows[:, edges[best] :])
 
     def times(self, columns: np.ndarray) -> np.ndarray:
-        """This band's rows of M @ columns."""
+        """Return this band's rows of M @ columns."""
         known = self.dense.shape[1]
         return self.dense @ columns[:known] + self.sparse @ columns[known:]
 
     def transposed_times(self, rows: np.ndarray) -> np.ndarray:
-        """What this band adds to Mᵀ @ rows."""
+        """Return what this band adds to Mᵀ @ rows."""
         return np.concatenate([self.dense.T @ rows, self.sparse.T @ rows])
 
 
@@ -60,36 +66,41 @@ class BandedMatrix:
         return int(self.starts[-1])
 
     def times(self, columns: np.ndarray) -> np.ndarray:
-        """M @ columns, float32."""
+        """Return M @ columns, float32."""
         return np.concatenate(list(in_order(lambda band: band.times(columns), self.bands)))
 
     def transposed_times(self, columns: np.ndarray) -> np.ndarray:
-        """Mᵀ @ columns, float32; bands are added in order."""
+        """Return Mᵀ @ columns, float32; bands are added in order."""
         parts = zip(self.bands, np.split(columns, self.starts[1:-1]), strict=True)
-        return sum(in_order(lambda part: part[0].transposed_times(part[1]), parts))
+        products = in_order(lambda part: part[0].transposed_times(part[1]), parts)
+        total = next(products)
+        for product in products:
+            total += product
+        return total
 
 
 def bands_of(matrix: sp.csr_matrix) -> Iterable[sp.csr_matrix]:
-    """The rows of a CSR matrix, `ROWS` at a time, without a copy."""
-    for low in range(0, max(matrix.shape[0], 1), ROWS):
-        indptr = matrix.indptr[low : low + ROWS + 1]
+    """Yield the rows of a CSR matrix, `BAND_ROWS` at a time, without a copy."""
+    for low in range(0, max(matrix.shape[0], 1), BAND_ROWS):
+        indptr = matrix.indptr[low : low + BAND_ROWS + 1]
         start, end = indptr[0], indptr[-1]
         parts = matrix.data[start:end], matrix.indices[start:end], indptr - start
         yield sp.csr_matrix(parts, (len(indptr) - 1, matrix.shape[1]))
 
 
 def truncated_svd(
-    matrix: sp.csr_matrix | BandedMatrix, dim: int, seed: int = 0, depth: int = DEPTH
+    matrix: sp.csr_matrix | BandedMatrix, dim: int, seed: int = 0, depth: int = KRYLOV_DEPTH
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Left singular vectors and values by randomised block Krylov iteration.
+    """Compute left singular vectors and values by randomized block Krylov iteration.
 
-    Musco, Musco, "Randomized Block Krylov Methods for Stronger and Faster Approximate Singular
-    Value Decomposition", NIPS 2015, algorithm 2: of the span of MΩ, (MMᵀ)MΩ ... (MMᵀ)^depth MΩ. It
-    takes 2 · depth + 2 products. On the PPMI of 200,000 synthetic posts depth 3 comes as near to
-    the true vectors as six rounds of subspace iteration (14 products), depth 4 nearer.
+    Musco, Musco, "Randomized Block Krylov Methods for Stronger and Faster Approximate
+    Singular Value Decomposition", NIPS 2015, algorithm 2: from the span of MΩ, (MMᵀ)MΩ ...
+    (MMᵀ)^depth MΩ, in 2 · depth + 2 products. On the PPMI of 200,000 synthetic posts depth 3
+    (8 products) comes as near to the true vectors as six rounds of subspace iteration
+    (14 products); depth 4 comes nearer.
 
-    The sign of each vector is fixed (its entry of largest magnitude is positive), so a seed and a
-    BLAS give one answer.
+    The sign of each vector is fixed (its entry of largest magnitude is positive), so one
+    seed and one BLAS give one answer.
 
     Returns
     -------
@@ -98,6 +109,8 @@ def truncated_svd(
     """
     if not isinstance(matrix, BandedMatrix):
         matrix = BandedMatrix(bands_of(matrix.tocsr()))
+
+    # An orthonormal basis of the Krylov space, and Mᵀ times it.
     wide = min(dim + OVERSAMPLE, matrix.rows)
     start = np.random.default_rng(seed).standard_normal((matrix.rows, wide), dtype=np.float32)
     basis = _orthonormal(_orthonormal(matrix.times(start)))  # (V, wide); twice, for float32
@@ -108,11 +121,14 @@ def truncated_svd(
             fresh = _orthonormal(fresh - basis @ (basis.T @ fresh))
         basis = np.hstack([basis, fresh])
         turned = np.hstack([turned, matrix.transposed_times(fresh)])
-    turned = turned.astype(np.float64)  # the right factor squared is enough
+
+    # Singular vectors within it; the Gram matrix is enough, since the right ones are not needed.
+    turned = turned.astype(np.float64)
     squares, left = np.linalg.eigh(turned.T @ turned)
     vectors = (basis @ left[:, ::-1])[:, :dim]
     values = np.sqrt(np.maximum(squares[::-1][:dim], 0))
     vectors[:, values <= values.max(initial=0) * 1e-6] = 0
+
     top = np.abs(vectors).argmax(0)
     vectors *= np.where(vectors[top, np.arange(vectors.shape[1])] < 0, -1, 1)
     vectors = np.pad(vectors, ((0, 0), (0, dim - vectors.shape[1])))
@@ -120,10 +136,10 @@ def truncated_svd(
 
 
 def _orthonormal(columns: np.ndarray) -> np.ndarray:
-    """Columns with the same span and a unit Gram matrix; dependent ones become zero.
+    """Return columns of the same span and a unit Gram matrix; dependent ones become zero.
 
-    By the eigenvectors of the Gram matrix: all the work is in two products, where a Householder QR
-    of a tall matrix spends its time on synchronising threads.
+    By the eigenvectors of the Gram matrix: all the work is in two products, while a
+    Householder QR of a tall matrix spends its time on synchronizing threads.
     """
     wide = columns.astype(np.float64)
     values, vectors = np.linalg.eigh(wide.T @ wide)

@@ -1,7 +1,7 @@
-"""How good everything is, beside what a user would try first, measured on one index.
+"""Measure how good everything is on one index, beside what a user would try first.
 
 Reads an index that the scripts made; prints tables, or with --json one object; with --plots DIR
-also draws the figures there. Peers that are not installed are left out, and that is said.
+also draws the figures there. Peers that are not installed are left out, and a note says so.
 """
 
 from __future__ import annotations
@@ -25,33 +25,34 @@ from . import (
     searching,
     walking,
 )
-from .report import Figure, Table
+from .report import Figure, Table, say, waiting
 
 Section = Callable[[PostGraph, Namespace], list[Table | Figure]]
-SECTIONS: list[tuple[str, Section]] = [  # what --sections chooses from; one line a section
-    ("recommending", recommending.section),
-    ("walk", walking.section),
-    ("completion", completing.section),
-    ("attenuator", attenuating.section),
-    ("learning", learning.section),
-    ("pictures", picturing.section),
-    ("index", searching.section),
-]
-QUERIES, QUICK_QUERIES = 1000, 60
+SECTIONS: dict[str, Section] = {
+    "recommending": recommending.section,
+    "walk": walking.section,
+    "completion": completing.section,
+    "attenuator": attenuating.section,
+    "learning": learning.section,
+    "pictures": picturing.section,
+    "index": searching.section,
+}
+FULL_QUERIES = 1000
+QUICK_QUERIES = 60
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = cli.parser(__doc__)
+def parse(argv: Sequence[str] | None) -> Namespace:
+    """Parse the options of the command."""
+    parser = cli.parser(__doc__ or "")
     parser.prog = "python -m e6graph.evaluate"
     add = parser.add_argument
-    names = [name for name, _ in SECTIONS]
     add(
         "--sections",
         nargs="+",
-        choices=names,
-        default=names,
+        choices=SECTIONS,
+        default=list(SECTIONS),
         metavar="NAME",
-        help=f"of {', '.join(names)}",
+        help=f"what to measure: {', '.join(SECTIONS)}; all of them if not given",
     )
     add("--quick", action="store_true", help="fewer queries and points: under two minutes")
     add("--json", action="store_true", help="print one JSON object in place of tables")
@@ -60,9 +61,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     add(
         "--queries",
         type=cli.positive,
-        help=f"to judge by; unset: {QUERIES:,}, or {QUICK_QUERIES} with --quick",
+        metavar="N",
+        help=f"queries to judge by; if not given {FULL_QUERIES:,}, {QUICK_QUERIES} with --quick",
     )
-    add("--ratings", default="s", help="ratings that take part")
+    add("--ratings", default="s", help="ratings of the posts that take part")
     add(
         "--half",
         choices=("all", "even", "odd"),
@@ -70,28 +72,37 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="pools to judge by: the ranking's weights are learned from the even ones, and the "
         "peers are tuned on those not judged",
     )
-    add("--seed", type=cli.natural, default=0, help="of everything drawn at random")
+    add("--seed", type=cli.natural, default=0, help="seed of everything drawn at random")
     args = parser.parse_args(argv)
-    args.queries = args.queries or (QUICK_QUERIES if args.quick else QUERIES)
+    args.queries = args.queries or (QUICK_QUERIES if args.quick else FULL_QUERIES)
+    return args
 
-    graph = PostGraph.open(args.index, args.ratings, None)
-    done = {}
-    for name, section in SECTIONS:
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse(argv)
+    with waiting(f"opening {args.index}"):
+        graph = PostGraph.open(args.index, args.ratings, None)
+    done: dict[str, dict[str, object]] = {}
+    for name, section in SECTIONS.items():
         if name not in args.sections:
             continue
+        say(f"{name} ({len(done) + 1} of {len(args.sections)})")
         start = time.perf_counter()
         try:
             made = section(graph, args)
-        except BadInput as error:  # a board without pools has tags to judge all the same
+        except BadInput as error:
+            # A board without pools, say, still has tags to judge.
             if len(args.sections) == 1:
                 raise
             made = [Table(f"left out: {error}", (), [])]
+
         tables = [part for part in made if isinstance(part, Table)]
         figures = [part for part in made if isinstance(part, Figure) and args.plots]
-        drawn = [str(plotting.save(figure, args.plots)) for figure in figures]
+        drawn = [str(plotting.save_figure(figure, args.plots)) for figure in figures]
         seconds = time.perf_counter() - start
         if not args.json:
-            print(f"== {name}", *tables, *drawn, f"{seconds:.1f} s", sep="\n\n", end="\n\n")
+            parts = [f"== {name}", *map(str, tables), *drawn, f"{seconds:.1f} s"]
+            print("\n\n".join(parts), end="\n\n", flush=True)
         done[name] = {
             "tables": [table.as_json() for table in tables],
             "figures": drawn,
@@ -103,5 +114,5 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[0] = "e6graph.evaluate"  # what errors are signed with
+    sys.argv[0] = "e6graph.evaluate"  # the name before an error's line
     sys.exit(cli.run(main))

@@ -1,7 +1,7 @@
 """The attenuator: how near the vector that a tag's company induces is to the tag's own.
 
 Khodak et al., ACL 2018. Every tag is judged by an operator that was fitted without it: the tags are
-dealt into folds, and each fold's operator comes of the other folds.
+dealt into folds, and the operator for a fold is fitted on the other folds.
 """
 
 from __future__ import annotations
@@ -13,51 +13,65 @@ import numpy as np
 
 from ..embedding.attenuator import by_band, context_means, induced_cosines, solve, tag_weights
 from ..recommend.postgraph import PostGraph
-from .methods import SIF, Exact
-from .plotting import lines
-from .report import Figure, Table
+from .methods import SIF_A, ExactMethods
+from .plotting import draw_lines
+from .report import Figure, Table, progress
 
 FOLDS = 5
 WEIGHTINGS = {"threshold": "1 from 20 posts on", "log": "log posts", "none": "1"}
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Mean cosine by how often a tag is used, and a picture of it."""
+    """Average the cosine by how often a tag is used, and draw it."""
     words = graph.dictionary
     cosines, contexts = held_out(graph, args.seed)
-    rows = by_band(words.frqs, *cosines.values(), take=contexts > 0)
     every = contexts > 0
+    rows = by_band(words.frqs, *cosines.values(), take=every)
     bands = [row[0] for row in rows]
     series = {name: (bands, [row[i + 2] for row in rows]) for i, name in enumerate(cosines)}
-    draw = partial(lines, series=series, x="posts a tag is used on", y="cosine, tags held out")
+    draw = partial(
+        draw_lines, series=series, x="posts a tag is used on", y="cosine, tags held out"
+    )
+
     rows.append(("all", int(every.sum()), *(float(c[every].mean()) for c in cosines.values())))
     said = ", ".join(f"{name}: {what}" for name, what in WEIGHTINGS.items())
-    notes = (
+    note = (
         f"Tags held out of the fit, in {FOLDS} folds. A tag's weight in the fit: {said}. "
-        "solve_attenuator.py takes log.",
+        "solve_attenuator.py takes log."
     )
     title = "Cosine of a tag's induced with its true vector, by the posts it is used on"
     return [
-        Table(title, ("posts", "tags", *cosines), rows, notes),
+        Table(title, ("posts", "tags", *cosines), rows, [note]),
         Figure("attenuator", "A tag's vector from its company alone", draw),
     ]
 
 
 def held_out(graph: PostGraph, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Method → cosine by tag of the dictionary, and the posts that gave each tag a context."""
-    words, exact = graph.dictionary, Exact(graph)
+    """Compute the cosine of each tag by each method, and how many contexts each tag has.
+
+    Returns
+    -------
+    cosines : method → float32 (V,), a tag of the dictionary each.
+    contexts : (V,), posts that hold the tag and another.
+    """
+    words, exact = graph.dictionary, ExactMethods(graph)
     blocks = [exact.every_tag[:, words.tag_ids].tocsr()]
     identity = np.eye(words.vecs.shape[1], dtype=np.float32)
     share = words.frqs / words.frqs.sum()
-    means, contexts = context_means(blocks, words.vecs)
-    made = {"raw mean": induced_cosines(identity, means, words.vecs)}
-    baselines = {"IDF mean": np.log(exact.n / words.frqs), "SIF mean": SIF / (SIF + share)}
-    for name, weights in baselines.items():
-        made[name] = induced_cosines(
-            identity, context_means(blocks, words.vecs, weights)[0], words.vecs
-        )
+    weightings = {
+        "raw mean": None,
+        "IDF mean": np.log(exact.n / words.frqs),
+        "SIF mean": SIF_A / (SIF_A + share),
+    }
+    made = {}
+    for name, weights in progress(weightings.items(), "means without an operator"):
+        induced, counted = context_means(blocks, words.vecs, weights)
+        if weights is None:
+            means, contexts = induced, counted
+        made[name] = induced_cosines(identity, induced, words.vecs)
+
     fold = np.random.default_rng(seed).permutation(len(contexts)) % FOLDS
-    for weighting in WEIGHTINGS:
+    for weighting in progress(WEIGHTINGS, "operators fitted without a fold"):
         cosines = np.zeros(len(contexts), np.float32)
         for held in (fold == k for k in range(FOLDS)):
             weights = tag_weights(contexts, weighting) * ~held

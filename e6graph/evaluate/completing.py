@@ -2,8 +2,8 @@
 
 nDCG@8 and precision@8 (Järvelin and Kekäläinen 2002, binary gain). The hidden tags are taken out of
 everything that any method learns from. Posts of odd row are judged: the constants of `completion`
-were chosen on even ones. Then, of posts that are not on the board: completion from few tags, and
-which tag looks wrong, a stranger put among a post's own.
+were chosen on even ones. Two more tables judge posts that are not on the board at all: completion
+from few tags, and finding a wrong tag, where a stranger was put among a post's own.
 """
 
 from __future__ import annotations
@@ -14,38 +14,44 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any, cast
 
 import numpy as np
 import scipy.sparse as sp
-from tqdm import tqdm
 
-from ..embedding import als
+from ..embedding import als, cooccurrence
 from ..embedding.companions import Companions, invert
-from ..embedding.dictionary import cooccurrence
-from ..recommend.completion import Completion
+from ..errors import E6GraphError
+from ..recommend.completion import TagCompleter
 from ..recommend.postgraph import PostGraph
+from ..recommend.posts import Posts
 from ..recommend.ranking import Ranking
 from ..store.ragged import Ragged
-from .report import Table, optional
+from .report import Figure, Table, progress, waiting
 
-DEPTH, HIDDEN, LEAST = (
-    8,
-    0.2,
-    5,
-)  # tags looked at, share hidden, tags a judged post has at least
-CASES, QUICK_CASES = 2000, 200
-ABSENT, QUICK_ABSENT = 150, 40  # posts taken off the board
+RANKED_TAGS = 8  # looked at
+HIDDEN_SHARE = 0.2  # of a post's tags
+MIN_JUDGED_TAGS = 5  # of a post that is judged
+CASES = 2000
+QUICK_CASES = 200
+ABSENT = 150  # posts taken off the board
+QUICK_ABSENT = 40
 GIVEN = (1, 2, 4, 8)  # tags
 EASE_RIDGES = (100.0, 10.0)  # λ: that of larger data, and what suits a board of some thousands
-EASE_LARGEST, EASE_QUICK, EASE_SECONDS = 12_000, 4_000, 2e-11  # tags; of a core, times tags³
-FACTORS = (64, 256)  # of ALS, the latter as E6DB publishes it; the first alone with --quick
-Case = tuple[np.ndarray, np.ndarray]  # tag columns that are seen, and hidden
-Scorer = Callable[[np.ndarray], np.ndarray]  # seen columns → a score a column
+EASE_LARGEST = 12_000  # tags that EASE is tried with unless it is asked for
+EASE_LARGEST_QUICK = 4_000
+EASE_SECONDS = 2e-11  # of a core, times tags³
+ALS_FACTORS = (64, als.FACTORS)  # the first alone with --quick
+
+Case = tuple[np.ndarray, np.ndarray]
+"""Tag columns that are seen, and those that are hidden."""
+Completer = Callable[[np.ndarray], np.ndarray]
+"""Seen columns → a score a column."""
 
 
 @dataclass(frozen=True)
-class Reduced:
-    """The posts of a board without the hidden tags, for `Ranking`."""
+class ReducedPosts:
+    """The posts of a board without the hidden tags: as much of `Posts` as `Ranking` reads."""
 
     tags_of: Ragged
     rows_with: Ragged
@@ -65,28 +71,30 @@ def hide(matrix: sp.csr_matrix, n: int, seed: int = 0) -> tuple[sp.csr_matrix, l
 
     Returns
     -------
-    The matrix without the hidden entries, and for each judged post (seen, hidden) columns.
+    The matrix without the hidden entries, and the case of each judged post.
     """
     rng = np.random.default_rng(seed)
-    keep, cases = np.ones(matrix.nnz, bool), []
-    for row in rng.permutation(_judged(matrix))[:n]:
+    kept = np.ones(matrix.nnz, bool)
+    cases = []
+    for row in rng.permutation(judged_rows(matrix))[:n]:
         start, end = matrix.indptr[row : row + 2]
-        gone = rng.permutation(end - start)[: max(1, round(HIDDEN * (end - start)))]
-        mask = np.zeros(end - start, bool)
-        mask[gone] = True
-        keep[start:end] = ~mask
-        cases.append((matrix.indices[start:end][~mask], matrix.indices[start:end][mask]))
-    return _without(matrix, ~keep), cases
+        hidden = np.zeros(end - start, bool)
+        count = max(1, round(HIDDEN_SHARE * (end - start)))
+        hidden[rng.permutation(end - start)[:count]] = True
+        kept[start:end] = ~hidden
+        columns = matrix.indices[start:end]
+        cases.append((columns[~hidden], columns[hidden]))
+    return without_entries(matrix, ~kept), cases
 
 
-def _judged(matrix: sp.csr_matrix) -> np.ndarray:
-    """Rows that may be judged by."""
-    rows = np.flatnonzero(np.diff(matrix.indptr) >= LEAST)
+def judged_rows(matrix: sp.csr_matrix) -> np.ndarray:
+    """Return the rows that may be judged by: odd ones with enough tags."""
+    rows = np.flatnonzero(np.diff(matrix.indptr) >= MIN_JUDGED_TAGS)
     return rows[rows % 2 == 1]
 
 
-def _without(matrix: sp.csr_matrix, gone: np.ndarray) -> sp.csr_matrix:
-    """A copy without some entries, bool (nnz,)."""
+def without_entries(matrix: sp.csr_matrix, gone: np.ndarray) -> sp.csr_matrix:
+    """Return a copy without the entries that `gone`, bool (nnz,), marks."""
     reduced = matrix.copy()
     reduced.data = reduced.data * ~gone
     reduced.eliminate_zeros()
@@ -94,7 +102,7 @@ def _without(matrix: sp.csr_matrix, gone: np.ndarray) -> sp.csr_matrix:
 
 
 def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
-    """(nDCG@k, precision@k) of k columns in order, k the length of `order`.
+    """Compute nDCG@k and precision@k of k columns in order; k is the length of `order`.
 
     >>> ndcg(np.array([4, 7]), np.array([7, 9]))  # 1/log2(3) of 1 + 1/log2(3)
     (0.386..., 0.5)
@@ -105,17 +113,17 @@ def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
     return float((hit * gain).sum() / best), float(hit.mean())
 
 
-def judge(score: Scorer, cases: list[Case]) -> list[float]:
-    """Mean nDCG@8 and p@8, and the median of the milliseconds a call, of a method."""
-    found, spent = [], []
-    for seen, hidden in cases:
+def judge_completer(score: Completer, cases: Sequence[Case], name: str) -> list[float]:
+    """Measure mean nDCG@8 and p@8, and the median of the milliseconds a call."""
+    found, seconds = [], []
+    for seen, hidden in progress(cases, name):
         start = time.perf_counter()
         scores = np.array(score(seen), np.float64)
-        spent.append(time.perf_counter() - start)
+        seconds.append(time.perf_counter() - start)
         scores[seen] = -np.inf
-        top = np.argpartition(-scores, DEPTH)[:DEPTH]
+        top = np.argpartition(-scores, RANKED_TAGS)[:RANKED_TAGS]
         found.append(ndcg(top[np.argsort(-scores[top], kind="stable")], hidden))
-    return [*np.mean(found, 0).tolist(), float(np.median(spent)) * 1000]
+    return [*np.mean(found, 0).tolist(), float(np.median(seconds)) * 1000]
 
 
 def completers(
@@ -124,34 +132,53 @@ def completers(
     quick: bool = True,
     seed: int = 0,
     ridges: Sequence[float] = EASE_RIDGES,
-) -> Iterator[tuple[str, Scorer | str]]:
-    """Methods by name, learnt from a (posts, V) matrix over the dictionary's columns.
+) -> Iterator[tuple[str, Completer | str]]:
+    """Learn from a (posts, V) matrix over the dictionary's columns by each method in turn.
 
-    One at a time, those that take minutes last; in place of one left out, the reason.
+    Yields names and methods, those that take minutes last. Where a package is missing, the reason
+    stands in place of the method.
     """
-    counts = cooccurrence([matrix])
+    with waiting("co-occurrence"):
+        counts = cooccurrence([matrix])
     frequency = np.asarray(matrix.sum(0)).ravel().astype(np.float32)
     once = 1 / np.maximum(frequency, 1)
     root = np.sqrt(once)
     yield "popularity", lambda seen: frequency
     yield "co-occurrence", lambda seen: once[seen] @ counts[seen]  # Σ P(j | i)
     yield "item-kNN", lambda seen: (root[seen] @ counts[seen]) * root  # Σ cosine of i and j
-    completion, tag_ids = suggester(graph, matrix, counts), graph.dictionary.tag_ids
-    yield "suggest_tags", lambda seen: completion.scores(tag_ids[seen])
-    for factors in FACTORS[: 1 if quick else None]:
-        yield f"ALS, {factors} factors", _als(matrix, factors, seed)
+
+    with waiting("learning suggest_tags"):
+        completion = suggester(graph, matrix, counts)
+    yield "suggest_tags", lambda seen: completion.scores(graph.dictionary.tag_ids[seen])
+
+    for factors in ALS_FACTORS[: 1 if quick else None]:
+        name = f"ALS, {factors} factors"
+        try:
+            with waiting(f"learning {name}"):
+                method: Completer | str = als_completer(matrix, factors, seed)
+        except E6GraphError as error:
+            method = f"left out: {error}"
+        yield name, method
+
     for ridge in ridges:
-        weights = ease(counts, frequency, ridge)
-        yield f"EASE, λ {ridge:g}", lambda seen, weights=weights: weights[seen].sum(0)
+        name = f"EASE, λ {ridge:g}"
+        with waiting(f"learning {name}"):
+            weights = ease(counts, frequency, ridge)
+        yield name, lambda seen, weights=weights: weights[seen].sum(0)  # type: ignore[misc]  # a default binds each λ's own
 
 
 def affordable(tags: int, quick: bool, asked: bool) -> tuple[Sequence[float], list[str]]:
-    """The λ that EASE is tried with, and why there are fewer; `asked`: it may take long."""
+    """Choose the λ that EASE is tried with, and say why there are fewer.
+
+    Parameters
+    ----------
+    asked : completion alone is measured, so it may take long.
+    """
     need, have = 4 * tags**2, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     said = f"EASE left out: {tags:,} tags are a matrix of {need / 1e9:.1f} GB"
     if 3 * need > have:
         return (), [f"{said}, too much for {have / 1e9:.0f} GB of memory"]
-    if tags <= (EASE_QUICK if quick else EASE_LARGEST):
+    if tags <= (EASE_LARGEST_QUICK if quick else EASE_LARGEST):
         return EASE_RIDGES, []
     if asked and not quick:
         return EASE_RIDGES[-1:], []
@@ -160,7 +187,9 @@ def affordable(tags: int, quick: bool, asked: bool) -> tuple[Sequence[float], li
 
 
 def ease(counts: sp.csr_matrix, frequency: np.ndarray, ridge: float) -> np.ndarray:
-    """B = I − P diag(P)⁻¹, P = (XᵀX + λI)⁻¹ (Steck, "Embarrassingly Shallow Autoencoders", 2019).
+    """Compute B = I − P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹.
+
+    Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
 
     Returns
     -------
@@ -174,15 +203,18 @@ def ease(counts: sp.csr_matrix, frequency: np.ndarray, ridge: float) -> np.ndarr
     return weights
 
 
-def _als(matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = 0.02) -> Scorer | str:
-    """ALS (Hu, Koren, Volinsky 2008), the seen tags folded in as one more post."""
-    if missing := "".join(optional(name)[1] for name in ("implicit", "threadpoolctl")):
-        return missing
-    _, tags = als.factorise(matrix, factors, ridge, seed=seed)
-    confidence, gram = (
-        als.idf(matrix),
-        tags.T @ tags + ridge * np.eye(factors, dtype=np.float32),
-    )
+def als_completer(
+    matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = als.REGULARIZATION
+) -> Completer:
+    """Learn by ALS (Hu, Koren, Volinsky 2008); the seen tags are folded in as one more post.
+
+    Raises
+    ------
+    E6GraphError : implicit is not installed.
+    """
+    _, tags = als.factorize(matrix, factors, ridge, seed=seed)
+    confidence = als.idf(matrix)
+    gram = tags.T @ tags + ridge * np.eye(factors, dtype=np.float32)
 
     def score(seen: np.ndarray) -> np.ndarray:
         some, weight = tags[seen], confidence[seen]
@@ -192,71 +224,93 @@ def _als(matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = 0.02) ->
     return score
 
 
-def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) -> Completion:
-    """`PostGraph.suggest_tags` as it would be, had the board's posts these tags alone."""
-    tag_ids, width = graph.dictionary.tag_ids, len(graph.posts.names)
-    turned = matrix.tocsc()
-    rows = np.repeat(0, width + 1)
-    rows[1 + tag_ids] = np.diff(turned.indptr)
+def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) -> TagCompleter:
+    """Make `PostGraph.suggest_tags` as if the board's posts held the tags of `matrix` alone."""
+    tag_ids, all_tags = graph.dictionary.tag_ids, len(graph.posts.names)
+    by_tag = matrix.tocsc()
+    held = np.diff(by_tag.indptr)
+    ends = np.zeros(all_tags + 1, np.int64)
+    ends[1 + tag_ids] = held
     tags_of = Ragged(matrix.indptr, tag_ids[matrix.indices])
-    rows_with = Ragged(np.cumsum(rows), turned.indices)
-    reduced = Reduced(tags_of, rows_with, graph.posts.names, graph.posts.categories)
-    frequency = np.maximum(np.diff(turned.indptr), 1).astype(np.int64)
-    shown = np.zeros(width, np.int64)
+    rows_with = Ragged(np.cumsum(ends), by_tag.indices)
+    reduced = ReducedPosts(tags_of, rows_with, graph.posts.names, graph.posts.categories)
+
+    frequency = np.maximum(held, 1).astype(np.int64)
+    shown = np.zeros(all_tags, np.int64)
     shown[tag_ids] = frequency
-    everything, words = np.ones(len(reduced), bool), replace(graph.dictionary, frqs=frequency)
-    return Completion(
-        Companions.of(counts, frequency), words, Ranking(reduced), everything, shown
+    return TagCompleter(
+        Companions.of(counts, frequency),
+        replace(graph.dictionary, frqs=frequency),
+        Ranking(cast(Posts, reduced)),
+        np.ones(len(reduced), bool),
+        shown,
     )
 
 
 def completion_table(
-    graph: PostGraph, which: str, n: int, seed: int = 0, **options
+    graph: PostGraph, which: str, n: int, seed: int = 0, **options: Any
 ) -> tuple[list[tuple], list[str]]:
-    """Rows (method, nDCG@8, p@8, ms) on "all tags" or "stripped tags", and notes."""
-    matrix, cases = hide(_matrix(graph, which), n, seed)
+    """Measure every method on "all tags" or "stripped tags".
+
+    Returns
+    -------
+    Rows (method, nDCG@8, p@8, ms), `suggest_tags` last, and notes.
+    """
+    matrix, cases = hide(dictionary_matrix(graph, which), n, seed)
     rows, notes = [], [f"{len(cases):,} posts judged, {matrix.shape[1]:,} tags to rank"]
-    methods = completers(graph, matrix, seed=seed, **options)
-    for name, score in tqdm(methods, which, disable=None):
-        if isinstance(score, str):
-            notes.append(f"{name}: {score}")
+    for name, method in completers(graph, matrix, seed=seed, **options):
+        if isinstance(method, str):
+            notes.append(f"{name}: {method}")
         else:
-            rows.append((name, *judge(score, cases)))
+            rows.append((name, *judge_completer(method, cases, f"{name}, {which}")))
     return sorted(rows, key=lambda row: row[0] == "suggest_tags"), notes
 
 
 def absent(
     graph: PostGraph, n: int, seed: int
-) -> tuple[sp.csr_matrix, list, np.random.Generator]:
-    """The board without n posts, as `_matrix`, and the columns of each of these."""
-    rng, matrix = np.random.default_rng(seed), _matrix(graph, "all tags")
-    rows = rng.permutation(_judged(matrix))[:n]
+) -> tuple[sp.csr_matrix, list[np.ndarray], np.random.Generator]:
+    """Take n posts off the board.
+
+    Returns
+    -------
+    The `dictionary_matrix` without their tags, the columns of each of them, and the generator.
+    """
+    rng, matrix = np.random.default_rng(seed), dictionary_matrix(graph, "all tags")
+    rows = rng.permutation(judged_rows(matrix))[:n]
     gone = np.repeat(np.isin(np.arange(matrix.shape[0]), rows), np.diff(matrix.indptr))
     posts = [matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]] for row in rows]
-    return _without(matrix, gone), posts, rng
+    return without_entries(matrix, gone), posts, rng
 
 
 def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
-    """Rows (method, nDCG@8 from 1, 2, 4, 8 tags of a post), the rest of its tags to be found."""
-    learnt, posts, rng = absent(graph, n, seed)
+    """Measure nDCG@8 from 1, 2, 4 and 8 tags of a post, whose other tags are to be found."""
+    learned, posts, rng = absent(graph, n, seed)
     orders = [rng.permutation(tags) for tags in posts]
     cases = [[(tags[:k], tags[k:]) for tags in orders if len(tags) > k] for k in GIVEN]
-    return [
-        (name, *(judge(score, some)[0] if some else np.nan for some in cases))
-        for name, score in islice(completers(graph, learnt), 4)  # the rest take minutes
-    ]
+    rows = []
+    for name, method in islice(completers(graph, learned), 4):  # the others take minutes
+        if not isinstance(method, str):
+            figures = [
+                judge_completer(method, some, f"{name}, from {k} tags")[0] if some else np.nan
+                for k, some in zip(GIVEN, cases, strict=True)
+            ]
+            rows.append((name, *figures))
+    return rows
 
 
 def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
-    """Rows (measure, share of strangers that are the lowest by it), strangers drawn two ways.
+    """Measure how often a stranger put among a post's tags has the lowest support of all.
 
-    A tag that a post does not hold is put among its tags. Drawn evenly it is mostly a rare one;
-    drawn by use it is one of those that people do write.
+    Drawn evenly a stranger is mostly a rare tag; drawn by use it is one that people do write.
+
+    Returns
+    -------
+    Rows (measure, share of strangers found when drawn evenly, share when drawn by use).
     """
-    learnt, posts, rng = absent(graph, n, seed)
-    counts = cooccurrence([learnt])
-    completion, tag_ids = suggester(graph, learnt, counts), graph.dictionary.tag_ids
-    frequency = np.maximum(np.asarray(learnt.sum(0)).ravel(), 1)
+    learned, posts, rng = absent(graph, n, seed)
+    counts = cooccurrence([learned])
+    completion, tag_ids = suggester(graph, learned, counts), graph.dictionary.tag_ids
+    frequency = np.maximum(np.asarray(learned.sum(0)).ravel(), 1)
 
     def together(tags: np.ndarray) -> np.ndarray:
         return (counts[tags][:, tags].toarray() / frequency[tags][:, None]).sum(0)
@@ -265,14 +319,14 @@ def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
         order = {name: place for place, (name, _) in enumerate(completion.doubt(tag_ids[tags]))}
         return np.array([order[graph.dictionary.tags[tag]] for tag in tags.tolist()])
 
-    measures = {
+    measures: dict[str, Completer] = {
         "posts that hold it": lambda tags: frequency[tags],
         "co-occurrence": together,
         "doubtful_tags": doubt,
     }
-    found: dict[str, list] = {name: [] for name in measures}
-    for held in posts:
-        others = np.setdiff1d(np.arange(learnt.shape[1]), held)
+    found: dict[str, list[list[bool]]] = {name: [] for name in measures}
+    for held in progress(posts, "strangers among a post's tags"):
+        others = np.setdiff1d(np.arange(learned.shape[1]), held)
         use = frequency[others] / frequency[others].sum()
         strangers = rng.choice(others), rng.choice(others, p=use)
         for name, score in measures.items():
@@ -281,13 +335,18 @@ def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
     return [(name, *np.mean(hits, 0).tolist()) for name, hits in found.items()]
 
 
-def _matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
-    """Shown posts × columns of the dictionary."""
+def dictionary_matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
+    """Return shown posts × columns of the dictionary, CSR of ones.
+
+    Parameters
+    ----------
+    which : "all tags" or "stripped tags".
+    """
     lists = graph.posts.tags_of if which == "all tags" else graph.posts.lists("stripped_tags")
-    column = np.full(len(graph.posts.names), -1)
-    column[graph.dictionary.tag_ids] = np.arange(len(graph.dictionary.tag_ids))
+    column_of = np.full(len(graph.posts.names), -1)
+    column_of[graph.dictionary.tag_ids] = np.arange(len(graph.dictionary.tag_ids))
     values, offsets = lists.take(np.flatnonzero(graph.allowed))
-    columns = column[values]
+    columns = column_of[values]
     indptr = np.concatenate([[0], np.cumsum(columns >= 0)])[offsets]
     columns = columns[columns >= 0]
     shape = (len(offsets) - 1, len(graph.dictionary.tag_ids))
@@ -296,20 +355,25 @@ def _matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
     return matrix
 
 
-def section(graph: PostGraph, args: Namespace) -> list[Table]:
-    """Tables of completion, on all tags and on stripped ones, and of strangers."""
-    header = ("method", f"nDCG@{DEPTH}", f"p@{DEPTH}", "ms")
+def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
+    """Make the tables of completion, on all tags and on stripped ones, and of strangers."""
     cases, posts = (QUICK_CASES, QUICK_ABSENT) if args.quick else (CASES, ABSENT)
     alone = args.sections == ["completion"]
     ridges, left_out = affordable(len(graph.dictionary.tags), args.quick, alone)
-    made, options = [], {"quick": args.quick, "ridges": ridges}
+    made: list[Table | Figure] = []
     for which in ("all tags", "stripped tags"):
-        rows, notes = completion_table(graph, which, cases, args.seed, **options)
+        rows, notes = completion_table(
+            graph, which, cases, args.seed, quick=args.quick, ridges=ridges
+        )
         title = f"Completion, {which}: a fifth of a post's hidden"
+        header = ("method", f"nDCG@{RANKED_TAGS}", f"p@{RANKED_TAGS}", "ms")
         made.append(Table(title, header, rows, notes + left_out))
+
     notes = [f"{posts} posts that are not on the board"]
-    title, header = "nDCG@8 from a few tags of a post", ("method", *map(str, GIVEN))
-    made.append(Table(title, header, few_table(graph, posts, args.seed), notes))
+    few = few_table(graph, posts, args.seed)
+    title = "nDCG@8 from a few tags of a post"
+    made.append(Table(title, ("method", *map(str, GIVEN)), few, notes))
+    doubts = doubt_table(graph, posts, args.seed)
     title = "Doubt: a stranger put among a post's tags has the lowest support of all"
-    header = ("support by", "any tag", "drawn by use")
-    return [*made, Table(title, header, doubt_table(graph, posts, args.seed), notes)]
+    made.append(Table(title, ("support by", "any tag", "drawn by use"), doubts, notes))
+    return made

@@ -1,17 +1,18 @@
-"""Learning: people with hidden tastes, simulated, and what each way of choosing makes of them.
+"""Learning: simulated users with hidden tastes, and what each way of choosing makes of them.
 
-A person has three themes: each is up to four tags of one random post, so that tags of a theme do go
-together. Three tags that occur beside liked ones are disliked. How much a post is liked is the sum
-of the idf of its liked tags less that of its disliked ones; it is said to be liked with probability
-1 / (1 + exp((θ - that) / s)), where θ makes a person like a twentieth of the board and s, a quarter
-of the standard deviation over the board, is a little noise. Tags are those that ten posts or more
-hold and at most a tenth of the board: nobody names "paper" as their taste. Everybody is told the
-same one tag, of the first theme; what is liked is told by each answer. Posts are shown one a day,
-none twice; the reward is the probability that the post is liked.
+A user has three themes: each is up to four tags of one random post, so that tags of a theme do go
+together. Three tags that occur beside liked ones are disliked. The utility of a post is the sum of
+the idf of its liked tags less that of its disliked ones; the user likes it with probability
+1 / (1 + exp((θ − utility) / s)). θ makes a user like a twentieth of the board, and s, a quarter of
+the standard deviation over the board, is a little noise. Tags of a taste are held by ten posts or
+more and at most a tenth of the board: nobody names "paper" as their taste. The learner is told one
+tag of the first theme; each answer tells whether a post is liked. Posts are shown one a day, none
+twice; the reward is the probability that the post is liked.
 
-What is fair in it: no method's vectors, lengths or weights are in the taste (the ranking's idf is,
+Why this is fair: no method's vectors, lengths or weights are in the taste (the ranking's idf is,
 for all methods alike); two of three themes have to be found; what was tuned was tuned on other
-people, drawn by other random numbers. What favours all that read tags: tastes are sums over tags.
+users, drawn by other random numbers. What favors all methods that read tags: tastes are sums over
+tags.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from __future__ import annotations
 import copy
 import time
 from argparse import Namespace
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
@@ -29,36 +33,58 @@ from ..errors import BadInput
 from ..recommend.postgraph import PostGraph
 from ..recommend.preference import EXPLORE, HALF_LIFE, Judgment, Preference, choose
 from .methods import popularity
-from .plotting import lines
-from .report import Figure, Table
+from .plotting import draw_lines
+from .report import Figure, Table, progress
 
-PEOPLE, QUICK_PEOPLE = 100, 20
-STEPS, QUICK_STEPS = 100, 50  # posts shown to each
-DEPTHS = (10, 30, 100)
-THEMES, TAGS, DISLIKED = 3, 4, 3  # of a person; tags of a theme at most
-LEAST, MOST = 10, 0.1  # posts that hold a tag of a taste, and share of the board
-LIKED, NOISE = 0.05, 0.25  # share of the board that is liked; s in standard deviations
-FIXED, GREEDY, LEARNED = "not learning (recommend)", "learned, the best by the mean", "learned"
-READ_AS = (
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+USERS = 100
+QUICK_USERS = 20
+SHOWN_POSTS = 100  # to each user
+QUICK_SHOWN_POSTS = 50
+REWARD_DEPTHS = (10, 30, 100)  # first posts that a mean reward is over
+THEMES_A_USER = 3
+TAGS_A_THEME = 4  # at most
+DISLIKED_TAGS = 3
+MIN_TASTE_POSTS = 10  # that hold a tag of a taste
+MAX_TASTE_SHARE = 0.1  # of the board that holds it
+LIKED_SHARE = 0.05  # of the board that a user likes
+TASTE_NOISE = 0.25  # s, in standard deviations
+CURVE_WINDOW = 5  # posts that a point of the drift's curve is the mean of
+NOT_LEARNING = "not learning (recommend)"
+GREEDY = "learned, the best by the mean"
+EXPLORING = "learned"
+REWARD_NOTES = (
     "Mean probability that what was shown is liked; ±: standard error over the people.",
-    f"× {FIXED}: the first 30 over its first 30. Most possible: the hidden taste itself.",
+    f"× {NOT_LEARNING}: the first 30 over its first 30. Most possible: the hidden taste itself.",
 )
+
+Rewards = Mapping[str, np.ndarray]
+"""Name → rewards, float (users, posts shown)."""
 
 
 @dataclass(frozen=True)
-class Person:
-    """A hidden taste; `themes` and `disliked` are tag ids, `told` is one of the first theme."""
+class SimulatedUser:
+    """A hidden taste.
+
+    Attributes
+    ----------
+    themes : tag ids of each. disliked : tag ids.
+    told : a tag id of the first theme, which the learner is told.
+    chance : float (n,), the probability that each post is liked.
+    """
 
     themes: list[np.ndarray]
     disliked: np.ndarray
     told: int
-    chance: np.ndarray  # (n,) that each post is liked
+    chance: np.ndarray
 
 
-def person(
+def simulate_user(
     graph: PostGraph, rng: np.random.Generator, kept: np.ndarray | None = None
-) -> Person:
-    """Somebody; `kept` is a theme that they have at any rate.
+) -> SimulatedUser:
+    """Draw a user; `kept` is a theme that they have in any case.
 
     Raises
     ------
@@ -66,202 +92,203 @@ def person(
     """
     posts, idf = graph.posts, graph.ranking.idf
     rows = np.flatnonzero(graph.allowed)
-    fit = (graph.shown >= LEAST) & (graph.shown <= MOST * len(rows)) & (idf > 0)
+    fit = (graph.shown >= MIN_TASTE_POSTS) & (idf > 0)
+    fit &= graph.shown <= MAX_TASTE_SHARE * len(rows)
+
     themes: list[np.ndarray] = [] if kept is None else [kept]
     for _ in range(1000 if len(rows) else 0):
-        if len(themes) == THEMES:
+        if len(themes) == THEMES_A_USER:
             break
         tags = posts.tags_of[rng.choice(rows)]
         tags = tags[fit[tags]]
         if len(tags):
-            themes.append(rng.permutation(tags)[:TAGS])
+            themes.append(rng.permutation(tags)[:TAGS_A_THEME])
     else:
-        raise BadInput(f"hardly a post holds a tag of {LEAST} posts or more: no taste to learn")
+        raise BadInput(
+            f"hardly a post holds a tag of {MIN_TASTE_POSTS} posts or more: no taste to learn"
+        )
+
     liked = np.unique(np.concatenate(themes))
-    disliked: set[int] = set()
+    drawn: set[int] = set()
     for _ in range(50):
-        if len(disliked) == DISLIKED:
+        if len(drawn) == DISLIKED_TAGS:
             break
         beside = posts.rows_with[rng.choice(liked)]
         tags = posts.tags_of[rng.choice(beside[graph.allowed[beside]])]
         tags = np.setdiff1d(tags[fit[tags]], liked)
         if len(tags):
-            disliked.add(int(rng.choice(tags)))
+            drawn.add(int(rng.choice(tags)))
+    disliked = np.array(sorted(drawn), np.int64)
+
     utility = np.zeros(len(posts))
-    for sign, tags in ((1, liked), (-1, sorted(disliked))):
-        for tag_id in tags:
+    for sign, some in ((1, liked), (-1, disliked)):
+        for tag_id in some:
             utility[posts.rows_with[tag_id]] += sign * idf[tag_id]
     told = int(rng.choice(themes[0]))
-    return Person(themes, np.array(sorted(disliked), np.int64), told, chances(utility, rows))
+    return SimulatedUser(themes, disliked, told, like_chances(utility, rows))
 
 
-def chances(utility: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Probabilities of a like whose mean over some rows is `LIKED`."""
-    s = NOISE * max(utility[rows].std(), 1e-9)
+def like_chances(utility: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Turn utilities into probabilities of a like whose mean over some rows is `LIKED_SHARE`."""
+    s = TASTE_NOISE * max(utility[rows].std(), 1e-9)
     low, high = utility[rows].min() - 50 * s, utility[rows].max() + 50 * s
     for _ in range(60):
         theta = (low + high) / 2
-        above = expit((utility[rows] - theta) / s).mean() > LIKED
+        above = expit((utility[rows] - theta) / s).mean() > LIKED_SHARE
         low, high = (theta, high) if above else (low, theta)
     return expit((utility - theta) / s)
 
 
-class Talk:
-    """What the learner showed one person, and was told."""
+class LearningTalk:
+    """The posts that the learner showed one user, and the answers."""
 
     def __init__(self, graph: PostGraph, told: int, seed: int) -> None:
         self._graph, self._told, self._seed = graph, told, seed
         self._left = graph.allowed.copy()
-        self._said: list[tuple[int, float]] = []
+        self._answers: list[tuple[int, float]] = []
 
     def go_on(
-        self, chance: np.ndarray, steps: int, explore: float, half_life: float = HALF_LIFE
+        self, chance: np.ndarray, posts: int, explore: float, half_life: float = HALF_LIFE
     ) -> list[float]:
-        """Show some more posts, one a day; gives the reward of each."""
-        graph, made = self._graph, []
-        for _ in range(steps):
-            day = len(self._said)
-            said = [Judgment(row, value, day - i) for i, (row, value) in enumerate(self._said)]
+        """Show some more posts, one a day; return the reward of each."""
+        graph, rewards = self._graph, []
+        for _ in range(posts):
+            day = len(self._answers)
+            judged = [Judgment(row, v, day - i) for i, (row, v) in enumerate(self._answers)]
             taste = Preference(
-                graph.ranking, graph.dictionary, said, [self._told], graph.allowed, half_life
+                graph.ranking, graph.dictionary, judged, [self._told], graph.allowed, half_life
             )
             seed = (self._seed << 20) + day
             row = int(choose(taste, graph.ranking, self._left, seed=seed, explore=explore)[0])
             self._left[row] = False
             liked = np.random.default_rng([self._seed, day]).random() < chance[row]
-            self._said.append((row, 1.0 if liked else -1.0))
-            made.append(float(chance[row]))
-        return made
+            self._answers.append((row, 1.0 if liked else -1.0))
+            rewards.append(float(chance[row]))
+        return rewards
 
-    def fork(self) -> Talk:
-        """A copy that goes on by itself."""
+    def fork(self) -> LearningTalk:
+        """Return a copy that goes on by itself."""
         made = copy.copy(self)
-        made._left, made._said = self._left.copy(), self._said.copy()
+        made._left, made._answers = self._left.copy(), self._answers.copy()
         return made
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Rewards of each method, and of a taste that changes half way."""
-    n = QUICK_PEOPLE if args.quick else PEOPLE
-    steps = min(QUICK_STEPS if args.quick else STEPS, int(graph.allowed.sum()))
-    people = [person(graph, np.random.default_rng([args.seed, i])) for i in range(n)]
+    """Measure the rewards of each method, and of a taste that changes half way."""
+    n = QUICK_USERS if args.quick else USERS
+    most = QUICK_SHOWN_POSTS if args.quick else SHOWN_POSTS
+    posts = min(most, int(graph.allowed.sum()))
+    half = posts // 2
+    users = [simulate_user(graph, np.random.default_rng([args.seed, i])) for i in range(n)]
     votes = popularity(graph)
-    rewards: dict[str, list[list[float]]] = {}
-    spent: dict[str, float] = {}
-    drifted: dict[str, list[list[float]]] = {}
-    for i, someone in enumerate(people):
+    rewards: dict[str, list[list[float]]] = defaultdict(list)
+    drifted: dict[str, list[list[float]]] = defaultdict(list)
+    seconds: dict[str, float] = defaultdict(float)
+    for i, user in enumerate(progress(users, "simulated users")):
         seed = args.seed * n + i
         rng = np.random.default_rng([args.seed, i, 1])
         rows = rng.permutation(np.flatnonzero(graph.allowed))
-        tag = graph.posts.names[someone.told]
-        fixed = [m.post_id for m in graph.recommend(tags=[tag], n=steps, seed=seed)]
+        tag = graph.posts.names[user.told]
+        fixed = [m.post_id for m in graph.recommend(tags=[tag], n=posts, seed=seed)]
         orders = {
             "random": rows,
             "popularity": rows[np.argsort(-votes[rows], kind="stable")],
-            FIXED: graph.posts.rows(np.array(fixed)),
-            "most possible": rows[np.argsort(-someone.chance[rows], kind="stable")],
+            NOT_LEARNING: graph.posts.rows(np.array(fixed)),
+            "most possible": rows[np.argsort(-user.chance[rows], kind="stable")],
         }
         for name, order in orders.items():
-            rewards.setdefault(name, []).append(someone.chance[order[:steps]].tolist())
-        for name, explore in ((GREEDY, 0.0), (LEARNED, EXPLORE)):
+            rewards[name].append(user.chance[order[:posts]].tolist())
+
+        for name, explore in ((GREEDY, 0.0), (EXPLORING, EXPLORE)):
             start = time.perf_counter()
-            talk = Talk(graph, someone.told, seed)
-            made = talk.go_on(someone.chance, steps // 2, explore)
-            half = talk.fork()
-            made += talk.go_on(someone.chance, steps - steps // 2, explore)
-            rewards.setdefault(name, []).append(made)
-            spent[name] = spent.get(name, 0) + time.perf_counter() - start
-        if i % 2 == 0:  # half of the people change
-            before, rest = made[: steps // 2], steps - steps // 2
-            kept = someone.themes[rng.integers(THEMES)]
-            for change, new in (
-                ("one theme stays", person(graph, rng, kept)),
-                ("all is new", person(graph, rng)),
-            ):
+            talk = LearningTalk(graph, user.told, seed)
+            before = talk.go_on(user.chance, half, explore)
+            at_half = talk.fork()
+            whole = before + talk.go_on(user.chance, posts - half, explore)
+            rewards[name].append(whole)
+            seconds[name] += time.perf_counter() - start
+
+        # Every other user changes half way; the talk so far is the exploring one.
+        if i % 2 == 0:
+            kept = user.themes[rng.integers(THEMES_A_USER)]
+            changes = {
+                "one theme stays": simulate_user(graph, rng, kept),
+                "all is new": simulate_user(graph, rng),
+            }
+            for change, new in changes.items():
                 for name, half_life in (("decay", HALF_LIFE), ("no decay", np.inf)):
-                    after = half.fork().go_on(new.chance, rest, EXPLORE, half_life)
-                    drifted.setdefault(f"{change}, {name}", []).append(before + after)
-            drifted.setdefault("no change, decay", []).append(made)
+                    after = at_half.fork().go_on(new.chance, posts - half, EXPLORE, half_life)
+                    drifted[f"{change}, {name}"].append(before + after)
+            drifted["no change, decay"].append(whole)
+
     found = {name: np.array(lists) for name, lists in rewards.items()}
     changed = {name: np.array(lists) for name, lists in drifted.items()}
     title = f"{n} simulated people among {graph.allowed.sum():,} posts, told one tag each"
+    ms = {name: spent / n / posts * 1000 for name, spent in seconds.items()}
+    draw = partial(draw_rewards, found)
     return [
-        table(title, found, {name: s / n / steps * 1000 for name, s in spent.items()}),
-        Figure("learning", "What is shown is liked, the more is known", partial(draw, found)),
+        rewards_table(title, found, ms),
+        Figure("learning", "What is shown is liked, the more is known", draw),
         drift_table(changed),
         Figure("drift", "A taste that changes half way", partial(draw_drift, changed)),
     ]
 
 
 def mean_and_error(rewards: np.ndarray) -> tuple[float, float]:
-    """Mean of rewards (people, steps), and its standard error over the people."""
+    """Compute the mean of rewards (users, posts) and its standard error over the users."""
     each = rewards.mean(1)
     return float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
 
 
-def table(title: str, found: dict[str, np.ndarray], ms: dict[str, float]) -> Table:
-    """Mean reward of the first so many, and how many times that of not learning."""
-    depths = [k for k in DEPTHS if k <= found[FIXED].shape[1]]
+def rewards_table(title: str, found: Rewards, ms: Mapping[str, float]) -> Table:
+    """Tabulate mean rewards of the first posts, and how many times those of not learning."""
+    shown = found[NOT_LEARNING].shape[1]
+    depths = [k for k in REWARD_DEPTHS if k <= shown]
     by = 30 if 30 in depths else depths[-1] if depths else None
     header = ["method", *(name for k in depths for name in (f"first {k}", f"± {k}"))]
-    header += ["21 to 30", f"× {FIXED}", "ms"]
+    header += ["21 to 30", f"× {NOT_LEARNING}", "ms"]
     rows = []
     for name, rewards in found.items():
         figures = [value for k in depths for value in mean_and_error(rewards[:, :k])]
-        times = rewards[:, :by].mean() / found[FIXED][:, :by].mean()
+        times = rewards[:, :by].mean() / found[NOT_LEARNING][:, :by].mean()
         late = float(rewards[:, 20:30].mean()) if rewards.shape[1] >= 30 else float("nan")
         rows.append((name, *figures, late, float(times), ms.get(name, float("nan"))))
-    return Table(title, header, rows, READ_AS)
+    return Table(title, header, rows, REWARD_NOTES)
 
 
-def drift_table(changed: dict[str, np.ndarray]) -> Table:
-    """Mean reward before and after the change."""
-    steps = next(iter(changed.values())).shape[1]
-    half, late = steps // 2, steps * 3 // 4
-    header = ("", f"1 to {half}", f"{half + 1} to {steps}", "±", f"{late + 1} to {steps}")
+def drift_table(changed: Rewards) -> Table:
+    """Tabulate mean rewards before and after the change."""
+    users, posts = next(iter(changed.values())).shape
+    half, late = posts // 2, posts * 3 // 4
+    header = ("", f"1 to {half}", f"{half + 1} to {posts}", "±", f"{late + 1} to {posts}")
     rows = []
     for name, rewards in changed.items():
-        after = mean_and_error(rewards[:, half:])
-        rows.append(
-            (name, float(rewards[:, :half].mean()), *after, float(rewards[:, late:].mean()))
-        )
+        before, after = float(rewards[:, :half].mean()), mean_and_error(rewards[:, half:])
+        rows.append((name, before, *after, float(rewards[:, late:].mean())))
     note = (
-        f"After {half} days two or all of the three themes are new, and what is disliked; the tag "
-        f"told at first is not taken back. Decay: a judgment's noise doubles in {HALF_LIFE:g} days."
+        f"After {half} days two or all of the three themes are new, and what is disliked; the "
+        "tag told at first is not taken back. Decay: a judgment's noise doubles in "
+        f"{HALF_LIFE:g} days."
     )
-    return Table(
-        f"{len(rewards)} of them, half of the time another taste", header, rows, [note]
-    )
+    return Table(f"{users} of them, half of the time another taste", header, rows, [note])
 
 
-def draw(found: dict[str, np.ndarray], axes) -> None:
-    """Running mean of the reward against posts shown."""
+def draw_rewards(found: Rewards, axes: Axes) -> None:
+    """Draw the running mean of the reward against posts shown."""
     series = {}
     for name, rewards in found.items():
         shown = np.arange(1, rewards.shape[1] + 1)
         series[name.replace(",", ":")] = shown, np.cumsum(rewards.mean(0)) / shown
-    lines(
-        axes,
-        series,
-        "posts shown",
-        "mean chance of a like so far",
-        markers=False,
-        limits=(0, 1),
-    )
+    label = "mean chance of a like so far"
+    draw_lines(axes, series, "posts shown", label, markers=False, limits=(0, 1))
 
 
-def draw_drift(changed: dict[str, np.ndarray], axes, window: int = 5) -> None:
-    """Reward against posts shown, the mean of a few at a time."""
+def draw_drift(changed: Rewards, axes: Axes) -> None:
+    """Draw the reward against posts shown, the mean of a few at a time."""
     series = {}
     for name, rewards in changed.items():
-        whole = rewards[:, : rewards.shape[1] // window * window].mean(0)
-        smooth = whole.reshape(-1, window).mean(1)
-        series[name] = window * (np.arange(len(smooth)) + 0.5), smooth
-    lines(
-        axes,
-        series,
-        "posts shown",
-        f"mean chance of a like, {window} at a time",
-        markers=False,
-        limits=(0, 1),
-    )
+        whole = rewards[:, : rewards.shape[1] // CURVE_WINDOW * CURVE_WINDOW].mean(0)
+        smooth = whole.reshape(-1, CURVE_WINDOW).mean(1)
+        series[name] = CURVE_WINDOW * (np.arange(len(smooth)) + 0.5), smooth
+    label = f"mean chance of a like, {CURVE_WINDOW} at a time"
+    draw_lines(axes, series, "posts shown", label, markers=False, limits=(0, 1))

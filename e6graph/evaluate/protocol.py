@@ -1,8 +1,9 @@
-"""The protocol: queries of pools, ranks of their hidden members, and the figures made of them.
+"""The protocol: queries drawn from pools, the ranks of their hidden members, and figures of these.
 
-Pools of three members or more that may be shown; a query is up to five random members, the hidden
-post one other; the query posts are left out of the ranking; ties are broken at random, since many
-posts share their exact tags. Hit rate @k: share of queries whose hidden post is among the first k.
+A query is up to five random members of a pool of three or more that may be shown; the hidden post
+is one other member. The query posts are left out of the ranking. Many posts share their exact tags,
+so equal scores are shuffled: a post's id must not decide. Hit rate @k is the share of queries whose
+hidden post is among the first k.
 """
 
 from __future__ import annotations
@@ -14,48 +15,52 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadInput
-from ..recommend import weights as weighting
 from ..recommend.postgraph import PostGraph
+from ..recommend.weights import PoolQuery, draw_pool_queries, pool_rows
+from .report import progress
 
-DEPTHS = (10, 100, 1000)
-FIRST = 100  # posts of a ranking that overlap and coverage look at
-BATCH = 64  # queries scored at once
-HEADER = (*(f"@{k}" for k in DEPTHS), "MRR", "popular", "coverage", "ms")
-PoolQuery = weighting.PoolQuery
-Scorer = Callable[[Sequence[np.ndarray]], np.ndarray]
+HIT_DEPTHS = (10, 100, 1000)
+FIRST_POSTS = 100  # of a ranking: overlap and coverage look at these
+QUERIES_AT_ONCE = 64  # scored by exact methods
+METHOD_COLUMNS = (*(f"@{k}" for k in HIT_DEPTHS), "MRR", "popular", "coverage", "ms")
+
+BoardScorer = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Rows of b queries → scores (b, n), -inf for a post that may not be shown."""
-Answer = Callable[[np.ndarray, int], np.ndarray]
+PostLister = Callable[[np.ndarray, int], np.ndarray]
 """Rows of a query and a seed → rows, best first."""
 
 
-def pool_queries(
+def judging_queries(
     pools: Sequence[np.ndarray], n: int = 1000, size: int = 5, seed: int = 0
 ) -> list[PoolQuery]:
-    """As `weighting.pool_queries`.
+    """Draw queries as `draw_pool_queries` does, and insist on some.
 
     Raises
     ------
     BadInput : no pool has three members.
     """
-    made = weighting.pool_queries(pools, n, size, seed)
+    made = draw_pool_queries(pools, n, size, seed)
     if not made:
         raise BadInput("no pool has three members that may be shown: nothing to judge by")
     return made
 
 
 def split_pools(graph: PostGraph, half: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Rows of the pools to judge by ("all", "even" or "odd" in their order), and of the others.
+    """Return the rows of the pools to judge by, and those of the other pools.
 
-    The weights of the ranking are learned from the even ones.
+    Parameters
+    ----------
+    half : "all", "even" or "odd" pools in their order. The weights of the ranking are learned
+        from the even ones.
     """
-    shown = [pool[graph.allowed[pool]] for pool in weighting.pool_rows(graph.posts)]
+    shown = [pool[graph.allowed[pool]] for pool in pool_rows(graph.posts)]
     if half == "all":
         return shown, []
     return shown[half == "odd" :: 2], shown[half == "even" :: 2]
 
 
 def rank_among(scores: np.ndarray, hidden: int, rng: np.random.Generator) -> int:
-    """Place of a row by its score, 0 the best; among equals at random.
+    """Find the place of a row by its score, 0 the best; among equals at random.
 
     >>> rank_among(np.array([0.1, 0.9, 0.5]), 2, np.random.default_rng(0))
     1
@@ -65,19 +70,25 @@ def rank_among(scores: np.ndarray, hidden: int, rng: np.random.Generator) -> int
     return int((scores > own).sum()) + int(rng.integers(0, equal))
 
 
-def summarise(ranks: np.ndarray) -> list[float]:
-    """Hit rate at each of `DEPTHS`, then the mean reciprocal rank, of 0-based ranks."""
-    return [*(float((ranks < k).mean()) for k in DEPTHS), float((1 / (ranks + 1)).mean())]
+def summarize(ranks: np.ndarray) -> list[float]:
+    """Compute the hit rate at each of `HIT_DEPTHS` and the mean reciprocal rank.
+
+    Parameters
+    ----------
+    ranks : 0-based, inf for a hidden post that was not found.
+    """
+    rates = [float((ranks < k).mean()) for k in HIT_DEPTHS]
+    return [*rates, float((1 / (ranks + 1)).mean())]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a method did.
+class MethodResult:
+    """The ranks that a method gave, the posts it put first, and its time.
 
     Attributes
     ----------
     ranks : float64 (q,), of the hidden posts, inf where the method did not name it.
-    first : for each query the rows of the first `FIRST`, in any order.
+    first : for each query the rows of the first `FIRST_POSTS`, in any order.
     ms : milliseconds a query.
     """
 
@@ -86,7 +97,7 @@ class Outcome:
     ms: float
 
     def figures(self, popular: np.ndarray, eligible: int) -> list[float]:
-        """The columns of `HEADER`.
+        """Compute the columns `METHOD_COLUMNS`.
 
         Parameters
         ----------
@@ -95,68 +106,85 @@ class Outcome:
         shown = np.concatenate(self.first)
         overlap = float(popular[shown].mean()) if len(shown) else 0.0
         coverage = len(np.unique(shown)) / eligible
-        return [*summarise(self.ranks), overlap, coverage, self.ms]
+        return [*summarize(self.ranks), overlap, coverage, self.ms]
 
 
-def judge_scores(score: Scorer, queries: Sequence[PoolQuery], seed: int = 0) -> Outcome:
-    """Judge a method that scores every post; the time is of scoring `BATCH` queries at once."""
+def judge_scores(
+    score: BoardScorer, queries: Sequence[PoolQuery], seed: int = 0, name: str = "scores"
+) -> MethodResult:
+    """Judge a method that scores every post.
+
+    The time is that of scoring `QUERIES_AT_ONCE` together. `name` stands beside the progress bar.
+    """
     rng = np.random.default_rng(seed)
-    ranks, first, spent = [], [], 0.0
+    ranks: list[int] = []
+    first: list[np.ndarray] = []
+    seconds = 0.0
     order = None
-    for at in range(0, len(queries), BATCH):
-        batch, hidden = zip(*queries[at : at + BATCH], strict=True)
+    for at in progress(range(0, len(queries), QUERIES_AT_ONCE), name):
+        batch, hidden = zip(*queries[at : at + QUERIES_AT_ONCE], strict=True)
         start = time.perf_counter()
         scores = np.array(score(batch))
-        spent += time.perf_counter() - start
+        seconds += time.perf_counter() - start
+
         for line, rows, target in zip(scores, batch, hidden, strict=True):
             line[rows] = -np.inf
             ranks.append(rank_among(line, target, rng))
-        if order is None:  # of the posts at random, so that the first of equals are any of them
+
+        # Posts in random order, so that any of the equals may be among the first.
+        if order is None:
             order = rng.permutation(scores.shape[1])
         mixed = scores[:, order]
-        deep = min(FIRST, mixed.shape[1])
+        deep = min(FIRST_POSTS, mixed.shape[1])
         best = np.argpartition(-mixed, deep - 1, axis=1)[:, :deep]
-        # a method that gives a post nothing does not recommend it
+        # A method does not recommend a post to which it gives nothing.
         first += [order[b[line[b] > 0]] for b, line in zip(best, mixed, strict=True)]
-    return Outcome(np.array(ranks, np.float64), first, spent / len(queries) * 1000)
+    return MethodResult(np.array(ranks, np.float64), first, seconds / len(queries) * 1000)
 
 
-def judge_answers(answer: Answer, queries: Sequence[PoolQuery]) -> Outcome:
+def judge_lists(
+    listed: PostLister, queries: Sequence[PoolQuery], name: str = "lists"
+) -> MethodResult:
     """Judge a method that names posts, one query at a time."""
-    ranks, first, spent = [], [], 0.0
-    answer(queries[0][0], 0)  # the first answer may have to prepare something
-    for seed, (rows, hidden) in enumerate(queries):
+    ranks: list[float] = []
+    first: list[np.ndarray] = []
+    seconds = 0.0
+    listed(queries[0][0], 0)  # the first call may have to prepare something
+    for seed, (rows, hidden) in enumerate(progress(queries, name)):
         start = time.perf_counter()
-        found = answer(rows, seed)
-        spent += time.perf_counter() - start
+        found = listed(rows, seed)
+        seconds += time.perf_counter() - start
         place = np.flatnonzero(found == hidden)
         ranks.append(place[0] if len(place) else np.inf)
-        first.append(found[:FIRST])
-    return Outcome(np.array(ranks, np.float64), first, spent / len(queries) * 1000)
+        first.append(found[:FIRST_POSTS])
+    return MethodResult(np.array(ranks, np.float64), first, seconds / len(queries) * 1000)
 
 
-def recommended(graph: PostGraph, depth: int = max(DEPTHS)) -> Answer:
-    """What `PostGraph.recommend` really returns, as far as the deepest figure."""
+def recommended(graph: PostGraph, depth: int = max(HIT_DEPTHS)) -> PostLister:
+    """Return `PostGraph.recommend` as a method, as far as the deepest figure."""
     ids = graph.posts.ids
 
-    def answer(rows: np.ndarray, seed: int) -> np.ndarray:
+    def listed(rows: np.ndarray, seed: int) -> np.ndarray:
         made = graph.recommend(posts=ids[rows].tolist(), n=depth, seed=seed)
         return graph.posts.rows(np.array([m.post_id for m in made], np.int64))
 
-    return answer
+    return listed
 
 
 def judge(
     score: Callable[[np.ndarray], np.ndarray], queries: Sequence[PoolQuery], seed: int = 0
 ) -> list[float]:
-    """`summarise` and milliseconds of a function from the rows of one query to scores (n,)."""
+    """Judge a function from the rows of one query to scores (n,).
+
+    Returns the figures of `summarize` and the milliseconds a query.
+    """
     found = judge_scores(
         lambda batch: np.array([score(rows) for rows in batch], np.float64), queries, seed
     )
-    return [*summarise(found.ranks), found.ms]
+    return [*summarize(found.ranks), found.ms]
 
 
 def judge_recommend(graph: PostGraph, queries: Sequence[PoolQuery]) -> list[float]:
-    """`summarise` and milliseconds of `PostGraph.recommend`."""
-    found = judge_answers(recommended(graph), queries)
-    return [*summarise(found.ranks), found.ms]
+    """Judge `PostGraph.recommend`: the figures of `summarize` and milliseconds."""
+    found = judge_lists(recommended(graph), queries, "PostGraph.recommend")
+    return [*summarize(found.ranks), found.ms]

@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import copy
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..embedding import als
 from ..embedding.dictionary import unit_rows
+from ..errors import E6GraphError
+from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
-from .methods import BETA, Exact, most_popular
-from .plotting import lines
+from ..recommend.ranking import Sizes
+from ..recommend.weights import PoolQuery
+from .methods import RP3_BETA, ExactMethods, most_popular
+from .plotting import draw_lines
 from .protocol import (
-    HEADER,
-    Outcome,
-    PoolQuery,
-    judge_answers,
+    METHOD_COLUMNS,
+    BoardScorer,
+    MethodResult,
+    judge_lists,
     judge_scores,
-    pool_queries,
+    judging_queries,
     recommended,
     split_pools,
 )
-from .report import Figure, Table, optional
+from .report import Figure, Table, progress, say, waiting
 from .walking import walked
 
-SIZES = (5, 1, 20)  # query posts at most; the first is the main table
-DRAWN = (
-    "PostGraph.recommend",
-    "PostGraph.recommend, no sizes",
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Results = dict[str, MethodResult]
+
+QUERY_SIZES = (5, 1, 20)  # query posts at most; the first is that of the main table
+OURS = "PostGraph.recommend"
+WITHOUT_SIZES = "PostGraph.recommend, no sizes"
+DRAWN_METHODS = (
+    OURS,
+    WITHOUT_SIZES,
     "TF-IDF cosine",
     "P³",
     "BM25",
@@ -38,8 +51,8 @@ DRAWN = (
     "walk by itself",
     "popularity",
 )
-FACTORS, ITERATIONS = 256, 15  # of ALS, as E6DB publishes it
-READ_AS = (
+QUICK_ALS = (64, 5)  # factors and iterations of ALS with --quick
+COLUMN_NOTES = (
     "popular: share of the first 100 among the 1,000 most popular (a tenth of a small board); "
     "coverage: share of the posts that are ever among a first 100.",
     "ms a query: exact methods score the whole board for 64 queries at once, the walk and "
@@ -47,8 +60,11 @@ READ_AS = (
 )
 
 
-class _Sizeless:
-    """In place of `sizes.Sizes`: no picture's size is known."""
+class NoSizes(Sizes):
+    """Sizes that tell nothing, because no picture's size is known."""
+
+    def __init__(self) -> None:
+        pass
 
     def same(self, row: int) -> np.ndarray:
         return np.zeros(0, np.int64)
@@ -58,119 +74,115 @@ class _Sizeless:
 
 
 def without(graph: PostGraph, part: str) -> PostGraph:
-    """The same graph, its ranking without one of its parts; the others as they are.
+    """Return a graph whose ranking lacks one of its parts; the weights of the others stay.
 
     Without "size" the sizes bring no candidates either.
     """
-    made = copy.copy(graph)
-    made.ranking = copy.copy(graph.ranking)
+    ranking = copy.copy(graph.ranking)
     if part == "size":
-        made.ranking.sizes = _Sizeless()
-    made.ranking.parts = {**graph.ranking.parts, part: 0.0}
-    return made
+        ranking.sizes = NoSizes()
+    ranking.parts = {**graph.ranking.parts, part: 0.0}
+    catalog = replace(graph.catalog, ranking=ranking)
+    return PostGraph(catalog, graph.ratings, Blacklist(()), graph.allowed)
 
 
-def methods(
+def peers(
     graph: PostGraph, others: Sequence[np.ndarray], args: Namespace
-) -> tuple[dict, list]:
-    """Name → scorer of every exact method, and what to say of them.
+) -> tuple[dict[str, BoardScorer], list[str]]:
+    """Prepare the scorer of every exact method by its name, and notes on them.
 
     Parameters
     ----------
     others : rows of the pools that are not judged: β is chosen on them, item-kNN made of them.
     """
-    exact, notes = Exact(graph), []
+    exact = ExactMethods(graph)
+    notes = []
     made = {"popularity": exact.popularity()}
-    made |= {
-        f"{kind} mean, exact cosine": exact.cosine(exact.vectors(kind))
-        for kind in ("raw", "IDF", "SIF", "attenuated")
-    }
+    for kind in progress(("raw", "IDF", "SIF", "attenuated"), "mean tag vectors"):
+        made[f"{kind} mean, exact cosine"] = exact.cosine(exact.vectors(kind))
     made |= {"TF-IDF cosine": exact.tfidf(), "BM25": exact.bm25(), "P³": exact.p3()}
-    beta, chosen = BETA, "there are no other pools to choose it by"
+
+    beta, chosen = RP3_BETA, "there are no other pools to choose it by"
     if any(len(pool) >= 3 for pool in others):
-        queries = pool_queries(others, max(1, args.queries // 2), seed=args.seed + 1)
+        queries = judging_queries(others, max(1, args.queries // 2), seed=args.seed + 1)
         beta, chosen = exact.tuned_beta(queries, args.seed), "chosen on the pools not judged"
     made[f"RP³β, β {beta}"] = exact.rp3(beta)
     notes.append(f"RP³β: β = {beta}, {chosen}.")
+
     if others:
         made["item-kNN on other pools"] = exact.pools(others)
     else:
         notes.append("item-kNN needs pools that are not judged: --half even or odd.")
-    peers = [optional(name) for name in ("implicit", "threadpoolctl")]
-    missing = "".join(said for _, said in peers)
-    if missing:
-        notes.append(f"ALS: {missing}")
-    else:
-        factors, iterations = (64, 5) if args.quick else (FACTORS, ITERATIONS)
-        posts, _ = als.factorise(exact.tags, factors, iterations=iterations, seed=args.seed)
+
+    factors, iterations = QUICK_ALS if args.quick else (als.FACTORS, als.ITERATIONS)
+    try:
+        with waiting(f"ALS, {factors} factors"):
+            posts, _ = als.factorize(exact.tags, factors, iterations=iterations, seed=args.seed)
         made["ALS post factors"] = exact.cosine(unit_rows(posts))
         notes.append(f"ALS: {factors} factors, {iterations} iterations, idf as confidence.")
+    except E6GraphError as error:
+        notes.append(f"ALS left out: {error}")
     return made, notes
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Tables by query size, the ablation, and hit rate against depth."""
+    """Make the tables by query size, the ablation, and the figure of hit rate by depth."""
     judged, others = split_pools(graph, args.half)
-    scorers, notes = methods(graph, others, args)
+    judging_queries(judged, 1)  # fails at once where there is nothing to judge by
+    scorers, notes = peers(graph, others, args)
     popular, eligible = most_popular(graph, seed=args.seed), int(graph.allowed.sum())
 
-    def table(title: str, found: dict[str, Outcome], notes: Sequence[str] = ()) -> Table:
-        rows = [(name, *outcome.figures(popular, eligible)) for name, outcome in found.items()]
-        return Table(title, ("method", *HEADER), rows, notes)
+    def table(title: str, found: Results, notes: Sequence[str] = ()) -> Table:
+        rows = [(name, *result.figures(popular, eligible)) for name, result in found.items()]
+        return Table(title, ("method", *METHOD_COLUMNS), rows, notes)
 
     made: list[Table | Figure] = []
-    for size in SIZES:
-        queries = pool_queries(judged, args.queries, size, args.seed)
-        found = {
-            name: judge_scores(score, queries, args.seed) for name, score in scorers.items()
-        }
-        found["walk by itself"] = judge_answers(walked(graph, args.seed), queries)
-        if size == SIZES[0]:
-            found["PostGraph.recommend, no sizes"] = judge_answers(
-                recommended(without(graph, "size")), queries
-            )
-        found["PostGraph.recommend"] = judge_answers(recommended(graph), queries)
+    for size in QUERY_SIZES:
+        main = size == QUERY_SIZES[0]
+        queries = judging_queries(judged, args.queries, size, args.seed)
         title = (
             f"{len(queries):,} queries of up to {size} posts, a hidden member of a pool "
             f"({args.half} pools) among {eligible:,} posts"
         )
-        made.append(table(title, found, [*notes, *READ_AS] if size == SIZES[0] else ()))
-        if size == SIZES[0]:
-            made.append(
-                Figure("recommending", "Hidden pool member found", partial(draw, found))
-            )
-            made.append(
-                table(
-                    "PostGraph.recommend, a part of its ranking left out, the other "
-                    "weights as they are",
-                    ablation(graph, queries, found),
-                )
-            )
+        say(f"  {title}")
+        found = {
+            name: judge_scores(score, queries, args.seed, name)
+            for name, score in scorers.items()
+        }
+        found["walk by itself"] = judge_lists(walked(graph, args.seed), queries, "walk")
+        if main:
+            no_sizes = recommended(without(graph, "size"))
+            found[WITHOUT_SIZES] = judge_lists(no_sizes, queries, WITHOUT_SIZES)
+        found[OURS] = judge_lists(recommended(graph), queries, OURS)
+        made.append(table(title, found, [*notes, *COLUMN_NOTES] if main else ()))
+        if main:
+            draw = partial(draw_hit_rates, found)
+            made.append(Figure("recommending", "Hidden pool member found", draw))
+            title = f"{OURS}, a part of its ranking left out, the other weights as they are"
+            made.append(table(title, ablation(graph, queries, found)))
     return made
 
 
-def ablation(
-    graph: PostGraph, queries: Sequence[PoolQuery], known: dict[str, Outcome]
-) -> dict[str, Outcome]:
-    """Outcomes of all parts of the ranking, and without each."""
-    found = {"all parts": known["PostGraph.recommend"]}
+def ablation(graph: PostGraph, queries: Sequence[PoolQuery], known: Results) -> Results:
+    """Judge the ranking with all of its parts, and without each."""
+    found = {"all parts": known[OURS]}
     for part in graph.ranking.parts:
-        found[f"without {part}"] = (
-            known["PostGraph.recommend, no sizes"]
-            if part == "size"
-            else judge_answers(recommended(without(graph, part)), queries)
-        )
+        name = f"without {part}"
+        if part == "size":
+            found[name] = known[WITHOUT_SIZES]
+        else:
+            found[name] = judge_lists(recommended(without(graph, part)), queries, name)
     return found
 
 
-def draw(found: dict[str, Outcome], axes) -> None:
-    """Hit rate against depth, 1 to 1,000."""
+def draw_hit_rates(found: Mapping[str, MethodResult], axes: Axes) -> None:
+    """Draw hit rate against depth, 1 to 1,000."""
     depths = np.unique(np.geomspace(1, 1000, 40).round())
     series = {}
-    for name in (name for name in DRAWN if name in found):
+    for name in (name for name in DRAWN_METHODS if name in found):
         rates = [float((found[name].ranks < k).mean()) for k in depths]
         series[name.removesuffix(", exact cosine")] = depths, rates
-    lines(
+    draw_lines(
         axes,
         series,
         "posts shown",

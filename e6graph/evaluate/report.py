@@ -1,20 +1,23 @@
-"""What a section of the evaluation gives: tables to print, figures to draw."""
+"""Results of a section of the evaluation: tables to print, figures to draw."""
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tqdm import tqdm
 
 from .. import cli
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-REQUIREMENTS = "requirements-bench.txt"
+T = TypeVar("T")
+BENCH_PACKAGES = "requirements-bench.txt"
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ class Table:
         return "\n".join([self.title, cli.table(self.rows, self.header), *self.notes])
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain lists; a number that is not finite is null, as JSON has none."""
-        rows = [[_plain(value) for value in row] for row in self.rows]
+        """Return the table as plain lists.
+
+        JSON has no numbers that are not finite: they become null.
+        """
         return {
             "title": self.title,
             "header": list(self.header),
-            "rows": rows,
+            "rows": [[_null_unless_finite(value) for value in row] for row in self.rows],
             "notes": list(self.notes),
         }
 
@@ -49,18 +54,26 @@ class Figure:
     draw: Callable[[Axes], None]
 
 
-def _plain(value: object) -> object:
+def _null_unless_finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def optional(module: str, package: str = "") -> tuple[ModuleType | None, str]:
-    """A peer's module, or None and the line that says its rows are left out.
+def say(text: str) -> None:
+    """Tell on standard error what is being done, so that results can be piped."""
+    print(text, file=sys.stderr, flush=True)
 
-    >>> optional("no_such_module")[1]
-    'no_such_module is not installed: its rows are left out (requirements-bench.txt lists it)'
-    """
-    try:
-        return importlib.import_module(module), ""
-    except ImportError:
-        name = package or module
-        return None, f"{name} is not installed: its rows are left out ({REQUIREMENTS} lists it)"
+
+def progress(items: Iterable[T], name: str) -> Iterator[T]:
+    """Iterate with a bar on a terminal; elsewhere write the name, once."""
+    if not sys.stderr.isatty():
+        say(f"  {name}")
+    yield from tqdm(items, f"  {name}", leave=False, disable=None)
+
+
+@contextlib.contextmanager
+def waiting(name: str) -> Iterator[None]:
+    """Show how long one step without parts takes on a terminal; elsewhere write its name."""
+    if not sys.stderr.isatty():
+        say(f"  {name}")
+    with cli.ticking(f"  {name}"):
+        yield

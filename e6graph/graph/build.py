@@ -1,12 +1,12 @@
-"""What construct_index.py builds: which posts, their vectors, how hard to search, who is near."""
+"""The steps of construct_index.py: vectors of posts, how hard to search, who is near whom."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
+from ..cli import counted, ticking
 from ..embedding.attenuator import attenuated_means
 from ..embedding.dictionary import Dictionary
 from ..embedding.interactions import iter_posts_by_tags
@@ -16,28 +16,30 @@ from ..tags.never import never_shown
 from .neighbors import Neighbors, nth_best, recall
 
 LEFT_OUT = ("under the never-shown rule", "no known tag", "below the offset")
-LADDER = (500, 1000, 2000, 4000, 8000, 16000, 32000)  # values of search_k to try
+"""Why a post is not indexed."""
+LADDER = (500, 1000, 2000, 4000, 8000, 16000, 32000)
+"""Values of search_k to try."""
+TARGET_RECALL = 0.95
+TUNING_QUERIES = 500
 
 
 def post_vectors(
-    store: Store,
-    words: Dictionary,
-    operator: np.ndarray,
-    offset: int = 0,
-    desc: str = "vectors",
+    store: Store, words: Dictionary, operator: np.ndarray, offset: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Attenuated means of the posts that may be indexed, block by block.
+    """Compute attenuated means of the posts that may be indexed, block by block.
 
     Yields
     ------
-    ids : int64 (n,), ascending. vectors : float32 (n, d) unit rows.
+    ids : int64 (n,), ascending.
+    vectors : float32 (n, d) unit rows.
     left_out : int64 (3,), posts of the block left out, for each reason of `LEFT_OUT`.
     """
-    never = never_shown(store)
+    with ticking("the never-shown rule"):
+        never = never_shown(store)
 
     def blocks() -> Iterator[tuple[np.ndarray, ...]]:
         at = 0
-        for ids, tags in tqdm(iter_posts_by_tags(store, words.vocabulary), desc, disable=None):
+        for ids, tags in counted(iter_posts_by_tags(store, words.vocabulary), "vectors"):
             yield ids, tags, never[at : at + len(ids)]
             at += len(ids)
 
@@ -58,15 +60,16 @@ def tune(
     post_ids: np.ndarray,
     blocks: Iterable[np.ndarray],
     ladder: Sequence[int] = LADDER,
-    target: float = 0.95,
-    sample: int = 500,
+    sample: int = TUNING_QUERIES,
     seed: int = 0,
 ) -> list[tuple[int, float]]:
-    """Recall@10 of a sample of posts against exact search, for rising search_k up to `target`.
+    """Measure recall@10 against exact search, for rising search_k up to `TARGET_RECALL`.
 
     Parameters
     ----------
-    post_ids : all that are indexed. blocks : all their vectors, (n_k, d).
+    post_ids : all that are indexed.
+    blocks : all their vectors, (n_k, d).
+    sample : how many posts are searched for.
 
     Returns
     -------
@@ -77,25 +80,29 @@ def tune(
     )
     queries = np.array([found.vector(post_id) for post_id in chosen.tolist()])
     n = min(10, len(post_ids))
-    least = nth_best(blocks, queries, n)
+    least = nth_best(counted(blocks, "exact search"), queries, n)
     rows: list[tuple[int, float]] = []
     for search_k in ladder:
-        cosines = list(in_order(lambda query, k=search_k: found.query(query, n, k)[1], queries))
-        rows.append((search_k, recall(cosines, least, n)))
-        if rows[-1][1] >= target:
+
+        def cosines(query: np.ndarray, search_k: int = search_k) -> np.ndarray:
+            return found.query(query, n, search_k)[1]
+
+        with ticking(f"recall with search_k {search_k:,}"):
+            rows.append((search_k, recall(in_order(cosines, queries), least, n)))
+        if rows[-1][1] >= TARGET_RECALL:
             break
     return rows
 
 
 def neighbor_table(found: Neighbors, post_ids: np.ndarray, width: int) -> np.ndarray:
-    """Each post's nearest others as positions in `post_ids`, int32 (n, width), -1 for none."""
+    """Find each post's nearest others as positions in `post_ids`, int32 (n, width), -1: none."""
     table = np.full((len(post_ids), width), -1, np.int32)
 
     def near(post_id: int) -> np.ndarray:
         ids, _ = found.query(found.vector(post_id), width + 1)
         return np.searchsorted(post_ids, ids[ids != post_id][:width])
 
-    shown = tqdm(post_ids.tolist(), "neighbors", disable=None)
+    shown = counted(post_ids.tolist(), "neighbors", len(post_ids))
     for row, columns in zip(table, in_order(near, shown), strict=True):
         row[: len(columns)] = columns
     return table

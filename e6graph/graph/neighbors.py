@@ -1,7 +1,7 @@
 """annoy behind a thin wrapper: probe, build, checked load, query; id + offset = post id.
 
-annoy 1.17.3 built by some compilers returns one neighbor or crashes, loads files of a wrong
-dimension without complaint, and takes zero and NaN vectors; each is refused here.
+annoy 1.17.3, as some compilers build it, returns one neighbor or crashes. It also loads files
+of a wrong dimension and takes zero and NaN vectors without complaint. All of that is refused here.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from annoy import AnnoyIndex
 
+from ..cli import ticking
 from ..errors import BadArtifact, BadInput, E6GraphError
 from ..store import Store
 from ..store.parallel import in_order
 
-METRIC = "angular"  # distance d, cosine 1 - d²/2
+METRIC: Literal["angular"] = "angular"  # a distance d is a cosine of 1 - d²/2
 PATTERN = "posts.skip*.ann"
-SPARSEST = 100  # ids a post, from first to last; the site has about 1.1
-BLOCK = 20_000  # vectors compared at a time
+MOST_IDS_A_POST = 100  # from the first id to the last; the site has about 1.1
+VECTORS_AT_ONCE = 20_000
 _PROBE = (
     "from annoy import AnnoyIndex\n"
     "index = AnnoyIndex(2, 'angular')\n"
@@ -39,7 +41,7 @@ REMEDY = (
 
 
 def probe() -> None:
-    """Check in a process of its own that this annoy finds neighbors (it may crash).
+    """Check that this annoy finds neighbors, in a process of its own, because it may crash.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def probe() -> None:
 
 
 def check_vector(vector: np.ndarray, dim: int) -> np.ndarray:
-    """The vector as float32 (dim,), or BadInput if annoy could not answer for it."""
+    """Return the vector as float32 (dim,). Raises BadInput if annoy could not answer for it."""
     vector = np.asarray(vector, np.float32)
     if vector.shape != (dim,):
         raise BadInput(f"a vector of shape {vector.shape}, expected ({dim},)")
@@ -64,43 +66,48 @@ def check_vector(vector: np.ndarray, dim: int) -> np.ndarray:
 
 
 class Builder:
-    """Adds vectors under post ids, then builds in place at `path`.
+    """An index in the making: add vectors under post ids, then build it in place.
 
     Parameters
     ----------
-    path : the file to build (a stage's temporary name). offset : the post id of annoy's id 0.
+    path : the file to build (a stage's temporary name).
+    offset : the post id of annoy's id 0.
     """
 
     def __init__(self, path: str | Path, dim: int, offset: int, seed: int = 0) -> None:
         self._index = AnnoyIndex(dim, METRIC)
         self._index.set_seed(seed)
         self._index.on_disk_build(str(path))
-        self._path, self._offset, self._count = Path(path), offset, 0
-        self._held = 0  # bytes of the file that are on the disk, holes too
+        self._path, self._offset = Path(path), offset
+        self._count = 0  # posts added
+        self._held = 0  # bytes of the file that have room on the disk, its holes too
 
     def add(self, post_ids: np.ndarray, vectors: np.ndarray) -> None:
-        """Add (n,) ids, ascending from `offset` on, with float32 (n, d) unit rows."""
+        """Add (n,) ids, ascending and from `offset` on, with float32 (n, d) unit rows."""
         vectors = np.asarray(vectors, np.float32)
         if not np.isfinite(vectors).all() or not vectors.any(1).all():
             raise BadInput("a vector that is zero or not finite cannot be indexed")
-        self._count += len(post_ids)
-        span = int(post_ids[-1]) - self._offset + 1 if len(post_ids) else 0
-        if span > SPARSEST * max(self._count, 1000):  # annoy takes room for every id in between
-            raise BadInput(
-                f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, expected one in "
-                f"{SPARSEST} to be there: remove the stray post, or start at a later --offset"
-            )
         if not len(post_ids):
             return
         items = post_ids - self._offset
-        self._room(int(items[-1]) + 1)
-        # annoy makes the room and writes the last; the others go there past Python's lists.
-        self._index.add_item(int(items[-1]), vectors[-1].tolist())
-        nodes = _nodes(self._path, self._index.f, int(items[-1]) + 1, "r+")
+        span = int(items[-1]) + 1
+        self._count += len(post_ids)
+        if span > MOST_IDS_A_POST * max(self._count, 1000):  # annoy takes room for every id
+            raise BadInput(
+                f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, expected one "
+                f"in {MOST_IDS_A_POST} to be there: remove the stray post, or start at a later "
+                "--offset"
+            )
+        self._make_room(span)
+
+        # annoy writes the last vector, which extends the file. The others are written to the
+        # file directly: that is quicker than a Python list for each.
+        self._index.add_item(span - 1, vectors[-1].tolist())
+        nodes = _nodes(self._path, self._index.f, span, "r+")
         last = nodes[-1]
         if last["descendants"] != 1 or not np.array_equal(last["vector"], vectors[-1]):
             raise E6GraphError(
-                f"annoy lays its nodes out in another way: reinstall it with\n{REMEDY}"
+                f"annoy stores its vectors in another way: reinstall it with\n{REMEDY}"
             )
         made = np.zeros(len(items), nodes.dtype)
         made["descendants"], made["vector"] = 1, vectors
@@ -108,19 +115,22 @@ class Builder:
         nodes[items] = made
 
     def build(self, trees: int, jobs: int = 1) -> None:
-        """Build; with one job the same vectors and seed give the same bytes."""
+        """Build the trees; with one job the same vectors and seed give the same bytes."""
         # A leaf holds up to d + 2 items; on skewed vectors one was found to hold 40 % of that.
+        # A tree has as many inner nodes as leaves.
         leaves = 3 * self._count // (self._index.f + 2) + 1
-        self._room(self._index.get_n_items() + 2 * trees * leaves)  # and their splits
-        self._index.build(trees, n_jobs=jobs)
+        self._make_room(self._index.get_n_items() + 2 * trees * leaves)
+        with ticking(f"building {trees} trees"):
+            self._index.build(trees, n_jobs=jobs)
         self._index.unload()
 
-    def _room(self, nodes: int) -> None:
-        """Raise OSError unless the file can have so many nodes, holes filled.
+    def _make_room(self, nodes: int) -> None:
+        """Raise OSError unless the file can grow to so many nodes, its holes filled.
 
-        Writing to the map where there is no room would end the process (SIGBUS). In the way may be
-        the disk, a quota (seen on Linux) or a limit of file sizes (`ulimit -f`). What annoy has not
-        taken yet is not held: others who fill the disk meanwhile can still end this process.
+        annoy writes to a memory map, and where there is no room that ends the process
+        (SIGBUS). The disk, a quota (seen on Linux) or a limit of file sizes (`ulimit -f`) may
+        be in the way. The room is not reserved beyond what annoy has taken: another program
+        that fills the disk meanwhile can still end this process.
         """
         needed = nodes * (12 + 4 * self._index.f)
         try:
@@ -169,15 +179,15 @@ class Neighbors:
         return cls(load(path, dim, metric, items), dim, offset, search_k, posts)
 
     def vector(self, post_id: int) -> np.ndarray:
-        """The post's vector, float32 (d,); zeros for a post that was not indexed."""
+        """Return the post's vector, float32 (d,); zeros for a post that was not indexed."""
         return np.array(self._index.get_item_vector(post_id - self.offset), np.float32)
 
     def query(
         self, vector: np.ndarray, n: int, search_k: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The n nearest posts: (post ids int64, cosines float32), best first."""
+        """Find the n nearest posts: (post ids int64, cosines float32), best first."""
         vector = check_vector(vector, self.dim)
-        # Each tree brings its own candidates, mostly the same: n different ones take n × trees.
+        # The trees mostly bring the same candidates, so n different ones take n × trees.
         search_k = max(search_k or self.search_k, n * self._index.get_n_trees())
         ids, distances = self._index.get_nns_by_vector(
             vector.tolist(), n, search_k, include_distances=True
@@ -203,36 +213,35 @@ def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
     return index
 
 
-def _nodes(path: Path, dim: int, items: int, mode: str = "r") -> np.memmap:
-    """The items of an annoy file of metric angular (annoylib.h, `Angular::Node`), by their id."""
+def _nodes(path: Path, dim: int, items: int, mode: Literal["r", "r+"] = "r") -> np.memmap:
+    """Map the items of an annoy file of metric angular by id (annoylib.h, `Angular::Node`)."""
     fields = [("descendants", "i4"), ("norm", "f4"), ("child", "i4"), ("vector", "f4", (dim,))]
     return np.memmap(path, np.dtype(fields), mode, shape=(items,))
 
 
 def stored_vectors(path: Path, dim: int, items: int) -> Iterator[np.ndarray]:
-    """The vectors in an annoy file, float32 (n_k, d), in ascending id."""
+    """Read the vectors of an annoy file in blocks, float32 (n_k, d), in ascending id."""
     nodes = _nodes(path, dim, items)
-    for start in range(0, items, BLOCK):
-        block = nodes[start : start + BLOCK]
+    for start in range(0, items, VECTORS_AT_ONCE):
+        block = nodes[start : start + VECTORS_AT_ONCE]
         yield block["vector"][block["descendants"] > 0]
 
 
 def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> np.ndarray:
-    """Cosine of the n-th nearest of all vectors by exact search, float32 (q,).
+    """Find the cosine of the n-th nearest of all vectors by exact search, float32 (q,).
 
     Parameters
     ----------
-    blocks : float32 (m_k, d) unit rows, all the vectors in any split. queries : (q, d) unit rows.
+    blocks : float32 (m_k, d) unit rows, all the vectors in any split.
+    queries : (q, d) unit rows.
     """
-    best = np.full((len(queries), n), -np.inf, np.float32)  # ascending from its least
+    best = np.full((len(queries), n), -np.inf, np.float32)  # of each query, ascending
 
     def better(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cosines = queries @ block.T
         rows = np.flatnonzero(cosines.max(1, initial=-np.inf) > best[:, 0])  # few after a while
-        keep = min(n, len(block))
-        return rows, np.partition(cosines[rows], len(block) - keep, axis=1)[
-            :, len(block) - keep :
-        ]
+        first = max(len(block) - n, 0)
+        return rows, np.partition(cosines[rows], first, axis=1)[:, first:]
 
     for rows, cosines in in_order(better, blocks):
         joined = np.concatenate([best[rows], cosines], 1)
@@ -241,13 +250,14 @@ def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> 
 
 
 def recall(found: Iterable[np.ndarray], least: np.ndarray, n: int = 10) -> float:
-    """Share of the n nearest that a search found; equals count by their cosine.
+    """Compute the share of the n nearest that a search found, judged by cosines.
 
-    Many posts have the same tags, so the same vector: any of those is as right as another.
+    Many posts have the same tags and so the same vector: one is as right as another.
 
     Parameters
     ----------
-    found : for each query the cosines of what the search gave. least : (q,), `nth_best`.
+    found : for each query the cosines of what the search gave.
+    least : (q,), `nth_best`.
 
     >>> recall([np.array([0.9, 0.8]), np.array([0.7, 0.1])], np.array([0.8, 0.6]), n=2)
     0.75

@@ -1,8 +1,8 @@
 """The Pixie random walk, over posts × boards or over a table of neighbors.
 
-Eksombatchai et al., "Pixie: A System for Recommending 3+ Billion Items to 200+ Million Users in
-Real-Time", WWW 2018. All walkers of all queries advance together, one NumPy step at a time. This
-module knows graphs of integer nodes and nothing else.
+Eksombatchai et al., "Pixie: A System for Recommending 3+ Billion Items to 200+ Million Users
+in Real-Time", WWW 2018. All walkers of all queries advance together, one NumPy step at a
+time. This module knows graphs of integer nodes and nothing else.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from ..store.ragged import Ragged, run_starts
 
 
 class Graph(Protocol):
-    """What a walk needs: nodes 0..n-1, a random step (-1: none), and degrees."""
+    """A graph that can be walked: nodes 0..n-1, a random step (-1: none), and degrees."""
 
-    n: int
+    @property
+    def n(self) -> int: ...
 
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray: ...
     def degree(self, nodes: np.ndarray) -> np.ndarray: ...
@@ -32,12 +33,13 @@ class Bipartite:
 
     Attributes
     ----------
-    boards_of : board numbers of each post. posts_on : posts of each board.
-    board_weights : float (boards,), how likely a board is drawn; None for all alike. A power of
-        the board's size penalises common ones; times a person's bias it is Pixie's
+    boards_of : board numbers of each post.
+    posts_on : posts of each board.
+    board_weights : float (boards,), how likely a board is drawn; None for all alike. A power
+        of the board's size penalizes common ones; times a person's bias it is Pixie's
         PersonalizedNeighbor.
-    post_bias : float (n,) in [0, 1], the chance that a post reached is taken; refused, another of
-        the same board is tried, twice.
+    post_bias : float (n,) in [0, 1], the chance that a walker takes the post it reached. If
+        not, it tries another post of the same board, up to twice.
     """
 
     boards_of: Ragged
@@ -55,9 +57,10 @@ class Bipartite:
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         boards = self.boards_of.choose(nodes, rng, self.board_weights)
         reached = self.posts_on.choose(boards, rng).astype(np.int64)
-        for _ in range(2 if self.post_bias is not None else 0):
-            refused = (reached >= 0) & (rng.random(len(reached)) >= self.post_bias[reached])
-            reached[refused] = self.posts_on.choose(boards[refused], rng)
+        if self.post_bias is not None:
+            for _ in range(2):
+                refused = (reached >= 0) & (rng.random(len(reached)) >= self.post_bias[reached])
+                reached[refused] = self.posts_on.choose(boards[refused], rng)
         return reached
 
 
@@ -80,24 +83,26 @@ class NeighborTable:
         return (self.table[nodes] >= 0).sum(1)
 
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        # Most rows are full: draw of all columns, and draw those again that find nothing.
+        # Most rows are full: draw from all columns, and draw again where nothing was found.
         width = self.table.shape[1]
         flat, drawn = self.table.reshape(-1), rng.random(len(nodes)) * width
         reached = flat.take(nodes * width + drawn.astype(np.int64)).astype(np.int64)
         missed = np.flatnonzero(reached < 0)
         nodes, drawn, degree = nodes[missed], drawn[missed], self.degree(nodes[missed])
-        again = (drawn - degree) / (width - degree) * degree  # even again, in [0, degree)
+        again = (drawn - degree) / (width - degree) * degree  # uniform in [0, degree)
         reached[missed] = flat.take(nodes * width + again.astype(np.int64))
         return reached
 
 
 @dataclass
 class CachedNeighbors:
-    """The same graph with neighbors asked for when a walker first stands there, then kept.
+    """A graph that asks for a node's neighbors when a walker first stands there, and keeps them.
 
     Attributes
     ----------
-    n : nodes. width : neighbors a node. ask : node → its neighbors, integer array.
+    n : nodes.
+    width : neighbors a node.
+    ask : node → its neighbors, integer array.
     """
 
     n: int
@@ -128,10 +133,10 @@ def budget(
     scaled: bool,
     largest: float | None = None,
 ) -> np.ndarray:
-    """Steps each query gets (int64): N_q = w_q N s_q / Σ s, s_q = |E(q)| (C − log|E(q)|).
+    """Share steps among queries (int64): N_q = w_q N s_q / Σ s, s_q = |E(q)| (C − log|E(q)|).
 
-    `C` is log `largest`, the largest degree of the graph (Pixie, eqs. 1, 2). Without `scaled`,
-    s_q = 1. Every query of positive weight gets one step at least.
+    `C` is log `largest`, the largest degree of the graph (Pixie, eqs. 1, 2). Without
+    `scaled`, s_q = 1. Every query of positive weight gets one step at least.
     """
     degrees = np.maximum(np.asarray(degrees, np.float64), 1)
     top = np.log(max(largest or 0, degrees.max(initial=1)))
@@ -158,19 +163,21 @@ def walk(
     stop_visits: int = 4,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Visits of random walks from several weighted queries, best first.
+    """Count visits of random walks from several weighted queries, best first.
 
     Parameters
     ----------
-    queries : integer (q,), nodes; weights : float (q,), 1 each by default.
+    queries : integer (q,), nodes.
+    weights : float (q,), 1 each by default.
     steps : N, over all queries.
     restart : chance of going back to the query after each step; 1 is one step at a time.
     booster : score is (Σ_q √V_q)² instead of Σ_q V_q (Pixie, eq. 3).
     scaled_budget, largest_degree : see `budget`.
     allowed : bool (n,); other nodes are walked through but not counted.
-    stop_posts, stop_visits : n_p and n_v; stop when n_p nodes that count have n_v visits each, of
-        all queries together (Pixie, alg. 2). Looked for every 10,000 steps, and 32 times at most.
-    seed : same seed, same answer.
+    stop_posts, stop_visits : n_p and n_v; stop when n_p nodes that count have n_v visits each,
+        of all queries together (Pixie, alg. 2). This is checked every 10,000 steps, and 32
+        times at most.
+    seed : the same seed gives the same answer.
 
     Returns
     -------
@@ -179,7 +186,7 @@ def walk(
 
     Raises
     ------
-    BadInput : a number out of its range.
+    BadInput : a number is out of its range.
     """
     least = min(steps, stop_visits, 1 if stop_posts is None else stop_posts)
     if not 0 < restart <= 1 or least < 1 or seed < 0:
@@ -191,32 +198,36 @@ def walk(
     weights = np.ones(len(queries)) if weights is None else weights
     rng = np.random.default_rng(seed)
     share = budget(graph.degree(queries), weights, steps, scaled_budget, largest_degree)
-    # Walkers enough that a step is worth a NumPy call; each walks its query's share in parallel.
+
+    # Few rounds make for many walkers in each, so that a step is worth a NumPy call.
     rounds = max(1, round(4 / restart)) if restart < 1 else 1
     if stop_posts is not None:
         rounds = max(rounds, min(32, steps // 10_000))
         seen, often = np.zeros(graph.n, np.min_scalar_type(stop_visits)), 0
         seen[queries] = stop_visits  # so that they are not counted
-    # A visit is one number, its query's in the last bits: the smaller, the faster it is sorted.
+
+    # A visit is one number with its query's in the last bits: small numbers are sorted faster.
     bits = max(len(queries) - 1, 0).bit_length()
-    kind = np.uint32 if graph.n << bits <= 1 << 32 else np.uint64
+    kind = np.dtype(np.uint32 if graph.n << bits <= 1 << 32 else np.uint64)
+    shift = kind.type(bits)
     visits: list[np.ndarray] = []
     for home, at in _advance(graph, queries, share, rounds, restart, rng):
         counted = allowed[at] if allowed is not None else np.ones(len(at), bool)
         counted &= at >= 0 if at.min(initial=0) < 0 else True  # a post may lead nowhere
         made = at.astype(kind)  # in place from here: new memory costs as much as the work
-        made <<= kind(bits)
-        made |= home.astype(kind)
+        np.left_shift(made, shift, out=made)
+        np.bitwise_or(made, home.astype(kind), out=made)
         visits.append(made[counted])
         visits[-1].sort()
         if stop_posts is not None:
-            often += _see(seen, visits[-1] >> kind(bits), stop_visits)
+            often += _count_visits(seen, visits[-1] >> shift, stop_visits)
             if often >= stop_posts:
                 break
+
     nodes, scores = _scores(np.concatenate(visits), bits, booster)
     keep = ~np.isin(nodes, queries)
     nodes, scores = nodes[keep], scores[keep]
-    # Most nodes are visited once: they are in order already, and only the others need sorting.
+    # Most nodes are visited once. They are in order already; only the others need sorting.
     lowest = scores.min(initial=np.inf)
     more = np.flatnonzero(scores > lowest)
     more = more[np.argsort(-scores[more], kind="stable")]
@@ -224,9 +235,18 @@ def walk(
     return nodes[order], scores[order]
 
 
-def _advance(graph, queries, share, rounds, restart, rng) -> Iterator[tuple[np.ndarray, ...]]:
-    """All walkers, a step at a time: the number of each one's query, and the node it is at."""
-    whole, part = np.divmod(share, rounds)  # walkers of all rounds; steps left for one of fewer
+def _advance(
+    graph: Graph,
+    queries: np.ndarray,
+    share: np.ndarray,
+    rounds: int,
+    restart: float,
+    rng: np.random.Generator,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Move all walkers, a step at a time; yield the number of each one's query, and its node."""
+    whole, part = np.divmod(
+        share, rounds
+    )  # walkers of all rounds; steps of one that stops early
     fewer = np.argsort(-part, kind="stable")[: np.count_nonzero(part)]
     home = np.concatenate([np.repeat(np.arange(len(queries)), whole), fewer])
     at = queries[home]
@@ -241,17 +261,17 @@ def _advance(graph, queries, share, rounds, restart, rng) -> Iterator[tuple[np.n
         yield home, (at := graph.step(at, rng))
 
 
-def _see(seen: np.ndarray, nodes: np.ndarray, enough: int) -> int:
-    """Add visits (nodes, ascending) to counts that stay at `enough`; how many come to be there."""
+def _count_visits(seen: np.ndarray, nodes: np.ndarray, enough: int) -> int:
+    """Add visits (nodes, ascending) to counts that stop at `enough`; return how many get there."""
     first = run_starts(nodes)
     nodes, more = nodes[first], np.diff(first, append=len(nodes))
     before = seen[nodes]
     seen[nodes] = after = np.minimum(before + more, enough)
-    return np.count_nonzero(after == enough) - np.count_nonzero(before == enough)
+    return int(np.count_nonzero(after == enough) - np.count_nonzero(before == enough))
 
 
 def _scores(visits: np.ndarray, bits: int, booster: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Visited nodes (int64), ascending, and their scores."""
+    """Return the visited nodes (int64), ascending, and their scores."""
     visits = np.sort(visits, kind="stable")  # merges the rounds, which are sorted
     first = run_starts(visits)
     counts = np.diff(first, append=len(visits)).astype(np.float64)
@@ -268,8 +288,8 @@ def prune(graph: Bipartite, affinity: np.ndarray, delta: float) -> Bipartite:
 
     Parameters
     ----------
-    affinity : float (edges,), in the order of `graph.boards_of.values`: how like its board the
-        post is, e.g. the cosine of their vectors.
+    affinity : float (edges,), in the order of `graph.boards_of.values`: how like its board
+        the post is, for example the cosine of their vectors.
     delta : 1 keeps all.
     """
     offsets = np.asarray(graph.boards_of.offsets, np.int64)
@@ -295,13 +315,13 @@ def bipartite(
     n_boards: int,
     **biases: np.ndarray | None,
 ) -> Bipartite:
-    """A graph of edges (posts[i], boards[i]); `board_weights` and `post_bias` as in `Bipartite`."""
+    """Make a graph of edges (posts[i], boards[i]); `biases` are those of `Bipartite`."""
     boards_of = Ragged.group(posts, boards, n_posts)
     return Bipartite(boards_of, Ragged.group(boards, posts, n_boards), **biases)
 
 
 def with_boards(graph: Bipartite, members: list[np.ndarray], weight: float = 1.0) -> Bipartite:
-    """The same graph with further boards (pools): one more for each array of posts."""
+    """Add boards (pools) to a graph, one for each array of posts."""
     first = len(graph.posts_on)
     old = np.repeat(np.arange(graph.n), np.diff(graph.boards_of.offsets))
     posts = np.concatenate([old, *members]).astype(np.int64)

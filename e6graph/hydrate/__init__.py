@@ -1,4 +1,4 @@
-"""From the site to tables: download the export and previews, and import them into an index."""
+"""From the site to tables: download the export and the previews, import the export."""
 
 from .exports import fetch_exports
 from .importdb import import_export

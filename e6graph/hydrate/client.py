@@ -1,74 +1,87 @@
-"""One polite HTTP client.
-
-Polite: it says who asks, spaces its requests, and on 429, 5xx, timeouts and dropped connections
-backs off as it is told (Retry-After) or exponentially.
-"""
+"""A polite HTTP client: it says who asks, spaces its requests and waits when told to."""
 
 from __future__ import annotations
 
-import datetime
-import email.utils
+import logging
 import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, TypeVar
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.util import Retry
 
+from .. import __version__
 from ..errors import BadInput, DownloadError
 
-VERSION = "0.1.0"
-RETRIED = {429, 500, 502, 503, 504}
-BLOCK = 1 << 16  # bytes read at a time
-PROGRESS = 1 << 20  # bytes that must have come before earlier failures are forgiven
-T = TypeVar("T")
+RETRIED_STATUSES = {429, 500, 502, 503, 504}
+BODY_BLOCK = 1 << 16  # bytes read at a time
+FORGIVEN_AFTER = 1 << 20  # bytes of progress that make up for earlier failures
+SLOWEST = 1024  # bytes a second; a slower download is broken off and resumed
+LONG_WAIT = 5.0  # seconds; a longer one is announced
+
+_Consumed = TypeVar("_Consumed")
+log = logging.getLogger(__name__)
 
 
 class Broken(Exception):
-    """This attempt ended early; another may do better."""
+    """An attempt that ended early; another may do better."""
+
+
+class AskedToWait(DownloadError):
+    """A site that wants to be left alone for longer than we wait."""
+
+
+def check_address(url: str) -> None:
+    """Raise BadInput unless the text is a web address."""
+    if not re.match(r"https?://[^/\s]", url):
+        raise BadInput(f"got {url!r}, expected a web address such as https://host")
 
 
 def make_user_agent(contact: str | None = None) -> str:
-    """The User-Agent to send, with somebody to write to, as the site's rules ask.
+    """Return the User-Agent to send: the site's rules want somebody to write to in it.
 
     Parameters
     ----------
-    contact : a name or address, or a whole User-Agent that holds one in parentheses or after an @;
-        None: the environment variable E6GRAPH_CONTACT.
+    contact : a name or an address, or a whole User-Agent that holds one in
+        parentheses or after an @; None takes it from the environment variable
+        E6GRAPH_CONTACT.
 
     Raises
     ------
-    BadInput : when nobody can be reached by it.
+    BadInput : the text names nobody.
 
     >>> make_user_agent("vixen on e621")
     'e6graph/0.1.0 (by vixen on e621)'
     >>> make_user_agent("mine/2.0 (by vixen on e621)")
     'mine/2.0 (by vixen on e621)'
     """
-    given = (os.environ.get("E6GRAPH_CONTACT", "") if contact is None else contact).strip()
-    if not given:
+    if contact is None:
+        contact = os.environ.get("E6GRAPH_CONTACT", "")
+    contact = contact.strip()
+    if not contact:
         raise BadInput(
-            "no contact for the site's administrators: set E6GRAPH_CONTACT to your user name "
-            "there or your address, or give --user-agent"
+            "no contact for the site's administrators: set E6GRAPH_CONTACT to your "
+            "user name there or your address, or give --user-agent"
         )
-    if not (given.isascii() and given.isprintable()):
-        raise BadInput(f"contact {given!r}: expected printable ASCII on one line")
-    if not re.match(r"[\w.-]+/\d[\w.]*(\s|$)", given):
-        return f"e6graph/{VERSION} (by {given})"
-    if not re.search(r"\([^()]*\w[^()]*\)|@\w", given):
+    if not (contact.isascii() and contact.isprintable()):
+        raise BadInput(f"contact {contact!r}: expected printable ASCII on one line")
+    if not re.match(r"[\w.-]+/\d[\w.]*(\s|$)", contact):
+        return f"e6graph/{__version__} (by {contact})"
+    if not re.search(r"\([^()]*\w[^()]*\)|@\w", contact):
         raise BadInput(
-            f"user agent {given!r} names no contact: write it as 'name/1.0 (by NAME)'"
+            f"user agent {contact!r} names no contact: write it as 'name/1.0 (by NAME)'"
         )
-    return given
+    return contact
 
 
 class Pace:
-    """The rhythm of requests, shared by all connections: one may start each `interval` seconds."""
+    """A rhythm that clients share: a request may start every `interval` seconds."""
 
     def __init__(self, interval: float) -> None:
         self.interval = interval
@@ -76,7 +89,7 @@ class Pace:
         self._next = 0.0
 
     def wait(self) -> None:
-        """Sleep until it is this caller's turn."""
+        """Sleep until it is the caller's turn."""
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next)
@@ -84,182 +97,193 @@ class Pace:
         time.sleep(turn - now)
 
     def hold(self, seconds: float) -> None:
-        """Nobody starts a request for so long."""
+        """Let nobody start a request for so long."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
 
 class _PacedAdapter(HTTPAdapter):
-    """Here, and not round `Session.get`, so that each hop of a redirect waits its turn as well."""
+    """A transport in which each request, and each hop of a redirect, waits its turn."""
 
     def __init__(self, pace: Pace) -> None:
         super().__init__()
         self._pace = pace
 
-    def send(self, *args, **kwargs) -> requests.Response:  # type: ignore[override]
+    def send(self, *args: Any, **options: Any) -> requests.Response:
         self._pace.wait()
-        return super().send(*args, **kwargs)
+        return super().send(*args, **options)
 
 
 @dataclass(frozen=True)
 class Page:
-    """A small answer, read whole. `body` is empty unless `status` is 200."""
+    """A small answer that was read whole."""
 
-    url: str
+    url: str  # after redirects
     status: int
-    kind: str
-    body: bytes
+    kind: str  # the Content-Type, or ""
+    body: bytes  # empty unless the status is 200
 
 
+@dataclass
 class Client:
-    """One session of GET requests; for use by one thread.
+    """A session of GET requests, to be used by one thread.
 
     Parameters
     ----------
     user_agent : see `make_user_agent`.
-    pace : shared between clients of one site; by default a request a second.
-    retries : attempts after the first; begun anew when a download has advanced by a MiB.
+    pace : shared by all clients of one site; by default one request a second.
+    retries : attempts after the first; a MiB of progress earns new ones.
     backoff : seconds before the first retry, doubled for each further one.
-    longest_wait : seconds; caps the back-off and Retry-After.
-    timeout : seconds to connect, and between two packets.
-    slowest, window : fewer than `slowest` bytes a second over `window` seconds is a stall.
+    longest_wait : seconds; a Retry-After that asks for more is an error.
+    timeout : seconds to connect, and seconds between two packets.
+    window : seconds that a transfer may be slower than `SLOWEST`.
     """
 
-    def __init__(
-        self,
-        user_agent: str,
-        *,
-        pace: Pace | None = None,
-        retries: int = 5,
-        backoff: float = 1.0,
-        longest_wait: float = 120.0,
-        timeout: tuple[float, float] = (10.0, 30.0),
-        slowest: float = 1024.0,
-        window: float = 60.0,
-    ) -> None:
-        self.pace = pace or Pace(1.0)
-        self.retries, self.backoff, self.longest_wait = retries, backoff, longest_wait
-        self.timeout, self.slowest, self.window = timeout, slowest, window
+    user_agent: str
+    _: KW_ONLY
+    pace: Pace = field(default_factory=lambda: Pace(1.0))
+    retries: int = 5
+    backoff: float = 1.0
+    longest_wait: float = 600.0
+    timeout: tuple[float, float] = (10.0, 30.0)
+    window: float = 60.0
+
+    def __post_init__(self) -> None:
         self._session = requests.Session()
         self._session.max_redirects = 5
-        # identity: sizes, ranges and checksums are those of the bytes sent
-        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "identity"})
+        self._session.headers["User-Agent"] = self.user_agent
+        # Uncompressed: sizes, ranges and checksums count the bytes that are sent.
+        self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _PacedAdapter(self.pace))
 
     def get(
         self,
         url: str,
-        consume: Callable[[requests.Response], T],
+        consume: Callable[[requests.Response], _Consumed],
         headers: Callable[[], dict[str, str]] = dict,
         reached: Callable[[], int] = int,
-    ) -> T:
-        """`consume(response)` of the first answer that is worth it, after retries.
+    ) -> _Consumed:
+        """Request a URL, with retries, and return what `consume` makes of the answer.
 
         Parameters
         ----------
-        headers : called before each attempt, since a resumed one asks for another range.
-        reached : how far a download is, in bytes.
+        consume : reads the body; what it raises as `Broken` is tried again.
+        headers : called before each attempt, since the range may have changed.
+        reached : returns how many bytes a download has.
 
         Raises
         ------
-        DownloadError : naming the URL and what the last attempt got.
+        DownloadError : naming the URL and how the last attempt ended.
         """
-        failures, furthest = 0, reached()
+        # urllib3's Retry in the adapter took 32 more lines: it knows neither
+        # bodies that break nor a shared pace, and a URL could get (retries +
+        # 1)² requests.
+        started, failures, furthest = time.monotonic(), 0, reached()
         while True:
             asked = None
             try:
                 with self._session.get(
                     url, headers=headers(), stream=True, timeout=self.timeout
                 ) as response:
-                    if response.status_code not in RETRIED:
+                    if response.status_code not in RETRIED_STATUSES:
                         return consume(response)
                     problem = f"status {response.status_code}"
-                    asked = _retry_after(response.headers.get("Retry-After", ""))
+                    asked = _retry_after(response)
             except requests.TooManyRedirects:
                 limit = self._session.max_redirects
-                raise DownloadError(f"{url}: more than {limit} redirects: a loop?") from None
-            except (
-                ValueError
-            ) as error:  # requests' way to say that a URL, or a redirect's, is none
+                raise DownloadError(f"{url}: over {limit} redirects: a loop?") from None
+            except ValueError as error:  # the URL, or that of a redirect, is malformed
                 raise DownloadError(f"{url}: cannot be asked for: {error}") from None
-            except (requests.RequestException, urllib3.exceptions.HTTPError, Broken) as error:
-                problem = _in_short(error)
-            if reached() >= furthest + PROGRESS:
+            except (requests.RequestException, HTTPError, Broken) as error:
+                problem = _innermost_cause(error)
+
+            if asked is not None and asked > self.longest_wait:
+                minutes = f"{asked / 60:,.0f} minutes"
+                raise AskedToWait(f"{url}: {problem}, the site asks to wait {minutes}")
+            if reached() >= furthest + FORGIVEN_AFTER:
                 failures, furthest = 0, reached()
             if failures == self.retries:
-                raise DownloadError(f"{url}: {problem}, {failures + 1} times: try again later")
-            wait = self.backoff * 2**failures if asked is None else asked
-            self.pace.hold(min(wait, self.longest_wait))
+                times = f"{failures + 1} times"
+                raise DownloadError(f"{url}: {problem}, {times}: try again later")
+            wait = asked
+            if wait is None:
+                wait = min(self.backoff * 2**failures, self.longest_wait)
+            if time.monotonic() - started + wait > LONG_WAIT:
+                log.warning("%s: %s, next attempt in %.0f seconds", url, problem, wait)
+            self.pace.hold(wait)
             failures += 1
 
     def read(self, url: str, limit: int) -> Page:
-        """An answer of at most `limit` bytes, whatever its status."""
+        """Request a page of at most `limit` bytes, whatever its status."""
 
         def consume(response: requests.Response) -> Page:
             body = bytearray()
-            for block in self.blocks(response) if response.status_code == 200 else ():
-                body += block
-                if len(body) > limit:
-                    raise DownloadError(f"{url}: got more than {limit:,} bytes")
+            if response.status_code == 200:
+                for block in self.blocks(response):
+                    body += block
+                    if len(body) > limit:
+                        raise DownloadError(f"{url}: got more than {limit:,} bytes")
             kind = response.headers.get("Content-Type", "")
             return Page(response.url, response.status_code, kind, bytes(body))
 
         return self.get(url, consume)
 
     def blocks(self, response: requests.Response) -> Iterator[bytes]:
-        """The body as sent, and no more of it than Content-Length says.
+        """Yield the body as it comes, and no more of it than Content-Length says.
 
-        `read1` returns what has come; `read`, all that an old urllib3 has, sits out a drip.
+        Raises
+        ------
+        Broken : the connection stalled, or was dropped before the end.
         """
+        # read1 returns what has come. urllib3 1 has only read, which waits
+        # for a full block and so notices a slow connection late.
         read = getattr(response.raw, "read1", response.raw.read)
-        remaining = number(response.headers.get("Content-Length"))
+        remaining = parse_count(response.headers.get("Content-Length"))
         since, got = time.monotonic(), 0
         while remaining is None or remaining > 0:
-            block = read(BLOCK if remaining is None else min(BLOCK, remaining))
+            wanted = BODY_BLOCK
+            if remaining is not None:
+                wanted = min(wanted, remaining)
+            block = read(wanted)
             if not block:
                 break
             yield block
             got += len(block)
-            remaining = None if remaining is None else remaining - len(block)
+            if remaining is not None:
+                remaining -= len(block)
             elapsed = time.monotonic() - since
             if elapsed > self.window:
-                if got < self.slowest * elapsed:
+                if got < SLOWEST * elapsed:
                     raise Broken(f"only {got / elapsed:,.0f} bytes a second")
                 since, got = time.monotonic(), 0
         if remaining:
-            raise Broken(f"the connection was dropped {remaining:,} bytes before the end")
+            raise Broken(f"the connection was dropped {remaining:,} bytes too early")
 
 
-def number(text: str | None) -> int | None:
-    """A count in a header, None where there is none."""
+def parse_count(text: str | None) -> int | None:
+    """Parse a header's count of bytes; None if it is absent or malformed."""
     return int(text) if text and text.isascii() and text.isdigit() else None
 
 
-def _retry_after(text: str) -> float | None:
-    """Seconds, given as such or as a date (RFC 9110, section 10.2.3)."""
-    if number(text) is not None:
-        return float(text)
+def _retry_after(response: requests.Response) -> float | None:
+    """Return the seconds that the site asks us to wait; None if it does not say."""
     try:
-        date = email.utils.parsedate_to_datetime(text)
-        until = date.replace(tzinfo=date.tzinfo or datetime.UTC)
-        return max(0.0, (until - datetime.datetime.now(datetime.UTC)).total_seconds())
-    except (ValueError, TypeError, OverflowError):  # no date either
+        return Retry().get_retry_after(response.raw)
+    except (InvalidHeader, ValueError, OverflowError):  # neither a number nor a date
         return None
 
 
-def _in_short(error: BaseException) -> str:
-    """The innermost cause: requests wraps urllib3's errors, which wrap the system's."""
-    chain: list[BaseException] = []
+def _innermost_cause(error: BaseException) -> str:
+    """Say what went wrong: requests and urllib3 wrap the errors of the system."""
+    problem = "the connection was dropped"
     cause: BaseException | None = error
     while cause is not None:
-        chain.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    for cause in reversed(chain):
         if isinstance(cause, Broken):
-            return str(cause)
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-        if isinstance(cause, TimeoutError):
-            return "no answer in time"
-    return "the connection was dropped"
+            problem = str(cause)
+        elif isinstance(cause, OSError) and cause.strerror:
+            problem = cause.strerror.lower()
+        elif isinstance(cause, TimeoutError):
+            problem = "no answer in time"
+        cause = cause.__cause__ or cause.__context__
+    return problem

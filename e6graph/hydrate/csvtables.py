@@ -1,4 +1,10 @@
-"""The export's CSV files as streams of Arrow batches; a file that cannot be read says where."""
+"""Read the export's CSV files as Arrow batches, and say where one cannot be read.
+
+We cut the files into blocks of whole rows ourselves. Arrow's own stream
+reader takes as long and has two faults: after a stray quote it swallows rows
+without a word, and its threads, which ask Python for bytes, can abort a
+process that ends early.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +15,30 @@ import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from tqdm import tqdm
 
 from ..errors import BadInput
 from ..store.parallel import in_order
 
-BLOCK = 16 << 20  # bytes of CSV a batch; a row and the line end before it must fit in one
-EXPANDS = 100  # bytes of CSV a byte of gzip; the site's have about 4, a bomb up to 1,032
-ROOM = 64 << 20  # bytes of CSV that are read whatever they came from
-_TRUE, _FALSE = ["t", "true", "True", "1"], ["f", "false", "False", "0"]
-_BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))
+CSV_BLOCK = 16 << 20  # bytes of CSV in a batch; any row must fit
+CSV_UNCHECKED = 64 << 20  # bytes of CSV that are read whatever the size of the file
+CSV_EXPANSION = 100  # bytes of CSV for one of gzip: about 4 in the site's, 1,032 in a bomb
+
+_TRUE = ["t", "true", "True", "1"]
+_FALSE = ["f", "false", "False", "0"]
+_BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))  # bytes that may be there
 
 
 def find_table(directory: str | Path, table: str) -> Path:
-    """The newest `table.csv[.gz]` or `table-YYYY-MM-DD.csv[.gz]` of a directory.
+    """Return the newest `table.csv[.gz]` or `table-YYYY-MM-DD.csv[.gz]` of a directory.
 
-    A date in the name decides; files without one (the site's since June 2026) count as newer
-    than any with one, and among equals the one written last wins.
+    A file without a date in its name (the site's since June 2026) is newer
+    than any with one; among equals the one written last is taken.
 
     Raises
     ------
@@ -48,30 +58,36 @@ def find_table(directory: str | Path, table: str) -> Path:
     return max(found)[2]
 
 
-def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    """Stream the named columns of a CSV file, whatever their order and whatever else is there.
+def read_batches(
+    path: Path, columns: Mapping[str, pa.DataType], progress: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """Yield the named columns of a CSV file, in whatever order the file has them.
 
-    An empty field is null in a column of numbers and "" in a column of text; nothing else is
-    null, so tags named `null` or `nan` are safe.
+    An empty field is null in a column of numbers and "" in a column of text.
+    No other text is null, so tags named `null` or `nan` are safe.
 
     Parameters
     ----------
     path : plain or gzipped CSV with a header row, UTF-8.
     columns : name → Arrow type.
+    progress : draw a bar, if standard error is a terminal.
 
     Raises
     ------
-    BadInput : a column is missing or a row cannot be read; names the file and the row or byte.
-        A file that expands beyond measure ends at `ROOM`, or `EXPANDS` times its size.
+    BadInput : a column is missing; a row cannot be read, and which; or a file
+        expands to more than `CSV_UNCHECKED` bytes and `CSV_EXPANSION` times its
+        size.
     """
-    header = _header(path)
+    header = _read_header(path)
     missing = [name for name in columns if name not in header]
     if missing:
-        raise BadInput(f"{path}: no column {', '.join(missing)}: is this the site's export?")
+        names = ", ".join(missing)
+        raise BadInput(f"{path}: no column {names}: is this the site's export?")
     twice = [name for name in columns if header.count(name) > 1]
     if twice:
-        raise BadInput(f"{path}: column {', '.join(twice)} more than once: is this the site's?")
-    convert = pa.csv.ConvertOptions(
+        names = ", ".join(twice)
+        raise BadInput(f"{path}: column {names} more than once: is this the site's?")
+    conversion = pa.csv.ConvertOptions(
         include_columns=list(columns),
         column_types=dict(columns),
         null_values=[""],
@@ -81,75 +97,85 @@ def read_batches(path: Path, columns: Mapping[str, pa.DataType]) -> Iterator[pa.
     )
 
     def parse(rows: pa.Buffer) -> list[pa.RecordBatch]:
-        table = pa.csv.read_csv(
-            pa.BufferReader(rows),
-            pa.csv.ReadOptions(use_threads=False, block_size=rows.size, column_names=header),
-            pa.csv.ParseOptions(newlines_in_values=True),
-            convert,
+        options = pa.csv.ReadOptions(
+            use_threads=False, block_size=rows.size, column_names=header
         )
+        quoting = pa.csv.ParseOptions(newlines_in_values=True)
+        table = pa.csv.read_csv(pa.BufferReader(rows), options, quoting, conversion)
         return table.to_batches()
 
     try:
-        with _open_arrow(path) as source:
-            for batches in in_order(parse, _whole_rows(source, path)):
+        size, hidden = path.stat().st_size, None if progress else True
+        bar = tqdm(desc=path.name, total=size, unit="B", unit_scale=True, disable=hidden)
+        with bar, _open_arrow(path) as file:
+            source = file
+            if path.suffix == ".gz":
+                source = pa.CompressedInputStream(file, "gzip")
+            for batches in in_order(parse, _blocks_of_rows(source, path)):
                 yield from batches
+                bar.update(file.tell() - bar.n)
     except (ValueError, OSError) as error:
-        where = _diagnose(path, columns)
+        where = _find_bad_row(path, columns)
         raise BadInput(f"{path}: {where or str(error).splitlines()[0]}") from None
 
 
-def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
-    """Blocks of whole rows without the header; the ends of rows are those outside of quotes.
-
-    Arrow takes a quote within a field as text, and then one that is never closed swallows the row
-    after it. Nor may it cut the blocks: its threads would need Python to read them, and one that
-    asks for the interpreter while it shuts down ends the process in C++'s way.
+def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
+    """Yield blocks of whole rows without the header.
 
     Raises
     ------
-    ValueError : a quote that neither opens nor ends a field (RFC 4180), a row without an end.
-    BadInput : a small file expands beyond measure.
+    ValueError : a quote neither opens nor ends a field (RFC 4180), or a row does not end.
+    BadInput : a small file expands to more than an export's would.
     """
-    most = max(ROOM, EXPANDS * path.stat().st_size)
-    rest, start = np.empty(0, np.uint8), 0  # what the last block left, and which byte that is
+    most = max(CSV_UNCHECKED, CSV_EXPANSION * path.stat().st_size)
+    rest = np.empty(0, np.uint8)  # what the last block left over
+    start = 0  # the byte of the file at which it begins
     while True:
-        buffer = pa.allocate_buffer(BLOCK)
+        buffer = pa.allocate_buffer(CSV_BLOCK)
         text = np.frombuffer(buffer, np.uint8)
         text[: len(rest)] = rest
         got = source.readinto(text[len(rest) :])
         text = text[: len(rest) + got]
-        if text[:3].tobytes() == b"\xef\xbb\xbf":  # a byte order mark
-            text[:3] = ord(",")  # beside which a quote may stand; the header is not looked at
+        if text[:3].tobytes() == b"\xef\xbb\xbf":
+            # A quote may follow a byte order mark; the header is not used.
+            text[:3] = ord(",")
+
+        # Quotes open and close in turn; beside them a field must begin or end.
         quotes = np.flatnonzero(text == ord('"'))
         beside = np.concatenate([quotes[::2] - 1, quotes[1::2] + 1])
         beside = beside[(beside >= 0) & (beside < len(text))]
         wrong = beside[~_BESIDE_QUOTE[text[beside]]]
         if len(wrong):
-            at = start + int(wrong.min())
+            byte = start + int(wrong.min())
             raise ValueError(
-                f"byte {at}: a quote within a field or text after it: mend the row"
+                f"byte {byte}: a quote within a field or text after it: mend the row"
             )
         if start + len(text) >= most:
             raise BadInput(
                 f"{path}: a small file expands to more than {most >> 20:,} MB: "
                 "no export does; download it again"
             )
+
+        # A line end ends a row if the number of quotes before it is even.
         ends = np.flatnonzero(text == ord("\n")) + 1
-        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]  # of rows: outside of quotes
+        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
         if not got:
             if len(quotes) % 2:
                 raise ValueError(f"byte {start + len(text)}: a quote is never closed")
             if start == 0:
                 raise ValueError("the file breaks off in its header: download it again")
             ends = np.append(ends, len(text))
-        # But for the first block, text[0] is the line end before its rows: at 1 no row has ended.
+
+        # After the first block, text[0] is the line end before the block's
+        # rows, so an end at 1 ends no row. It is passed on, or Arrow would
+        # take a mark off the first row.
         first, last = (int(ends[0]), int(ends[-1])) if len(ends) else (1, 1)
-        if first < last:  # with the line end in front, or Arrow takes a mark off the first row
+        if first < last:
             yield buffer.slice(first - 1, last - first + 1)
-        elif last == 1 and len(text) == BLOCK:
-            wrong = f"a row of {BLOCK >> 20} MB or more"
+        elif last == 1 and len(text) == CSV_BLOCK:
             raise ValueError(
-                f"byte {start}: {wrong}: look for an unbalanced quote, or remove it"
+                f"byte {start}: a row of {CSV_BLOCK >> 20} MB or more: look for an "
+                "unbalanced quote, or remove it"
             )
         if not got:
             return
@@ -157,14 +183,16 @@ def _whole_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
 
 
 def _open_arrow(path: Path) -> pa.NativeFile:
-    return pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None)
+    return pa.OSFile(str(path))
 
 
-def _open_binary(path: Path):
-    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
+def _open_binary(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path))
+    return open(path, "rb")
 
 
-def _header(path: Path) -> list[str]:
+def _read_header(path: Path) -> list[str]:
     try:
         with _open_binary(path) as file:
             line = file.readline(1 << 20)
@@ -175,49 +203,62 @@ def _header(path: Path) -> list[str]:
         raise BadInput(f"{path}: {error}: download it again") from None
 
 
-def _diagnose(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
-    """Find the first row that cannot be read, one at a time: slow, for the error message only."""
+def _find_bad_row(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
+    """Say where the first row is that cannot be read.
+
+    It reads one row at a time, which is slow: call it for an error message only.
+    """
     csv.field_size_limit(sys.maxsize)
-    row, line, at, start = 1, 1, 0, 0
+    row = line = 1
+    byte = row_start = 0
     try:
         with _open_binary(path) as file:
 
             def lines() -> Iterator[str]:
-                nonlocal at
-                while raw := file.readline(BLOCK + 1):
-                    if at + len(raw) - start > BLOCK:
-                        raise csv.Error(f"longer than {BLOCK >> 20} MB")
-                    text = raw.decode("utf-8-sig" if at == 0 else "utf-8")
-                    at += len(raw)
+                nonlocal byte
+                while raw := file.readline(CSV_BLOCK + 1):
+                    if byte + len(raw) - row_start > CSV_BLOCK:
+                        raise csv.Error(f"longer than {CSV_BLOCK >> 20} MB")
+                    text = raw.decode("utf-8-sig" if byte == 0 else "utf-8")
+                    byte += len(raw)
                     yield text
 
             reader = csv.reader(lines(), strict=True)
             header = next(reader)
             types = [columns.get(name) for name in header]
-            line, start = reader.line_num + 1, at
+            line, row_start = reader.line_num + 1, byte
             for values in reader:
                 row += 1
-                if values and len(values) != len(header):
-                    found = f"{len(values)} fields, expected {len(header)}"
-                    return f"row {row} (line {line}): {found}: mend or remove the row"
-                for name, kind, value in zip(header, types, values, strict=False):
-                    if kind is not None and not _fits(kind, value):
-                        wrong = f"{name} is {value[:40]!r}, expected {kind}"
-                        return f"row {row} (line {line}): {wrong}: mend or remove the row"
-                line, start = reader.line_num + 1, at
+                if wrong := _row_fault(values, header, types):
+                    where = f"row {row} (line {line})"
+                    return f"{where}: {wrong}: mend or remove the row"
+                line, row_start = reader.line_num + 1, byte
     except UnicodeDecodeError as error:
-        byte = at + error.start
-        return (
-            f"byte {byte} (row {row + 1}) is not UTF-8: convert the file or download it again"
-        )
+        where = f"byte {byte + error.start} (row {row + 1})"
+        return f"{where} is not UTF-8: convert the file or download it again"
     except csv.Error as error:
-        return f"row {row + 1} (line {line}): {error}: look for an unbalanced quote, or remove the row"
+        where = f"row {row + 1} (line {line})"
+        return f"{where}: {error}: look for an unbalanced quote, or remove the row"
     except (OSError, EOFError, zlib.error) as error:
-        return f"the file breaks off or is damaged at byte {at} ({error}): download it again"
+        where = f"at byte {byte} ({error})"
+        return f"the file breaks off or is damaged {where}: download it again"
+    return None
+
+
+def _row_fault(
+    values: list[str], header: list[str], types: list[pa.DataType | None]
+) -> str | None:
+    """Say what is wrong with a row's fields."""
+    if values and len(values) != len(header):
+        return f"{len(values)} fields, expected {len(header)}"
+    for name, kind, value in zip(header, types, values, strict=False):
+        if kind is not None and not _fits(kind, value):
+            return f"{name} is {value[:40]!r}, expected {kind}"
     return None
 
 
 def _fits(kind: pa.DataType, value: str) -> bool:
+    """Say whether Arrow can read a field as this type."""
     if value == "" or pa.types.is_string(kind):
         return True
     if pa.types.is_boolean(kind):
@@ -225,4 +266,4 @@ def _fits(kind: pa.DataType, value: str) -> bool:
     low, high = 0, 1 << kind.bit_width
     if pa.types.is_signed_integer(kind):
         low, high = -(high >> 1), high >> 1
-    return re.fullmatch(r"-?[0-9]{1,20}", value) is not None and low <= int(value) < high
+    return bool(re.fullmatch(r"-?[0-9]{1,20}", value)) and low <= int(value) < high

@@ -1,4 +1,4 @@
-"""One file of the site, whole or not at all: resumed, verified, renamed into place.
+"""Download one file: resume it, verify it, and only then rename it into place.
 
 Ranges, If-Range and validators follow RFC 9110, sections 8.8, 13.1.5, 14 and 15.5.17.
 """
@@ -13,19 +13,21 @@ import re
 import shutil
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import requests
 from tqdm import tqdm
 
 from ..errors import DownloadError
 from ..store.files import sha256_file, write_atomic
-from .client import Broken, Client, number
+from .client import Broken, Client, parse_count
 
 
 class Mismatch(DownloadError):
-    """A file came that is not the one the list promised: the list may be behind the file."""
+    """A file that is not the one on the list; the site may have replaced it since."""
 
 
 def check_disk(directory: Path, need: int) -> None:
@@ -33,13 +35,13 @@ def check_disk(directory: Path, need: int) -> None:
     free = shutil.disk_usage(directory).free
     if need > free:
         raise DownloadError(
-            f"{directory}: got {free:,} bytes free, expected {need:,} for what is to be "
-            "downloaded: make room or name a directory on another disk"
+            f"{directory}: got {free:,} bytes free, expected {need:,} for the "
+            "download: make room or name a directory on another disk"
         )
 
 
 def part_path(target: Path) -> Path:
-    """Where the bytes of `target` wait until all of them are there."""
+    """Return where the bytes of `target` are kept until all have come."""
     return target.with_name(f"{target.name}.part")
 
 
@@ -49,17 +51,16 @@ def download(
     target: Path,
     size: int | None = None,
     sha256: str | None = None,
-    progress: bool = True,
 ) -> str:
-    """Fetch one file to `target`, which stays as it was until the new one is verified.
+    """Download one file; `target` is replaced when the new one is verified.
 
-    What has come waits in `{target}.part`, and `{target}.part.json` says what it is part of, so
-    that a later call asks for the rest only. A `.gz` without a checksum is read to its end.
+    What has come is kept in `{target}.part`, and `{target}.part.json` says
+    what it is part of, so that a later call asks for the rest only. A `.gz`
+    without a checksum is checked by reading it to its end.
 
     Parameters
     ----------
-    size, sha256 : bytes and lower-case hex as promised; None where nothing is.
-    progress : draw a bar, if standard error is a terminal.
+    size, sha256 : bytes and lower-case hex, as far as the site's list gives them.
 
     Returns
     -------
@@ -67,81 +68,90 @@ def download(
 
     Raises
     ------
-    Mismatch : it is not what was promised; the target is as it was.
-    DownloadError : it did not come; the target is as it was, and what came waits for next time.
+    Mismatch : the file is not the one on the list; the target is unchanged.
+    DownloadError : it did not come in full; the target is unchanged.
     """
     part = part_path(target)
-    note = part.with_name(f"{part.name}.json")
     with open(part, "ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DownloadError(f"{target}: another process is downloading it") from None
+        transfer = _Transfer(client, url, target, size, sha256, file)
         try:
-            # whole already: the list was behind the file when it came, or we were killed
-            done = size is not None and _length(file) == size and sha256_file(part) == sha256
-            if not done:
-                with tqdm(
-                    desc=target.name,
-                    total=size,
-                    unit="B",
-                    unit_scale=True,
-                    disable=None if progress else True,
-                ) as bar:
-                    _Transfer(client, url, file, note, size, sha256, bar).run()
-            digest = _verify(url, file, target, size, sha256)
+            if not transfer.is_done():
+                transfer.run()
+            digest = transfer.verify()
             os.fsync(file.fileno())
             os.replace(part, target)
-            note.unlink(missing_ok=True)
+            transfer.note.unlink(missing_ok=True)
         finally:
-            if _length(file) == 0:
+            if transfer.length() == 0:
                 part.unlink(missing_ok=True)
-                note.unlink(missing_ok=True)
+                transfer.note.unlink(missing_ok=True)
     return digest
 
 
+@dataclass
 class _Transfer:
     """The attempts at one file; each continues where the one before it ended."""
 
-    def __init__(
-        self,
-        client: Client,
-        url: str,
-        file: BinaryIO,
-        note: Path,
-        size: int | None,
-        sha256: str | None,
-        bar: tqdm,
-    ) -> None:
-        self.client, self.url, self.file, self.note = client, url, file, note
-        self.size, self.sha256, self.bar = size, sha256, bar
-        if not self._resumable():
-            file.truncate(0)
+    client: Client
+    url: str
+    target: Path
+    size: int | None
+    sha256: str | None
+    file: BinaryIO
 
-    def _resumable(self) -> bool:
-        have, known = _length(self.file), self._read_note()
-        if known.get("url") != self.url or (self.size is not None and have > self.size):
+    @property
+    def note(self) -> Path:
+        return Path(f"{self.file.name}.json")
+
+    def length(self) -> int:
+        self.file.flush()
+        return os.fstat(self.file.fileno()).st_size
+
+    def is_done(self) -> bool:
+        """Say whether an earlier call got it all.
+
+        It was killed before the renaming, or the list was older than the file.
+        """
+        if self.size is None or self.length() != self.size:
             return False
-        if self.sha256 is not None and have == self.size:
-            return False  # `download` has seen that it is another file
-        # without a validator, only a checksum can tell whether two halves belong together
-        same = self.sha256 is not None and known.get("sha256") == self.sha256
-        return bool(known.get("etag") or known.get("modified") or same)
+        return sha256_file(self.file.name) == self.sha256
 
     def run(self) -> None:
-        self.client.get(self.url, self._take, self._headers, lambda: _length(self.file))
+        if not self._resumable():
+            self.file.truncate(0)
+        with _byte_bar(self.target.name, self.size) as bar:
+            receive = partial(self._receive, bar)
+            self.client.get(self.url, receive, self._headers, self.length)
+
+    def _resumable(self) -> bool:
+        have, known = self.length(), self._read_note()
+        if known.get("url") != self.url:
+            return False
+        if self.size is not None and have > self.size:
+            return False
+        if self.sha256 is not None and have == self.size:
+            return False  # since it is not done, its checksum is wrong
+        # Without a validator only a checksum tells if two halves fit together.
+        same_file = self.sha256 is not None and known.get("sha256") == self.sha256
+        return bool(known.get("etag") or known.get("modified") or same_file)
 
     def _headers(self) -> dict[str, str]:
-        have, known = _length(self.file), self._read_note()
+        have, known = self.length(), self._read_note()
         if not have:
             return {}
-        # a weak tag may not be used here (RFC 9110, 13.1.5)
+        headers = {"Range": f"bytes={have}-"}
+        # If-Range takes no weak tag (RFC 9110, 13.1.5).
         tag = known.get("etag") or ""
-        validator = tag if tag and not tag.startswith("W/") else known.get("modified")
-        return {"Range": f"bytes={have}-"} | ({"If-Range": validator} if validator else {})
+        validator = known.get("modified") if not tag or tag.startswith("W/") else tag
+        return headers | ({"If-Range": validator} if validator else {})
 
-    def _take(self, response: requests.Response) -> None:
-        have, headers, status = _length(self.file), response.headers, response.status_code
+    def _receive(self, bar: tqdm, response: requests.Response) -> None:
+        """Append an answer to the file, or replace what came before by it."""
+        have, status, headers = self.length(), response.status_code, response.headers
         first, total = _content_range(headers.get("Content-Range", ""))
         if status == 416 and have:
             if total == have:
@@ -152,41 +162,65 @@ class _Transfer:
                 f"{self.url}: got status {status}, expected 200: is it the file?"
             )
         if "html" in headers.get("Content-Type", ""):
-            raise DownloadError(
-                f"{self.url}: got an HTML page, expected the file: try it later"
-            )
+            raise DownloadError(f"{self.url}: got HTML, expected the file: try later")
         if status == 200:
-            first, total = 0, number(headers.get("Content-Length"))
+            have, total = 0, parse_count(headers.get("Content-Length"))
         elif first != have or self._replaced(headers):
             self._start_over("the file was replaced meanwhile")
         if total is not None and self.size is not None and total != self.size:
             raise Mismatch(
-                f"{self.url}: got a file of {total:,} bytes, expected {self.size:,} as the list "
-                "says: it may be being replaced, try again later"
+                f"{self.url}: got a file of {total:,} bytes, expected {self.size:,} "
+                "as the list says: the site may be replacing it, try again later"
             )
+
         if status == 200:
             self.file.truncate(0)
             self._write_note(headers)
         expected = self.size if total is None else total
-        check_disk(self.note.parent, (expected or 0) - first)
-        self.bar.total, self.bar.n, came = expected, first, first
+        if expected is not None:
+            check_disk(self.target.parent, expected - have)
+        bar.total, bar.n = expected, have
         for block in self.client.blocks(response):
             self.file.write(block)
-            self.bar.update(len(block))
-            came += len(block)
-            if expected is not None and came > expected:
+            bar.update(len(block))
+            have += len(block)
+            if expected is not None and have > expected:
                 self.file.truncate(0)
-                raise Mismatch(f"{self.url}: got more than the {expected:,} bytes expected")
-        if expected is not None and came < expected:
+                raise Mismatch(f"{self.url}: got more than {expected:,} bytes expected")
+        if expected is not None and have < expected:
             raise Broken("the connection was dropped before the end")
 
-    def _replaced(self, headers: Mapping[str, str]) -> bool:
-        """A server that ignores If-Range sends the end of another file after our beginning."""
-        known = self._read_note()
-        pairs = ((known.get("etag"), "ETag"), (known.get("modified"), "Last-Modified"))
-        return any(old and headers.get(name, old) != old for old, name in pairs)
+    def verify(self) -> str:
+        """Return the hex SHA-256; raise Mismatch if this is not the file on the list."""
+        have, digest = self.length(), sha256_file(self.file.name)
+        if self.size is not None and have != self.size:
+            wrong = f"got {have:,} bytes, expected {self.size:,}"
+            raise Mismatch(f"{self.url}: {wrong}: try again later")
+        if self.sha256 is None:
+            packed = self.target.suffix == ".gz"
+            if packed and (damage := _gzip_damage(self.file.name)):
+                self.file.truncate(0)
+                raise Mismatch(f"{self.url}: got a damaged gzip ({damage}): try again later")
+        elif digest != self.sha256:
+            # With a known size the part is kept: a newer list may promise it.
+            if self.size is None:
+                self.file.truncate(0)
+            raise Mismatch(
+                f"{self.url}: got SHA-256 {digest[:12]}…, expected {self.sha256[:12]}… "
+                "as the list says: the site may be replacing it, try again later"
+            )
+        return digest
 
-    def _start_over(self, why: str) -> None:
+    def _replaced(self, headers: Mapping[str, str]) -> bool:
+        """Say whether a server that ignores If-Range sends the end of another file."""
+        known = self._read_note()
+        for key, name in (("etag", "ETag"), ("modified", "Last-Modified")):
+            old = known.get(key)
+            if old and headers.get(name, old) != old:
+                return True
+        return False
+
+    def _start_over(self, why: str) -> NoReturn:
         self.file.truncate(0)
         raise Broken(why)
 
@@ -200,7 +234,6 @@ class _Transfer:
     def _write_note(self, headers: Mapping[str, str]) -> None:
         known = {
             "url": self.url,
-            "size": self.size,
             "sha256": self.sha256,
             "etag": headers.get("ETag"),
             "modified": headers.get("Last-Modified"),
@@ -208,50 +241,30 @@ class _Transfer:
         write_atomic(self.note, json.dumps(known).encode())
 
 
-def _length(file: BinaryIO) -> int:
-    file.flush()
-    return os.fstat(file.fileno()).st_size
-
-
 def _content_range(text: str) -> tuple[int | None, int | None]:
-    """First byte and length of the whole.
+    """Parse a Content-Range into its first byte and the length of the whole file.
 
     >>> _content_range("bytes 5-9/10"), _content_range("bytes */10")
     ((5, 10), (None, 10))
     """
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", text, re.ASCII)
-    return (number(match[1]), number(match[2])) if match else (None, None)
+    return (parse_count(match[1]), parse_count(match[2])) if match else (None, None)
 
 
-def _verify(
-    url: str, file: BinaryIO, target: Path, size: int | None, sha256: str | None
-) -> str:
-    """Hex SHA-256 of a part that is what it should be; Mismatch otherwise."""
-    have, digest = _length(file), sha256_file(file.name)
-    if size is not None and have != size:
-        raise Mismatch(f"{url}: got {have:,} bytes, expected {size:,}: try again later")
-    if sha256 is not None:
-        if digest != sha256:
-            if size is None:  # else the next call compares it with a newer list first
-                file.truncate(0)
-            raise Mismatch(
-                f"{url}: got SHA-256 {digest[:12]}…, expected {sha256[:12]}… as the list says: "
-                "it may be being replaced, try again later"
-            )
-    elif target.suffix == ".gz" and (damage := _gzip_damage(file.name)):
-        file.truncate(0)
-        raise Mismatch(f"{url}: got a damaged gzip ({damage}), expected a whole one: try later")
-    return digest
+def _byte_bar(name: str, size: int | None) -> tqdm:
+    return tqdm(desc=name, total=size, unit="B", unit_scale=True, disable=None)
 
 
 def _gzip_damage(path: str) -> str:
-    """What is wrong with a gzip, '' if it can be read to its end."""
-    if not os.path.getsize(path):
-        return "it is empty"  # which the gzip module takes for a whole one
+    """Say what is wrong with a gzip file; "" if it can be read to its end."""
+    size = os.path.getsize(path)
+    if not size:
+        return "it is empty"  # which the gzip module accepts
     try:
-        with gzip.open(path) as file:
+        bar = _byte_bar("checking", size)
+        with bar, open(path, "rb") as packed, gzip.open(packed) as file:
             while file.read(1 << 20):
-                pass
+                bar.update(packed.tell() - bar.n)
     except (OSError, EOFError, zlib.error) as error:
         return str(error)
     return ""

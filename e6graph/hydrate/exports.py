@@ -1,7 +1,8 @@
-"""The site's database exports: list, download, keep current.
+"""The site's database exports: list them, download them, keep them current.
 
-Since June 2026 the site lists them in `/db_exports.json`; before, and on mirrors, a page at
-`/db_export/` links dated files such as `posts-2026-01-31.csv.gz`.
+Since June 2026 the site lists them in `/db_exports.json`. Before that, and on
+mirrors, a page at `/db_export/` links dated files such as
+`posts-2026-01-31.csv.gz`.
 """
 
 from __future__ import annotations
@@ -10,54 +11,53 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from ..errors import BadInput, DownloadError
-from ..store.files import sha256_file, write_atomic
-from .client import Client, Page, make_user_agent
+from ..errors import DownloadError
+from ..store.files import sha256_file, stat_of, write_atomic
+from .client import Client, Page, check_address, make_user_agent
 from .download import Mismatch, check_disk, download, part_path
 
-NAMES = ("posts", "tags", "tag_aliases", "tag_implications", "pools")
-STATE = "exports.json"
-PAGE_LIMIT = 8 << 20
+EXPORT_NAMES = ("posts", "tags", "tag_aliases", "tag_implications", "pools")
+EXPORTS_RECORD = "exports.json"  # beside the files: what they were when last seen whole
+LIST_LIMIT = 8 << 20  # bytes of a list of exports
+
 _DATED = re.compile(r"([a-z_]+)(?:-(\d{4}-\d{2}-\d{2}))?(?:\.csv(?:\.gz)?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Export:
-    """One file as the site lists it. `size` in bytes; `sha256` lower-case hex; None: not told."""
+    """A file as the site lists it; None for what the list does not say."""
 
     name: str
     file_name: str
     url: str
-    size: int | None = None
-    sha256: str | None = None
+    size: int | None = None  # bytes
+    sha256: str | None = None  # lower-case hex
     updated_at: str | None = None
 
 
 def fetch_exports(
     source: str,
     into: str | Path,
-    names: Sequence[str] = NAMES,
+    names: Sequence[str] = EXPORT_NAMES,
     user_agent: str | None = None,
     force: bool = False,
-    progress: bool = True,
     client: Client | None = None,
 ) -> list[Path]:
     """Bring the exports in `into` up to date.
 
-    What is whole and current is left alone, what was begun is continued, and each file is renamed
-    into place when it is verified. `exports.json` beside them records what they were found to be.
+    Files that are whole and current are left alone, interrupted downloads are
+    continued, and each file is renamed into place when it is verified.
 
     Parameters
     ----------
     source : the site, as `https://host`.
-    user_agent : see `make_user_agent`; None: from the environment.
-    force : download what is current as well.
-    client : for other rhythms and patience than the polite ones; brings its own user agent.
+    user_agent : see `make_user_agent`; None takes it from the environment.
+    force : download current files as well.
+    client : with another pace or patience; it brings its own user agent.
 
     Returns
     -------
@@ -65,98 +65,91 @@ def fetch_exports(
 
     Raises
     ------
-    BadInput : no contact, or a source that is no web address.
-    DownloadError : one line; every file that was there is still there, whole.
+    BadInput : no contact, or a source that is not a web address.
+    DownloadError : in one line; every file that was there is still there, whole.
     """
     client = client or Client(make_user_agent(user_agent))
     into = Path(into)
     try:
         into.mkdir(parents=True, exist_ok=True)
-        state, finished = _State(into / STATE), set()
+        record = _Record(into / EXPORTS_RECORD)
+        finished: set[Export] = set()
 
         def update() -> list[Path]:
             exports = list_exports(client, source, names)
-            again = [export for export in exports if force or not state.holds(export)]
-            todo = [export for export in again if export not in finished]
-            parts = [part_path(into / export.file_name) for export in todo]
+            outdated = [e for e in exports if force or not record.is_current(e)]
+            wanted = [export for export in outdated if export not in finished]
+            parts = [part_path(into / export.file_name) for export in wanted]
             have = sum(part.stat().st_size for part in parts if part.exists())
-            check_disk(into, sum(export.size or 0 for export in todo) - have)
-            for export in todo:
+            check_disk(into, sum(export.size or 0 for export in wanted) - have)
+            for export in wanted:
                 target = into / export.file_name
-                digest = download(
-                    client, export.url, target, export.size, export.sha256, progress
-                )
-                state.record(export, digest)
+                digest = download(client, export.url, target, export.size, export.sha256)
+                record.add(export, digest)
                 finished.add(export)
             return [into / export.file_name for export in exports]
 
         try:
             return update()
-        except Mismatch:  # the site replaces a file before it lists it: read the list once more
+        except Mismatch:
+            # The site replaces a file before it lists it: read the list again.
             return update()
     except OSError as error:
         problem = error.strerror or error
         raise DownloadError(f"cannot write to {error.filename or into}: {problem}") from None
 
 
-def list_exports(client: Client, source: str, names: Sequence[str] = NAMES) -> list[Export]:
-    """The newest export of each name, in the order of `names`.
+def list_exports(client: Client, source: str, names: Sequence[str]) -> list[Export]:
+    """Return the newest export of each name, in the order of `names`.
 
     Raises
     ------
-    DownloadError : neither list is there, or it lacks a name, or it cannot be understood.
+    DownloadError : the list is missing, lacks a name or cannot be understood.
     """
-    if not re.match(r"https?://[^/\s]", source):
-        raise BadInput(f"source: got {source!r}, expected a web address such as https://host")
-    page = client.read(f"{source.rstrip('/')}/db_exports.json", PAGE_LIMIT)
-    if page.status in (404, 410) or (page.status == 200 and _is_html(page)):
-        page = client.read(f"{source.rstrip('/')}/db_export/", PAGE_LIMIT)
-        _expect_200(page)
-        return _newest_set(page, names)
-    _expect_200(page)
-    return _from_list(page, names)
+    check_address(source)
+    page = client.read(f"{source.rstrip('/')}/db_exports.json", LIST_LIMIT)
+    dated = page.status in (404, 410) or (page.status == 200 and _is_html(page))
+    if dated:
+        page = client.read(f"{source.rstrip('/')}/db_export/", LIST_LIMIT)
+    if page.status != 200:
+        raise DownloadError(
+            f"{page.url}: got status {page.status}, expected the list of exports: "
+            "check --source and --user-agent"
+        )
+    return _parse_dated(page, names) if dated else _parse_list(page, names)
 
 
 def _is_html(page: Page) -> bool:
     return "html" in page.kind.lower() or page.body.lstrip()[:1] == b"<"
 
 
-def _expect_200(page: Page) -> None:
-    if page.status != 200:
-        raise DownloadError(
-            f"{page.url}: got status {page.status}, expected the list of exports: "
-            "check --source and --user-agent"
-        )
-
-
-def _from_list(page: Page, names: Sequence[str]) -> list[Export]:
+def _parse_list(page: Page, names: Sequence[str]) -> list[Export]:
+    newest: dict[str, Export] = {}
     try:
-        entries = json.loads(page.body)
-        newest: dict[str, Export] = {}
-        for entry in entries:
+        for entry in json.loads(page.body):
             match = _DATED.fullmatch(str(entry["name"]))
             if match and match[1] in names:
-                export = _export(match[1], entry, page.url)
-                known = newest.get(export.name)
-                if known is None or (known.updated_at or "") < (export.updated_at or ""):
+                export = _parse_entry(match[1], entry, page.url)
+                known = newest.setdefault(export.name, export)
+                if (known.updated_at or "") < (export.updated_at or ""):
                     newest[export.name] = export
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         problem = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DownloadError(
-            f"{page.url}: cannot be read as a list of exports ({problem}): try later, or "
-            "download by hand and use --from"
+            f"{page.url}: cannot be read as a list of exports ({problem}): "
+            "try later, or download by hand and use --from"
         ) from None
     lacking = [name for name in names if name not in newest]
     if lacking:
-        raise DownloadError(f"{page.url}: lists no export of {', '.join(lacking)}: try later")
+        raise DownloadError(f"{page.url}: no export of {', '.join(lacking)}: try later")
     return [newest[name] for name in names]
 
 
-def _export(name: str, entry: dict[str, Any], base: str) -> Export:
-    """One entry of the list, nothing in it believed unseen; ValueError says what is wrong."""
+def _parse_entry(name: str, entry: dict[str, Any], base: str) -> Export:
+    """Check an entry of the list in full; ValueError says what is wrong with it."""
     file_name = entry.get("file_name") or f"{name}.csv.gz"
     match = _DATED.fullmatch(file_name) if isinstance(file_name, str) else None
-    # the name of another export, a path or a hidden file would be written where it must not
+    # It must not lead to another directory, a hidden file or another export.
     if not re.fullmatch(r"\w[\w.-]*\.csv(\.gz)?", file_name, re.ASCII) or not match:
         raise ValueError(f"file_name {file_name!r}, expected {name}.csv.gz, dated or not")
     if match[1] != name:
@@ -182,94 +175,75 @@ def _export(name: str, entry: dict[str, Any], base: str) -> Export:
     )
 
 
-class _Links(HTMLParser):
-    """The targets of a page's links."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for key, value in attrs if tag == "a" and key == "href" and value]
-
-
-def _newest_set(page: Page, names: Sequence[str]) -> list[Export]:
-    """The newest day of the dated listing for which every name is there."""
-    links = _Links()
-    links.feed(page.body.decode("utf-8", "replace"))
+def _parse_dated(page: Page, names: Sequence[str]) -> list[Export]:
+    """Return the exports of the newest day on which a page of links has every name."""
     days: dict[str, dict[str, Export]] = {}
-    for link in links.found:
+    text = page.body.decode("utf-8", "replace")
+    for link in re.findall(r"""href\s*=\s*["']?([^"'\s>]+)""", text, re.IGNORECASE):
         try:
             url = urljoin(page.url, link)
-            parts = urlsplit(url)
-        except ValueError:  # a link that is no address is not one of ours
+            address = urlsplit(url)
+        except ValueError:  # the link is not an address
             continue
-        file_name = unquote(parts.path).rpartition("/")[2]
+        file_name = unquote(address.path).rpartition("/")[2]
         match = _DATED.fullmatch(file_name)
-        if (
-            match
-            and match[1] in names
-            and match[2]
-            and file_name.endswith(".csv.gz")
-            and parts.scheme in ("http", "https")
-        ):
-            export = Export(match[1], file_name, url, updated_at=match[2])
-            days.setdefault(match[2], {})[match[1]] = export
+        if not match or not file_name.endswith(".csv.gz"):
+            continue
+        name, day = match.groups()
+        if day and name in names and address.scheme in ("http", "https"):
+            export = Export(name, file_name, url, updated_at=day)
+            days.setdefault(day, {})[name] = export
     whole = [day for day, exports in days.items() if len(exports) == len(set(names))]
     if not whole:
         newest = max(days, default="none at all")
         raise DownloadError(
-            f"{page.url}: no day has all of {', '.join(names)} (newest day: {newest}): "
-            "try later, or another --source"
+            f"{page.url}: no day has all of {', '.join(names)} "
+            f"(newest day: {newest}): try later, or another --source"
         )
     return [days[max(whole)][name] for name in names]
 
 
-class _State:
-    """What the files were when last seen whole; spares hashing them at each run."""
+class _Record:
+    """A record of the files when last seen whole, which saves hashing them each time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            records = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
-            records = {}  # costs a rehash, no more
-        self._records: dict[str, dict] = {
-            name: record
-            for name, record in (records.items() if isinstance(records, dict) else ())
-            if isinstance(record, dict)
+            entries = dict(json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            entries = {}  # costs another hashing, no more
+        self._entries: dict[str, dict[str, Any]] = {
+            name: entry for name, entry in entries.items() if isinstance(entry, dict)
         }
 
-    def holds(self, export: Export) -> bool:
-        """Whether the local file is whole and the one that is listed."""
+    def is_current(self, export: Export) -> bool:
+        """Say whether the local file is whole and is the one that is listed."""
         target = self._path.parent / export.file_name
         if not target.is_file():
             return False
-        status, record = target.stat(), self._records.get(export.file_name, {})
-        if export.size is not None and export.size != status.st_size:
+        if export.size is not None and export.size != target.stat().st_size:
             return False
-        seen = (record.get("size"), record.get("mtime_ns")) == (
-            status.st_size,
-            status.st_mtime_ns,
-        )
-        digest = record.get("sha256") if seen else sha256_file(target)
+        entry = self._entries.get(export.file_name, {})
+        unchanged = entry.get("stat") == stat_of(target)
+        digest = (unchanged and entry.get("sha256")) or sha256_file(target)
         if export.sha256 is None:
-            listed = (record.get("url"), record.get("updated_at"))
-            same = listed == (export.url, export.updated_at) and export.updated_at is not None
-            current = same and digest == record.get("sha256")
+            # Without a checksum the listed address and date say which file it is.
+            listed = (export.url, export.updated_at, digest)
+            known = (entry.get("url"), entry.get("updated_at"), entry.get("sha256"))
+            current = listed == known and export.updated_at is not None
         else:
             current = digest == export.sha256
-        if current and not seen:
-            self.record(export, digest)
+        if current and not unchanged:
+            self.add(export, digest)
         return current
 
-    def record(self, export: Export, digest: str) -> None:
-        status = (self._path.parent / export.file_name).stat()
-        self._records[export.file_name] = {
-            "size": status.st_size,
-            "mtime_ns": status.st_mtime_ns,
+    def add(self, export: Export, digest: str) -> None:
+        """Record a file that has just been found whole."""
+        self._entries[export.file_name] = {
+            "stat": stat_of(self._path.parent / export.file_name),
             "sha256": digest,
             "url": export.url,
             "updated_at": export.updated_at,
         }
-        write_atomic(self._path, (json.dumps(self._records, indent=1) + "\n").encode())
+        text = json.dumps(self._entries, indent=1)
+        write_atomic(self._path, f"{text}\n".encode())

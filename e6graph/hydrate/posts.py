@@ -1,11 +1,11 @@
-"""The import's two passes over the posts: CSV rows to kept posts, kept posts to `posts.parquet`."""
+"""The import's two passes over the posts: CSV rows → kept posts → `posts.parquet`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +17,17 @@ from tqdm import tqdm
 
 from ..errors import BadInput
 from ..store.parallel import in_order
+from ..tags.categories import RATING_TAGS, RATINGS
 from ..tags.implications import Aliases, Implications
 from ..tags.never import never_names
 from .csvtables import read_batches
 
-SAFE = 0  # of the ratings, in this order
-RATING_TAGS = {"s": "rating_safe", "q": "rating_questionable", "e": "rating_explicit"}
-CHUNK = 200_000  # posts a row group
-IMPLIED = 50_000_000  # pairs of a post and what its tags imply that one may take
+ROW_GROUP = 200_000  # posts
+ROW_GROUP_IMPLIED = 50_000_000  # most pairs of a post and an implied tag in a row group
 LAST_ID = 2**31 - 1  # annoy counts in 32 bits
-MOST_TAGS = 2**15 - 1  # of a post, for E6DB's tag_count has 16 bits
-_NAME = re.compile(r"[^\0\t-\r ]{1,1000}")  # a line of tags.txt.gz; NumPy cuts NULs off
-READ, DELETED = "posts read", "posts deleted, left out"
-OTHER_TYPE = "posts of another file type, left out"
-NEVER = "posts under the never-shown rule, left out"
+MOST_TAGS = 2**15 - 1  # of a post, since E6DB's tag_count has 16 bits
 
-_POSTS = {
+KEPT_COLUMNS = {
     "id": pa.int64(),
     "md5": pa.string(),
     "rating": pa.string(),
@@ -47,12 +42,36 @@ _POSTS = {
     "is_pending": pa.bool_(),
     "is_flagged": pa.bool_(),
 }
+"""The export's columns that are kept as they are."""
+
+_READ_COLUMNS = {"tag_string": pa.string(), "is_deleted": pa.bool_()}
+"""The export's columns that are used but not kept."""
+
+SCHEMA = pa.schema(
+    [
+        *KEPT_COLUMNS.items(),
+        ("tag_count", pa.int16()),
+        ("stripped_tags", pa.list_(pa.int32())),
+        ("implied_tags", pa.list_(pa.int32())),
+        ("other_tags", pa.list_(pa.string())),
+    ]
+)
+"""Of `posts.parquet`."""
+
+# A name is a line of tags.txt.gz, and NumPy would drop a NUL at its end.
+_TAG_NAME = re.compile(r"[^\0\t-\r ]{1,1000}")
 
 
 @dataclass
 class KeptPosts:
-    """What the first pass keeps: `table` of columns, `tags` (n, names) CSR of provisional ids,
-    `names` the canonical name of each, in order of first appearance."""
+    """The posts that the first pass keeps.
+
+    Attributes
+    ----------
+    table : `KEPT_COLUMNS` of n posts.
+    tags : bool CSR (n, len(names)), the tags of each post by provisional id.
+    names : canonical name of each provisional id, in order of first appearance.
+    """
 
     table: pa.Table
     tags: sp.csr_matrix
@@ -60,20 +79,53 @@ class KeptPosts:
 
 
 @dataclass
-class _Batch:
-    """Rows of the file: `ids` of all, and of those to keep their place `at` in the file, `rows`,
-    and their tags as words: those of row i are `words[which[offsets[i]:offsets[i + 1]]]`."""
+class _Rows:
+    """A batch of the file whose tags are still words.
+
+    Attributes
+    ----------
+    ids : of all rows of the batch.
+    kept : row in the file of each row to keep.
+    columns : `KEPT_COLUMNS` of the rows to keep.
+    words : dictionary-encoded lists, the words of the rows to keep.
+    deleted, other_type : numbers of rows that were left out.
+    """
 
     ids: np.ndarray
-    at: np.ndarray
-    rows: pa.RecordBatch
-    words: list[str]
-    which: np.ndarray
-    offsets: np.ndarray
-    counts: dict[str, int]
+    kept: np.ndarray
+    columns: pa.RecordBatch
+    words: pa.ListArray
+    deleted: int
+    other_type: int
 
 
-def read_posts(
+class _ProvisionalIds:
+    """The ids that names get when first seen, before they can be ranked by use."""
+
+    def __init__(self, path: Path, aliases: Aliases) -> None:
+        self._path = path
+        self._aliases = aliases
+        self._of_word: dict[str, int] = {"": -1}  # spaces at an end make an empty word
+        self.of_name: dict[str, int] = {}  # canonical names in order of their ids
+
+    def of_words(self, words: list[str]) -> np.ndarray:
+        """Return the id of each word, int32; -1 of an empty one."""
+        for word in words:
+            if word not in self._of_word:
+                self._of_word[word] = self.add(self._aliases(word))
+        return np.array([self._of_word[word] for word in words], np.int32)
+
+    def add(self, name: str) -> int:
+        """Return the id of a canonical name, which may be new."""
+        if name not in self.of_name and not _TAG_NAME.fullmatch(name):
+            raise BadInput(
+                f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 "
+                "characters without spaces or NUL: mend or remove the row"
+            )
+        return self.of_name.setdefault(name, len(self.of_name))
+
+
+def parse_posts(
     path: Path,
     aliases: Aliases,
     implications: Implications,
@@ -81,205 +133,234 @@ def read_posts(
     counts: dict[str, int],
     progress: bool,
 ) -> KeptPosts:
+    """Read the posts to keep: the first pass.
+
+    Parameters
+    ----------
+    file_types : extensions to keep; None keeps all.
+    counts : gets the numbers of posts that were read and left out.
+
+    Raises
+    ------
+    BadInput : a row cannot be used, or no post is left.
+    """
+    provisional = _ProvisionalIds(path, aliases)
+    rating_ids = np.array([provisional.add(name) for name in RATING_TAGS])
     never = never_names(aliases, implications)
-    name_ids: dict[str, int] = {}  # canonical name -> provisional id
-    seen: dict[str, int] = {"": -1}  # any name -> provisional id
-    forbidden: list[bool] = []  # by provisional id
-
-    def provisional(name: str) -> int:
-        if name not in name_ids:
-            if not _NAME.fullmatch(name):
-                wrong = (
-                    f"tag or alias {name[:40]!r}, expected 1 to 1,000 characters without spaces"
-                )
-                raise BadInput(f"{path}: {wrong} or NUL: mend or remove the row")
-            name_ids[name] = len(name_ids)
-            forbidden.append(name.lower() in never)
-        return name_ids[name]
-
-    rating_ids = np.array([provisional(name) for name in RATING_TAGS.values()])
-    counts |= dict.fromkeys((READ, DELETED, OTHER_TYPE, NEVER), 0)
-    columns = _POSTS | {"tag_string": pa.string(), "is_deleted": pa.bool_()}
-    tables, matrices, read, at = [], [], [], []
-    bar = tqdm(desc="posts", unit=" posts", unit_scale=True, disable=None if progress else True)
+    is_never = np.zeros(0, bool)  # by provisional id
+    tables, matrices, all_ids, kept_rows = [], [], [], []
+    deleted = other_type = never_shown = 0
 
     def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
         first = 0
-        for batch in read_batches(path, columns):
+        columns = KEPT_COLUMNS | _READ_COLUMNS
+        for batch in read_batches(path, columns, progress):
             yield first, batch
             first += len(batch)
 
-    for found in in_order(lambda item: _split(*item, path, file_types), numbered()):
-        bar.update(len(found.ids))
-        for name, count in found.counts.items():
-            counts[name] += count
-        read.append(found.ids)
-        for name in found.words:
-            if name not in seen:
-                seen[name] = provisional(aliases(name))
-        rating = pc.index_in(found.rows["rating"], pa.array(list(RATING_TAGS))).to_numpy()
-        ids = np.array([*map(seen.__getitem__, found.words)], np.int32)[found.which]
-        ids = np.insert(ids, found.offsets[1:], rating_ids[rating])
-        indptr = found.offsets + np.arange(len(found.offsets))
-        if (ids < 0).any():  # spaces at an end make an empty word
-            indptr = np.concatenate([[0], np.cumsum(ids >= 0)])[indptr]
-            ids = ids[ids >= 0]
-        shape = (len(rating), len(name_ids))
-        tags = sp.csr_matrix((np.ones(len(ids), bool), ids, indptr), shape)
-        tags.sum_duplicates()  # once
-        held = np.diff(tags.indptr) - 1
-        if held.max(initial=0) > MOST_TAGS:
-            wrong = (
-                f"{held.max():,} tags, expected {MOST_TAGS:,} or fewer: mend or remove the row"
+    def parse(item: tuple[int, pa.RecordBatch]) -> _Rows:
+        return _parse_batch(*item, path, file_types)
+
+    for rows in in_order(parse, numbered()):
+        rating = pc.index_in(rows.columns["rating"], pa.array(RATINGS)).to_numpy()
+        tags = _tag_matrix(rows, provisional, rating_ids[rating])
+        tag_counts = np.diff(tags.indptr) - 1  # without the rating
+        if tag_counts.max(initial=0) > MOST_TAGS:
+            raise BadInput(
+                f"{path}: post {rows.columns['id'][tag_counts.argmax()]} has "
+                f"{tag_counts.max():,} tags, expected {MOST_TAGS:,} or fewer: "
+                "mend or remove the row"
             )
-            raise BadInput(f"{path}: post {found.rows['id'][held.argmax()]} has {wrong}")
-        is_never = (tags @ np.array(forbidden)) & (rating != SAFE)
-        counts[NEVER] += int(is_never.sum())
-        matrices.append(tags[~is_never] if is_never.any() else tags)
-        tables.append(found.rows.filter(pa.array(~is_never)))
-        at.append(found.at[~is_never])
-    bar.close()
-    nothing = f"{path}: no post to keep among {counts[READ]:,}: nothing to index"
-    if not sum(map(len, tables)):
+
+        new_names = islice(provisional.of_name, len(is_never), None)
+        is_new_never = np.array([name.lower() in never for name in new_names], bool)
+        is_never = np.append(is_never, is_new_never)
+        keep = ~(tags @ is_never) | (rating == RATINGS.index("s"))
+        deleted += rows.deleted
+        other_type += rows.other_type
+        never_shown += int((~keep).sum())
+        all_ids.append(rows.ids)
+        kept_rows.append(rows.kept[keep])
+        tables.append(rows.columns.filter(pa.array(keep)))
+        matrices.append(tags if keep.all() else tags[keep])
+
+    read, kept = sum(map(len, all_ids)), sum(map(len, tables))
+    nothing = f"{path}: no post to keep among {read:,}: nothing to index"
+    if not kept:
         raise BadInput(nothing)
-    for tags in matrices:
-        tags.resize(tags.shape[0], len(name_ids))
-    posts = KeptPosts(pa.Table.from_batches(tables), sp.vstack(matrices, "csr"), list(name_ids))
-    posts = _ascending(posts, np.concatenate(at), np.concatenate(read), counts)
+    names = list(provisional.of_name)
+    for tags in matrices:  # each knows only the names seen until then
+        tags.resize(tags.shape[0], len(names))
+    tags = sp.vstack(matrices, "csr")
+    posts = KeptPosts(pa.Table.from_batches(tables), tags, names)
+    posts = _sort_by_id(posts, np.concatenate(kept_rows), np.concatenate(all_ids))
     if not posts.table.num_rows:
         raise BadInput(nothing)
+    counts["posts read"] = read
+    counts["posts deleted, left out"] = deleted
+    counts["posts of another file type, left out"] = other_type
+    counts["posts under the never-shown rule, left out"] = never_shown
+    counts["posts that repeat an id, left out"] = kept - posts.table.num_rows
     return posts
 
 
-def _split(
+def _parse_batch(
     first: int, batch: pa.RecordBatch, path: Path, file_types: Collection[str] | None
-) -> _Batch:
-    """The rows to keep of those from `first` on, and their tag strings as words."""
+) -> _Rows:
+    """Choose the rows to keep; `first` is the row at which the batch begins."""
     keep = ~pc.fill_null(batch["is_deleted"], False).to_numpy(zero_copy_only=False)
     _check_values(batch, keep, first + 2, path)  # the header is row 1
-    counts = {READ: len(batch), DELETED: int((~keep).sum())}
+    present = int(keep.sum())
     if file_types is not None:
-        fits = pc.is_in(batch["file_ext"], pa.array(list(file_types), pa.string()))
-        fits = fits.to_numpy(zero_copy_only=False)
-        counts[OTHER_TYPE] = int((keep & ~fits).sum())
-        keep &= fits
+        wanted = pc.is_in(batch["file_ext"], pa.array(list(file_types), pa.string()))
+        keep &= wanted.to_numpy(zero_copy_only=False)
     rows = batch.filter(pa.array(keep))
     words = pc.ascii_split_whitespace(rows["tag_string"])
-    coded = words.flatten().dictionary_encode()
-    return _Batch(
-        batch["id"].to_numpy(),
-        first + np.flatnonzero(keep),
-        rows.select(list(_POSTS)),
-        coded.dictionary.to_pylist(),
-        coded.indices.to_numpy(),
-        words.offsets.to_numpy() - words.offsets[0].as_py(),
-        counts,
+    words = pa.ListArray.from_arrays(words.offsets, words.values.dictionary_encode())
+    return _Rows(
+        ids=batch["id"].to_numpy(),
+        kept=first + np.flatnonzero(keep),
+        columns=rows.select(list(KEPT_COLUMNS)),
+        words=words,
+        deleted=len(batch) - present,
+        other_type=present - len(rows),
     )
 
 
 def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
-    """Refuse ids, and ratings of rows to keep, that the site does not write; `first` is the row."""
+    """Refuse a bad id, and a bad rating in a row to keep; rows count from `first`."""
     ids = pc.fill_null(batch["id"], 0).to_numpy(zero_copy_only=False)
-    unknown = pc.invert(pc.is_in(batch["rating"], pa.array(list(RATING_TAGS))))
+    bad_rating = pc.invert(pc.is_in(batch["rating"], pa.array(RATINGS)))
     for name, bad, expected in (
         ("id", (ids < 1) | (ids > LAST_ID), f"1 to {LAST_ID}"),
-        ("rating", keep & unknown.to_numpy(zero_copy_only=False), "s, q or e"),
+        ("rating", keep & bad_rating.to_numpy(zero_copy_only=False), "s, q or e"),
     ):
         if bad.any():
-            at = int(bad.argmax())
-            found = "" if batch[name][at].as_py() is None else str(batch[name][at])[:40]
-            wrong = f"{name} is {found!r}, expected {expected}"
-            raise BadInput(f"{path}: row {first + at}: {wrong}: mend or remove the row")
+            row = int(bad.argmax())
+            value = batch[name][row].as_py()
+            found = "" if value is None else str(value)[:40]
+            raise BadInput(
+                f"{path}: row {first + row}: {name} is {found!r}, "
+                f"expected {expected}: mend or remove the row"
+            )
 
 
-def _ascending(
-    posts: KeptPosts, at: np.ndarray, read: np.ndarray, counts: dict[str, int]
-) -> KeptPosts:
-    """Rows in ascending id; of rows that repeat an id the last counts, if it is one to keep.
+def _tag_matrix(
+    rows: _Rows, provisional: _ProvisionalIds, rating_ids: np.ndarray
+) -> sp.csr_matrix:
+    """Return the tags of kept rows, their ratings included, as a bool CSR matrix."""
+    words, offsets = rows.words.values, rows.words.offsets.to_numpy()
+    word_ids = provisional.of_words(words.dictionary.to_pylist())
+    ids = word_ids[words.indices.to_numpy()]
+    ids = np.insert(ids, offsets[1:], rating_ids)
+    indptr = offsets + np.arange(len(offsets))
+    empty = ids < 0
+    if empty.any():
+        indptr = np.append(0, np.cumsum(~empty))[indptr]
+        ids = ids[~empty]
+    shape = (len(rows.kept), len(provisional.of_name))
+    tags = sp.csr_matrix((np.ones(len(ids), bool), ids, indptr), shape)
+    tags.sum_duplicates()  # a tag that is there twice counts once
+    return tags
 
-    `read` holds the ids of all rows, `at` the place there of those kept so far.
+
+def _sort_by_id(posts: KeptPosts, kept_rows: np.ndarray, all_ids: np.ndarray) -> KeptPosts:
+    """Sort posts by id; of rows that repeat an id, the last one counts.
+
+    Parameters
+    ----------
+    kept_rows : row in the file of each post.
+    all_ids : ids of all rows of the file, those not kept included.
     """
-    ids = posts.table["id"].to_numpy()
-    counts["posts that repeat an id, left out"] = 0
-    if np.all(np.diff(read) > 0):
+    if np.all(np.diff(all_ids) > 0):
         return posts
-    order = np.argsort(read, kind="stable")
-    last = order[np.append(np.diff(read[order]) > 0, True)]
-    fresh = np.flatnonzero(np.isin(at, last))
-    order = fresh[np.argsort(ids[fresh])]
-    counts["posts that repeat an id, left out"] = len(ids) - len(order)
+    order = np.argsort(all_ids, kind="stable")
+    last_rows = order[np.append(np.diff(all_ids[order]) > 0, True)]
+    current = np.flatnonzero(np.isin(kept_rows, last_rows))
+    ids = posts.table["id"].to_numpy()
+    order = current[np.argsort(ids[current])]
     return KeptPosts(posts.table.take(order), posts.tags[order], posts.names)
 
 
-def write_posts(
+def save_posts(
     path: Path,
     posts: KeptPosts,
     tag_ids: Mapping[str, int],
     implications: Implications,
     progress: bool,
 ) -> int:
-    """Write posts in row groups; returns the number of post-tag pairs with an id."""
+    """Write `posts.parquet`: the second pass. Return the number of post-tag pairs."""
     to_id = np.array([tag_ids.get(name, -1) for name in posts.names], np.int32)
     names = pa.array(posts.names, pa.string())
-    rows, cols = [], []
-    for provisional, name in enumerate(posts.names):
-        ids = [tag_ids[other] for other in implications(name) if other in tag_ids]
-        rows += [provisional] * len(ids)
-        cols += ids
-    # bool, for sums of implications by many tags would turn a byte over
-    shape = (len(names), max(len(tag_ids), 1))
-    closure = sp.csr_matrix((np.ones(len(rows), bool), (rows, cols)), shape)
+    closure = _closure_matrix(posts.names, tag_ids, implications)
 
-    def chunk(span: tuple[int, int]) -> tuple[pa.Table, int]:
+    def row_group(span: tuple[int, int]) -> tuple[pa.Table, int]:
         start, end = span
         tags = posts.tags[start:end]
         implied = tags @ closure
         ids = to_id[tags.indices]
         has_id = ids >= 0
-        indptr = np.concatenate([[0], np.cumsum(has_id)])[tags.indptr]
-        there = np.ones(indptr[-1], bool)
-        known = sp.csr_matrix((there, ids[has_id], indptr), implied.shape)
+        indptr = np.append(0, np.cumsum(has_id))[tags.indptr]
+        ones = np.ones(indptr[-1], bool)
+        known = sp.csr_matrix((ones, ids[has_id], indptr), implied.shape)
         known.sort_indices()
         stripped = known > implied
-        other = names.take(pa.array(tags.indices[~has_id]))
-        table = posts.table.slice(start, end - start)
-        columns = {
-            "tag_count": pa.array(np.diff(tags.indptr).astype(np.int16) - 1),  # less the rating
-            "stripped_tags": _lists(stripped),
-            "implied_tags": _lists(implied),
-            "other_tags": pa.ListArray.from_arrays(pa.array(tags.indptr - indptr), other),
-        }
-        for name, column in columns.items():
-            table = table.append_column(name, column)
+        without_id = names.take(pa.array(tags.indices[~has_id]))
+        columns = [
+            *posts.table.slice(start, end - start).columns,
+            pa.array(np.diff(tags.indptr).astype(np.int16) - 1),  # without the rating
+            _list_array(stripped),
+            _list_array(implied),
+            pa.ListArray.from_arrays(pa.array(tags.indptr - indptr), without_id),
+        ]
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
         return table, stripped.nnz + implied.nnz
 
-    pairs, writer = 0, None
-    chunks = list(_chunks(posts.tags, closure))
-    shown = tqdm(chunks, "write", unit=" chunks", disable=None if progress else True)
-    for table, written in in_order(chunk, shown):
-        if writer is None:
-            writer = pq.ParquetWriter(path, table.schema, compression="zstd")
-        writer.write_table(table, row_group_size=CHUNK)
-        pairs += written
-    writer.close()
+    pairs = 0
+    spans = list(_row_group_spans(posts.tags, closure))
+    bar = tqdm(
+        in_order(row_group, spans),
+        "writing posts",
+        len(spans),
+        disable=None if progress else True,
+    )
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        for table, written in bar:
+            writer.write_table(table, row_group_size=ROW_GROUP)
+            pairs += written
     return pairs
 
 
-def _chunks(tags: sp.csr_matrix, closure: sp.csr_matrix) -> Iterator[tuple[int, int]]:
-    """Where row groups begin and end: at `CHUNK` posts, or sooner if much is implied."""
+def _closure_matrix(
+    names: list[str], tag_ids: Mapping[str, int], implications: Implications
+) -> sp.csr_matrix:
+    """Return which tag ids (columns) a provisional id (row) implies, bool CSR.
+
+    It is bool since many tags that imply the same one would overflow a byte.
+    """
+    rows: list[int] = []
+    columns: list[int] = []
+    for row, name in enumerate(names):
+        ids = [tag_ids[other] for other in implications(name) if other in tag_ids]
+        rows += [row] * len(ids)
+        columns += ids
+    shape = (len(names), max(len(tag_ids), 1))
+    return sp.csr_matrix((np.ones(len(rows), bool), (rows, columns)), shape)
+
+
+def _row_group_spans(tags: sp.csr_matrix, closure: sp.csr_matrix) -> Iterator[tuple[int, int]]:
+    """Yield where row groups begin and end; one ends early if much is implied."""
     implied = np.diff(closure.indptr).astype(np.int64)
-    for start in range(0, tags.shape[0], CHUNK):
-        ends = tags.indptr[start : start + CHUNK + 1]
-        total = np.cumsum(implied[tags.indices[ends[0] : ends[-1]]])[ends[1:] - ends[0] - 1]
-        cuts = np.searchsorted(total, np.arange(IMPLIED, total[-1], IMPLIED)) + 1
+    for start in range(0, tags.shape[0], ROW_GROUP):
+        ends = tags.indptr[start : start + ROW_GROUP + 1]
+        of_pairs = implied[tags.indices[ends[0] : ends[-1]]]
+        total = np.cumsum(of_pairs)[ends[1:] - ends[0] - 1]  # up to each post
+        limits = np.arange(ROW_GROUP_IMPLIED, total[-1], ROW_GROUP_IMPLIED)
+        cuts = np.searchsorted(total, limits) + 1
         yield from pairwise((start + np.unique([0, *cuts, len(total)])).tolist())
 
 
-def _lists(matrix: sp.csr_matrix) -> pa.ListArray:
+def _list_array(matrix: sp.csr_matrix) -> pa.ListArray:
     matrix.sort_indices()
     values = pa.array(matrix.indices.astype(np.int32))
     return pa.ListArray.from_arrays(pa.array(matrix.indptr.astype(np.int32)), values)
-
-
-def offsets(lengths: np.ndarray) -> pa.Array:
-    return pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))

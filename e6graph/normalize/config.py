@@ -1,4 +1,4 @@
-"""What `normalize.toml` may say: each option, its type and default; what is wrong is named."""
+"""The options of `normalize.toml`: types, defaults, and what is wrong with a file."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
-from ..tags.categories import CATEGORIES
-from ..tags.normalizer import ON_CONFLICT
+from ..tags import CATEGORIES, ON_CONFLICT
 
-NAME = "normalize.toml"
+CONFIG_NAME = "normalize.toml"
 
 
 @dataclass(frozen=True)
 class Config:
-    """E6DB's options; `normalize.toml` of the project says what each does. Tags may be written
-    with spaces or underscores."""
+    """E6DB's options; the project's `normalize.toml` says what each of them does.
+
+    Tags may be written with spaces or underscores.
+    """
 
     blacklist: list[str] = field(default_factory=list)
-    blacklist_regexp: list[re.Pattern] = field(default_factory=list)
+    blacklist_regexp: list[re.Pattern[str]] = field(default_factory=list)
     blacklist_implied: bool = False
     blacklist_categories: list[str] = field(default_factory=list)
     use_underscores: bool = False
@@ -37,16 +38,18 @@ class Config:
     aliases: dict[str, str] = field(default_factory=dict)
     aliases_overrides: dict[str, str] = field(default_factory=dict)
     renames: dict[str, str] = field(default_factory=dict)
-    include_filename_regexp: list[re.Pattern] = field(default_factory=list)
-    exclude_filename_regexp: list[re.Pattern] = field(default_factory=list)
+    include_filename_regexp: list[re.Pattern[str]] = field(default_factory=list)
+    exclude_filename_regexp: list[re.Pattern[str]] = field(default_factory=list)
 
 
 def find_config(out: Path, source: Path) -> Path | None:
-    """The `normalize.toml` in `out`, in `source`, or in the nearest folder above either."""
+    """Find `normalize.toml` in `out`, in `source`, or in the nearest folder above."""
     out, source = out.absolute(), source.absolute()
     above = zip_longest(out.parents, source.parents, fillvalue=source)
-    paths = (folder / NAME for folder in (out, source, *chain.from_iterable(above)))
-    return next((path for path in paths if path.is_file()), None)
+    for folder in (out, source, *chain.from_iterable(above)):
+        if (folder / CONFIG_NAME).is_file():
+            return folder / CONFIG_NAME
+    return None
 
 
 def load_config(path: Path) -> Config:
@@ -54,14 +57,14 @@ def load_config(path: Path) -> Config:
 
     Raises
     ------
-    BadInput : it cannot be read, holds an option that there is none of, or one of another type.
+    BadInput : it cannot be read, or an option is unknown or of a wrong type.
     """
     try:
         found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{path} is not TOML ({error}): mend it") from None
+        raise BadInput(f"{path} is not TOML ({error}): correct it") from None
     try:
         return make_config(found)
     except BadInput as error:
@@ -80,68 +83,72 @@ def make_config(found: dict[str, Any]) -> Config:
     known = [option.name for option in fields(Config)]
     unknown = [name for name in found if name not in known]
     if unknown:
-        raise BadInput(f"no option {', '.join(unknown)}; known ones: {', '.join(known)}")
-    return Config(**{name: _checked(name, value) for name, value in found.items()})
+        wrong = f"no option {', '.join(unknown)}"
+        raise BadInput(f"{wrong}; known ones: {', '.join(known)}")
+    return Config(**{name: _check(name, value) for name, value in found.items()})
 
 
-def _checked(name: str, value: Any) -> Any:
+def _check(name: str, value: Any) -> Any:
+    """Return the value of an option as `Config` holds it, or raise BadInput."""
     if name.endswith("_regexp"):
-        return [
-            _pattern(name, p) for p in _strings(name, [value] if _is(value, str) else value)
-        ]
-    if name == "keep_implied":
-        _expect(name, value, "true, false or a list of strings", _is(value, bool, list))
-        return value if _is(value, bool) else _tags(name, value)
+        patterns = [value] if isinstance(value, str) else _strings(name, value)
+        return [_compile(name, pattern) for pattern in patterns]
+
     if name.endswith("_freq"):
-        expected = "a number of posts, 0 or more"
-        return _expect(name, value, expected, _is(value, int, float) and value >= 0)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        fits = number and value >= 0
+        return _expect(name, value, "a number of posts, 0 or more", fits)
+
     if name == "on_alias_conflict":
-        return _expect(name, value, f"one of {', '.join(ON_CONFLICT)}", value in ON_CONFLICT)
+        expected = f"one of {', '.join(ON_CONFLICT)}"
+        return _expect(name, value, expected, value in ON_CONFLICT)
+
     if name == "blacklist_categories":
+        expected = f"some of {', '.join(CATEGORIES)}"
         for category in _strings(name, value):
-            _expect(name, category, f"some of {', '.join(CATEGORIES)}", category in CATEGORIES)
+            _expect(name, category, expected, category in CATEGORIES)
         return value
+
     if name in ("aliases", "aliases_overrides", "renames"):
         expected = "a table of strings, as [aliases] with lines of 'old tag' = 'new tag'"
-        fits = _is(value, dict) and all(_is(tag, str) for tag in value.values())
-        _expect(name, value, expected, fits)
-        return dict(
-            zip(_tags(name, list(value)), _tags(name, list(value.values())), strict=True)
-        )
+        tags = [*value, *value.values()] if isinstance(value, dict) else [None]
+        _expect(name, value, expected, all(isinstance(tag, str) for tag in tags))
+        _tag_list(name, tags)
+        return value
+
+    if name == "keep_implied":
+        expected = "true, false or a list of strings"
+        _expect(name, value, expected, isinstance(value, (bool, list)))
+        return value if isinstance(value, bool) else _tag_list(name, value)
+
     if isinstance(getattr(Config, name, None), bool):
-        return _expect(name, value, "true or false", _is(value, bool))
-    return _tags(name, value)
-
-
-def _is(value: Any, *types: type) -> bool:
-    """`isinstance`, where true is no number."""
-    return type(value) in types
+        return _expect(name, value, "true or false", isinstance(value, bool))
+    return _tag_list(name, value)
 
 
 def _expect(name: str, value: Any, expected: str, fits: bool) -> Any:
     if not fits:
-        got = f"{str(value)[:60]!r}" if _is(value, str) else str(value)[:60]
-        raise BadInput(f"{name}: got {got} ({type(value).__name__}), expected {expected}")
+        got = repr(value[:60]) if isinstance(value, str) else str(value)[:60]
+        kind = type(value).__name__
+        raise BadInput(f"{name}: got {got} ({kind}), expected {expected}")
     return value
 
 
 def _strings(name: str, value: Any) -> list[str]:
-    fits = _is(value, list) and all(_is(text, str) for text in value)
+    fits = isinstance(value, list) and all(isinstance(text, str) for text in value)
     return _expect(name, value, "a list of strings", fits)
 
 
-def _tags(name: str, value: Any) -> list[str]:
+def _tag_list(name: str, value: Any) -> list[str]:
     for tag in _strings(name, value):
-        _expect(name, tag, "one tag, without commas or line ends", _one_tag(tag))
+        fits = bool(tag.strip()) and not set(tag) & set(",\r\n")
+        _expect(name, tag, "one tag, without commas or line ends", fits)
     return value
 
 
-def _one_tag(tag: str) -> bool:
-    return bool(tag.strip()) and not set(tag) & set(",\r\n")
-
-
-def _pattern(name: str, text: str) -> re.Pattern:
+def _compile(name: str, pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(text)
+        return re.compile(pattern)
     except re.error as error:
-        raise BadInput(f"{name}: {text!r} is no regular expression: {error}") from None
+        wrong = f"{pattern!r} is no regular expression: {error}"
+        raise BadInput(f"{name}: {wrong}") from None

@@ -1,38 +1,41 @@
-"""Pictures as bytes, files or PIL images → a checked RGB picture, a perceptual hash, features."""
+"""From a picture (bytes, file, PIL image) to checked RGB, a perceptual hash and features."""
 
 from __future__ import annotations
 
 import io
 import stat
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import scipy.fft
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
+from ..cli import counted
 from ..errors import BadInput
+from ..store.parallel import in_order
 
-MAX_BYTES, MAX_PIXELS = 50_000_000, 50_000_000
+MOST_PICTURE_BYTES = 50_000_000
+MOST_PIXELS = 50_000_000
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")  # every further decoder is one more to trust
-BACKGROUND = (255, 255, 255)  # under transparent pictures
-NEEDED = 128  # pixels a side that are enough for everything below
-SIDE = 64  # of the raster that features are made from
+UNDER_TRANSPARENCY = (255, 255, 255)
+ENOUGH_PIXELS = 128  # a side, for everything below
+SIDE = 64  # pixels of the raster that features are made from
 
 DCT_KEPT = (12, 8, 8)  # lowest frequencies of Y, Cb, Cr, a side
-HOG_BINS, HOG_CELL = 18, 8
+HOG_BINS = 18  # directions
+HOG_CELL = 8  # pixels a side
 COLOR_LEVELS = 8  # of each of R, G, B
-BLOCKS = {
+PARTS = {
     "dct": sum(k * k for k in DCT_KEPT),
     "hog": (SIDE // HOG_CELL) ** 2 * HOG_BINS,
     "color": COLOR_LEVELS**3,
 }
 """The parts of a feature vector, in order, and how long each is."""
-WIDTH = sum(BLOCKS.values())
-_BATCH = 64  # pictures that are worked on at once: their arrays stay in the cache
+N_FEATURES = sum(PARTS.values())
+
+_PICTURES_AT_ONCE = 64  # so that their arrays stay in the cache
 # JFIF 1.02, section 7, without the offsets of Cb and Cr
 _YCBCR = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
@@ -42,14 +45,15 @@ _YCBCR = np.array(
 
 def open_picture(
     source: str | Path | bytes | Image.Image,
-    max_pixels: int = MAX_PIXELS,
-    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MOST_PIXELS,
+    max_bytes: int = MOST_PICTURE_BYTES,
 ) -> Image.Image:
-    """A picture as upright RGB, in its first frame, transparency over white.
+    """Open a picture as upright RGB: its first frame, white where it is transparent.
 
-    A JPEG is decoded at the smallest of the scales 1/1 to 1/8 that leaves both sides at `NEEDED`
-    pixels (from its DCT coefficients; others cost their whole size). Nothing is decoded before
-    the header's size was compared with `max_pixels`. A PIL image of the caller is not changed.
+    A JPEG is decoded at the smallest of the scales 1/1 to 1/8 that leaves both sides at
+    `ENOUGH_PIXELS` (from its DCT coefficients; other formats cost their whole size). Nothing
+    is decoded before the size in the header was compared with `max_pixels`. A PIL image of
+    the caller is not changed.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def open_picture(
     if isinstance(source, bytes | bytearray | memoryview):
         data, name = bytes(source), "the picture"
     else:
-        data, name = _read(Path(source), max_bytes), str(source)
+        data, name = _read_file(Path(source), max_bytes), str(source)
     if len(data) > max_bytes:
         raise BadInput(f"{name}: {len(data):,} bytes, expected at most {max_bytes:,}")
     if not data:
@@ -77,11 +81,11 @@ def open_picture(
         ) from None
     with image:
         _check_size(image, name, max_pixels)
-        image.draft(None, (NEEDED, NEEDED))
+        image.draft(None, (ENOUGH_PIXELS, ENOUGH_PIXELS))
         return _as_rgb(image, name)
 
 
-def _read(path: Path, max_bytes: int) -> bytes:
+def _read_file(path: Path, max_bytes: int) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe or /dev/zero would never end
@@ -102,16 +106,16 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 
 def _as_rgb(image: Image.Image, name: str) -> Image.Image:
     try:
-        image = ImageOps.exif_transpose(image)  # a copy, always
+        image = ImageOps.exif_transpose(image)  # always a copy
         if image.mode.startswith("I"):  # 16 bits: convert() would clip them to 8
-            image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+            levels = np.asarray(image).clip(0, 65535) >> 8
+            image = Image.fromarray(levels.astype(np.uint8))
         elif image.mode == "F":
-            image = Image.fromarray(
-                np.nan_to_num(np.asarray(image)).clip(0, 255).astype(np.uint8)
-            )
+            levels = np.nan_to_num(np.asarray(image)).clip(0, 255)
+            image = Image.fromarray(levels.astype(np.uint8))
         if image.has_transparency_data:
             image = image.convert("RGBA")
-            under = Image.new("RGBA", image.size, (*BACKGROUND, 255))
+            under = Image.new("RGBA", image.size, (*UNDER_TRANSPARENCY, 255))
             image = Image.alpha_composite(under, image)
         return image.convert("RGB")
     except MemoryError:
@@ -123,35 +127,32 @@ def _as_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def phash(picture: Image.Image) -> int:
-    """The 64-bit perceptual hash of Krawetz, "Looks Like It" (hackerfactor.com, 2011).
+    """Compute the 64-bit perceptual hash of Krawetz, "Looks Like It" (hackerfactor.com, 2011).
 
-    Grey 32 × 32, DCT-II, the lowest 8 × 8 frequencies; a bit is 1 where a coefficient is above
-    their median. The first bit in reading order is the highest. Like pictures differ in few bits:
-    count them by `(a ^ b).bit_count()`.
+    Gray 32 × 32, DCT-II, the lowest 8 × 8 frequencies; a bit is 1 where a coefficient is
+    above their median. The first bit in reading order is the highest. Pictures that look
+    alike differ in few bits: count them by `(a ^ b).bit_count()`.
 
-    >>> hex(phash(Image.new("L", (32, 32), 200)))  # a flat picture has its mean alone
+    >>> hex(phash(Image.new("L", (32, 32), 200)))  # a flat picture has only its mean
     '0x8000000000000000'
     """
-    grey = picture.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
-    low = scipy.fft.dctn(np.asarray(grey, np.float64), norm="ortho")[:8, :8]
-    # what rounding leaves of a zero is neither above nor below the median
-    low = low.round(6)
+    gray = picture.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+    low = scipy.fft.dctn(np.asarray(gray, np.float64), norm="ortho")[:8, :8]
+    low = low.round(6)  # so that a zero with a rounding error is not above the median
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
 
 
 def raster(picture: Image.Image) -> np.ndarray:
-    """A picture stretched to the square that features are made from, uint8 (64, 64, 3)."""
+    """Stretch a picture to the square that features are made from, uint8 (64, 64, 3)."""
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX), np.uint8)
 
 
-def read_rasters(
-    paths: Sequence[str | Path], threads: int = 2, progress: bool = True
-) -> tuple[np.ndarray, list[tuple[int, str]]]:
+def read_rasters(paths: Sequence[str | Path]) -> tuple[np.ndarray, list[tuple[int, str]]]:
     """Open many pictures, in threads (Pillow decodes without Python's lock).
 
     Returns
     -------
-    rasters : uint8 (n, 64, 64, 3), those of the whole pictures, in order.
+    rasters : uint8 (n, 64, 64, 3), of the pictures that could be read, in order.
     broken : (position in `paths`, what is wrong with it) of the others.
     """
 
@@ -163,19 +164,17 @@ def read_rasters(
 
     rasters = np.empty((len(paths), SIDE, SIDE, 3), np.uint8)
     broken: list[tuple[int, str]] = []
-    with ThreadPoolExecutor(threads) as pool:
-        results: Iterator = pool.map(read, paths)
-        hide = None if progress else True
-        for k, made in enumerate(tqdm(results, "pictures", len(paths), disable=hide)):
-            if isinstance(made, str):
-                broken.append((k, made))
-            else:
-                rasters[k - len(broken)] = made
+    results = in_order(read, paths)
+    for k, made in enumerate(counted(results, "pictures", len(paths))):
+        if isinstance(made, str):
+            broken.append((k, made))
+        else:
+            rasters[k - len(broken)] = made
     return rasters[: len(paths) - len(broken)], broken
 
 
-def features(rasters: np.ndarray, threads: int = 2) -> np.ndarray:
-    """Feature vectors: the parts of `BLOCKS` side by side.
+def picture_features(rasters: np.ndarray) -> np.ndarray:
+    """Compute feature vectors: the parts of `PARTS` side by side.
 
     Parameters
     ----------
@@ -183,24 +182,24 @@ def features(rasters: np.ndarray, threads: int = 2) -> np.ndarray:
 
     Returns
     -------
-    float32 (n, `WIDTH`).
+    float32 (n, `N_FEATURES`).
     """
 
-    def batch(start: int) -> np.ndarray:
-        part = rasters[start : start + _BATCH].astype(np.float32)
+    def some(start: int) -> np.ndarray:
+        part = rasters[start : start + _PICTURES_AT_ONCE].astype(np.float32)
         return np.concatenate([_dct(part), _hog(part), _colors(part)], axis=1)
 
-    starts = range(0, len(rasters), _BATCH)
-    if len(starts) == 1:  # a picture by itself pays for no threads
-        return batch(0)
-    with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate([np.empty((0, WIDTH), np.float32), *pool.map(batch, starts)])
+    starts = range(0, len(rasters), _PICTURES_AT_ONCE)
+    if len(starts) == 1:  # one picture is quicker without threads
+        return some(0)
+    made = counted(in_order(some, starts), "features", len(starts))
+    return np.concatenate([np.empty((0, N_FEATURES), np.float32), *made])
 
 
 def _dct(rgb: np.ndarray) -> np.ndarray:
-    """Low DCT-II coefficients of the luma and chroma planes, (n, 272).
+    """Compute low DCT-II coefficients of the luma and chroma planes, (n, 272).
 
-    The colour layout descriptor of MPEG-7 (ISO/IEC 15938-3, 5.5), on 32 × 32 instead of 8 × 8.
+    The color layout descriptor of MPEG-7 (ISO/IEC 15938-3, 5.5), on 32 × 32 instead of 8 × 8.
     """
     n, half = len(rgb), SIDE // 2
     small = rgb.reshape(n, half, 2, half, 2, 3).mean((2, 4))
@@ -211,12 +210,13 @@ def _dct(rgb: np.ndarray) -> np.ndarray:
 
 
 def _hog(rgb: np.ndarray) -> np.ndarray:
-    """Histograms of oriented gradients, (n, 8 × 8 cells × 18 directions).
+    """Compute histograms of oriented gradients, (n, 8 × 8 cells × 18 directions).
 
-    Dalal and Triggs, CVPR 2005 (square-root gamma, the strongest colour channel's gradient), in
-    the form of Felzenszwalb et al., PAMI 2010, section 6: signed directions, a cell scaled by each
-    of the four 2 × 2 blocks around it, clipped at .2, and summed.
+    Dalal and Triggs, CVPR 2005 (square-root gamma, the strongest color channel's gradient), in
+    the form of Felzenszwalb et al., PAMI 2010, section 6: signed directions, a cell scaled by
+    each of the four 2 × 2 blocks around it, clipped at 0.2, and summed.
     """
+    # The gradient of each pixel, in the channel where it is strongest.
     n, cells = len(rgb), SIDE // HOG_CELL
     root = np.sqrt(rgb)
     across, down = np.zeros_like(root), np.zeros_like(root)
@@ -227,6 +227,8 @@ def _hog(rgb: np.ndarray) -> np.ndarray:
     strength, across, down = (
         np.take_along_axis(a, best, -1)[..., 0] for a in (strength, across, down)
     )
+
+    # Each gradient goes to the two directions that are nearest to its own.
     angle = np.arctan2(down, across) * (HOG_BINS / (2 * np.pi)) % HOG_BINS
     low = angle.astype(np.intp)
     upper_share = angle - low
@@ -234,11 +236,13 @@ def _hog(rgb: np.ndarray) -> np.ndarray:
     cell = cell_row[:, None] * cells + cell_row  # (64, 64)
     first_bin = (np.arange(n)[:, None, None] * cells**2 + cell) * HOG_BINS
     size = n * cells**2 * HOG_BINS
-    histograms = np.zeros(size)
+    summed = np.zeros(size)
     for bins, share in ((low, 1 - upper_share), (low + 1, upper_share)):
         at = (first_bin + bins % HOG_BINS).ravel()
-        histograms += np.bincount(at, (strength * share).ravel(), size)
-    histograms = histograms.reshape(n, cells, cells, HOG_BINS)
+        summed += np.bincount(at, (strength * share).ravel(), size)
+    histograms = summed.reshape(n, cells, cells, HOG_BINS)
+
+    # Contrast is taken out by the energy of the blocks around a cell.
     energy = np.pad((histograms**2).sum(-1), ((0, 0), (1, 1), (1, 1)), mode="edge")
     blocks = energy[:, :-1, :-1] + energy[:, 1:, :-1] + energy[:, :-1, 1:] + energy[:, 1:, 1:]
     total = np.zeros_like(histograms)
@@ -250,7 +254,7 @@ def _hog(rgb: np.ndarray) -> np.ndarray:
 
 
 def _colors(rgb: np.ndarray) -> np.ndarray:
-    """Square roots of the RGB histogram, (n, 512): distances between them are Hellinger's."""
+    """Compute square roots of the RGB histogram, (n, 512); their distances are Hellinger's."""
     n = len(rgb)
     level = (rgb * (COLOR_LEVELS / 256)).astype(np.intp)
     at = (level[..., 0] * COLOR_LEVELS + level[..., 1]) * COLOR_LEVELS + level[..., 2]

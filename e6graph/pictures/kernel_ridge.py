@@ -1,9 +1,9 @@
-"""Kernel ridge regression on landmarks, and the calibration of its scores; knows arrays only.
+"""Kernel ridge regression on landmarks, and the calibration of its scores, on plain arrays.
 
-The kernel is exp(−Σ_b w_b ‖x_b − y_b‖ / median_b) over the parts b of a row, each turned to its
-principal axes: the sub-Gaussian form that Chapelle, Haffner, Vapnik (IEEE Trans. Neural Networks
-10(5), 1999) found best for colour histograms. With fewer landmarks than rows it is regression on a
-subset of them (Nyström; Rudi, Camoriano, Rosasco, NIPS 2015), otherwise exact.
+The kernel is exp(−Σ_b w_b ‖x_b − y_b‖ / median_b) over the parts b of a row, each turned to
+its principal axes: the sub-Gaussian form that Chapelle, Haffner, Vapnik (IEEE Trans. Neural
+Networks 10(5), 1999) found best for color histograms. With fewer landmarks than rows it is
+regression on a subset of them (Nyström; Rudi, Camoriano, Rosasco, NIPS 2015), otherwise exact.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ import scipy.optimize
 import scipy.sparse as sp
 from scipy.special import expit, logit
 
-JITTER = 1e-6  # on the landmarks' kernel, whose rank duplicates lower
-BATCH = 1024  # rows whose kernel is in memory at once
+from ..cli import counted
+
+JITTER = 1e-6  # on the diagonal of the landmarks' kernel, because duplicates lower its rank
+ROWS_AT_ONCE = 1024  # whose kernel is in memory
 
 
 def principal_axes(
     rows: np.ndarray, sizes: Sequence[int], weights: Sequence[float], axes: int
 ) -> np.ndarray:
-    """Axes of each part of the rows, scaled for `kernel`.
+    """Compute the axes of each part of the rows, scaled for `kernel`.
 
     Parameters
     ----------
@@ -33,8 +35,8 @@ def principal_axes(
 
     Returns
     -------
-    float32 (F, axes): unit principal axes × w_b / the part's median distance between rows. A part
-    that is the same in all rows gets zeros.
+    float32 (F, axes): unit principal axes × w_b / the part's median distance between rows. A
+    part that is the same in all rows gets zeros.
     """
     made = np.zeros((rows.shape[1], axes), np.float32)
     for part, weight in zip(_parts(sizes), weights, strict=True):
@@ -49,7 +51,7 @@ def principal_axes(
 
 
 def project(rows: np.ndarray, axes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-    """Rows (n, F) by the axes of each part → float32 (n, parts, axes)."""
+    """Turn rows (n, F) to the axes of each part: float32 (n, parts, axes)."""
     return np.stack([rows[:, part] @ axes[part] for part in _parts(sizes)], axis=1)
 
 
@@ -59,7 +61,7 @@ def _parts(sizes: Sequence[int]) -> list[slice]:
 
 
 def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """exp(−Σ_parts ‖a − b‖), (n, parts, axes) × (m, parts, axes) → (n, m).
+    """Compute exp(−Σ_parts ‖a − b‖), (n, parts, axes) × (m, parts, axes) → (n, m).
 
     >>> kernel(np.array([[[3.0, 4.0]]]), np.array([[[0.0, 0.0]], [[3.0, 4.0]]])).round(4)
     array([[0.0067, 1.    ]])
@@ -67,12 +69,17 @@ def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if len(a) == 1:  # for one row, converting the landmarks costs more than all the rest
         apart = b - a
         return np.exp(-np.sqrt(np.einsum("mpa,mpa->pm", apart, apart)).sum(0))[None]
-    total = sum(np.sqrt(_squares(a[:, part], b[:, part])) for part in range(a.shape[1]))
+    total = np.zeros((len(a), len(b)))
+    for part in range(a.shape[1]):
+        total += np.sqrt(_squares(a[:, part], b[:, part]))
     return np.exp(-total)
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """‖a_i − b_j‖², (n, m) float64; exactly 0 for equal rows, whose rounding a root would show."""
+    """Compute ‖a_i − b_j‖², (n, m) float64, exactly 0 for equal rows.
+
+    Without that, the square root would turn a rounding error of 1e-16 into 1e-8.
+    """
     a, b = a.astype(np.float64), b.astype(np.float64)
     lengths = np.square(a).sum(1)[:, None] + np.square(b).sum(1)
     squares = lengths - 2 * (a @ b.T)
@@ -82,10 +89,10 @@ def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Sums:
-    """What the regression needs of a set of rows: sums over them of k kᵀ, k yᵀ, k, y and 1.
+    """Sums over a set of rows of k kᵀ, k yᵀ, k, y and 1, which is all the regression needs.
 
-    k (m,) is a row's kernel with the landmarks, y (t + d,) its targets: labels, then numbers. Sums
-    of two sets add up, so a fit on everything reuses the one on a part.
+    k (m,) is a row's kernel with the landmarks, y (t + d,) its targets: labels, then numbers.
+    Sums of two sets add up, so a fit on everything reuses the one on a part.
     """
 
     gram: np.ndarray
@@ -98,11 +105,14 @@ class Sums:
     def over(
         cls, points: np.ndarray, labels: sp.csr_matrix, numbers: np.ndarray, marks: np.ndarray
     ) -> Sums:
-        """Points (n, parts, axes), labels CSR (n, t), numbers (n, d), landmarks `marks`."""
+        """Sum over points (n, parts, axes) with labels CSR (n, t) and numbers (n, d).
+
+        `marks` are the landmarks (m, parts, axes).
+        """
         m, t, d = len(marks), labels.shape[1], numbers.shape[1]
         sums = cls(np.zeros((m, m)), np.zeros((m, t + d)), np.zeros(m), np.zeros(t + d), 0)
-        for start in range(0, len(points), BATCH):
-            here = slice(start, start + BATCH)
+        slices = _slices(len(points))
+        for here in counted(slices, "kernel", len(slices)):
             with_marks = kernel(points[here], marks)
             sums.gram += with_marks.T @ with_marks
             sums.cross[:, :t] += (labels[here].T @ with_marks).T
@@ -114,16 +124,18 @@ class Sums:
         return sums
 
     def add(self, other: Sums) -> None:
+        """Add the sums over another set of rows."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
     def solve(
         self, marks: np.ndarray, ridges: Sequence[float]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(weights (m, t + d), means (t + d,)) for each λ; predictions are means + k @ weights.
+        """Solve for (weights (m, t + d), means (t + d,)) with each λ of `ridges`.
 
-        With RᵀR the landmarks' kernel and Z = K R⁻¹ the rows' coordinates, weights are
-        R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means): kernel ridge itself when every row is a landmark.
+        Predictions are means + k @ weights. With RᵀR the landmarks' kernel and Z = K R⁻¹ the
+        rows' coordinates, weights are R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means). If every row is a
+        landmark, this is kernel ridge regression itself.
         """
         root = kernel(marks, marks)
         root[np.diag_indices_from(root)] += JITTER
@@ -137,39 +149,45 @@ class Sums:
         for ridge in ridges:
             shifted = gram.copy()
             shifted[np.diag_indices_from(shifted)] += ridge
-            inner = scipy.linalg.solve(shifted, cross, assume_a="pos", overwrite_a=True)
-            solved.append(
-                (scipy.linalg.solve_triangular(root, inner, check_finite=False), means)
-            )
+            # In two calls: no thread can draw a bar while SciPy is in LAPACK.
+            factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
+            inner = scipy.linalg.cho_solve(factor, cross, check_finite=False)
+            weights = scipy.linalg.solve_triangular(root, inner, check_finite=False)
+            solved.append((weights, means))
         return solved
 
 
 def predict(
     points: np.ndarray, marks: np.ndarray, weights: np.ndarray, means: np.ndarray
 ) -> np.ndarray:
-    """means + k @ weights, float32 (n, t), by blocks of rows."""
+    """Compute means + k @ weights, float32 (n, t)."""
     made = np.empty((len(points), len(means)), np.float32)
-    for start in range(0, len(points), BATCH):
-        here = slice(start, start + BATCH)
+    for here in _slices(len(points)):
         made[here] = kernel(points[here], marks).astype(weights.dtype) @ weights + means
     return made
 
 
+def _slices(n: int) -> list[slice]:
+    return [slice(start, start + ROWS_AT_ONCE) for start in range(0, n, ROWS_AT_ONCE)]
+
+
 def confidences(scores: np.ndarray, prior: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Probabilities (n, t) of labels with these scores (n, t) and shares among the rows (t,)."""
+    """Turn scores (n, t) into probabilities; `prior` (t,) is the share of rows with each label."""
     return expit(_evidence(scores, prior) @ coefficients.astype(scores.dtype))
 
 
 def calibrate(scores: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Coefficients for `confidences` from scores of rows that took no part in the fit.
+    """Fit coefficients for `confidences` to scores of rows that took no part in the fit.
 
-    Logistic regression (Platt 1999), the same for all labels, on 1, the score, the logarithm of
-    the score and the log-odds of the prior: a score of ridge regression leaves 0..1 and is no
-    probability.
+    A score of ridge regression may leave 0..1 and is no probability. Logistic regression
+    (Platt 1999) makes it one, the same for all labels, from 1, the score, the logarithm of the
+    score and the log-odds of the prior.
 
     Parameters
     ----------
-    scores : (n, t). prior : (t,). truth : (n, t) of 0 and 1.
+    scores : (n, t).
+    prior : (t,).
+    truth : (n, t) of 0 and 1.
 
     Returns
     -------
@@ -194,7 +212,7 @@ def calibrate(scores: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> np.nd
 
 
 def _evidence(scores: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """What the calibration sees of scores (n, t): (n, t, 4)."""
+    """Make the predictors of the calibration from scores (n, t): (n, t, 4)."""
     prior = np.clip(prior, 1e-6, 1 - 1e-6).astype(scores.dtype)
     seen = np.empty((*scores.shape, 4), scores.dtype)
     seen[..., 0] = 1

@@ -8,27 +8,26 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..cli import ticking
 from ..embedding.dictionary import unit_rows
 from ..errors import BadArtifact, BadInput
 from ..store import Stage, Store
 from .examples import Examples, hold_out
-from .features import BLOCKS, DCT_KEPT, WIDTH, features, open_picture, phash, raster
+from .features import DCT_KEPT, N_FEATURES, PARTS, open_picture, picture_features, raster
 from .kernel_ridge import Sums, calibrate, confidences, predict, principal_axes, project
 
-__all__ = ["Recognizer", "judge", "open_picture", "phash", "train"]
-
-SIZES = tuple(BLOCKS.values())
-WEIGHTS = {"dct": 0.15, "hog": 0.5, "color": 0.5}  # chosen on OpenMoji, and flat around there
+PART_LENGTHS = tuple(PARTS.values())
+PART_WEIGHTS = {"dct": 0.15, "hog": 0.5, "color": 0.5}
+"""Chosen on OpenMoji; values near these do as well."""
 AXES = 64  # principal axes kept of each part; more add noise
 LANDMARKS = 4096
-RIDGES = (0.03, 0.1, 0.3)
-LEAST, MIN_PICTURES, MAX_TAGS = (
-    20,
-    5,
-    4096,
-)  # pictures in all; pictures a tag; the most used tags
-HELD_OUT = 0.2
-_CALIBRATION_PAIRS = 2_000_000  # of picture and tag; four coefficients are fitted to them
+RIDGES = (0.03, 0.1, 0.3)  # λ, of which the best is taken
+
+MIN_PICTURES = 20
+MIN_PICTURES_A_TAG = 5
+MAX_TAGS = 4096  # the most used ones are learned
+HELD_OUT = 0.2  # share of the families
+_CALIBRATION_PAIRS = 2_000_000  # of picture and tag: enough for four coefficients
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Recognizer:
 
     Attributes
     ----------
-    names : str (t,), the tags that can be recognised, the most used first.
-    axes : float32 (`WIDTH`, `AXES`), see `principal_axes`.
+    names : str (t,), the tags that can be recognized, the most used first.
+    axes : float32 (`N_FEATURES`, `AXES`), see `principal_axes`.
     landmarks : float32 (m, parts, `AXES`).
     weights, prior : float32 (m, t), (t,).
     calibration : float32 (4,), see `calibrate`.
@@ -59,10 +58,10 @@ class Recognizer:
 
     @classmethod
     def open(cls, store: Store) -> Recognizer:
-        """Load `recognizer.npz`; its vectors go through `attenuator.npz` where there is one.
+        """Load `recognizer.npz`; if there is `attenuator.npz`, its vectors are attenuated.
 
-        An attenuated mean is linear in the mean, so the operator is applied once, here, and the
-        vectors of pictures lie in the space of the index of posts.
+        An attenuated mean is linear in the mean, so the operator is applied once, here. The
+        vectors of pictures then lie in the same space as those of the indexed posts.
 
         Raises
         ------
@@ -72,8 +71,8 @@ class Recognizer:
         m, t, d = (len(arrays.get(name, ())) for name in ("landmarks", "names", "mean"))
         expected = {
             "names": (t,),
-            "axes": (WIDTH, AXES),
-            "landmarks": (m, len(SIZES), AXES),
+            "axes": (N_FEATURES, AXES),
+            "landmarks": (m, len(PARTS), AXES),
             "weights": (m, t),
             "prior": (t,),
             "calibration": (4,),
@@ -98,104 +97,118 @@ class Recognizer:
 
     def save(self, stage: Stage) -> None:
         """Write `recognizer.npz` in a stage of the store."""
-        stage.save_npz(
-            "recognizer.npz", **{f.name: getattr(self, f.name) for f in fields(self)}
-        )
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        stage.save_npz("recognizer.npz", **arrays)
 
     def confidences(self, rows: np.ndarray) -> np.ndarray:
-        """Features (n, `WIDTH`) → the probability of each tag, float32 (n, t)."""
-        points = project(rows, self.axes, SIZES)
+        """Compute the probability of each tag, float32 (n, t), from features of pictures."""
+        points = project(rows, self.axes, PART_LENGTHS)
         scores = predict(points, self.landmarks, self.weights, self.prior)
         return confidences(scores, self.prior, self.calibration)
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
-        """Features (n, `WIDTH`) → vectors in the space of posts, float32 (n, d), unit rows."""
-        points = project(rows, self.axes, SIZES)
+        """Compute unit vectors in the space of posts, float32 (n, d), from features."""
+        points = project(rows, self.axes, PART_LENGTHS)
         return unit_rows(predict(points, self.landmarks, self.directions, self.mean))
 
     def embed(self, picture: str | Path | bytes | Image.Image) -> np.ndarray:
-        """The vector of a picture, float32 (d,), of length 1.
+        """Return the vector of a picture, float32 (d,), of length 1.
 
         Raises
         ------
         BadInput : see `open_picture`.
         """
-        return self.vectors(features(raster(open_picture(picture))[None]))[0]
+        return self.vectors(_features_of(picture))[0]
 
     def tags(
         self, picture: str | Path | bytes | Image.Image, n: int = 8
     ) -> list[tuple[str, float]]:
-        """The n likeliest tags of a picture with their probabilities, best first.
+        """Return the n likeliest tags of a picture with their probabilities, best first.
 
         Raises
         ------
         BadInput : see `open_picture`.
         """
-        likely = self.confidences(features(raster(open_picture(picture))[None]))[0]
+        likely = self.confidences(_features_of(picture))[0]
         order = np.argsort(-likely, kind="stable")[:n]
         return [(str(self.names[t]), float(likely[t])) for t in order]
+
+
+def _features_of(picture: str | Path | bytes | Image.Image) -> np.ndarray:
+    """Compute the features of one picture, float32 (1, `N_FEATURES`)."""
+    return picture_features(raster(open_picture(picture))[None])
 
 
 def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Recognizer:
     """Fit the operator; λ and the calibration come from families held out of a first fit.
 
-    Time grows with landmarks² × pictures, memory with landmarks² whatever their number: 20,000
-    pictures, 4,096 landmarks and 4,096 tags take 95 s and 2.5 GiB on two cores.
+    Time grows with landmarks² × pictures, memory with landmarks², however many pictures there
+    are: 20,000 pictures, 4,096 landmarks and 4,096 tags take 95 s and 2.5 GiB on two cores.
 
     Raises
     ------
     BadInput : too few pictures, or no tag on enough of them.
     """
-    n, columns = len(examples.rows), learned_tags(examples)
-    if n < LEAST or not len(columns):
+    n, columns = len(examples.rows), taught_tags(examples)
+    if n < MIN_PICTURES or not len(columns):
         raise BadInput(
-            f"{n} pictures, {len(columns)} tags on {MIN_PICTURES} of them or more: expected at "
-            f"least {LEAST} and 1; take more posts"
+            f"{n} pictures, {len(columns)} tags on {MIN_PICTURES_A_TAG} of them or more: expected "
+            f"at least {MIN_PICTURES} and 1; take more posts"
         )
     rng = np.random.default_rng(seed)
     some = rng.permutation(n)[:2000]
-    axes = principal_axes(examples.rows[some], SIZES, tuple(WEIGHTS.values()), AXES)
-    points = project(examples.rows, axes, SIZES)
+    with ticking("principal axes"):
+        weights_of_parts = tuple(PART_WEIGHTS.values())
+        axes = principal_axes(examples.rows[some], PART_LENGTHS, weights_of_parts, AXES)
+        points = project(examples.rows, axes, PART_LENGTHS)
     marks = points[np.sort(rng.permutation(n)[:landmarks])]
     labels, numbers = examples.labels[:, columns].tocsr(), examples.means()
 
+    # A first fit, without some families, which then choose λ and the calibration.
     held, t = hold_out(examples.families, HELD_OUT, rng), len(columns)
     sums = Sums.over(points[~held], labels[~held], numbers[~held], marks)
     truth = labels[held].toarray()
     least = np.inf
-    for ridge, (weights, means) in zip(RIDGES, sums.solve(marks, RIDGES), strict=True):
-        tried = predict(points[held], marks, weights[:, :t], means[:t])
-        error = np.square(tried - truth).sum()
-        if error < least:
-            least, best, scores, prior = error, ridge, tried, means[:t]
-    some = rng.permutation(len(truth))[: max(1, _CALIBRATION_PAIRS // t)]
-    calibration = calibrate(scores[some], prior, truth[some])
+    with ticking("solving"):
+        for ridge, (weights, means) in zip(RIDGES, sums.solve(marks, RIDGES), strict=True):
+            tried = predict(points[held], marks, weights[:, :t], means[:t])
+            error = np.square(tried - truth).sum()
+            if error < least:
+                least, best, scores, prior = error, ridge, tried, means[:t]
+        some = rng.permutation(len(truth))[: max(1, _CALIBRATION_PAIRS // t)]
+        calibration = calibrate(scores[some], prior, truth[some])
 
+    # The fit itself, on everything.
     sums.add(Sums.over(points[held], labels[held], numbers[held], marks))
-    ((weights, means),) = sums.solve(marks, [best])
+    with ticking("solving"):
+        ((weights, means),) = sums.solve(marks, [best])
     parts = (marks, weights[:, :t], means[:t], calibration, weights[:, t:], means[t:])
     return Recognizer(examples.names[columns], axes, *(p.astype(np.float32) for p in parts))
 
 
-def learned_tags(examples: Examples) -> np.ndarray:
-    """Columns of the tags that are learned: nameable, on enough pictures, the most used."""
+def taught_tags(examples: Examples) -> np.ndarray:
+    """Choose the columns of the tags to learn: nameable, on enough pictures, the most used."""
     counts = np.asarray(examples.labels.sum(0)).ravel() * examples.nameable
     columns = np.argsort(-counts, kind="stable")[:MAX_TAGS]
-    return np.sort(columns[counts[columns] >= MIN_PICTURES])
+    return np.sort(columns[counts[columns] >= MIN_PICTURES_A_TAG])
 
 
-def judge(
+def judge_recognizer(
     examples: Examples, seed: int = 0, landmarks: int = LANDMARKS, share: float = HELD_OUT
 ) -> tuple[list[tuple[str, float, float]], int]:
-    """How well pictures are recognised whose families took no part in the training.
+    """Measure how well pictures are recognized whose families took no part in the training.
 
     Returns
     -------
-    rows : (name, precision of the first five tags, mean average precision) of the most frequent
-        tags, of the original program's way (8 × 8 grey DCT → linear → vector → nearest tags), and
-        of `train`.
-    tags : how many the mean average precision is over: on 10 training pictures or more and on 3
-        held-out ones or more.
+    rows : (name, precision of the first five tags, mean average precision) of three
+        predictors: the most frequent tags ("prior"), what the original program did ("original":
+        8 × 8 gray DCT → linear → vector → nearest tags), and `train` ("recognizer").
+    tags : how many the mean average precision is over: those on 10 training pictures or more
+        and on 3 held-out ones or more.
+
+    Raises
+    ------
+    BadInput : too few families to hold any out, or see `train`.
     """
     rng = np.random.default_rng(seed)
     held = hold_out(examples.families, share, rng)
@@ -204,31 +217,30 @@ def judge(
             f"{len(held)} pictures of too few families: none can be held out to judge"
         )
     known = examples.take(~held)
-    asked = examples.take(rng.permutation(np.flatnonzero(held)))  # ties fall at random
+    asked = examples.take(rng.permutation(np.flatnonzero(held)))  # so that ties fall at random
     counts = np.asarray(known.labels.sum(0)).ravel()
     truth = asked.labels.toarray() > 0
     recognized = np.zeros(truth.shape, np.float32)
-    recognized[:, learned_tags(known)] = train(known, seed, landmarks).confidences(asked.rows)
-    scores = {
-        "prior": np.broadcast_to(counts, truth.shape),
-        "original": _original(known, asked) @ known.vecs.T,
-        "recognizer": recognized,
-    }
-    shown = examples.nameable
-    counted = shown & (counts >= 10) & (truth.sum(0) >= 3)
-    rows = [
-        (
-            name,
-            precision(s[:, shown], truth[:, shown], 5),
-            mean_average_precision(s[:, counted], truth[:, counted]),
-        )
-        for name, s in scores.items()
-    ]
+    trained = train(known, seed, landmarks)
+    with ticking("judging"):
+        recognized[:, taught_tags(known)] = trained.confidences(asked.rows)
+        scores = {
+            "prior": np.broadcast_to(counts, truth.shape),
+            "original": _original_vectors(known, asked) @ known.vecs.T,
+            "recognizer": recognized,
+        }
+        shown = examples.nameable
+        counted = shown & (counts >= 10) & (truth.sum(0) >= 3)
+        rows = []
+        for name, given in scores.items():
+            first_five = precision(given[:, shown], truth[:, shown], 5)
+            ap = mean_average_precision(given[:, counted], truth[:, counted])
+            rows.append((name, first_five, ap))
     return rows, int(counted.sum())
 
 
 def precision(scores: np.ndarray, truth: np.ndarray, n: int) -> float:
-    """Mean share of true labels among the n best of each row; scores and truth (rows, labels).
+    """Compute the mean share of true labels among the n best of each row, (rows, labels).
 
     >>> precision(np.array([[3, 2, 1]]), np.array([[True, False, True]]), 2)
     0.5
@@ -238,7 +250,7 @@ def precision(scores: np.ndarray, truth: np.ndarray, n: int) -> float:
 
 
 def mean_average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Mean over labels (columns) of the average precision of the rows' order; NaN for none.
+    """Average over labels (columns) the average precision of the rows' order; NaN for none.
 
     >>> scores = np.array([[3], [2], [1]])
     >>> round(mean_average_precision(scores, np.array([[True], [False], [True]])), 4)
@@ -251,12 +263,12 @@ def mean_average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     return float(each.mean()) if len(each) else float("nan")
 
 
-def _original(known: Examples, asked: Examples) -> np.ndarray:
-    """Vectors (n, d) of the pictures asked about, by least squares on an 8 × 8 grey DCT."""
+def _original_vectors(known: Examples, asked: Examples) -> np.ndarray:
+    """Predict vectors (n, d) of the pictures asked about by least squares on an 8 × 8 DCT."""
     side = DCT_KEPT[0]
     low = (np.arange(8)[:, None] * side + np.arange(8)).ravel()
-    ones = [np.ones((len(e.rows), 1), np.float32) for e in (known, asked)]
     first, second = (
-        np.hstack([e.rows[:, low], one]) for e, one in zip((known, asked), ones, strict=True)
+        np.hstack([e.rows[:, low], np.ones((len(e.rows), 1), np.float32)])
+        for e in (known, asked)
     )
     return second @ np.linalg.lstsq(first, known.means(), rcond=None)[0]

@@ -1,7 +1,8 @@
-"""Recommendations from an index, under some ratings and a blacklist: `PostGraph`."""
+"""Posts of an index, recommended under some ratings and a blacklist: `PostGraph`."""
 
 from .board import PostInfo
+from .personal import Profile
 from .postgraph import PostGraph
 from .ranking import Recommendation
 
-__all__ = ["PostGraph", "PostInfo", "Recommendation"]
+__all__ = ["PostGraph", "PostInfo", "Profile", "Recommendation"]

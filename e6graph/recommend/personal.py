@@ -1,88 +1,114 @@
-"""A user's profile and a board → the posts to show them next, and what was learned of them."""
+"""From what is kept of a user to the posts that they see next."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..embedding.dictionary import Dictionary
 from .board import Board
 from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
-from .profile import Profile
-from .ranking import Query, Ranking, Recommendation
+from .ranking import Query, Recommendation
 
-SHOWN_LIKES = 50  # the latest likes that a reason may name
-ENJOYED = 30  # the latest enjoyed tags that take part: each costs as much as a judgment
-SKIPPED = 100  # the latest skipped posts that do, so that they crowd out no opinion
-DAY = 86400  # seconds
+LATEST_LIKES = 50  # those that a reason may name
+LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
+LATEST_SKIPS = 100  # skipped posts that take part, so that they crowd out no opinion
+SECONDS_A_DAY = 86400
+
+
+@dataclass
+class Profile:
+    """All that is kept of one user. The latest comes last in every list.
+
+    Attributes
+    ----------
+    enjoys, avoids : names of tags.
+    liked, disliked, skipped : ids of posts, by what was said of them last.
+    seen : ids of all posts that were shown.
+    blacklist : filters in the site's language.
+    ratings : letters that the user wants to see, "" for all that the board shows.
+    at : post id → when something was said of it, in Unix seconds; skipping counts.
+    """
+
+    enjoys: list[str] = field(default_factory=list)
+    avoids: list[str] = field(default_factory=list)
+    liked: list[int] = field(default_factory=list)
+    disliked: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+    seen: list[int] = field(default_factory=list)
+    blacklist: list[str] = field(default_factory=list)
+    ratings: str = ""
+    at: dict[int, int] = field(default_factory=dict, compare=False)
 
 
 def next_posts(
-    board: Board,
-    ranking: Ranking,
-    dictionary: Dictionary,
-    profile: Profile,
-    n: int,
-    seed: int,
-    explore: bool,
+    board: Board, profile: Profile, n: int, seed: int, explore: bool
 ) -> list[Recommendation]:
-    """See `PostGraph.personal`."""
-    allowed = board.allowed.copy()
+    """Choose the next posts for a user; see `PostGraph.personal`."""
+    posts, ranking = board.posts, board.ranking
+    unseen = board.allowed.copy()
     for tag_id in _tag_ids(board, profile.avoids):
-        allowed[board.posts.rows_with[tag_id]] = False
-    seen = board.posts.rows(np.array(profile.seen, np.int64))
-    allowed[seen[seen >= 0]] = False
-    taste = _preference(board, ranking, dictionary, profile)
+        unseen[posts.rows_with[tag_id]] = False
+    seen = posts.rows(np.array(profile.seen, np.int64))
+    unseen[seen[seen >= 0]] = False
+
+    taste = taste_of(board, profile)
     strength = SURPRISE if explore else EXPLORE
-    rows = choose(taste, ranking, allowed, n, seed, strength)
-    liked = [board.posts.row(post_id) for post_id in profile.liked if board.visible(post_id)]
-    queries = [ranking.query_of(row) for row in liked[-SHOWN_LIKES:]]
-    queries += [Query(np.array([i]), np.ones(1)) for i in _enjoyed(board, profile)]
+    rows = choose(taste, ranking, unseen, n, seed, strength)
     scores = taste.mean(rows)
-    if not queries:  # a surprise before anything is known
-        return [
-            Recommendation(int(board.posts.ids[row]), float(score))
-            for row, score in zip(rows, scores, strict=True)
-        ]
+
+    # The reasons are what a post shares with the posts and tags that the user likes.
+    liked = [post_id for post_id in profile.liked if board.visible(post_id)]
+    queries = [ranking.query_of(board.row(i)) for i in liked[-LATEST_LIKES:]]
+    queries += [Query.of_tag(tag_id) for tag_id in _enjoyed(board, profile)]
     return ranking.explained(rows, scores, queries)
 
 
-def learned_tags(
-    board: Board, ranking: Ranking, dictionary: Dictionary, profile: Profile, n: int
+def tags_for_and_against(
+    board: Board, profile: Profile, n: int
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-    """See `PostGraph.learned_tags`."""
+    """Name the tags that speak for a post and against; see `PostGraph.learned_tags`."""
     if not profile.at:
         return [], []
-    up, down = _preference(board, ranking, dictionary, profile).telling(n)
     names = board.posts.names
-    return [(names[i], weight) for i, weight in up], [(names[i], weight) for i, weight in down]
+    ids_up, ids_down = taste_of(board, profile).telling(n)
+    up = [(names[tag_id], weight) for tag_id, weight in ids_up]
+    down = [(names[tag_id], weight) for tag_id, weight in ids_down]
+    return up, down
 
 
-def _preference(
-    board: Board, ranking: Ranking, dictionary: Dictionary, profile: Profile
-) -> Preference:
-    """The posterior of what may be shown today; what was said in one day counts as one time."""
-    now, judgments = time.time(), []
-    for post_id, value in (
-        *((p, 1.0) for p in profile.liked),
-        *((p, -1.0) for p in profile.disliked),
-        *((p, 0.0) for p in profile.skipped[-SKIPPED:]),
-    ):
-        if board.visible(post_id):
-            age = max(0, int((now - profile.at.get(post_id, now)) // DAY))
-            judgments.append(
-                (profile.at.get(post_id, now), Judgment(board.row(post_id), value, age))
-            )
-    judgments.sort(key=lambda pair: pair[0])
-    latest = [judgment for _, judgment in judgments]
-    return Preference(ranking, dictionary, latest, _enjoyed(board, profile), board.allowed)
+def taste_of(board: Board, profile: Profile) -> Preference:
+    """Learn the taste of a user from what they said of posts visible today."""
+    said = {
+        1.0: profile.liked,
+        -1.0: profile.disliked,
+        0.0: profile.skipped[-LATEST_SKIPS:],
+    }
+    now, judged = time.time(), []
+    for value, post_ids in said.items():
+        for post_id in post_ids:
+            if board.visible(post_id):
+                at = profile.at.get(post_id, now)
+                # Whole days, so that all judgments of one talk count alike.
+                age = max(0, int((now - at) // SECONDS_A_DAY))
+                judged.append((at, Judgment(board.row(post_id), value, age)))
+    judged.sort(key=lambda pair: pair[0])
+    return Preference(
+        board.ranking,
+        board.dictionary,
+        [judgment for _, judgment in judged],
+        _enjoyed(board, profile),
+        board.allowed,
+    )
 
 
 def _enjoyed(board: Board, profile: Profile) -> list[int]:
-    return _tag_ids(board, profile.enjoys)[-ENJOYED:]
+    """Return the ids of the enjoyed tags that take part."""
+    return _tag_ids(board, profile.enjoys)[-LATEST_ENJOYED:]
 
 
 def _tag_ids(board: Board, names: list[str]) -> list[int]:
-    """Ids of the tags that are still known."""
-    return [board.posts.tag_ids[name] for name in names if name in board.posts.tag_ids]
+    """Return the ids of tags; names that are no longer known are passed over."""
+    known = board.posts.tag_ids
+    return [known[name] for name in names if name in known]

@@ -1,71 +1,62 @@
-"""One interface over the whole index: posts, tags and pictures → ranked posts, with reasons."""
+"""`PostGraph`: one interface over a whole index."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from PIL import Image
 
-from ..embedding.companions import Companions
-from ..embedding.dictionary import Dictionary, unit_rows
-from ..errors import BadArtifact, BadInput, UnknownTag
-from ..graph.neighbors import PATTERN, Neighbors, check_vector
+from ..embedding.dictionary import unit_rows
+from ..errors import BadInput, UnknownTag
+from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
-from ..pictures.recognizer import Recognizer
 from ..store import Store
-from ..tags.vocabulary import read_implications
 from . import personal
+from .blacklist import Blacklist
 from .board import Board, PostInfo
-from .completion import Completion
-from .graphs import Walks
-from .profile import Profile
+from .catalog import Catalog
+from .completion import ScoredTags, TagCompleter
+from .personal import Profile
 from .ranking import Query, Recommendation
-from .weights import open_ranking
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
-AVOIDED = 0.5  # of what a post scores with the avoided ones is taken from its score
-NEAR, NEAR_ALONE = (
-    50,
-    200,
-)  # nearest as candidates: beside posts, from which the walk goes, or not
-SEEN_TAGS = 24  # tags of a picture that take part, by confidence
+AVOIDED_SHARE = 0.5  # of a post's score beside the avoided ones is taken off
+NEAREST_BESIDE_WALK = 50  # candidates, beside those of a walk from query posts
+NEAREST_ALONE = 200  # candidates where there are no posts to walk from
+PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
+
+ImageLike = str | Path | bytes | Image.Image
+"""A picture: its path, the bytes of its file, or a PIL image."""
 
 
 class PostGraph(Board):
-    """An opened index. Calls may come from several threads; nothing in it changes."""
+    """An opened index: looks posts up, finds similar ones and recommends.
 
-    _OF_ALLOWED = ("shown", "_completion")
+    A graph shows the posts of some ratings without those of a blacklist, and
+    answers as if the others were not there. It never changes, so calls may come
+    from several threads.
 
-    def __init__(self, store: Store, ratings: str, blacklist: str | Path | None) -> None:
-        for name in ("posts.parquet", "dictionary.npz", "attenuator.npz", PATTERN):
-            store.check(name)  # in the scripts' order, so that an error names the first to run
-        super().__init__(store, ratings, blacklist)
-        self._store = store
-        self.dictionary = Dictionary.open(store)
-        self.operator = store.load_npz("attenuator.npz", "operator")["operator"]
-        self._near = Neighbors.open(store)
-        dim = self.dictionary.vecs.shape[1]
-        if len(self.posts) != self._near.posts:
-            raise BadArtifact(
-                f"posts.arrow has {len(self.posts)} posts, the index {self._near.posts}: "
-                "run construct_index.py again"
-            )
-        if not self.operator.shape[0] == self.operator.shape[1] == self._near.dim == dim:
-            raise BadArtifact(
-                f"dictionary of {dim} dimensions, operator {self.operator.shape}, index of "
-                f"{self._near.dim}: run the scripts again from solve_attenuator.py on"
-            )
-        self.ranking = open_ranking(store, self.posts)
-        self._walks = Walks(store, self.posts, self._near, self.ranking.graph)
-        # Made when first asked for, and shared by the narrowed boards.
-        self._recognizer = cache(lambda: Recognizer.open(store))
-        self._implications = cache(lambda: read_implications(store)[0])
-        words = self.dictionary  # and not self, which would then be let go of late
-        self._companions = cache(lambda: Companions.open(store, words))
-        self._column = {name: i for i, name in enumerate(self.dictionary.tags)}
+    Attributes
+    ----------
+    posts : all indexed posts, those that may not be shown among them.
+    ratings : letters of what may be shown, in the order s, q, e.
+    allowed : bool (n,), which rows of `posts` may be shown.
+    shown : int64 (T,), how many visible posts hold each tag, by tag id.
+    ranking : what scores recommendations.
+    dictionary : the tags' vectors.
+    operator : float32 (d, d), makes the vector of a post from the mean of its tags'.
+
+    Examples
+    --------
+    >>> graph = PostGraph.open("index", ratings="s")  # doctest: +SKIP
+    >>> graph.recommend(tags=["fox", "night"], avoid=["rain"], n=1)  # doctest: +SKIP
+    [Recommendation(post_id=40, score=7.2, because=['fox', 'night'])]
+    """
 
     @classmethod
     def open(
@@ -73,185 +64,248 @@ class PostGraph(Board):
         index: str | Path = "index",
         ratings: str = "s",
         blacklist: str | Path | None = "default",
-    ) -> PostGraph:
-        """Open an index directory; `ratings` and `blacklist` as in `Board`.
+    ) -> Self:
+        """Open an index directory.
+
+        Parameters
+        ----------
+        index : the directory that the scripts wrote.
+        ratings : letters of what may be shown, of s (safe), q (questionable) and e
+            (explicit).
+        blacklist : what to hide: "default" (what the site hides from visitors), the
+            path of a text file, filters as text in the site's language, or None for
+            nothing.
 
         Raises
         ------
-        MissingArtifact : naming the script to run. BadArtifact : the parts do not belong together.
+        MissingArtifact : a file is missing; the message names the script to run.
+        BadArtifact : a file is damaged, or the files do not belong together.
         BadInput : the ratings or the blacklist cannot be read.
+
+        Examples
+        --------
+        >>> PostGraph.open("index", blacklist="spider\\nscore:<0")  # doctest: +SKIP
         """
-        store = Store(index)
-        return store.whole(lambda: cls(store, ratings, blacklist))
+        store, hidden = Store(index), Blacklist.read(blacklist)
+        return store.whole(lambda: cls(Catalog.open(store), ratings, hidden))
 
     def warm(self) -> None:
-        """Read what is else read when first asked for: a stage may then replace the index."""
-        if self._store.find("companions.arrow"):
-            _ = self._completion
-        if self._store.find("recognizer.npz"):
-            self._recognizer()
-        self._implications()
-        _ = self.posts.pools, self.posts.tag_ids
-        if self.allowed.any():  # what the ranking needs of every post
+        """Load everything that is normally loaded on first use.
+
+        Queries then keep working while a script replaces the files, and the first
+        one is fast.
+        """
+        if self.catalog.store.find("companions.arrow"):
+            _ = self._completer
+        if self.catalog.store.find("recognizer.npz"):
+            _ = self.catalog.recognizer
+        _ = self.catalog.implications, self.posts.pools
+        if self.allowed.any():  # the ranking needs some numbers of every post
             self.recommend(posts=[int(self.posts.ids[self.allowed.argmax()])], n=1)
 
-    # -- vectors ---------------------------------------------------------------------------------
-    def embed_tags(self, tags: Iterable[str]) -> np.ndarray:
-        """The vector of a post that had these tags, float32 (d,), of length 1.
+    # -- vectors -------------------------------------------------------------
+    def embed_tags(self, tags: str | Iterable[str]) -> np.ndarray:
+        """Return the vector of a post with these tags: float32 (d,), of length 1.
 
         Raises
         ------
-        UnknownTag : none of them is known, or none has a vector.
+        UnknownTag : none of the tags is known, or none has a vector.
+
+        Examples
+        --------
+        >>> graph.neighbors(graph.embed_tags(["fox", "night"]), n=5)  # doctest: +SKIP
         """
-        vector = self._vector([self.posts.names[i] for i in self.known_tag_ids(tags)])
+        names = [self.posts.names[i] for i in self.known_tag_ids(tags)]
+        vector = self._vector(names)
         if vector is None:
-            raise UnknownTag(f"no vector for {', '.join(tags)}: used too rarely to have one")
+            said = "used too rarely to have one"
+            raise UnknownTag(f"no vector for {', '.join(names)}: {said}")
         return vector
 
     def _vector(self, names: Iterable[str]) -> np.ndarray | None:
-        columns = [self._column[name] for name in names if name in self._column]
+        """Return the vector of a post with these tags, None if no tag has one."""
+        column = self.catalog.column
+        columns = [column[name] for name in names if name in column]
         if not columns:
             return None
         mean = self.dictionary.vecs[columns].mean(0, keepdims=True)
         vector = unit_rows(mean @ self.operator.T)[0]
         return vector if vector.any() else None
 
-    def embed_image(self, image) -> np.ndarray:
-        """The vector of a picture (path, bytes or PIL image), float32 (d,), of length 1."""
-        return self._recognizer().embed(image)
+    def embed_image(self, image: ImageLike) -> np.ndarray:
+        """Return the vector of a picture among the posts: float32 (d,), of length 1.
 
-    def recognize(self, image, n: int = 8) -> list[tuple[str, float]]:
-        """What a picture seems to show: (tag, confidence 0..1), best first."""
-        return self._recognizer().tags(image, n)
+        Raises
+        ------
+        MissingArtifact : solve_recognizer.py has not run.
+        BadInput : the picture cannot be read.
+        """
+        return self.catalog.recognizer.embed(image)
+
+    def recognize(self, image: ImageLike, n: int = 8) -> ScoredTags:
+        """Return what a picture seems to show: (tag, confidence 0..1), best first.
+
+        Takes and raises the same as `embed_image`.
+        """
+        return self.catalog.recognizer.tags(image, n)
 
     def neighbors(self, query: int | np.ndarray, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest posts of a post or of a vector (d,), without the post itself.
+        """Return the posts whose vectors are nearest to that of the query.
+
+        Parameters
+        ----------
+        query : a post id, or a vector (d,). A post is not its own neighbor.
 
         Returns
         -------
-        ids : int64 (≤ n,). cosines : float32, descending.
+        ids : int64 (at most n,), post ids. cosines : float32, descending.
+
+        Raises
+        ------
+        UnknownPost : the post may not be shown.
+        BadInput : n is below 1, or the vector has no neighbors.
+
+        Examples
+        --------
+        >>> ids, cosines = graph.neighbors(12, n=5)  # doctest: +SKIP
         """
         if n < 1:
             raise BadInput(f"n {n}: expected n of 1 or more")
-        own = None
+        index, own = self.catalog.neighbors, None
         if np.ndim(query) == 0:
             own = int(query)
             self.row(own)
-            query = self._near.vector(own)
-        vector = check_vector(query, self._near.dim)
+            query = index.vector(own)
+        vector = check_vector(np.asarray(query), index.dim)
+
+        # Ask for more and more, until n of them may be shown or there are no more.
         ask = n + 1
-        while True:  # more and more, until n of them may be shown or there are no more
-            ids, cosines = self._near.query(vector, min(ask, len(self.posts)))
+        while True:
+            ids, cosines = index.query(vector, min(ask, len(self.posts)))
             rows = self.posts.rows(ids)
             keep = (rows >= 0) & self.allowed[rows] & (ids != own)
             if keep.sum() >= n or ask >= len(self.posts):
                 return ids[keep][:n], cosines[keep][:n]
             ask *= 4
 
-    # -- the walk --------------------------------------------------------------------------------
     def walk(
-        self, posts: Sequence[int], over: str = "tags", **options
+        self, posts: Sequence[int], over: str = "tags", **options: Any
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Pixie's walk from some posts; `options` as in `pixie.walk`.
+        """Walk at random from some posts and count the visits, as Pixie does.
 
         Parameters
         ----------
-        over : "tags" (posts and tags), "pools" (pools as further boards), or "neighbors" (posts
-            and their nearest, from `neighbors.npy` if there is one).
+        posts : ids of the posts to begin at.
+        over : "tags" (from a post over one of its tags to another post), "pools"
+            (over tags and pools) or "neighbors" (to one of its nearest posts).
+        options : steps, restart, seed and others, as in `pixie.walk`.
 
         Returns
         -------
         ids : int64, visited posts, best first. visits : float64.
+
+        Examples
+        --------
+        >>> ids, visits = graph.walk([12, 40], steps=20_000, restart=0.5)  # doctest: +SKIP
         """
-        rows = np.array([self.row(post) for post in posts], np.int64)
-        found, visits = walk(self._walks.over(over), rows, allowed=self.allowed, **options)
+        rows = np.array([self.row(post_id) for post_id in posts], np.int64)
+        over_graph = self.catalog.graph_over(over)
+        found, visits = walk(over_graph, rows, allowed=self.allowed, **options)
         return self.posts.ids[found], visits
 
-    # -- recommending ----------------------------------------------------------------------------
+    # -- recommending --------------------------------------------------------
     def recommend(
         self,
         posts: Sequence[int] = (),
-        tags: Sequence[str] = (),
-        images: Sequence = (),
-        avoid: Sequence[str | int] = (),
+        tags: str | Sequence[str] = (),
+        images: Sequence[ImageLike] = (),
+        avoid: str | Sequence[str | int] = (),
         n: int = 20,
         seed: int = 0,
         exclude: Iterable[int] = (),
     ) -> list[Recommendation]:
-        """Posts that go with all of these, best first; fewer than n only when no more may be shown.
+        """Return the posts that go best with everything liked, best first.
+
+        There are n of them, or all that may be shown if those are fewer.
 
         Parameters
         ----------
-        posts, tags, images : what is liked; at least one.
-        avoid : tags that must not be there, and posts (ids) to stay away from.
-        exclude : post ids not to return (seen ones).
-        seed : of the walk, and of the order among equals.
+        posts, tags, images : what is liked: post ids, names, pictures; at least one
+            in all.
+        avoid : names of tags that must not be there, and ids of posts to stay away
+            from.
+        n : how many to return.
+        seed : of the walk that finds candidates, and of the order among equal
+            scores.
+        exclude : ids of posts not to return, such as those seen before.
 
         Raises
         ------
-        BadInput : nothing to go by. UnknownTag, UnknownPost.
+        BadInput : there is nothing to go by, or n or seed is out of range.
+        UnknownTag : none of the tags is known, liked or avoided.
+        UnknownPost : a liked post may not be shown.
+
+        Examples
+        --------
+        >>> for found in graph.recommend(posts=[12, 40], n=3):  # doctest: +SKIP
+        ...     print(found.post_id, found.because)
         """
         if n < 1 or not (len(posts) or len(tags) or len(images)):
             raise BadInput("give at least one post, tag or image, and n of 1 or more")
         if seed < 0:
             raise BadInput(f"seed {seed}: expected 0 or more")
-        queries = [self.ranking.query_of(self.row(post)) for post in posts]
-        vectors = [self._near.vector(int(post)) for post in posts]
-        if len(tags):
-            ids = self.known_tag_ids(tags)
-            # One query a tag: the booster then favours posts that hold several of them.
-            queries += [Query(np.array([i]), np.ones(1)) for i in ids]
-            vectors.append(self._vector(self.posts.names[i] for i in ids))
-        for image in images:
-            seen = [
-                (t, c) for t, c in self.recognize(image, SEEN_TAGS) if t in self.posts.tag_ids
-            ]
-            ids = np.array([self.posts.tag_ids[tag] for tag, _ in seen], np.int64)
-            order = np.argsort(ids)
-            queries.append(Query(ids[order], np.array([c for _, c in seen])[order]))
-            vectors.append(self.embed_image(image))
-        allowed, disliked = self._narrow(avoid)
-        allowed[[q.row for q in queries if q.row is not None]] = False
-        rows = [self.posts.row(int(post)) for post in exclude]
-        allowed[[row for row in rows if row is not None]] = False
+        queries, vectors = self._queries(posts, tags, images)
+        allowed, disliked = self._avoiding(avoid)
+        allowed[[query.row for query in queries if query.row is not None]] = False
+        excluded = self.posts.rows(np.array([*exclude], np.int64))
+        allowed[excluded[excluded >= 0]] = False
+
         n = min(n, len(self.posts))
-        size = max(1000, 2 * n)
-        rows = self.ranking.candidates(queries, allowed, size, seed)
-        some = [vector for vector in vectors if vector is not None]
-        near = self._near_rows(some, NEAR if len(posts) else NEAR_ALONE)
+        rows = self.ranking.candidates(queries, allowed, max(1000, 2 * n), seed)
+        nearest = NEAREST_BESIDE_WALK if len(posts) else NEAREST_ALONE
+        near = self._near_rows(vectors, nearest)
         rows = np.union1d(rows, near[allowed[near]])
         if len(rows) < n:
             rows = np.flatnonzero(allowed)
+
         score = self.ranking.score(rows, queries)
         if disliked:
-            score = score - AVOIDED * self.ranking.score(rows, disliked)
-        chance = np.random.default_rng(seed).random(len(rows))  # ids say nothing, ties included
+            score = score - AVOIDED_SHARE * self.ranking.score(rows, disliked)
+        # Equal scores are shuffled: a post's id must not decide.
+        chance = np.random.default_rng(seed).random(len(rows))
         best = np.lexsort((chance, -score))[:n]
         return self.ranking.explained(rows[best], score[best], queries)
 
-    def personal(
-        self, profile: Profile, n: int = 1, seed: int = 0, explore: bool = False
-    ) -> list[Recommendation]:
-        """The next posts for one user, from all they said so far; see `preference`.
+    def _queries(
+        self,
+        posts: Sequence[int],
+        tags: str | Sequence[str],
+        images: Sequence[ImageLike],
+    ) -> tuple[list[Query], list[np.ndarray]]:
+        """Turn what is liked into queries, and into vectors where it has some."""
+        queries = [self.ranking.query_of(self.row(post_id)) for post_id in posts]
+        index = self.catalog.neighbors
+        vectors = [index.vector(int(post_id)) for post_id in posts]
+        if len(tags):
+            ids = self.known_tag_ids(tags)
+            # With a query for each tag, posts that hold several come first.
+            queries += [Query.of_tag(tag_id) for tag_id in ids]
+            vector = self._vector(self.posts.names[tag_id] for tag_id in ids)
+            vectors += [] if vector is None else [vector]
+        for image in images:
+            seen = {
+                self.posts.tag_ids[tag]: confidence
+                for tag, confidence in self.recognize(image, PICTURE_TAGS)
+                if tag in self.posts.tag_ids
+            }
+            tag_ids = sorted(seen)
+            weights = np.array([seen[tag_id] for tag_id in tag_ids])
+            queries.append(Query(np.array(tag_ids, np.int64), weights))
+            vectors.append(self.embed_image(image))
+        return queries, vectors
 
-        Parameters
-        ----------
-        profile : what is kept of them; nothing they avoid or saw is shown.
-        seed : of the draws; another for every answer.
-        explore : go where the taste is least known.
-        """
-        return personal.next_posts(
-            self, self.ranking, self.dictionary, profile, n, seed, explore
-        )
-
-    def learned_tags(
-        self, profile: Profile, n: int = 8
-    ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
-        """(tag, weight) that a user's judgments speak for, and against, strongest first."""
-        return personal.learned_tags(self, self.ranking, self.dictionary, profile, n)
-
-    def _narrow(self, avoid: Iterable[str | int]) -> tuple[np.ndarray, list[Query]]:
-        """What may be returned, and the avoided posts as queries."""
+    def _avoiding(self, avoid: str | Iterable[str | int]) -> tuple[np.ndarray, list[Query]]:
+        """Return which rows may be returned, and the avoided posts as queries."""
         allowed, disliked, names = self.allowed.copy(), [], []
         for given in [avoid] if isinstance(avoid, str) else avoid:
             if isinstance(given, str):
@@ -264,43 +318,89 @@ class PostGraph(Board):
         return allowed, disliked
 
     def _near_rows(self, vectors: list[np.ndarray], n: int) -> np.ndarray:
-        """Rows of the posts nearest to the mean of some vectors."""
-        mean = np.sum(vectors, 0) if vectors else np.zeros(self._near.dim)
-        if not np.any(mean):
+        """Return the rows (int64) of the posts nearest to the mean of vectors."""
+        index = self.catalog.neighbors
+        total = np.sum(vectors, 0) if vectors else np.zeros(index.dim)
+        if not np.any(total):
             return np.zeros(0, np.int64)
         # Candidates are ranked exactly afterwards, so a hasty search will do.
-        ids, _ = self._near.query(unit_rows(mean[None])[0], min(n, len(self.posts)), search_k=n)
+        direction = unit_rows(total[None])[0]
+        ids, _ = index.query(direction, min(n, len(self.posts)), search_k=n)
         rows = self.posts.rows(ids)
         return rows[rows >= 0]
 
-    @cached_property
-    def _completion(self) -> Completion:
-        of = self.dictionary, self.ranking, self.allowed, self.shown
-        return Completion(self._companions(), *of)
+    def personal(
+        self, profile: Profile, n: int = 1, seed: int = 0, explore: bool = False
+    ) -> list[Recommendation]:
+        """Return the next posts for one user, by all that they said so far.
 
-    def suggest_tags(self, tags: Sequence[str], n: int = 8) -> list[tuple[str, float]]:
-        """Tags that belong with these: (tag, score 0..1), best first; see `completion`."""
+        Parameters
+        ----------
+        profile : what is kept of the user. Posts they saw or avoid are not
+            returned.
+        seed : of the random draws; give another one for every answer.
+        explore : go where the taste is least known.
+
+        Examples
+        --------
+        >>> graph.personal(Profile(enjoys=["fox"], liked=[12]), n=3)  # doctest: +SKIP
+        """
+        return personal.next_posts(self, profile, n, seed, explore)
+
+    def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:
+        """Return the tags that speak most for a post to a user, and most against.
+
+        Returns
+        -------
+        up, down : (tag, weight), strongest first, at most n each.
+        """
+        return personal.tags_for_and_against(self, profile, n)
+
+    # -- completing the tags of a post ---------------------------------------
+    @cached_property
+    def _completer(self) -> TagCompleter:
+        return TagCompleter(
+            self.catalog.companions,
+            self.dictionary,
+            self.ranking,
+            self.allowed,
+            self.shown,
+        )
+
+    def suggest_tags(self, tags: str | Sequence[str], n: int = 8) -> ScoredTags:
+        """Return tags that belong with some others: (tag, score 0..1), best first.
+
+        Examples
+        --------
+        >>> graph.suggest_tags(["fox", "mammal"], n=2)  # doctest: +SKIP
+        [('canine', 0.97), ('forest', 0.41)]
+        """
         ids = np.unique(self.known_tag_ids(tags))
         if not len(ids):
             raise BadInput("give at least one tag")
-        return self._completion.suggest(ids, n)
+        return self._completer.suggest(ids, n)
 
-    def telling_tags(self, tags: Sequence[str], n: int = 6) -> list[str]:
-        """Of the tags that belong with these, those that say most: by their score times idf."""
+    def telling_tags(self, tags: str | Sequence[str], n: int = 6) -> list[str]:
+        """Return the tags that belong with some others and say most about a post.
+
+        They are ordered by their score times their inverse document frequency.
+        """
         try:
             found = self.suggest_tags(tags, 4 * n)
         except UnknownTag:  # too rare to have a vector
             return []
-        worth = {tag: score * self.ranking.idf[self.posts.tag_ids[tag]] for tag, score in found}
-        return sorted(worth, key=worth.get, reverse=True)[:n]
+        idf, tag_ids = self.ranking.idf, self.posts.tag_ids
+        worth = [(score * idf[tag_ids[tag]], tag) for tag, score in found]
+        worth.sort(key=lambda pair: -pair[0])
+        return [tag for _, tag in worth[:n]]
 
-    def doubtful_tags(self, tags: Sequence[str]) -> list[tuple[str, float]]:
-        """Tags that look wrong here: (tag, support by the others 0..1), the least first."""
-        return self._completion.doubt(np.unique(self.known_tag_ids(tags)))
+    def doubtful_tags(self, tags: str | Sequence[str]) -> ScoredTags:
+        """Return (tag, how well the others support it, 0..1), lowest first."""
+        return self._completer.doubt(np.unique(self.known_tag_ids(tags)))
 
-    def redundant_tags(self, tags: Sequence[str]) -> list[str]:
-        """Those of some tags that the others imply, the most used first."""
+    def redundant_tags(self, tags: str | Sequence[str]) -> list[str]:
+        """Return those of some tags that the others imply, the most used first."""
         ids = np.unique(self.known_tag_ids(tags)).tolist()
-        implications = self._implications()
+        implications = self.catalog.implications
         implied = set().union(*(implications.get(tag_id, ()) for tag_id in ids))
         return [self.posts.names[tag_id] for tag_id in ids if tag_id in implied]

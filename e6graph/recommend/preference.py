@@ -1,21 +1,22 @@
-"""What one user likes, learned from each judgment as it comes, and choosing what to show next.
+"""Learn what one user likes from their judgments, and choose what to show them next.
 
-Bayesian linear regression (Rasmussen and Williams 2006, section 2.1). How much a post p is liked is
+The model is Bayesian linear regression (Rasmussen and Williams 2006, section 2.1).
+How much a post p is liked is
 
     f(p) = BASE + level + w · x(p),        judged as y = f(p) + noise,
 
-with x(p) its unit TF-IDF vector and a weight w for each tag. A priori
-w = √TAGS · e + √MEANING · V z, with e and z standard normal and V the tags' vectors: every tag has
-a taste of its own, and tags of like meaning have like tastes. That is a Gaussian process over
-posts, so with n judgments an answer costs an n × n system whatever the size of the board. Nothing
-is kept but the judgments.
+where x(p) is the unit TF-IDF vector of the post and w has a weight for each tag. A
+priori w = √TAG_VARIANCE · e + √MEANING_VARIANCE · V z, with e and z standard normal
+and V the vectors of the tags: every tag has a taste of its own, and tags of like
+meaning have like tastes. That is a Gaussian process over posts, so an answer after
+n judgments costs an n × n system, whatever the size of the board. Nothing is kept
+but the judgments.
 
-Choosing is Thompson sampling: draw one w from the posterior, show the post that is best by it. The
-draw is exact and costs as little (Matheron's rule; Wilson et al. 2020, eq. 9). Draws are held
-closer to the mean than the posterior says, which learns faster over few answers (Chapelle and Li
-2011, section 3). Old judgments count less: their noise doubles every `HALF_LIFE` days.
-
-Rows are of the index, so posts under the never-shown rule, which are not in it, cannot come up.
+The choice is Thompson sampling: draw one w from the posterior and show the post
+that is best by it. The draw is exact and costs no more (Matheron's rule; Wilson et
+al. 2020, eq. 9). Draws are held closer to the mean than the posterior says, which
+learns faster over few answers (Chapelle and Li 2011, section 3). Old judgments
+count less: their noise doubles every `HALF_LIFE` days.
 """
 
 from __future__ import annotations
@@ -30,32 +31,29 @@ from scipy.linalg import cho_factor, cho_solve
 from ..embedding.dictionary import Dictionary
 from .ranking import Ranking
 
-BASE = -0.5  # what is expected of a post that nothing is known of: most are not liked
-TAGS, MEANING, LEVEL = (
-    0.5,
-    0.2,
-    0.3,
-)  # prior variance of f by tags, by their vectors, as a whole
-NOISE, PASSED_NOISE = (
-    0.5,
-    2.0,
-)  # variance of a judgment made today; passed over, f is BASE or so
-NAMED, NAMED_NOISE = 3.0, 0.3  # w · x of what an enjoyed tag stands for
-STANDS_FOR = 100  # posts that tell what goes with an enjoyed tag
-HALF_LIFE, FADED = 30.0, 16.0  # days in which the noise doubles, and how often over at most
-LATEST = 300  # judgments that count
-EXPLORE, SURPRISE = 0.1, 0.5  # standard deviations of a draw over the posterior's
-READ, BEST_TAGS, SIZE, STRAY = 1000, 50, 1000, 200  # see `candidates`
+BASE = -0.5  # f of a post that nothing is known of: most are not liked
+TAG_VARIANCE = 0.5  # prior variance of f by the tags themselves
+MEANING_VARIANCE = 0.2  # by the vectors of the tags
+LEVEL_VARIANCE = 0.3  # of the level, which all posts share
+JUDGED_NOISE = 0.5  # variance of a judgment made today
+SKIPPED_NOISE = 2.0  # of a skipped post, whose f counts as `BASE`
+ENJOYED_VALUE = 3.0  # w · x of what an enjoyed tag stands for
+ENJOYED_NOISE = 0.3  # its variance
+ENJOYED_POSTS = 100  # posts that tell what goes with an enjoyed tag
+HALF_LIFE = 30.0  # days in which the noise of a judgment doubles
+MOST_FADED = 16.0  # how many times the noise grows at most
+LATEST_JUDGMENTS = 300  # those that count
+EXPLORE = 0.1  # standard deviations of a draw, as a share of the posterior's
+SURPRISE = 0.5  # the same for a draw that goes where the taste is less known
+BEST_TAGS = 50  # see `candidates`
+POSTINGS_READ = 1000  # of each of those tags
+BEST_CANDIDATES = 1000
+STRAY_CANDIDATES = 200
 
 
 @dataclass(frozen=True)
 class Judgment:
-    """What was said of a post: its row, a value (1 liked, -1 disliked, 0 passed over), its age.
-
-    Attributes
-    ----------
-    age : days since then.
-    """
+    """What was said of a post: 1 liked, -1 disliked, 0 skipped; the age is in days."""
 
     row: int
     value: float
@@ -67,9 +65,9 @@ class Preference:
 
     Parameters
     ----------
-    judgments : the latest last; the last `LATEST` count.
-    enjoys : tag ids named as liked; they do not age.
-    allowed : bool (n,), posts whose tags may tell what goes with an enjoyed one.
+    judgments : the latest last; the last `LATEST_JUDGMENTS` count.
+    enjoys : ids of tags that the user named; they do not age.
+    allowed : bool (n,), posts whose tags may tell what goes with an enjoyed tag.
     half_life : days.
     """
 
@@ -83,170 +81,181 @@ class Preference:
         half_life: float = HALF_LIFE,
     ) -> None:
         self._ranking, self._dictionary = ranking, dictionary
-        judgments = judgments[-LATEST:]
-        self._judged = features(ranking, np.array([j.row for j in judgments], np.int64))
-        self._enjoys = np.array(enjoys, np.int64)
-        named = _stand_for(ranking, self._enjoys, allowed)
-        self._x = sp.vstack([self._judged, named], "csr", np.float32)  # (n, T + 1)
-        self._v = self._x[:, dictionary.tag_ids] @ dictionary.vecs  # (n, d)
+        judgments = judgments[-LATEST_JUDGMENTS:]
+        rows = np.array([judgment.row for judgment in judgments], np.int64)
+        judged = taste_features(ranking, rows)
+        tag_ids = np.array(enjoys, np.int64)
+        enjoyed = _enjoyed_features(ranking, tag_ids, allowed)
+        self._said = np.union1d(judged.indices, tag_ids)
+        # (n, T + 1), then (n, d)
+        self._x = sp.vstack([judged, *enjoyed], "csr", np.float32)
+        self._v = self._x[:, dictionary.tag_ids] @ dictionary.vecs
+
         values = np.array([judgment.value for judgment in judgments])
         ages = np.array([max(judgment.age, 0.0) for judgment in judgments])
-        faded = np.minimum(np.exp2(ages / half_life), FADED)
-        noise = np.where(values == 0, PASSED_NOISE, NOISE) * faded
-        self._noise = np.concatenate([noise, np.full(len(enjoys), NAMED_NOISE)])
+        faded = np.minimum(np.exp2(ages / half_life), MOST_FADED)
+        noise = np.where(values == 0, SKIPPED_NOISE, JUDGED_NOISE) * faded
         told = np.where(values == 0, 0, values - BASE)
-        self._target = np.concatenate([told, np.full(len(enjoys), NAMED)])
-        self._prior = np.full(self._x.shape[1], TAGS, np.float32)
-        self._prior[-1] = LEVEL
+        k = len(tag_ids)
+        self._noise = np.concatenate([noise, np.full(k, ENJOYED_NOISE)])
+        self._target = np.concatenate([told, np.full(k, ENJOYED_VALUE)])
+
+        self._prior = np.full(self._x.shape[1], TAG_VARIANCE, np.float32)
+        self._prior[-1] = LEVEL_VARIANCE
         scaled = self._x.copy()
         scaled.data *= self._prior[scaled.indices]
         kernel = (scaled @ self._x.T).toarray().astype(np.float64)
-        kernel += MEANING * (self._v @ self._v.T) + np.diag(self._noise)
+        kernel += MEANING_VARIANCE * (self._v @ self._v.T) + np.diag(self._noise)
         self._factor = cho_factor(kernel, lower=True) if len(kernel) else None
 
     def weights(
         self, rng: np.random.Generator | None = None, explore: float = 1.0
     ) -> np.ndarray:
-        """Weight of every tag, then the level, float32 (T + 1,): the mean, or with `rng` a draw.
+        """Return the weight of every tag, then the level: float32 (T + 1,).
+
+        Without `rng` that is the mean of the posterior, with it a draw.
 
         Parameters
         ----------
-        explore : the draw's standard deviations over the posterior's.
+        explore : standard deviations of the draw, as a share of the posterior's.
         """
-        tags, dim = len(self._prior), self._dictionary.vecs.shape[1]
-        own, along, noise = np.zeros(tags, np.float32), np.zeros(dim, np.float32), 0.0
+        # Matheron's rule: draw from the prior, then correct by what was said.
+        words = self._dictionary
+        own: np.ndarray = np.zeros(len(self._prior), np.float32)
+        along: np.ndarray = np.zeros(words.vecs.shape[1], np.float32)
+        noise = np.zeros(len(self._noise))
         if rng is not None:
-            own = rng.standard_normal(tags, np.float32) * (explore * np.sqrt(self._prior))
-            along = rng.standard_normal(dim, np.float32) * np.float32(explore * MEANING**0.5)
-            noise = rng.standard_normal(len(self._noise)) * explore * np.sqrt(self._noise)
+            own = rng.standard_normal(len(own), np.float32)
+            own *= explore * np.sqrt(self._prior)
+            along = rng.standard_normal(len(along), np.float32)
+            along *= np.float32(explore * MEANING_VARIANCE**0.5)
+            noise = rng.standard_normal(len(noise))
+            noise = noise * explore * np.sqrt(self._noise)
         if self._factor is not None:
             missing = self._target - self._x @ own - self._v @ along - noise
             solved = cho_solve(self._factor, missing).astype(np.float32)
             own = own + self._prior * (self._x.T @ solved)
-            along = along + MEANING * (self._v.T @ solved)
-        own[self._dictionary.tag_ids] += self._dictionary.vecs @ along
+            along = along + MEANING_VARIANCE * (self._v.T @ solved)
+        own[words.tag_ids] += words.vecs @ along
         return own
 
+    def score(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Compute f of some rows by `weights`: float64 (m,), 1 is liked, -1 disliked."""
+        features = taste_features(self._ranking, rows)
+        return BASE + features @ weights.astype(np.float64)
+
     def mean(self, rows: np.ndarray) -> np.ndarray:
-        """Posterior mean of f for some rows, float64 (m,); about 1 liked, -1 disliked."""
+        """Compute the posterior mean of f for some rows: float64 (m,)."""
         return self.score(rows, self.weights())
 
-    def sample(
-        self, rows: np.ndarray, rng: np.random.Generator, explore: float = 1.0
-    ) -> np.ndarray:
-        """One draw of f for some rows, float64 (m,), jointly from the posterior."""
-        return self.score(rows, self.weights(rng, explore))
-
-    def score(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """f of some rows by given `weights`, float64 (m,)."""
-        return BASE + features(self._ranking, rows) @ weights.astype(np.float64)
-
-    def reasons(self, row: int, n: int = 3) -> list[tuple[int, float]]:
-        """The tags of a post that speak most for it: (tag id, its part of f), largest first."""
-        x = features(self._ranking, np.array([row]))
-        parts = x.data[:-1] * self.weights()[x.indices[:-1]]
-        order = np.argsort(-parts, kind="stable")[:n]
-        return [(int(x.indices[i]), float(parts[i])) for i in order if parts[i] > 0]
-
-    def tags(self) -> tuple[np.ndarray, np.ndarray]:
-        """Tags of the judged posts and the enjoyed ones: ids int64 (k,), mean weights (k,)."""
-        said = np.union1d(self._judged.indices, self._enjoys).astype(np.int64)
-        said = said[said < len(self._prior) - 1]  # the last is the level
-        return said, self.weights()[said]
-
     def telling(self, n: int = 10) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-        """What was learned: up to n tags that speak for a post, and n against, strongest first.
+        """Return the tags that speak most for a post, and most against one.
+
+        They are ordered by their weight times how much of them the judged posts
+        hold, so that a tag met once does not come before one met often.
 
         Returns
         -------
-        up, down : (tag id, weight), in the order of weight × what the judged posts hold of it, so
-            that a tag met once does not come before one met often.
+        up, down : (tag id, weight), strongest first, at most n each.
         """
-        tag_ids, weights = self.tags()
+        level = len(self._prior) - 1
+        tag_ids = self._said[self._said < level]
+        weights = self.weights()[tag_ids]
         held = np.asarray(self._x.sum(0)).ravel()[tag_ids] * weights
         order = np.argsort(-held, kind="stable")
-        up, down = order[held[order] > 0], order[held[order] < 0][::-1]
-        return tuple(
-            [(int(tag_ids[i]), float(weights[i])) for i in some[:n]] for some in (up, down)
-        )
+        pairs = [(int(tag_ids[i]), float(weights[i])) for i in order]
+        up, down = np.count_nonzero(held > 0), np.count_nonzero(held < 0)
+        return pairs[:up][:n], pairs[len(pairs) - down :][::-1][:n]
 
 
-def features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:
-    """Unit TF-IDF vectors of some rows, then a column of ones, float32 (m, T + 1)."""
-    values, offsets = ranking.posts.tags_of.take(rows)
-    m, tags = len(rows), len(ranking.idf)
-    data = np.insert(_unit(ranking.idf[values], offsets), offsets[1:], 1)
-    columns = np.insert(values, offsets[1:], tags)
-    return sp.csr_matrix(
-        (data.astype(np.float32), columns, offsets + np.arange(m + 1)), (m, tags + 1)
-    )
+def taste_features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:
+    """Return the unit TF-IDF vectors of some rows, then a column of ones.
+
+    Returns
+    -------
+    float32 (m, T + 1).
+    """
+    tags, offsets = ranking.posts.tags_of.take(rows)
+    m, n_tags = len(rows), len(ranking.idf)
+    tfidf = _unit_rows(ranking.idf[tags], offsets)
+    data = np.insert(tfidf, offsets[1:], 1).astype(np.float32)
+    columns = np.insert(tags, offsets[1:], n_tags)
+    offsets = offsets + np.arange(m + 1)
+    return sp.csr_matrix((data, columns, offsets), (m, n_tags + 1))
 
 
-def _unit(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Rows of different lengths, each divided by its length as a vector."""
-    squares = np.concatenate([[0.0], np.cumsum(np.square(values, dtype=np.float64))])
+def _unit_rows(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Scale rows of different lengths, which follow each other, to length 1."""
+    squares = np.cumsum(np.square(values, dtype=np.float64))
+    squares = np.concatenate([[0.0], squares])
     norms = np.sqrt(np.maximum(np.diff(squares[offsets]), 1e-24))
     return values / np.repeat(norms, np.diff(offsets))
 
 
-def _stand_for(ranking: Ranking, tag_ids: np.ndarray, allowed: np.ndarray) -> sp.csr_matrix:
-    """What tags stand for: half each itself, half the mean of posts that hold it; unit, no level.
+def _enjoyed_features(
+    ranking: Ranking, tag_ids: np.ndarray, allowed: np.ndarray
+) -> list[sp.csr_matrix]:
+    """Return what each enjoyed tag stands for, as if it were a post.
 
     Returns
     -------
-    float32 (k, T + 1).
+    One unit row per tag, float64 (1, T + 1): the average of the tag itself and of the
+    posts that hold it. The level, in the last column, is 0.
     """
-    made = []
+    features = []
     for tag_id in tag_ids:
         rows = ranking.posts.rows_with[tag_id]
         rows = rows[allowed[rows]]
-        values, offsets = ranking.posts.tags_of.take(rows[:: len(rows) // STANDS_FOR + 1])
-        tags, which = np.unique(np.append(values, tag_id), return_inverse=True)
-        worth = _unit(ranking.idf[values], offsets)
-        mean = np.bincount(which[:-1], worth, len(tags)).astype(np.float64)  # empty: int
-        mean /= max(np.linalg.norm(mean), 1e-12)
-        mean[which[-1]] += 1
-        made.append((mean / np.linalg.norm(mean), tags))
-    offsets = np.cumsum([0, *(len(tags) for _, tags in made)])
-    data = np.concatenate([np.zeros(0), *(mean for mean, _ in made)])
-    columns = np.concatenate([np.zeros(0, np.int64), *(tags for _, tags in made)])
-    return sp.csr_matrix((data, columns, offsets), (len(made), len(ranking.idf) + 1))
+        some = rows[:: len(rows) // ENJOYED_POSTS + 1]
+        held, offsets = ranking.posts.tags_of.take(some)
+        tags, which = np.unique(np.append(held, tag_id), return_inverse=True)
+        worth = _unit_rows(ranking.idf[held], offsets)
+        # The sum of the posts points where their mean does.
+        made = np.bincount(which[:-1], worth, len(tags)).astype(np.float64)
+        made /= max(float(np.linalg.norm(made)), 1e-12)
+        made[which[-1]] += 1
+        made /= np.linalg.norm(made)
+        shape = (1, len(ranking.idf) + 1)
+        features.append(sp.csr_matrix((made, tags, [0, len(tags)]), shape))
+    return features
 
 
 def candidates(
-    ranking: Ranking,
-    weights: np.ndarray,
-    allowed: np.ndarray,
-    rng: np.random.Generator,
-    size: int = SIZE,
-    stray: int = STRAY,
+    ranking: Ranking, weights: np.ndarray, allowed: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Rows (int64, ascending) that may be best by some weights, and others at random.
+    """Return rows (int64, ascending) that may be best by some weights.
 
-    The postings of the `BEST_TAGS` tags that add most to a post are read, of a long one a run of
-    `READ` that begins anywhere; the `size` rows to which those tags add most are kept.
+    The postings of the `BEST_TAGS` tags that add most to a post are read; of a long
+    one, a run of `POSTINGS_READ` that begins anywhere. The `BEST_CANDIDATES` rows
+    to which those tags add most are kept, and up to `STRAY_CANDIDATES` others join
+    them.
 
     Parameters
     ----------
-    allowed : bool (n,); nothing else is returned. stray : how many are drawn at random.
+    allowed : bool (n,); nothing else is returned.
     """
     gain = weights[:-1] * ranking.idf
-    tags = np.argpartition(-gain, min(BEST_TAGS, len(gain) - 1))[:BEST_TAGS]
+    most = min(BEST_TAGS, len(gain) - 1)
+    tags = np.argpartition(-gain, most)[:BEST_TAGS]
     tags = tags[gain[tags] > 0]
-    offsets, postings = ranking.posts.rows_with.offsets, ranking.posts.rows_with.values
-    lengths = ranking.posts.rows_with.lengths(tags)
-    taken = np.minimum(lengths, READ)
-    starts = offsets[tags] + (rng.random(len(tags)) * (lengths - taken + 1)).astype(np.int64)
+
+    postings = ranking.posts.rows_with
+    lengths = postings.lengths(tags)
+    taken = np.minimum(lengths, POSTINGS_READ)
+    later = rng.random(len(tags)) * (lengths - taken + 1)
+    starts = postings.offsets[tags] + later.astype(np.int64)
     ends = np.cumsum(taken)
     at = np.arange(taken.sum()) + np.repeat(starts - (ends - taken), taken)
-    rows, worth = postings[at], np.repeat(gain[tags], taken)
+    rows, worth = postings.values[at], np.repeat(gain[tags], taken)
+
     shown = allowed[rows]
     found, which = np.unique(rows[shown], return_inverse=True)
     added = np.bincount(which, worth[shown], len(found))
-    if len(found) > size:
-        found = found[np.argpartition(-added, size)[:size]]
-    drawn = rng.integers(0, len(allowed), stray)
-    return np.union1d(found, drawn[allowed[drawn]]).astype(np.int64)
+    if len(found) > BEST_CANDIDATES:
+        best = np.argpartition(-added, BEST_CANDIDATES)[:BEST_CANDIDATES]
+        found = found[best]
+    strays = rng.integers(0, len(allowed), STRAY_CANDIDATES)
+    return np.union1d(found, strays[allowed[strays]]).astype(np.int64)
 
 
 def choose(
@@ -257,12 +266,16 @@ def choose(
     seed: int = 0,
     explore: float = EXPLORE,
 ) -> np.ndarray:
-    """Rows (int64) to show next, one draw of the taste for each; fewer only when no more may be.
+    """Choose the rows to show next, by one draw of the taste for each.
 
     Parameters
     ----------
-    allowed : bool (n,), False for what was seen too.
-    explore : see `Preference.weights`; 0 shows what is best by the mean, `SURPRISE` strays.
+    allowed : bool (n,), False also for what was seen.
+    explore : see `Preference.weights`; 0 shows what is best by the mean.
+
+    Returns
+    -------
+    int64; fewer than n only if no more are allowed.
     """
     rng, left, chosen = np.random.default_rng(seed), allowed.copy(), []
     for _ in range(n):

@@ -1,10 +1,11 @@
-"""What each part of the ranking is worth on a board, learned from half of its pools.
+"""Learn how much each part of the ranking is worth on a board, from half of its pools.
 
-A query is some members of a pool, and the ranking should put another member first. The weights are
-those of largest likelihood when a post is drawn among the candidates in proportion to exp(score)
-(a conditional logit, McFadden 1974; ListNet's top-one loss, Cao et al. 2007), none negative, held
-near `ranking.WEIGHTS` by a Gaussian prior. Every other pool is learned from; the rest are left to
-judge by (`python -m e6graph.evaluate`).
+A query is some members of a pool, and the ranking should put another member first.
+The weights are those of largest likelihood when a post is drawn among the
+candidates in proportion to exp(score) (a conditional logit, McFadden 1974;
+ListNet's top-one loss, Cao et al. 2007). None is negative, and a Gaussian prior
+holds them near `DEFAULT_WEIGHTS`. Every other pool is learned from, and the rest
+are left to judge by (`python -m e6graph.evaluate`).
 """
 
 from __future__ import annotations
@@ -19,74 +20,97 @@ from ..errors import BadArtifact
 from ..store import Stage, Store
 from ..store.ragged import Ragged
 from .posts import Posts
-from .ranking import WEIGHTS, Ranking
+from .ranking import DEFAULT_WEIGHTS, Ranking
 
-FILE = "ranking.npz"
-QUERIES, MEMBERS, SIZE = (
-    300,
-    5,
-    1000,
-)  # learned from; posts a query; candidates, see `candidates`
-PRIOR = 2.0  # what the prior weighs, in queries
-PoolQuery = tuple[np.ndarray, int]  # rows of the query posts, row of the hidden one
+WEIGHTS_FILE = "ranking.npz"
+LEARNED_QUERIES = 300
+QUERY_MEMBERS = 5  # posts of a query, at most
+LEARNED_CANDIDATES = 1000  # of a query; see `Ranking.candidates`
+PRIOR_WEIGHT = 2.0  # of the prior, in queries
+
+PoolQuery = tuple[np.ndarray, int]
+"""Rows of the query posts, and the row of the hidden one."""
 
 
 def pool_rows(posts: Posts) -> list[np.ndarray]:
-    """Rows of the indexed members of each pool of three or more, in the order of the pools."""
+    """Return the rows of the indexed members of each pool of three or more."""
     lists = posts.pools["post_ids"].combine_chunks()
-    pools = Ragged(lists.offsets.to_numpy(), posts.rows(lists.values.to_numpy()))
-    lengths = np.diff(pools.offsets)
-    return [pool[pool >= 0] for pool in (pools[i] for i in np.flatnonzero(lengths >= 3))]
+    rows = posts.rows(lists.values.to_numpy())
+    pools = Ragged(lists.offsets.to_numpy(), rows)
+    long = np.flatnonzero(np.diff(pools.offsets) >= 3).tolist()
+    return [members[members >= 0] for members in map(pools.__getitem__, long)]
 
 
-def pool_queries(
-    pools: Sequence[np.ndarray], n: int, size: int = MEMBERS, seed: int = 0
+def draw_pool_queries(
+    pools: Sequence[np.ndarray], n: int, size: int = QUERY_MEMBERS, seed: int = 0
 ) -> list[PoolQuery]:
-    """Queries over pools in turn, each with other random members; few queries, pools far apart.
+    """Draw n queries over pools in turn, each with other random members.
+
+    If there are fewer queries than pools, they are of pools far apart.
 
     Parameters
     ----------
-    pools : rows of the members of each pool; those of fewer than three are passed over.
+    pools : rows of the members of each pool; short pools are passed over.
     size : query posts at most.
     """
     pools = [members for members in map(np.unique, pools) if len(members) >= 3]
+    if not pools:
+        return []
     rng = np.random.default_rng(seed)
     apart = max(1, len(pools) // n)
-    shuffled = (
-        rng.permutation(pools[i * apart % len(pools)]) for i in range(n if pools else 0)
-    )
-    return [(members[1 : size + 1], int(members[0])) for members in shuffled]
+    queries = []
+    for i in range(n):
+        members = rng.permutation(pools[i * apart % len(pools)])
+        queries.append((members[1 : size + 1], int(members[0])))
+    return queries
 
 
-def learn(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], int]:
-    """Weights of the parts, and how many queries they were learned from (0: `WEIGHTS` as is)."""
-    queries = pool_queries(pool_rows(ranking.posts)[::2], QUERIES, seed=seed)
+def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], int]:
+    """Learn the weights of the parts from every other pool.
+
+    Returns
+    -------
+    weights : part → weight.
+    queries : how many they were learned from; 0 leaves `DEFAULT_WEIGHTS` as is.
+    """
+    pools = pool_rows(ranking.posts)[::2]
+    queries = draw_pool_queries(pools, LEARNED_QUERIES, seed=seed)
     allowed = np.ones(len(ranking.posts), bool)
     cases = []
     for members, hidden in tqdm(queries, "ranking", disable=None):
         allowed[members] = False
         liked = [ranking.query_of(row) for row in members]
-        rows = ranking.candidates(liked, allowed, SIZE, seed)
+        rows = ranking.candidates(liked, allowed, LEARNED_CANDIDATES, seed)
         allowed[members] = True
         place = np.flatnonzero(rows == hidden)
-        if len(place):  # one that is not found says nothing of the order
+        if len(place):  # one that is not found tells nothing of the order
             parts = ranking.parts_of(rows, liked)
-            cases.append((np.stack([parts[name] for name in WEIGHTS], 1), int(place[0])))
-    weights = fit(cases, np.array(list(WEIGHTS.values()))).round(3)  # further digits are noise
-    return dict(zip(WEIGHTS, weights.tolist(), strict=True)), len(cases)
+            columns = np.stack([parts[name] for name in DEFAULT_WEIGHTS], 1)
+            cases.append((columns, int(place[0])))
+    weights = fit_weights(cases, np.array(list(DEFAULT_WEIGHTS.values())))
+    rounded = weights.round(3).tolist()  # further digits are noise
+    return dict(zip(DEFAULT_WEIGHTS, rounded, strict=True)), len(cases)
 
 
-def fit(cases: Sequence[tuple[np.ndarray, int]], prior: np.ndarray) -> np.ndarray:
-    """Weights (k,) ≥ 0 of largest Σ log softmax(parts @ w)[best] − `PRIOR`/2 ‖w − prior‖².
+def fit_weights(cases: Sequence[tuple[np.ndarray, int]], prior: np.ndarray) -> np.ndarray:
+    """Find the weights w ≥ 0 of the largest posterior probability.
+
+    They maximize Σ log softmax(parts @ w)[best] − c/2 ‖w − prior‖².
 
     Parameters
     ----------
-    cases : for each query the parts of its candidates, float (m, k), and the row of the best.
+    cases : for each query the parts of its candidates, float (m, k), and the row of
+        the best.
+    prior : float (k,); c is `PRIOR_WEIGHT`.
+
+    Returns
+    -------
+    float64 (k,).
     """
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         away = weights - prior
-        total, slope = PRIOR / 2 * away @ away, PRIOR * away
+        total, slope = PRIOR_WEIGHT / 2 * away @ away, PRIOR_WEIGHT * away
         for parts, best in cases:
             scores = parts @ weights
             drawn = np.exp(scores - scores.max())
@@ -101,21 +125,23 @@ def fit(cases: Sequence[tuple[np.ndarray, int]], prior: np.ndarray) -> np.ndarra
 def save_weights(stage: Stage, weights: dict[str, float]) -> None:
     """Write `ranking.npz`: `parts` (k,) str, `weights` float64 (k,)."""
     names, values = list(weights), np.array(list(weights.values()))
-    stage.save_npz(FILE, parts=np.array(names), weights=values)
+    stage.save_npz(WEIGHTS_FILE, parts=np.array(names), weights=values)
 
 
 def open_ranking(store: Store, posts: Posts) -> Ranking:
-    """The ranking of a board, with its own weights.
+    """Open the ranking of a board with the weights that were learned there.
 
     Raises
     ------
     MissingArtifact, BadArtifact
     """
-    found = store.load_npz(FILE, "parts", "weights")
-    weights = dict(zip(found["parts"].tolist(), found["weights"].tolist(), strict=True))
-    if set(weights) != set(WEIGHTS) or not all(0 <= w < np.inf for w in weights.values()):
+    found = store.load_npz(WEIGHTS_FILE, "parts", "weights")
+    names, values = found["parts"].tolist(), found["weights"].tolist()
+    weights = dict(zip(names, values, strict=True))
+    sound = all(0 <= weight < np.inf for weight in values)
+    if set(weights) != set(DEFAULT_WEIGHTS) or not sound:
         raise BadArtifact(
-            f"{FILE} weighs {', '.join(weights)}; expected {', '.join(WEIGHTS)}, each 0 or more: "
-            "run construct_index.py again"
+            f"{WEIGHTS_FILE} weighs {', '.join(weights)}; expected "
+            f"{', '.join(DEFAULT_WEIGHTS)}, each 0 or more: run construct_index.py again"
         )
     return Ranking(posts, weights)

@@ -1,4 +1,4 @@
-"""Files as a whole: their digest, and writing one or a set so that nobody ever sees half of it."""
+"""Whole files: digest them, and replace one or several so that nobody sees half of it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 from ..errors import BadArtifact
 
-JOURNAL = ".journal.json"  # renames to be done in its directory
-TEMPORARY = ".new"  # end of the name of a file that is not finished
+JOURNAL = ".journal.json"  # the renames that are still to be done in its directory
+TEMPORARY = ".new"  # ends the name of a file that is not finished
 
 
 def sha256_file(path: str | Path) -> str:
-    """Hex SHA-256 of a file, read in blocks (about 1 GB/s)."""
+    """Compute the SHA-256 of a file as hex digits (about 1 GB/s)."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomic(path: str | Path, data: bytes) -> None:
-    """Write `data` beside `path` and rename it there, so that a reader sees all of it or none."""
+    """Write `data` beside `path` and rename it there, so that no reader sees half of it."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
@@ -37,7 +37,7 @@ def write_atomic(path: str | Path, data: bytes) -> None:
 
 
 def sync(directory: str | Path) -> None:
-    """Put a directory's renames on the disk, so that they outlast the power (fsync(2))."""
+    """Put a directory's renames on the disk, to survive a power cut (fsync(2))."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -46,40 +46,45 @@ def sync(directory: str | Path) -> None:
 
 
 def stat_of(path: str | Path) -> list[int]:
-    """Size, time of change in ns and inode: what tells a file from one that took its place."""
+    """Return size, time of change in ns and inode; a replaced file has others."""
     status = os.stat(path)
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def sealed(record: dict[str, Any]) -> bytes:
-    """A record as JSON that tells when a bit of it changes: with the SHA-256 of the rest of it."""
-    return (
-        json.dumps(record | {"seal": _seal(record)}, indent=1, sort_keys=True) + "\n"
-    ).encode()
+    """Write a record as JSON with its own SHA-256, so that any changed bit shows."""
+    whole = record | {"seal": _seal(record)}
+    return (json.dumps(whole, indent=1, sort_keys=True) + "\n").encode()
 
 
 def unsealed(record: dict[str, Any]) -> dict[str, Any]:
-    """The record without its seal. Raises KeyError, or ValueError if it is not as it was sealed."""
+    """Return a record without its seal.
+
+    Raises
+    ------
+    KeyError, ValueError : the seal is missing, or does not fit.
+    """
     if record.pop("seal") != _seal(record):
         raise ValueError("it is not what was written there")
     return record
 
 
 def _seal(record: dict[str, Any]) -> str:
-    kept = {
-        key: value for key, value in record.items() if key != "stat"
-    }  # the same in each run
+    # Without "stat", so that the same run gives the same seal.
+    kept = {key: value for key, value in record.items() if key != "stat"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def carry_out(root: Path) -> None:
-    """Do the renames and removals of the journal, if there is one; safe to repeat."""
+    """Do what the journal says, if there is one; repeating it is safe."""
     try:
         plan = json.loads((root / JOURNAL).read_text("utf-8"))
     except FileNotFoundError:
         return
     except ValueError as error:
-        raise BadArtifact(f"{root / JOURNAL} cannot be read ({error}): remove it") from None
+        wrong = f"{root / JOURNAL} cannot be read ({error})"
+        raise BadArtifact(f"{wrong}: remove it") from None
+
     for source, target in plan["rename"]:
         with contextlib.suppress(FileNotFoundError):
             os.replace(root / source, root / target)

@@ -1,34 +1,36 @@
-"""Both cores without processes: NumPy, SciPy's products and annoy let go of the interpreter."""
+"""Work on all cores with threads; NumPy, SciPy and annoy let them run side by side."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """`function` of every item, by a thread a core, yielded in the order of the items.
+    """Call `function` on every item, a thread a core, and yield results in order.
 
-    The items are taken by the caller's thread, one more than there are cores at a time, so the
-    memory is that of a few items and results; what is yielded does not depend on the cores.
+    The caller's thread takes one item more than there are cores at a time, so
+    only a few items and results are in memory. The results do not depend on the
+    number of cores.
 
     >>> list(in_order(abs, [-2, 1, -3]))
     [2, 1, 3]
     """
     with ThreadPoolExecutor(cores()) as pool:
-        waiting: deque = deque()
+        waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) > cores():

@@ -1,12 +1,19 @@
 """Tags: names, categories and colors, aliases and implications, as E6DB has them.
 
-This face needs the standard library alone:
+What is imported here needs the standard library alone:
 
     from e6graph.tags import TagSetNormalizer
     ids, implied = TagSetNormalizer.load("index").encode(["vixen", "canine", "red_fur"])
 """
 
-from .categories import BACKGROUND, CATEGORIES, COLORS, LIGHT_COLORS
+from .categories import (
+    BACKGROUND,
+    CATEGORIES,
+    COLORS,
+    LIGHT_COLORS,
+    PLOT_COLORS,
+    RATING_TAGS,
+)
 from .files import load_implications, load_tags
 from .normalizer import (
     ON_CONFLICT,
@@ -29,6 +36,8 @@ __all__ = [
     "COLORS",
     "LIGHT_COLORS",
     "ON_CONFLICT",
+    "PLOT_COLORS",
+    "RATING_TAGS",
     "AliasConflict",
     "TagNormalizer",
     "TagSetNormalizer",

@@ -1,8 +1,9 @@
 """The rule that no option turns off: which posts are never indexed, shown or downloaded.
 
-A post that joins one of `NEVER_TAGS` with a rating other than s is left out at the import, again
-where the index is built, and again where an answer leaves. An alias or an implication of such a
-tag counts as the tag, and case does not matter.
+A post that joins one of `NEVER_TAGS` with a rating other than s is left out at
+the import. It is left out again where the index is built, and again where an
+answer is given. A name that is an alias of such a tag, or implies it, counts as
+the tag. Case does not matter.
 """
 
 from __future__ import annotations
@@ -20,18 +21,20 @@ NEVER_TAGS = frozenset({"young", "loli", "shota", "cub"})
 
 
 def never_names(aliases: Aliases, implications: Implications) -> set[str]:
-    """`NEVER_TAGS` and every name that stands for one or implies one, in lower case.
+    """Return `NEVER_TAGS` and every name that leads to one of them, in lower case.
 
-    >>> sorted(never_names(Aliases({"kid": "young"}), Implications({"Tot": {"kid"}})) - NEVER_TAGS)
+    >>> aliases, implications = Aliases({"kid": "young"}), Implications({"Tot": {"kid"}})
+    >>> sorted(never_names(aliases, implications) - NEVER_TAGS)
     ['kid', 'tot']
     """
-    leads = [(name, target) for name, target in aliases.target.items()]
-    leads += [
-        (name, other) for name, others in implications.closure.items() for other in others
-    ]
+    leads = list(aliases.target.items())
+    for name, others in implications.closure.items():
+        leads += [(name, other) for other in others]
     to: dict[str, list[str]] = {}
     for name, other in leads:
         to.setdefault(other.lower(), []).append(name.lower())
+
+    # Walk back from the tags to all that lead there; a tag may itself be an alias.
     never: set[str] = set()
     ahead = [*NEVER_TAGS, *(aliases(name).lower() for name in NEVER_TAGS)]
     while ahead:
@@ -43,10 +46,11 @@ def never_names(aliases: Aliases, implications: Implications) -> set[str]:
 
 
 def read_rule(store: Store) -> tuple[set[int], set[str]]:
-    """What the rule speaks of in an index: tag ids, and names (lower case) that may lack one.
+    """Read which tags of an index fall under the rule: tag ids, and names in lower case.
 
-    The import leaves its `never_names` in its sidecars. Without them, as beside E6DB's own files,
-    aliases and implications of names with an id are known still.
+    The import records its `never_names` in its sidecars. E6DB's own files have
+    none; then the aliases and implications of the index still tell. The names
+    matter for tags that have no id.
     """
     tag_ids = read_tags(store)[0]
     implied, rejected = read_implications(store)
@@ -55,14 +59,16 @@ def read_rule(store: Store) -> tuple[set[int], set[str]]:
     ids = {tag for name, tag in tag_ids.items() if name.lower() in names}
     ids |= {tag for tag, others in implied.items() if not ids.isdisjoint(others)}
     names |= {name.lower() for name, tag in tag_ids.items() if tag in ids}
-    names |= {name.lower() for name, others in rejected.items() if not ids.isdisjoint(others)}
+    for name, others in rejected.items():
+        if not ids.isdisjoint(others):
+            names |= {name.lower()}
     return ids, set(names)
 
 
 def never_shown(store: Store) -> np.ndarray:
-    """Which rows of `posts.parquet` the rule forbids, bool (n,).
+    """Find the rows of `posts.parquet` that the rule forbids, bool (n,).
 
-    The import leaves such posts out already; this asks again of whatever file is there.
+    Our import has left such posts out, but the file may be another importer's.
     """
     rule = read_rule(store)
     lists = ("stripped_tags", "implied_tags", "other_tags")
@@ -72,12 +78,13 @@ def never_shown(store: Store) -> np.ndarray:
 
 
 def forbidden(posts: pa.Table, ids: set[int], names: set[str]) -> np.ndarray:
-    """Which rows of a table of posts the rule forbids, bool (n,).
+    """Find the rows of a table of posts that the rule forbids, bool (n,).
 
     Parameters
     ----------
-    posts : `rating`, and any lists of tag ids or (`other_tags`) of names.
-    ids, names : of the rule, as `read_rule` gives them.
+    posts : with a column `rating`, and any of the lists of tag ids or
+        (`other_tags`) of names.
+    ids, names : the rule, as `read_rule` gives it.
     """
     not_safe = pc.fill_null(pc.not_equal(posts["rating"], "s"), True).to_numpy()
     holds = np.zeros(len(posts), bool)
@@ -89,9 +96,14 @@ def forbidden(posts: pa.Table, ids: set[int], names: set[str]) -> np.ndarray:
         values = lists.values[offsets[0] : offsets[-1]]
         if not len(values):
             continue
-        wanted = pa.array(sorted(ids if name != "other_tags" else names), values.type)
+
         if name == "other_tags":
+            wanted = pa.array(sorted(names), values.type)
             values = pc.utf8_lower(values)
-        hits = np.flatnonzero(pc.is_in(values, wanted).to_numpy(zero_copy_only=False))
-        holds[np.searchsorted(offsets - offsets[0], hits, side="right") - 1] = True
+        else:
+            wanted = pa.array(sorted(ids), values.type)
+        found = pc.is_in(values, wanted).to_numpy(zero_copy_only=False)
+        hits = np.flatnonzero(found)
+        rows = np.searchsorted(offsets - offsets[0], hits, side="right") - 1
+        holds[rows] = True
     return holds & not_safe

@@ -29,7 +29,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...errors import E6GraphError
-from ...tags.vocabulary import RATING_TAGS
+from ...tags.categories import RATING_TAGS
 from ..messages import (
     COMMANDS,
     PICTURE_LIMIT,

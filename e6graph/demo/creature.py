@@ -1,0 +1,119 @@
+"""An animal on a picture: its palette, body and things, the pattern on its skin, its shading."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+
+from .drawings import BELONGS, DRAWINGS, Painter, slots
+from .pen import NIGHT, Pen, mix, shade
+from .styles import Style
+from .tables import PAINTS, SPECIES, TAG_COLORS, Actor, Color
+
+
+class Spot(NamedTuple):
+    """Where an animal stands: its feet and the length of its unit, in heights of the picture."""
+
+    x: float
+    y: float
+    size: float
+    flip: bool
+
+
+def drawing_of(actor: Actor) -> str:
+    """Return the name of the drawing of an animal in its pose."""
+    return f"{SPECIES[actor.species].body}-{actor.pose}"
+
+
+def poses_of(species: str) -> list[str]:
+    """Return the poses there are drawings of.
+
+    >>> poses_of("barn_owl")
+    ['standing', 'sleeping', 'flying']
+    """
+    body = SPECIES[species].body
+    return [name.partition("-")[2] for name in DRAWINGS if name.startswith(f"{body}-")]
+
+
+def draw_creature(
+    image: Image.Image,
+    actor: Actor,
+    spot: Spot,
+    style: Style,
+    light: tuple[float, ...],
+    seed: int,
+) -> Image.Image:
+    """Draw an animal and return the mask (mode L) of all it covers."""
+    solid, skin = Image.new("L", image.size), Image.new("L", image.size)
+    width, height = image.size
+    x, y = width / 2 + height * spot.x, height * spot.y
+    frame = (x, y, height * spot.size * (0.66 if actor.young else 1), 0.0, spot.flip)
+    pen = Pen(image, style.outline, style.ink, style.wobble, (solid, skin)).at(*frame)
+    painter = _painter(actor, light, seed)
+    painter.draw(drawing_of(actor), pen)
+    if actor.pattern != "plain":
+        layer = image.copy()
+        painter.draw(actor.pattern, Pen(layer).at(*frame))
+        image.paste(layer, mask=skin)
+    if style.shading:
+        _shade(image, solid, style.shading)
+    for name, slot in slots(drawing_of(actor)).items():
+        if name in ("face", "head", "hand"):
+            painter.wear(name, pen.at(*slot))
+    return solid
+
+
+def _painter(actor: Actor, light: tuple[float, ...], seed: int) -> Painter:
+    """Return a painter who knows how this animal looks."""
+    species = SPECIES[actor.species]
+    words = {*species.marks, *species.features.values(), actor.pose}
+    if actor.pose == "sleeping":
+        words.add("asleep")
+    return Painter(
+        _palette(actor),
+        words,
+        np.random.default_rng(seed),
+        features={"legs": "soft", "mouth": actor.mouth} | species.features,
+        worn={BELONGS[thing][0]: (thing, TAG_COLORS[tint]) for thing, tint in actor.things},
+        light=light,
+        width=3.0,  # of what a pattern is strewn over
+        head=1.22 if actor.young else 1.0,
+    )
+
+
+def _palette(actor: Actor) -> dict[str, Color]:
+    """Return the colors of an animal's parts; features of its species may change them."""
+    body = TAG_COLORS[actor.color]
+    black = actor.color == "black"
+    palette = {
+        "body": body,
+        "far": mix(body, (120, 120, 150), 0.22) if black else shade(body, 0.86),
+        "belly": mix(body, (255, 246, 230), 0.35 if black else 0.68),
+        "inner": mix(body, (244, 158, 160), 0.6),
+        "dark": mix(shade(body, 0.6 if black else 0.32), (60, 44, 44), 0.3),
+        "accent": shade(body, 0.72),
+        "pattern": mix(body, (210, 210, 225), 0.42) if black else shade(body, 0.5),
+    }
+    parts = {"leg": "body", "ear": "body", "head": "body", "tip": "belly", "nose": "ink"}
+    parts |= {"spots": "pattern", "iris": actor.eyes} | SPECIES[actor.species].features
+    paints = PAINTS | palette
+    return palette | {part: paints[name] for part, name in parts.items() if name in paints}
+
+
+def _shade(image: Image.Image, solid: Image.Image, strength: float) -> None:
+    """Darken the lower right of what `solid` covers a little, and lighten its upper left."""
+    box = solid.getbbox()
+    if box is None:
+        return
+    solid = solid.crop(box)
+    reach = max(2, round(image.size[1] / 105))
+    small = ImageOps.expand(solid.reduce(4), reach)
+    frame = (reach, reach, small.size[0] - reach, small.size[1] - reach)
+    for move, color, alpha in ((-reach, NIGHT, 0.5), (reach, (255, 250, 226), 0.34)):
+        shifted = ImageChops.offset(small, move, move).filter(ImageFilter.BoxBlur(reach))
+        edge = ImageChops.subtract(small, shifted).crop(frame)
+        edge = edge.point([round(value * alpha * strength) for value in range(256)])
+        edge = edge.resize(solid.size, Image.Resampling.BILINEAR)
+        image.paste(color, box, ImageChops.multiply(edge, solid))

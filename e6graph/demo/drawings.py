@@ -1,0 +1,241 @@
+"""The drawings: text files of shapes, read once, and the painter who paints them.
+
+A line that is not indented names a drawing; words in brackets say where the thing belongs. Each
+indented line is a step, for example `socks? -=tube dark 12 0,38 0,58`, which a line with a deeper
+indent continues:
+
+    words?     take this step only if one of the words holds, or with `!words?` only if none does
+    - =        without an outline; once more, mirrored
+    a shape    one of `SHAPES`: its paint, then its numbers in hundredths of a unit; after ` + `
+               follows another one, which joins its outline
+    line bend  a stroke, straight or curved: its paint, width and points
+    draw       another drawing: its name, place, size in percent and turn in degrees; a feature of
+               the species in {} is filled in, and where it has none, nothing is drawn
+    slot       what is worn in a place, for example on the neck; numbers as for draw
+    glow       light: its color, middle, radius and strength
+    ridge      a wavy hill, filled down to the ground: paint, height with rise and wavelength, haze
+    strew      drawings at random places: names, count, from and to which height and size, haze
+
+Haze is the distance, in percent of the way to the horizon. A paint is a name of the palette or
+#rrggbb or #rrggbbaa; after it `-` makes it darker, `+` lighter, and `!` shine in the dark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .pen import Pen, bend, blob, bloom, dots, grid, mix, oval, poly, shade, star, sym, tube
+from .tables import PAINTS, Color
+
+SHAPES: dict[str, Callable[..., list[np.ndarray]]] = {
+    make.__name__: make for make in (poly, blob, sym, oval, dots, star, bloom, grid, tube)
+}
+STROKES = {"line": poly, "bend": bend}
+ACTIONS = ("draw", "slot", "glow", "ridge", "strew")
+SKIN = ("body", "far", "head", "leg", "ear")  # paints that patterns are laid over
+LAMPLIGHT: Color = (255, 226, 140)
+
+
+class Step(NamedTuple):
+    """One line of a drawing."""
+
+    words: list[str]
+    unless: bool  # whether the words forbid the step
+    action: str
+    name: str  # a paint, a drawing or where something is worn
+    numbers: list[list[float]]
+    shapes: list[tuple[str, list[np.ndarray]]]  # paints and their outlines
+    outlined: bool
+    mirrored: bool
+
+
+class Slot(NamedTuple):
+    """A frame in the frame of a body."""
+
+    x: float
+    y: float
+    size: float
+    turn: float  # in degrees
+
+
+def _read_step(line: str) -> Step:
+    """Parse one indented line."""
+    found = re.fullmatch(r" +(?:(!?)([\w,]+)\? )?([=-]*)(.+)", line)
+    if found is None:
+        raise ValueError(f"no step of a drawing: {line!r}")
+    unless, words, marks, rest = found.groups()
+    shapes: list[tuple[str, list[np.ndarray]]] = []
+    for shape in reversed(rest.split(" + ")):
+        action, name, *groups = shape.removeprefix("=").split()
+        numbers = [[float(number) / 100 for number in group.split(",")] for group in groups]
+        outlines: list[np.ndarray] = []
+        if action in SHAPES:
+            outlines = SHAPES[action](*numbers)
+        elif action in STROKES:
+            outlines = STROKES[action](*numbers[1:])
+        elif action not in ACTIONS:
+            raise ValueError(f"unknown action: {line!r}")
+        if "=" in marks or shape.startswith("="):
+            outlines += [outline * (-1, 1) for outline in outlines]
+        shapes.insert(0, (name, outlines))
+    conditions = words.split(",") if words else []
+    outlined, mirrored = "-" not in marks, "=" in marks
+    return Step(conditions, bool(unless), action, name, numbers, shapes, outlined, mirrored)
+
+
+def _read_all() -> tuple[dict[str, list[Step]], dict[str, list[str]]]:
+    """Read the files: steps by name, and the words in brackets by name."""
+    drawings: dict[str, list[Step]] = {}
+    belongs: dict[str, list[str]] = {}
+    steps: list[Step] = []
+    for path in sorted(Path(__file__).with_name("drawings").glob("*.txt")):
+        for line in path.read_text("utf-8").replace("\n    ", " ").splitlines():
+            if line.startswith("  "):
+                steps.append(_read_step(line))
+            elif not line.startswith("#"):
+                names, _, place = line.partition(" (")
+                steps = []
+                for name in names.split():
+                    if name in drawings:
+                        raise ValueError(f"two drawings are named {name}")
+                    drawings[name] = steps
+                if place:
+                    belongs[names] = place.rstrip(")").split()
+    return drawings, belongs
+
+
+DRAWINGS, BELONGS = _read_all()
+
+
+@cache
+def slots(drawing: str) -> dict[str, Slot]:
+    """Return where a body in this pose takes its head and what it wears.
+
+    >>> slots("beast-sleeping")["neck"]
+    Slot(x=-0.3, y=-0.3, size=0.4, turn=0.0)
+    """
+    found = {}
+    for step in DRAWINGS[drawing]:
+        if step.action == "slot":
+            found[step.name] = _slot(step)
+        elif step.name == "head":
+            found["head"] = found["face"] = _slot(step)
+    return found
+
+
+def _slot(step: Step) -> Slot:
+    """Return the frame that the numbers of a step describe."""
+    (x, y), *rest = step.numbers
+    size = rest[0][0] if rest else 1.0
+    turn = 100 * rest[1][0] if len(rest) > 1 else 0.0
+    return Slot(x, y, size, turn)
+
+
+@dataclass
+class Painter:
+    """Somebody who paints drawings with a pen."""
+
+    palette: dict[str, Color]  # beside `PAINTS`
+    words: set[str]  # that hold: marks, weather and so on
+    rng: np.random.Generator
+    features: dict[str, str] = field(default_factory=dict)  # for the names in {}
+    worn: dict[str, tuple[str, Color]] = field(default_factory=dict)  # slot -> drawing, tint
+    light: tuple[float, ...] = (1.0, 1.0, 1.0)  # factor of each channel
+    horizon: Color = (255, 255, 255)  # color that distant things fade to
+    fog: float = 0.0  # haze of what is near
+    width: float = 1.0  # of the picture, in units
+    head: float = 1.0  # factor of the size of heads
+
+    def color(self, paint: str, haze: float = 0.0) -> Color:
+        """Return a paint under this light."""
+        name = paint.rstrip("+-!")
+        if name == "lamp" and "dark" in self.words:
+            return LAMPLIGHT
+        if name.startswith("#"):
+            color: Color = tuple(bytes.fromhex(name[1:]))
+        else:
+            color = self.palette.get(name) or PAINTS[name]
+        if paint[-1] in "+-":
+            color = shade(color, 1.4 if paint[-1] == "+" else 0.6)
+        if paint[-1] == "!":
+            return color
+        lit = (min(255, round(c * k)) for c, k in zip(color, self.light, strict=False))
+        color = (*lit, *color[3:])
+        distance = haze + self.fog * (1 - haze)
+        return mix(color, self.horizon, distance) if distance else color
+
+    def draw(self, name: str, pen: Pen, haze: float = 0.0) -> None:
+        """Paint the steps of a drawing that the words allow."""
+        for step in DRAWINGS.get(name, ()):
+            if step.words and self.words.isdisjoint(step.words) != step.unless:
+                continue
+            numbers = step.numbers
+            if step.action in SHAPES:
+                parts = []
+                for paint, outlines in step.shapes:
+                    color, skin = self.color(paint, haze), paint in SKIN
+                    parts += [(outline, color, skin) for outline in outlines]
+                pen.fill(parts, step.outlined)
+            elif step.action in STROKES:
+                for line in step.shapes[0][1]:
+                    pen.stroke(line, numbers[0][0], self.color(step.name, haze))
+            elif step.action == "draw":
+                self._draw_other(step, pen, haze)
+            elif step.action == "slot" and step.name in ("back", "neck"):
+                self.wear(step.name, pen.at(*_slot(step)))  # the rest comes after the shading
+            elif step.action == "glow":
+                color = self.color(step.name + "!")
+                pen.glow(numbers[0], numbers[1][0], color, 100 * numbers[2][0])
+            elif step.action == "ridge":
+                self._ridge(step, pen)
+            elif step.action == "strew":
+                self._strew(step, pen)
+
+    def wear(self, slot: str, pen: Pen) -> None:
+        """Draw what is worn in a slot, if anything is."""
+        if slot in self.worn:
+            name, self.palette["tint"] = self.worn[slot]
+            self.draw(name, pen)
+
+    def _draw_other(self, step: Step, pen: Pen, haze: float) -> None:
+        """Draw another drawing, and perhaps its mirror image."""
+        name = step.name.format_map(defaultdict(str, self.features))
+        x, y, size, turn = _slot(step)
+        if name == "head":
+            size *= self.head
+        self.draw(name, pen.at(x, y, size, turn), haze)
+        if step.mirrored:
+            self.draw(name, pen.at(0, 0, flip=True).at(x, y, size, turn), haze)
+
+    def _ridge(self, step: Step, pen: Pen) -> None:
+        """Fill a line of hills down to the lower edge of the picture."""
+        (y, rise, length), (haze,) = step.numbers
+        side = self.width / 2 + 0.06
+        x = np.linspace(-side, side, 60)
+        turns = 2 * np.pi * x / length
+        phases = self.rng.uniform(0, 2 * np.pi, 2)
+        waves = np.sin(turns + phases[0]) + 0.5 * np.sin(2.3 * turns + phases[1])
+        crest = y - rise * waves / 1.5
+        outline = np.stack([np.r_[x, side, -side], np.r_[crest, 1.06, 1.06]], axis=1)
+        pen.fill([(outline, self.color(step.name, haze), False)], outlined=False)
+
+    def _strew(self, step: Step, pen: Pen) -> None:
+        """Draw at random places: evenly from left to right, the upper ones first."""
+        names = step.name.split(",")
+        (count,), (top, low), (small, large), (haze,) = step.numbers
+        number = round(100 * count)
+        x = (np.arange(number) + self.rng.random(number)) / number - 0.5
+        y = self.rng.uniform(top, low, number)
+        size = self.rng.uniform(small, large, number)
+        which = self.rng.integers(len(names), size=number)
+        for at in np.argsort(y):
+            place = pen.at(x[at] * (self.width + 0.1), y[at], size[at])
+            self.draw(names[which[at]], place, haze)

@@ -1,0 +1,143 @@
+"""An opened index: everything that does not depend on who looks at it.
+
+Boards that show different posts share one `Catalog`. What depends on the posts that
+may be shown belongs to the board, so the catalog holds nothing that one person's
+board could leak to another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..embedding.companions import Companions
+from ..embedding.dictionary import Dictionary
+from ..errors import BadArtifact, BadInput
+from ..graph.neighbors import PATTERN, Neighbors
+from ..graph.pixie import Bipartite, CachedNeighbors, Graph, NeighborTable, with_boards
+from ..pictures.recognizer import Recognizer
+from ..store import Store
+from ..tags.vocabulary import read_implications
+from .posts import Posts
+from .ranking import Ranking
+from .weights import open_ranking
+
+NEIGHBORS_A_POST = 16  # in a walk without `neighbors.npy`
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """The parts of an index, checked to belong together.
+
+    Those that few queries need are read when they are first asked for.
+
+    Attributes
+    ----------
+    operator : float32 (d, d), makes the vector of a post from the mean of its tags'.
+    neighbors : the annoy index of the posts' vectors.
+    """
+
+    store: Store
+    posts: Posts
+    dictionary: Dictionary
+    operator: np.ndarray
+    neighbors: Neighbors
+    ranking: Ranking
+
+    @classmethod
+    def open(cls, store: Store) -> Catalog:
+        """Open an index.
+
+        Raises
+        ------
+        MissingArtifact : the message names the script to run.
+        BadArtifact : a file is damaged, or the files do not belong together.
+        """
+        # The order of the scripts, so that an error names the first one to run.
+        for name in ("posts.parquet", "dictionary.npz", "attenuator.npz", PATTERN):
+            store.check(name)
+        posts, dictionary = Posts(store), Dictionary.open(store)
+        operator = store.load_npz("attenuator.npz", "operator")["operator"]
+        neighbors, dim = Neighbors.open(store), dictionary.vecs.shape[1]
+        if len(posts) != neighbors.posts:
+            raise BadArtifact(
+                f"posts.arrow has {len(posts)} posts, the index {neighbors.posts}: "
+                "run construct_index.py again"
+            )
+        if not operator.shape[0] == operator.shape[1] == neighbors.dim == dim:
+            raise BadArtifact(
+                f"the dictionary has {dim} dimensions, the operator {operator.shape}, "
+                f"the index {neighbors.dim}: run the scripts again from "
+                "solve_attenuator.py on"
+            )
+        ranking = open_ranking(store, posts)
+        return cls(store, posts, dictionary, operator, neighbors, ranking)
+
+    @cached_property
+    def forbidden(self) -> np.ndarray:
+        """Rows under the never-shown rule, bool (n,)."""
+        return self.posts.forbidden()
+
+    @cached_property
+    def column(self) -> dict[str, int]:
+        """Tag name → row of its vector in the dictionary."""
+        return {name: i for i, name in enumerate(self.dictionary.tags)}
+
+    @cached_property
+    def recognizer(self) -> Recognizer:
+        """The recognizer of pictures."""
+        return Recognizer.open(self.store)
+
+    @cached_property
+    def implications(self) -> dict[int, list[int]]:
+        """Tag id → ids of the tags that it implies."""
+        return read_implications(self.store)[0]
+
+    @cached_property
+    def companions(self) -> Companions:
+        """The counts of tags that meet."""
+        return Companions.open(self.store, self.dictionary)
+
+    def graph_over(self, name: str) -> Graph:
+        """Return the graph that a walk goes over: "tags", "pools" or "neighbors".
+
+        Raises
+        ------
+        BadInput : another name. MissingArtifact, BadArtifact
+        """
+        if name == "tags":
+            return self.ranking.graph
+        if name == "pools":
+            return self._graph_with_pools
+        if name == "neighbors":
+            return self._graph_of_neighbors
+        raise BadInput(f"over {name!r}: expected one of tags, pools, neighbors")
+
+    @cached_property
+    def _graph_with_pools(self) -> Bipartite:
+        """Posts and tags, with a further board for each pool."""
+        pools = self.posts.pools["post_ids"].to_pylist()
+        rows = [self.posts.rows(np.array(pool, np.int64)) for pool in pools]
+        members = [some[some >= 0] for some in rows]
+        return with_boards(self.ranking.graph, members)
+
+    @cached_property
+    def _graph_of_neighbors(self) -> Graph:
+        """Posts and their nearest, from `neighbors.npy` if there is one."""
+        if self.store.find("neighbors.npy"):
+            path = self.store.check("neighbors.npy")
+            return NeighborTable(np.load(path, "r", allow_pickle=False))
+        # With `self` in `ask` there would be a cycle, and an index that was replaced
+        # would stay mapped.
+        posts, neighbors = self.posts, self.neighbors
+
+        def ask(row: int) -> np.ndarray:
+            post_id = int(posts.ids[row])
+            vector = neighbors.vector(post_id)
+            ids, _ = neighbors.query(vector, NEIGHBORS_A_POST + 1)
+            rows = posts.rows(ids[ids != post_id])
+            return rows[rows >= 0]
+
+        return CachedNeighbors(len(posts), NEIGHBORS_A_POST, ask)

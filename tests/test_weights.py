@@ -1,0 +1,122 @@
+"""Weights learned from pools: planted ones come back, and half of the pools is never looked at."""
+
+import numpy as np
+import pytest
+from boards import post, write_export
+
+import construct_index
+import embed_tags
+import hydrate_data
+import solve_attenuator
+from e6graph import PostGraph
+from e6graph.errors import BadArtifact
+from e6graph.recommend.ranking import DEFAULT_WEIGHTS
+from e6graph.recommend.weights import (
+    WEIGHTS_FILE,
+    draw_pool_queries,
+    fit_weights,
+    learn_weights,
+    open_ranking,
+    pool_rows,
+    save_weights,
+)
+from e6graph.store import Store
+
+
+def drawn(weights, n=4000, candidates=20, seed=0):
+    """Queries whose best one is drawn in proportion to exp(parts @ weights)."""
+    rng = np.random.default_rng(seed)
+    parts = rng.random((n, candidates, len(weights)))
+    chance = np.exp(parts @ weights)
+    chance /= chance.sum(1, keepdims=True)
+    return [(p, int(rng.choice(candidates, p=c))) for p, c in zip(parts, chance, strict=True)]
+
+
+def test_planted_weights_come_back_and_a_harmful_part_gets_nothing():
+    planted = np.array([4.0, 1.5, -2.0])
+    found = fit_weights(drawn(planted), np.ones(3))
+    assert found[:2] == pytest.approx(planted[:2], abs=0.3)
+    assert found[2] == 0
+
+
+def test_nothing_to_learn_from_leaves_the_prior_and_little_moves_it_little():
+    prior = np.array([5.0, 0.5])
+    assert fit_weights([], prior) == pytest.approx(prior)
+    few, many = (fit_weights(drawn(np.array([0.5, 5.0]), n), prior) for n in (5, 2000))
+    assert abs(few - prior).max() < abs(many - prior).max()
+
+
+def board(directory, pools_by, n=240):
+    """Posts of an artist and a character each, drawn apart; pools are of one artist or one role."""
+    rng = np.random.default_rng(0)
+    artist, role = rng.integers(0, 12, n), rng.integers(0, 12, n)
+    posts = [
+        post(i + 1, f"art{a}_(artist) role{c} thing{t} scene", uploader_id=7)
+        for i, (a, c, t) in enumerate(zip(artist, role, rng.integers(0, 8, n), strict=True))
+    ]
+    tags = {f"art{i}_(artist)": 1 for i in range(12)} | {f"role{i}": 4 for i in range(12)}
+    tags |= {f"thing{i}": 0 for i in range(8)} | {"scene": 0}
+    groups = []
+    for k in range(12):
+        even, odd = (artist, role) if pools_by == "artist" else (role, artist)
+        groups.append((2 * k + 1, f"p{2 * k}", (np.flatnonzero(even == k) + 1).tolist()))
+        groups.append((2 * k + 2, f"p{2 * k + 1}", (np.flatnonzero(odd == k) + 1).tolist()))
+    return write_export(directory, posts, tags, pools=groups)
+
+
+def build(export, index):
+    hydrate_data.main(["--from", str(export), "--index", str(index)])
+    embed_tags.main(["--index", str(index), "--dim", "8", "--min-count", "2"])
+    solve_attenuator.main(["--index", str(index)])
+    construct_index.main(["--index", str(index), "--trees", "2"])
+    return Store(index)
+
+
+@pytest.mark.parametrize(
+    ("pools_by", "other"), [("artist", "character"), ("character", "artist")]
+)
+def test_what_makes_the_even_pools_gets_the_weight(tmp_path, pools_by, other, capsys):
+    store = build(board(tmp_path / "export", pools_by), tmp_path / "index")
+    ranking = PostGraph.open(store.root, "sqe", None).ranking
+    assert ranking.parts[pools_by] > 5 * max(ranking.parts[other], 0.1)
+    assert "300 queries" in capsys.readouterr().out
+    assert learn_weights(ranking) == (ranking.parts, 300)
+
+
+def test_a_board_without_pools_has_the_defaults(tmp_path, capsys):
+    export = write_export(tmp_path / "export", [post(i, "fox night") for i in range(1, 9)])
+    store = build(export, tmp_path / "index")
+    assert PostGraph.open(store.root).ranking.parts == DEFAULT_WEIGHTS
+    assert "no pools to learn from" in capsys.readouterr().out
+
+
+def test_queries_hide_one_member_and_pass_over_short_pools():
+    pools = [np.array([4, 5]), np.array([1, 2, 3, 3]), np.arange(10, 30)]
+    queries = draw_pool_queries(pools, 50, size=5)
+    assert len(queries) == 50
+    for rows, hidden in queries:
+        pool = {1, 2, 3} if hidden < 10 else set(range(10, 30))
+        assert {*rows, hidden} <= pool and hidden not in rows
+        assert len(rows) == (2 if hidden < 10 else 5)
+    assert draw_pool_queries(pools[:1], 50) == []
+
+
+def test_pools_are_of_indexed_posts(built_index):
+    posts = PostGraph.open(built_index).posts
+    assert pool_rows(posts)
+    assert all((rows >= 0).all() and (rows < len(posts)).all() for rows in pool_rows(posts))
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"likeness": 1.0}, DEFAULT_WEIGHTS | {"walk": -1.0}, DEFAULT_WEIGHTS | {"walk": np.nan}],
+)
+def test_foreign_weights_are_refused_in_one_line(built_index, weights, tmp_path):
+    store = Store(tmp_path)
+    with store.stage("construct_index.py") as stage:
+        save_weights(stage, weights)
+    posts = PostGraph.open(built_index).posts
+    with pytest.raises(
+        BadArtifact, match=f"{WEIGHTS_FILE} weighs .*run construct_index.py again"
+    ):
+        open_ranking(store, posts)
