@@ -385,7 +385,7 @@ def test_a_board_without_pools_is_judged_by_what_it_has(built_index, capsys, mon
 def test_peers_that_are_not_there_are_left_out_and_named(
     built_index, graph, capsys, monkeypatch
 ):
-    for module in ("implicit", "hnswlib", "usearch.index", "faiss"):
+    for module in ("implicit", "implicit.cpu.als", "hnswlib", "usearch.index", "faiss"):
         monkeypatch.setitem(sys.modules, module, None)
     out = command(built_index, capsys, "--sections", "index")
     for package in ("hnswlib", "usearch", "faiss-cpu"):

@@ -233,7 +233,7 @@ def stopping(
             log="x",
             limits=SHARE_LIMITS,
             legend="lower right",
-            notes={"4 visits each": [f"n_p {n:,}" for n in STOP_POSTS]},
+            notes={"4 visits each": [f"{n:,}" for n in STOP_POSTS]},
         )
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100, 200])
         axes.minorticks_off()
