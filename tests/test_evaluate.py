@@ -414,7 +414,7 @@ def test_figures_are_drawn_and_say_what_they_need(built_index, capsys, tmp_path,
         )
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(E6GraphError, match="requirements-bench"):
-        plotting.save_figure(report.Figure("name", "title", lambda axes: None), tmp_path)
+        plotting.save_figure(report.Figure("name", "title", "x", "y", {}), tmp_path)
 
 
 def test_a_table_is_text_and_plain_json():
