@@ -291,7 +291,7 @@ def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
     for name, method in islice(completers(graph, learned), 4):  # the others take minutes
         if not isinstance(method, str):
             figures = [
-                judge_completer(method, some, f"{name}, from {k} tags")[0] if some else np.nan
+                judge_completer(method, some, f"{name}, tags given: {k}")[0] if some else np.nan
                 for k, some in zip(GIVEN, cases, strict=True)
             ]
             rows.append((name, *figures))
