@@ -2,9 +2,10 @@
 
     python -m benchmarks.export POSTS DIR
 
-Frequencies follow E6DB's fit to the real site's tags; a post mixes tags drawn from all with tags of
-three of its 400 themes, so that neighbors mean something. All columns are made by Arrow and NumPy,
-50,000 posts at a time; the same number and seed give the same bytes.
+Frequencies follow E6DB's fit to the real site's tags; a post mixes tags drawn from
+all with tags of three of its 400 themes, so that neighbors mean something. All
+columns are made by Arrow and NumPy, 50,000 posts at a time; the same number and
+seed give the same bytes.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
     pip install "dask[distributed]>=2025.1"
     python -m benchmarks.handover --index DIR --workers 2
 
-Each task reads its own row groups of `posts.parquet` (`iter_posts_by_tags(groups=...)`), so nothing
-is sent to a worker but numbers, and nothing comes back but C, or the name of a file of vectors. The
-results are compared with those of one process, to the bit.
+Each task reads its own row groups of `posts.parquet`
+(`iter_posts_by_tags(groups=...)`), so nothing is sent to a worker but numbers, and
+nothing comes back but C, or the name of a file of vectors. The results are compared
+with those of one process, to the bit.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
     python -m benchmarks.kills --rounds 200
 
-Draws two small demo boards, builds the index of the first and, over it, that of the second,
-undisturbed. A round then takes a stage of the second at random, kills it (SIGKILL) once or more,
-and runs it to its end. After each kill readers must find the old artifacts or the new ones, whole;
-after the run the new ones, byte for byte, and nothing beside them. Every eighth round kills a bot
-that talks from a pipe, and looks for all that it said it keeps. Exits with status 1 on any
-difference.
+Draws two small demo boards, builds the index of the first and, over it, that of the
+second, undisturbed. A round then takes a stage of the second at random, kills it
+(SIGKILL) once or more, and runs it to its end. After each kill readers must find
+the old artifacts or the new ones, whole; after the run the new ones, byte for byte,
+and nothing beside them. Every eighth round kills a bot that talks from a pipe, and
+looks for all that it said it keeps. Exits with status 1 on any difference.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     python -m benchmarks.pipeline --export DIR
     python -m benchmarks.pipeline --sizes 250000 1000000 4000000
 
-The second way writes the exports itself and prints, for each stage, the exponent of its growth.
+The second way writes the exports itself and prints, for each stage, the exponent of
+its growth.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python -m benchmarks.soak --index DIR --minutes 20
 
-Works on a copy of the index. Fails (status 1) on any error, if an answer is not the one that the
-index gave when it was opened, if a newly opened one is not whole, or if memory that no file backs
-is more than 5 % higher in the last tenth of the time than in the second (their medians: now and
-then two indexes are open at once).
+Works on a copy of the index. Fails (status 1) on any error, if an answer is not the
+one that the index gave when it was opened, if a newly opened one is not whole, or
+if memory that no file backs is more than 5 % higher in the last tenth of the time
+than in the second (their medians: now and then two indexes are open at once).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Measure how good everything is on one index, beside what a user would try first.
 
-Reads an index that the scripts made; prints tables, or with --json one object; with --plots DIR
-also draws the figures there. Peers that are not installed are left out, and a note says so.
+Reads an index that the scripts made; prints tables, or with --json one object; with
+--plots DIR also draws the figures there. Peers that are not installed are left out,
+and a note says so.
 """
 
 from __future__ import annotations

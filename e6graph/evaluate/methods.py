@@ -1,8 +1,8 @@
 """The peers of `PostGraph.recommend`: methods that score every post exactly, in batches.
 
-Each takes the rows of b queries and returns float32 scores (b, n). They read the posts × tags
-matrix without tags that say nothing (ratings, tags of all posts), and never ids, dates or
-uploaders.
+Each takes the rows of b queries and returns float32 scores (b, n). They read the
+posts × tags matrix without tags that say nothing (ratings, tags of all posts), and
+never ids, dates or uploaders.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The walk by itself: how long, how it restarts, when it stops, how much of the graph it needs.
 
-The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this board's tags.
+The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this
+board's tags.
 """
 
 from __future__ import annotations
