@@ -13,8 +13,8 @@ from e6graph import PostGraph, evaluate
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.evaluate import plotting, protocol, recommending, report, searching, walking
 from e6graph.evaluate.methods import (
-    BM25_B,
-    BM25_K1,
+    OKAPI_B,
+    OKAPI_K1,
     RP3_BETAS,
     ExactMethods,
     indicator,
@@ -162,7 +162,7 @@ def test_bm25_against_a_slow_one(graph, exact, batch):
         asked = Counter(tag for row in rows for tag in sets[row])
         line = []
         for tags in sets:
-            tf = (BM25_K1 + 1) / (1 + BM25_K1 * (1 - BM25_B + BM25_B * len(tags) / mean))
+            tf = (OKAPI_K1 + 1) / (1 + OKAPI_K1 * (1 - OKAPI_B + OKAPI_B * len(tags) / mean))
             idf = {t: math.log(1 + (len(sets) - held[t] + 0.5) / (held[t] + 0.5)) for t in tags}
             line.append(sum(asked[tag] * idf[tag] * tf for tag in tags))
         expected.append(line)

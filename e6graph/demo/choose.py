@@ -177,7 +177,9 @@ class Chooser:
         young: bool = False,
     ) -> Scene:
         """Settle everything about a picture of some characters or species."""
-        time, weather = time or self.time(artist), weather or self.weather(artist, place)
+        # nothing tells the time before a simple background
+        time = "day" if place == "plain" else time or self.time(artist)
+        weather = weather or self.weather(artist, place)
         actors = [self.actor(name, place, time, weather, young) for name in names]
         return Scene(
             seed=int(self.rng.integers(2**31)),

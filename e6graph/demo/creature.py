@@ -53,12 +53,14 @@ def draw_creature(
     pen = Pen(image, style.outline, style.ink, (solid, skin)).at(*frame)
     painter = _animal_painter(actor, light, seed)
     painter.draw(drawing_of(actor), pen)
+    # a pattern covers a copy of the picture, of which the skin alone is taken
     if actor.pattern != "plain":
         layer = image.copy()
         painter.draw(actor.pattern, Pen(layer).at(*frame))
         image.paste(layer, mask=skin)
     if style.shading:
         _shade(image, solid, style.shading)
+    # these come last: a pattern or a shadow on a hat would look dirty
     for slot, place in slots(drawing_of(actor)).items():
         if slot in ("face", "head", "hand"):
             painter.wear(slot, pen.at(*place))

@@ -1,23 +1,6 @@
 """The drawings: text files of shapes, read once, and the painter who paints them.
 
-A line that is not indented names a drawing; words in brackets say where the thing belongs. Each
-indented line is a step, for example `socks? -=tube dark 12 0,38 0,58`, which a line with a deeper
-indent continues:
-
-    words?     take this step only if one of the words holds, or with `!words?` only if none does
-    - =        without an outline; once more, mirrored
-    a shape    one of `SHAPES`: its paint, then its numbers in hundredths of a unit; after ` + `
-               follows another one, which joins its outline
-    line bend  a stroke, straight or curved: its paint, width and points
-    draw       another drawing: its name, place, size in percent and turn in degrees; a feature of
-               the species in {} is filled in, and where it has none, nothing is drawn
-    slot       what is worn in a place, for example on the neck; numbers as for draw
-    glow       light: its color, middle, radius and strength
-    ridge      a wavy hill, filled down to the ground: paint, height with rise and wavelength, haze
-    strew      drawings at random places: names, count, from and to which height and size, haze
-
-Haze is the distance, in percent of the way to the horizon. A paint is a name of the palette or
-#rrggbb or #rrggbbaa; after it `-` makes it darker, `+` lighter, and `!` shine in the dark.
+Their language is explained in `drawings/README.txt`.
 """
 
 from __future__ import annotations
@@ -157,6 +140,7 @@ class Painter:
             return color
         lit = (min(255, round(c * k)) for c, k in zip(color, self.light, strict=False))
         color = (*lit, *color[3:])
+        # fog hides a share of what the distance has left
         distance = haze + self.fog * (1 - haze)
         return mix(color, self.horizon, distance) if distance else color
 

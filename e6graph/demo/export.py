@@ -46,6 +46,7 @@ def make_posts(entries: list[Entry], pools: list[Pool], seed: int) -> list[Post]
     chooser = Chooser(seed, 0x7AB1E)
     rng, count = chooser.rng, len(entries)
     ids = _FIRST_ID + rng.choice(round(count / (1 - _UNUSED_IDS)) + 1, count, replace=False)
+    # posts that others refer to, or that have a purpose, are never deleted
     kept = {at for pool in pools for at in pool.members} | {entry.parent for entry in entries}
     kept |= {at for at, e in enumerate(entries) if {TAG_USED_ONCE, "young"} & e.tags}
     free = [at for at in range(count) if at not in kept]
@@ -148,7 +149,6 @@ def _post_row(chooser: Chooser, post: Post) -> Row:
     width, height = (side * post.scale for side in scene.size)
     return _times(post.id, 90) | {
         "id": post.id,
-        "uploader_id": int(rng.integers(2, 40)),
         "md5": post.md5,
         "source": f"https://gallery.example/{scene.artist}/{post.id}\n"
         f"https://files.example/{post.md5}",
@@ -159,10 +159,8 @@ def _post_row(chooser: Chooser, post: Post) -> Row:
         "fav_count": int(up * rng.uniform(1.2, 2.6)),
         "file_ext": post.ext,
         "parent_id": post.parent_id,
-        "change_seq": post.id * 3 + 1,
         "approver_id": int(rng.integers(2, 9)) if chooser.chance(0.8) else None,
         "file_size": int(width * height * rng.uniform(0.18, 0.5)),
-        "comment_count": int(rng.poisson(0.05 * up)),
         "description": _description(chooser, post),
         "duration": 7.5 if post.ext in ("gif", "webm") else None,
         "is_deleted": "ft"[post.deleted],

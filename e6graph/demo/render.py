@@ -52,6 +52,7 @@ def render(scene: Scene) -> Image.Image:
     outline = 0.6 * style.outline if style.outline >= 2 else 0  # thin ones would not show
     pen = Pen(image, outline, style.ink).at(width / 2, 0, height)
 
+    # from back to front
     if scene.place not in _INDOORS:
         _heavens(scene, painter, pen)
     painter.draw(scene.place, pen.at(0, 0, flip=bool(scene.seed & 1)))

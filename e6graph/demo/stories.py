@@ -55,6 +55,7 @@ def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
         pools[title] = Pool(title, text, category, members)
         entries += [_entry(chooser, scene, lore) for scene in scenes]
 
+    # posts that no import may let in, and young animals that it must
     card = Scene(0, (256, 256), "bold_bram", "card")
     entries += [Entry(card, frozenset(scene_tags(card)), "q")] * FORBIDDEN_POSTS
     for _ in range(max(2, round(0.025 * posts))):
@@ -64,6 +65,7 @@ def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
         entries.append(_entry(chooser, chooser.free_scene()))
     while len(entries) < posts - 1:
         entries.append(_near_duplicate(chooser, entries))
+    # this one comes last, so that no near-duplicate repeats its tag
     last = chooser.free_scene()._replace(bubble=TAG_USED_ONCE)
     return [*entries, _entry(chooser, last)], list(pools.values())
 

@@ -1,7 +1,8 @@
 """The attenuator: how near the vector that a tag's company induces is to the tag's own.
 
-Khodak et al., ACL 2018. Every tag is judged by an operator that was fitted without it: the tags are
-dealt into folds, and the operator for a fold is fitted on the other folds.
+Khodak et al., ACL 2018. Every tag is judged by an operator that was fitted without
+it: the tags are dealt into folds, and the operator for a fold is fitted on the
+other folds.
 """
 
 from __future__ import annotations

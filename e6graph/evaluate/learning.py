@@ -1,18 +1,19 @@
 """Learning: simulated users with hidden tastes, and what each way of choosing makes of them.
 
-A user has three themes: each is up to four tags of one random post, so that tags of a theme do go
-together. Three tags that occur beside liked ones are disliked. The utility of a post is the sum of
-the idf of its liked tags less that of its disliked ones; the user likes it with probability
-1 / (1 + exp((θ − utility) / s)). θ makes a user like a twentieth of the board, and s, a quarter of
-the standard deviation over the board, is a little noise. Tags of a taste are held by ten posts or
-more and at most a tenth of the board: nobody names "paper" as their taste. The learner is told one
-tag of the first theme; each answer tells whether a post is liked. Posts are shown one a day, none
-twice; the reward is the probability that the post is liked.
+A user has three themes: each is up to four tags of one random post, so that tags of
+a theme do go together. Three tags that occur beside liked ones are disliked. The
+utility of a post is the sum of the idf of its liked tags less that of its disliked
+ones; the user likes it with probability 1 / (1 + exp((θ − utility) / s)). θ makes a
+user like a twentieth of the board, and s, a quarter of the standard deviation over
+the board, is a little noise. Tags of a taste are held by ten posts or more and at
+most a tenth of the board: nobody names "paper" as their taste. The learner is told
+one tag of the first theme; each answer tells whether a post is liked. Posts are
+shown one a day, none twice; the reward is the probability that the post is liked.
 
-Why this is fair: no method's vectors, lengths or weights are in the taste (the ranking's idf is,
-for all methods alike); two of three themes have to be found; what was tuned was tuned on other
-users, drawn by other random numbers. What favors all methods that read tags: tastes are sums over
-tags.
+Why this is fair: no method's vectors, lengths or weights are in the taste (the
+ranking's idf is, for all methods alike); two of three themes have to be found; what
+was tuned was tuned on other users, drawn by other random numbers. What favors all
+methods that read tags: tastes are sums over tags.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The index: recall@10 and speed of annoy over search_k and trees, beside graph and list indexes.
 
-All search the same float32 unit vectors, one query at a time on one thread, as a bot does. The
-cosines of what each returns are computed again, so that no index's rounding counts. The protocol is
-that of ann-benchmarks (Aumüller, Bernhardsson, Faithfull 2018), but equals count
-(`neighbors.recall`).
+All search the same float32 unit vectors, one query at a time on one thread, as a
+bot does. The cosines of what each returns are computed again, so that no index's
+rounding counts. The protocol is that of ann-benchmarks (Aumüller, Bernhardsson,
+Faithfull 2018), but equals count (`neighbors.recall`).
 """
 
 from __future__ import annotations

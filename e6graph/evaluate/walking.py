@@ -1,6 +1,7 @@
 """The walk by itself: how long, how it restarts, when it stops, how much of the graph it needs.
 
-The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this board's tags.
+The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this
+board's tags.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .report import Figure, Table, progress, waiting
 WALK_STEPS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 RESTARTS = (1.0, 0.5, 0.2)
 LONG_WALK = 1_000_000  # steps
-COMPARED_POSTS = 1000  # first posts of the long walk, which a short one should find
+LONG_WALK_POSTS = 1000  # first posts of the long walk, which a short one should find
 STOPPED_BUDGET = 200_000  # steps of a walk that may stop early
 STOP_POSTS = (250, 500, 1000, 2000, 4000)  # n_p
 STOP_VISITS = (2, 4, 8)  # n_v
@@ -196,7 +197,7 @@ def stopping(
             start = time.process_time()
             found = pixie.walk(over, rows, allowed=graph.allowed, seed=own, **given)
             ms = (time.process_time() - start) * 1000
-            row += over.steps, ms, overlap(shuffle_equals(*found, own), truth, COMPARED_POSTS)
+            row += over.steps, ms, overlap(shuffle_equals(*found, own), truth, LONG_WALK_POSTS)
     measured /= len(queries)
 
     table = []
@@ -209,7 +210,7 @@ def stopping(
         xs.append(ms)
         ys.append(shared)
     title = (
-        f"Overlap with the first {COMPARED_POSTS:,} of {LONG_WALK:,} steps, "
+        f"Overlap with the first {LONG_WALK_POSTS:,} of {LONG_WALK:,} steps, "
         f"{len(queries)} queries"
     )
     note = (
