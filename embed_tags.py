@@ -2,8 +2,7 @@
 
 Reads index/posts.parquet and its tags; writes index/dictionary.npz (tags, vecs, frqs, tag_ids,
 singular_values) and companions.arrow (which tags each tag meets most). With --method als it writes
-implicit_tag_factors.safetensors (tag_factors: a row a tag id, 0 upwards) and on request
-implicit_post_factors.safetensors (post_factors, post_ids).
+implicit_tag_factors.safetensors, and on request implicit_post_factors.safetensors.
 """
 
 import sys
@@ -90,7 +89,8 @@ def factors(args, store, parameters):
     with store.stage("embed_tags.py", parameters, inputs, replaces=old) as stage:
         als.save_factors(stage, tags, *((posts, ids) if args.post_factors else ()))
     made = als.load_tag_factors(store)
-    print(f"{len(tags) - len(made.tags):,} of {len(tags):,} tags have zeros: ratings, or unused")
+    zeros = len(tags) - len(made.tags)
+    print(f"{zeros:,} of {len(tags):,} tags are ratings, or on none of these: factors of 0")
     return made, als.TAG_FACTORS
 
 
