@@ -2,8 +2,7 @@
 
 Reads index/posts.parquet and its tags; writes index/dictionary.npz (tags, vecs, frqs, tag_ids,
 singular_values) and companions.arrow (which tags each tag meets most). With --method als it writes
-implicit_tag_factors.safetensors (tag_factors: a row a tag id, 0 upwards) and on request
-implicit_post_factors.safetensors (post_factors, post_ids).
+implicit_tag_factors.safetensors, and on request implicit_post_factors.safetensors.
 """
 
 import sys

@@ -43,7 +43,7 @@ def test_cooccurrence_in_blocks_is_that_of_the_whole():
 @pytest.mark.parametrize("frequent", [0, 1, 5, 31, 32, 1000])
 @pytest.mark.parametrize(("chunk", "batch"), [(50_000, 10**9), (37, 100), (37, 2000)])
 def test_cooccurrence_is_the_same_however_it_is_split(monkeypatch, frequent, chunk, batch):
-    monkeypatch.setattr(pair_counts, "POSTS_AT_ONCE", chunk)
+    monkeypatch.setattr(pair_counts, "POSTS_IN_16_BITS", chunk)
     monkeypatch.setattr(pair_counts, "PAIRS_AT_ONCE", batch)
     x = clusters()
     whole = (x.T @ x).toarray()
@@ -56,7 +56,7 @@ def test_cooccurrence_is_the_same_however_it_is_split(monkeypatch, frequent, chu
 def test_counts_past_16_bits_are_exact():
     x = sp.csr_matrix(np.ones((70_000, 2), np.float32))
     assert cooccurrence([x]).toarray().tolist() == [[0, 70_000], [70_000, 0]]
-    assert pair_counts.POSTS_AT_ONCE < 2**16
+    assert pair_counts.POSTS_IN_16_BITS < 2**16
 
 
 def test_posts_without_pairs_have_no_cooccurrence():

@@ -19,7 +19,7 @@ from ..errors import BadInput
 from ..store.parallel import in_order
 
 FREQUENT = 1024  # first columns that are taken as dense: tags on one post in 200 or more
-POSTS_AT_ONCE = 50_000  # their counts fit in 16 bits, so at most 65,535
+POSTS_IN_16_BITS = 50_000  # their counts fit in 16 bits, so at most 65,535
 PAIRS_AT_ONCE = 48_000_000  # post-tag pairs of rarer tags in a product, 8 bytes each
 PANELS = 8  # parts of the rarer tags; n of them take (n + 1) / 2n of the products
 
@@ -51,7 +51,7 @@ def cooccurrence(blocks: Iterable[sp.csr_matrix], frequent: int = FREQUENT) -> s
     waiting: list[sp.csr_matrix] = []
     pairs = 0
 
-    for count, rarer in in_order(lambda part: _count_part(part, frequent), _parts(blocks)):
+    for count, rarer in in_order(lambda part: _count_part(part, frequent), _split_blocks(blocks)):
         dense = count.astype(np.int32) if dense is None else np.add(dense, count, out=dense)
         waiting.append(rarer)
         pairs += rarer.nnz
@@ -77,11 +77,11 @@ def tallied(blocks: Iterable[sp.csr_matrix], held: np.ndarray) -> Iterator[sp.cs
         yield block
 
 
-def _parts(blocks: Iterable[sp.csr_matrix]) -> Iterator[sp.csr_matrix]:
-    """Cut blocks into parts of `POSTS_AT_ONCE`."""
+def _split_blocks(blocks: Iterable[sp.csr_matrix]) -> Iterator[sp.csr_matrix]:
+    """Cut blocks into parts of `POSTS_IN_16_BITS`."""
     for block in blocks:
-        for start in range(0, max(block.shape[0], 1), POSTS_AT_ONCE):
-            yield block[start : start + POSTS_AT_ONCE]
+        for start in range(0, max(block.shape[0], 1), POSTS_IN_16_BITS):
+            yield block[start : start + POSTS_IN_16_BITS]
 
 
 def _count_part(part: sp.csr_matrix, frequent: int) -> tuple[np.ndarray, sp.csr_matrix]:

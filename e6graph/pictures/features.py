@@ -65,7 +65,7 @@ def open_picture(
     if isinstance(source, bytes | bytearray | memoryview):
         data, name = bytes(source), "the picture"
     else:
-        data, name = _read_file(Path(source), max_bytes), str(source)
+        data, name = _read_bytes(Path(source), max_bytes), str(source)
     if len(data) > max_bytes:
         raise BadInput(f"{name}: {len(data):,} bytes, expected at most {max_bytes:,}")
     if not data:
@@ -85,7 +85,7 @@ def open_picture(
         return _as_rgb(image, name)
 
 
-def _read_file(path: Path, max_bytes: int) -> bytes:
+def _read_bytes(path: Path, max_bytes: int) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe or /dev/zero would never end

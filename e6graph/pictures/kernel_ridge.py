@@ -20,7 +20,7 @@ from scipy.special import expit, logit
 from ..cli import counted
 
 JITTER = 1e-6  # on the diagonal of the landmarks' kernel, because duplicates lower its rank
-ROWS_AT_ONCE = 1024  # whose kernel is in memory
+KERNEL_ROWS = 1024  # whose kernel is in memory
 
 
 def principal_axes(
@@ -39,7 +39,7 @@ def principal_axes(
     part that is the same in all rows gets zeros.
     """
     made = np.zeros((rows.shape[1], axes), np.float32)
-    for part, weight in zip(_parts(sizes), weights, strict=True):
+    for part, weight in zip(_part_slices(sizes), weights, strict=True):
         values = rows[:, part].astype(np.float64)
         centered = values - values.mean(0)
         _, vectors = np.linalg.eigh(centered.T @ centered)
@@ -52,10 +52,10 @@ def principal_axes(
 
 def project(rows: np.ndarray, axes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     """Turn rows (n, F) to the axes of each part: float32 (n, parts, axes)."""
-    return np.stack([rows[:, part] @ axes[part] for part in _parts(sizes)], axis=1)
+    return np.stack([rows[:, part] @ axes[part] for part in _part_slices(sizes)], axis=1)
 
 
-def _parts(sizes: Sequence[int]) -> list[slice]:
+def _part_slices(sizes: Sequence[int]) -> list[slice]:
     ends = np.cumsum(sizes)
     return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
 
@@ -168,7 +168,7 @@ def predict(
 
 
 def _slices(n: int) -> list[slice]:
-    return [slice(start, start + ROWS_AT_ONCE) for start in range(0, n, ROWS_AT_ONCE)]
+    return [slice(start, start + KERNEL_ROWS) for start in range(0, n, KERNEL_ROWS)]
 
 
 def confidences(scores: np.ndarray, prior: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
