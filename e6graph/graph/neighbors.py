@@ -1,7 +1,7 @@
 """annoy behind a thin wrapper: probe, build, checked load, query; id + offset = post id.
 
-annoy 1.17.3, as some compilers build it, returns one neighbor or crashes. It also loads files
-of a wrong dimension and takes zero and NaN vectors without complaint. All of that is refused here.
+annoy 1.17.3, as some compilers build it, returns one neighbor or crashes. It also
+takes files of a wrong dimension, zeros and NaN. All of that is refused here.
 """
 
 from __future__ import annotations
@@ -127,10 +127,10 @@ class Builder:
     def _make_room(self, nodes: int) -> None:
         """Raise OSError unless the file can grow to so many nodes, its holes filled.
 
-        annoy writes to a memory map, and where there is no room that ends the process
-        (SIGBUS). The disk, a quota (seen on Linux) or a limit of file sizes (`ulimit -f`) may
-        be in the way. The room is not reserved beyond what annoy has taken: another program
-        that fills the disk meanwhile can still end this process.
+        annoy writes to a memory map, and where there is no room that ends the
+        process (SIGBUS). The disk, a quota (seen on Linux) or a limit of file sizes
+        (`ulimit -f`) may be in the way. Another program that fills the disk later,
+        before annoy has taken the room, can still end this process.
         """
         needed = nodes * (12 + 4 * self._index.f)
         try:

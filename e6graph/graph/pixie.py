@@ -1,8 +1,8 @@
 """The Pixie random walk, over posts × boards or over a table of neighbors.
 
-Eksombatchai et al., "Pixie: A System for Recommending 3+ Billion Items to 200+ Million Users
-in Real-Time", WWW 2018. All walkers of all queries advance together, one NumPy step at a
-time. This module knows graphs of integer nodes and nothing else.
+Eksombatchai et al., "Pixie: A System for Recommending 3+ Billion Items to 200+
+Million Users in Real-Time", WWW 2018. All walkers of all queries advance together,
+one NumPy step at a time, on graphs whose nodes are integers.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Bipartite:
     ----------
     boards_of : board numbers of each post.
     posts_on : posts of each board.
-    board_weights : float (boards,), how likely a board is drawn; None for all alike. A power
-        of the board's size penalizes common ones; times a person's bias it is Pixie's
-        PersonalizedNeighbor.
-    post_bias : float (n,) in [0, 1], the chance that a walker takes the post it reached. If
-        not, it tries another post of the same board, up to twice.
+    board_weights : float (boards,), how likely a board is drawn; None for all
+        alike. A power of the board's size penalizes common ones; times a person's
+        bias it is Pixie's PersonalizedNeighbor.
+    post_bias : float (n,) in [0, 1], the chance that a walker takes the post it
+        reached. If not, it tries another post of the same board, up to twice.
     """
 
     boards_of: Ragged
@@ -70,7 +70,7 @@ class NeighborTable:
 
     Attributes
     ----------
-    table : integer (n, K) in C order, -1 at the end of a row of fewer; may be a map of a file.
+    table : integer (n, K) in C order, also of a mapped file; -1 where a row ends.
     """
 
     table: np.ndarray
@@ -174,9 +174,9 @@ def walk(
     booster : score is (Σ_q √V_q)² instead of Σ_q V_q (Pixie, eq. 3).
     scaled_budget, largest_degree : see `budget`.
     allowed : bool (n,); other nodes are walked through but not counted.
-    stop_posts, stop_visits : n_p and n_v; stop when n_p nodes that count have n_v visits each,
-        of all queries together (Pixie, alg. 2). This is checked every 10,000 steps, and 32
-        times at most.
+    stop_posts, stop_visits : n_p and n_v; stop when n_p nodes that count have n_v
+        visits each, of all queries together (Pixie, alg. 2). This is checked every
+        10,000 steps, and 32 times at most.
     seed : the same seed gives the same answer.
 
     Returns
@@ -288,8 +288,8 @@ def prune(graph: Bipartite, affinity: np.ndarray, delta: float) -> Bipartite:
 
     Parameters
     ----------
-    affinity : float (edges,), in the order of `graph.boards_of.values`: how like its board
-        the post is, for example the cosine of their vectors.
+    affinity : float (edges,), in the order of `graph.boards_of.values`: how like
+        its board the post is, for example the cosine of their vectors.
     delta : 1 keeps all.
     """
     offsets = np.asarray(graph.boards_of.offsets, np.int64)

@@ -109,7 +109,7 @@ def number_families(ids: np.ndarray, parents: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     ids : int64 (n,).
-    parents : int64 (n,), the parent's id, negative for none; it need not be among the ids.
+    parents : int64 (n,), negative for none; a parent need not be among the ids.
 
     >>> number_families(np.array([1, 2, 3, 4, 5]), np.array([-1, 1, 2, 9, 9])).tolist()
     [0, 0, 0, 1, 1]

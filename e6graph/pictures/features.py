@@ -50,10 +50,10 @@ def open_picture(
 ) -> Image.Image:
     """Open a picture as upright RGB: its first frame, white where it is transparent.
 
-    A JPEG is decoded at the smallest of the scales 1/1 to 1/8 that leaves both sides at
-    `ENOUGH_PIXELS` (from its DCT coefficients; other formats cost their whole size). Nothing
-    is decoded before the size in the header was compared with `max_pixels`. A PIL image of
-    the caller is not changed.
+    A JPEG is decoded at the smallest of the scales 1/1 to 1/8 that leaves both
+    sides at `ENOUGH_PIXELS` (from its DCT coefficients; other formats cost their
+    whole size). Nothing is decoded before the size in the header was compared with
+    `max_pixels`. A PIL image of the caller is not changed.
 
     Raises
     ------
@@ -129,9 +129,9 @@ def _as_rgb(image: Image.Image, name: str) -> Image.Image:
 def phash(picture: Image.Image) -> int:
     """Compute the 64-bit perceptual hash of Krawetz, "Looks Like It" (hackerfactor.com, 2011).
 
-    Gray 32 × 32, DCT-II, the lowest 8 × 8 frequencies; a bit is 1 where a coefficient is
-    above their median. The first bit in reading order is the highest. Pictures that look
-    alike differ in few bits: count them by `(a ^ b).bit_count()`.
+    Gray 32 × 32, DCT-II, the lowest 8 × 8 frequencies; a bit is 1 where a
+    coefficient is above their median. The first in reading order is the highest bit.
+    Pictures that look alike differ in few bits: count `(a ^ b).bit_count()`.
 
     >>> hex(phash(Image.new("L", (32, 32), 200)))  # a flat picture has only its mean
     '0x8000000000000000'
@@ -199,7 +199,7 @@ def picture_features(rasters: np.ndarray) -> np.ndarray:
 def _dct(rgb: np.ndarray) -> np.ndarray:
     """Compute low DCT-II coefficients of the luma and chroma planes, (n, 272).
 
-    The color layout descriptor of MPEG-7 (ISO/IEC 15938-3, 5.5), on 32 × 32 instead of 8 × 8.
+    The color layout descriptor of MPEG-7 (ISO/IEC 15938-3, 5.5), but on 32 × 32.
     """
     n, half = len(rgb), SIDE // 2
     small = rgb.reshape(n, half, 2, half, 2, 3).mean((2, 4))
@@ -212,9 +212,9 @@ def _dct(rgb: np.ndarray) -> np.ndarray:
 def _hog(rgb: np.ndarray) -> np.ndarray:
     """Compute histograms of oriented gradients, (n, 8 × 8 cells × 18 directions).
 
-    Dalal and Triggs, CVPR 2005 (square-root gamma, the strongest color channel's gradient), in
-    the form of Felzenszwalb et al., PAMI 2010, section 6: signed directions, a cell scaled by
-    each of the four 2 × 2 blocks around it, clipped at 0.2, and summed.
+    Dalal and Triggs, CVPR 2005 (square-root gamma, the strongest channel's
+    gradient), as in Felzenszwalb et al., PAMI 2010, section 6: signed directions; a
+    cell scaled by each of the four 2 × 2 blocks around it, clipped at 0.2, summed.
     """
     # The gradient of each pixel, in the channel where it is strongest.
     n, cells = len(rgb), SIDE // HOG_CELL

@@ -1,9 +1,10 @@
 """Kernel ridge regression on landmarks, and the calibration of its scores, on plain arrays.
 
-The kernel is exp(−Σ_b w_b ‖x_b − y_b‖ / median_b) over the parts b of a row, each turned to
-its principal axes: the sub-Gaussian form that Chapelle, Haffner, Vapnik (IEEE Trans. Neural
-Networks 10(5), 1999) found best for color histograms. With fewer landmarks than rows it is
-regression on a subset of them (Nyström; Rudi, Camoriano, Rosasco, NIPS 2015), otherwise exact.
+The kernel is exp(−Σ_b w_b ‖x_b − y_b‖ / median_b) over the parts b of a row, each
+turned to its principal axes: the sub-Gaussian form that Chapelle, Haffner, Vapnik
+(IEEE Trans. Neural Networks 10(5), 1999) found best for color histograms. With
+fewer landmarks than rows it is regression on a subset of them (Nyström; Rudi,
+Camoriano, Rosasco, NIPS 2015), otherwise exact.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def principal_axes(
 
     Returns
     -------
-    float32 (F, axes): unit principal axes × w_b / the part's median distance between rows. A
-    part that is the same in all rows gets zeros.
+    float32 (F, axes): unit principal axes × w_b / the part's median distance
+    between rows. A part that is the same in all rows gets zeros.
     """
     made = np.zeros((rows.shape[1], axes), np.float32)
     for part, weight in zip(_part_slices(sizes), weights, strict=True):
@@ -91,8 +92,8 @@ def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 class Sums:
     """Sums over a set of rows of k kᵀ, k yᵀ, k, y and 1, which is all the regression needs.
 
-    k (m,) is a row's kernel with the landmarks, y (t + d,) its targets: labels, then numbers.
-    Sums of two sets add up, so a fit on everything reuses the one on a part.
+    k (m,) is a row's kernel with the landmarks, y (t + d,) its targets: labels,
+    then numbers. Sums add up, so a fit on everything reuses the one on a part.
     """
 
     gram: np.ndarray
@@ -133,9 +134,9 @@ class Sums:
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Solve for (weights (m, t + d), means (t + d,)) with each λ of `ridges`.
 
-        Predictions are means + k @ weights. With RᵀR the landmarks' kernel and Z = K R⁻¹ the
-        rows' coordinates, weights are R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means). If every row is a
-        landmark, this is kernel ridge regression itself.
+        Predictions are means + k @ weights. With RᵀR the landmarks' kernel and
+        Z = K R⁻¹ the rows' coordinates, weights are R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means):
+        kernel ridge regression itself if every row is a landmark.
         """
         root = kernel(marks, marks)
         root[np.diag_indices_from(root)] += JITTER
@@ -179,9 +180,9 @@ def confidences(scores: np.ndarray, prior: np.ndarray, coefficients: np.ndarray)
 def calibrate(scores: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Fit coefficients for `confidences` to scores of rows that took no part in the fit.
 
-    A score of ridge regression may leave 0..1 and is no probability. Logistic regression
-    (Platt 1999) makes it one, the same for all labels, from 1, the score, the logarithm of the
-    score and the log-odds of the prior.
+    A score of ridge regression may leave 0..1 and is no probability. Logistic
+    regression (Platt 1999) makes it one, the same for all labels, from 1, the
+    score, the logarithm of the score and the log-odds of the prior.
 
     Parameters
     ----------

@@ -34,8 +34,8 @@ _CALIBRATION_PAIRS = 2_000_000  # of picture and tag: enough for four coefficien
 class Recognizer:
     """A trained operator.
 
-    With k (m,) the kernel between a picture and the landmarks, the scores of the tags are
-    prior + k @ weights, and the vector of the picture is mean + k @ directions.
+    With k (m,) the kernel between a picture and the landmarks, the tags' scores are
+    prior + k @ weights, and the picture's vector is mean + k @ directions.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class Recognizer:
     def open(cls, store: Store) -> Recognizer:
         """Load `recognizer.npz`; if there is `attenuator.npz`, its vectors are attenuated.
 
-        An attenuated mean is linear in the mean, so the operator is applied once, here. The
-        vectors of pictures then lie in the same space as those of the indexed posts.
+        An attenuated mean is linear in the mean, so the operator is applied once,
+        here. Vectors of pictures then lie in the space of the indexed posts.
 
         Raises
         ------
@@ -142,8 +142,8 @@ def _features_of(picture: str | Path | bytes | Image.Image) -> np.ndarray:
 def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Recognizer:
     """Fit the operator; λ and the calibration come from families held out of a first fit.
 
-    Time grows with landmarks² × pictures, memory with landmarks², however many pictures there
-    are: 20,000 pictures, 4,096 landmarks and 4,096 tags take 95 s and 2.5 GiB on two cores.
+    Time grows with landmarks² × pictures, memory with landmarks²: 20,000 pictures,
+    4,096 landmarks and 4,096 tags take 95 s and 2.5 GiB on two cores.
 
     Raises
     ------
@@ -200,11 +200,11 @@ def judge_recognizer(
 
     Returns
     -------
-    rows : (name, precision of the first five tags, mean average precision) of three
-        predictors: the most frequent tags ("prior"), what the original program did ("original":
-        8 × 8 gray DCT → linear → vector → nearest tags), and `train` ("recognizer").
-    tags : how many the mean average precision is over: those on 10 training pictures or more
-        and on 3 held-out ones or more.
+    rows : (name, precision of the first five tags, mean average precision) of the
+        most frequent tags ("prior"), of the original program ("original": 8 × 8 gray
+        DCT → linear → vector → nearest tags), and of `train` ("recognizer").
+    tags : how many the mean average precision is over: those on 10 training
+        pictures or more and on 3 held-out ones or more.
 
     Raises
     ------
