@@ -59,7 +59,8 @@ class Bipartite:
         reached = self.posts_on.choose(boards, rng).astype(np.int64)
         if self.post_bias is not None:
             for _ in range(2):
-                refused = (reached >= 0) & (rng.random(len(reached)) >= self.post_bias[reached])
+                chance = rng.random(len(reached))
+                refused = (reached >= 0) & (chance >= self.post_bias[reached])
                 reached[refused] = self.posts_on.choose(boards[refused], rng)
         return reached
 
@@ -88,7 +89,8 @@ class NeighborTable:
         flat, drawn = self.table.reshape(-1), rng.random(len(nodes)) * width
         reached = flat.take(nodes * width + drawn.astype(np.int64)).astype(np.int64)
         missed = np.flatnonzero(reached < 0)
-        nodes, drawn, degree = nodes[missed], drawn[missed], self.degree(nodes[missed])
+        nodes, drawn = nodes[missed], drawn[missed]
+        degree = self.degree(nodes)
         again = (drawn - degree) / (width - degree) * degree  # uniform in [0, degree)
         reached[missed] = flat.take(nodes * width + again.astype(np.int64))
         return reached
@@ -96,7 +98,7 @@ class NeighborTable:
 
 @dataclass
 class CachedNeighbors:
-    """A graph that asks for a node's neighbors when a walker first stands there, and keeps them.
+    """A graph that asks for a node's neighbors once, when a walker first stands there.
 
     Attributes
     ----------
@@ -145,7 +147,8 @@ def budget(
     share = np.asarray(weights, np.float64) * size
     if share.sum() <= 0:
         return np.zeros(len(degrees), np.int64)
-    return np.where(share > 0, np.maximum(1, steps * share / share.sum()), 0).astype(np.int64)
+    steps_of = np.maximum(1, steps * share / share.sum())
+    return np.where(share > 0, steps_of, 0).astype(np.int64)
 
 
 def walk(
@@ -191,8 +194,9 @@ def walk(
     least = min(steps, stop_visits, 1 if stop_posts is None else stop_posts)
     if not 0 < restart <= 1 or least < 1 or seed < 0:
         raise BadInput(
-            f"restart {restart}, steps {steps}, stop {stop_posts} {stop_visits}, seed {seed}: "
-            "expected restart above 0 and at most 1, seed of 0 or more, the rest of 1 or more"
+            f"restart {restart}, steps {steps}, stop {stop_posts} {stop_visits}, "
+            f"seed {seed}: expected restart above 0 and at most 1, seed of 0 or more, "
+            "the rest of 1 or more"
         )
     queries = np.asarray(queries, np.int64)
     weights = np.ones(len(queries)) if weights is None else weights
@@ -206,7 +210,8 @@ def walk(
         seen, often = np.zeros(graph.n, np.min_scalar_type(stop_visits)), 0
         seen[queries] = stop_visits  # so that they are not counted
 
-    # A visit is one number with its query's in the last bits: small numbers are sorted faster.
+    # A visit is one number, with its query's in the last bits, and as small as can be:
+    # small numbers are sorted faster.
     bits = max(len(queries) - 1, 0).bit_length()
     kind = np.dtype(np.uint32 if graph.n << bits <= 1 << 32 else np.uint64)
     shift = kind.type(bits)
@@ -244,9 +249,8 @@ def _advance(
     rng: np.random.Generator,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Move all walkers, a step at a time; yield the number of each one's query, and its node."""
-    whole, part = np.divmod(
-        share, rounds
-    )  # walkers of all rounds; steps of one that stops early
+    # Walkers that go all rounds, and the steps of one that stops earlier.
+    whole, part = np.divmod(share, rounds)
     fewer = np.argsort(-part, kind="stable")[: np.count_nonzero(part)]
     home = np.concatenate([np.repeat(np.arange(len(queries)), whole), fewer])
     at = queries[home]
