@@ -1,8 +1,8 @@
 """Tag factors by alternating least squares (ALS) on posts × tags, in E6DB's file format.
 
-Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008:
-posts are the users, tags the items, and a pair's confidence is the tag's IDF. `implicit`,
-an extra, solves it.
+Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM
+2008. Posts are the users, tags the items, and a pair's confidence is the tag's IDF.
+The solver is `implicit`, an extra.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def load_training_posts(
     Returns
     -------
     ids : int64 (n,), of the posts.
-    posts_by_tags : float32 (n, V) CSR of ones, of direct and implied tags, a column a tag
-        id; the columns of rating tags are empty unless `rating_tags`.
+    posts_by_tags : float32 (n, V) CSR of ones, of direct and implied tags, a column
+        a tag id; the columns of rating tags are empty unless `rating_tags`.
 
     Raises
     ------
@@ -103,14 +103,14 @@ def factorize(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimize Σ c_pt (1 − x_p·y_t)² + Σ over the other pairs (x_p·y_t)² + λ(‖x‖² + ‖y‖²).
 
-    c_pt = IDF of the tag (Hu et al. 2008, eq. 3, with this in place of 1 + αr). Each row is
-    solved by itself, so the factors depend on the seed and not on the threads.
+    c_pt = IDF of the tag (Hu et al. 2008, eq. 3, with this in place of 1 + αr).
+    Factors depend on the seed and not on the threads: each row is solved by itself.
 
     Parameters
     ----------
     posts_by_tags : (n, V) CSR of ones.
-    threads : of the solver, 0 for one a core. BLAS has one thread meanwhile: it works on
-        many small matrices, and more threads would only wait for one another.
+    threads : of the solver, 0 for one a core. BLAS has one thread meanwhile,
+        because its matrices are small and more threads would wait for one another.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def save_factors(
 def load_tag_factors(store: Store) -> Dictionary:
     """Load the tag factors as unit vectors, without the tags whose factors are 0.
 
-    E6DB publishes its factors without `tags.parquet`; counts are then estimated from ranks.
+    Without `tags.parquet`, as E6DB publishes them, counts are estimated from ranks.
 
     Raises
     ------

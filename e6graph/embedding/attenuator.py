@@ -1,8 +1,8 @@
 """The à la carte operator: what a tag's company says about it, turned into a vector.
 
-Khodak, Saunshi, Liang, Ma, Stewart, Arora, "A La Carte Embedding", ACL 2018. For a tag w,
-u_w is the mean over its posts of the mean vector of the *other* tags (eq. 2); the operator is
-A = argmin Σ_w α(c_w) ‖v_w − A u_w‖² (eq. 4), here in closed form with a ridge.
+Khodak, Saunshi, Liang, Ma, Stewart, Arora, "A La Carte Embedding", ACL 2018.
+For a tag w, u_w is the mean over its posts of the mean vector of the *other* tags
+(eq. 2). The operator is A = argmin Σ_w α(c_w) ‖v_w − A u_w‖² (eq. 4), with a ridge.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ def context_means(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the mean vector of each tag's contexts, which leave out the tag itself.
 
-    With S_p the weighted sum over a post and m_p its weight, the context of w in p is
-    (S_p − a_w v_w) / (m_p − a_w). The sum of these over posts adds up block by block.
+    With S_p the weighted sum over a post and m_p its weight, the context of w in p
+    is (S_p − a_w v_w) / (m_p − a_w).
 
     Parameters
     ----------
     blocks : (n_k, V) CSR of ones.
     vecs : float32 (V, d).
-    weights : float32 (V,), None for a plain mean (SIF: a / (a + p_w), Arora et al. 2017).
+    weights : float32 (V,), None for equal ones. SIF's are a / (a + p_w), Arora et
+        al. 2017.
 
     Returns
     -------
@@ -57,8 +58,8 @@ def many_context_means(
 
     Parameters
     ----------
-    wanted : pairs of weights, as there, and of the tags whose means are wanted: bool (V,),
-        None for all. The other tags get zeros.
+    wanted : pairs of weights, as there, and of the tags whose means are wanted:
+        bool (V,), None for all. The other tags get zeros.
     """
     width, dim = vecs.shape
     plans = []
@@ -116,8 +117,8 @@ def tag_weights(
 ) -> np.ndarray:
     """Compute α(c_w) of the fit, float64 (V,), from the contexts c of each tag.
 
-    "threshold" is 1 from `threshold` contexts on (if no tag has as many: 1 for all), "log" is
-    log c (if that is 0 for all: 1), "none" is 1. A tag without contexts gets 0.
+    "threshold" is 1 from `threshold` contexts on, "log" is log c, "none" is 1. If
+    that is 0 for all tags, it is 1. A tag without contexts gets 0.
     """
     if weighting == "threshold" and (contexts >= threshold).any():
         return (contexts >= threshold).astype(np.float64)

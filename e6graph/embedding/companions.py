@@ -1,7 +1,8 @@
 """What completing a list of tags needs: which tags each tag meets most, and an inverse.
 
-The inverse is that of the Gram matrix of posts × the most used tags, with a ridge and a
-dropout: P of EDLAE (Steck, "Autoencoders that don't overfit towards the Identity", NeurIPS 2020).
+The inverse is that of the Gram matrix of posts × the most used tags, with a ridge
+and a dropout: P of EDLAE (Steck, "Autoencoders that don't overfit towards the
+Identity", NeurIPS 2020).
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Companions:
     Attributes
     ----------
     inverse : float32 (H, H), P of the most used tags.
-    columns, counts : int32; the tags that each tag meets most, by ascending column, and on
-        how many posts.
+    columns, counts : int32; the tags that each tag meets most, by ascending column,
+        and on how many posts.
     """
 
     inverse: np.ndarray
@@ -57,8 +58,8 @@ class Companions:
         Parameters
         ----------
         counts : float32 (V, V) CSR, `embedding.cooccurrence`.
-        frequencies : (V,), posts of each tag. If they are fewer than counted (exports that
-            leave implied tags out), ρ grows until the matrix has an inverse.
+        frequencies : (V,), posts of each tag. If an export leaves implied tags out
+            of them, ρ grows until the matrix has an inverse.
         """
         together = min(exact, counts.shape[0])
         matrix = np.zeros((together, together), np.float32)

@@ -30,7 +30,8 @@ EIG_POWER = 0.5
 def ppmi(counts: sp.csr_matrix, smoothing: float = SMOOTHING) -> sp.csr_matrix:
     """Compute positive pointwise mutual information with a smoothed context distribution.
 
-    PPMI(w, c) = max(0, log( P(w,c) / (P(w) P_α(c)) )), P_α(c) ∝ #c^α (Levy et al. 2015, eq. 3).
+    PPMI(w, c) = max(0, log( P(w,c) / (P(w) P_α(c)) )), P_α(c) ∝ #c^α
+    (Levy et al. 2015, eq. 3).
 
     Parameters
     ----------
@@ -81,8 +82,8 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
 def round_scores(scores: np.ndarray) -> np.ndarray:
     """Round float32 scores to six decimals, as float64, before they are compared.
 
-    The last bits of a product differ from processor to processor. Rounded scores that
-    should be equal are equal everywhere, and a stable sort then keeps them in the order of use.
+    The last bits of a product differ from processor to processor. After rounding,
+    equal scores are equal everywhere, and a stable sort keeps them in order of use.
     """
     return scores.astype(np.float64).round(6)
 
@@ -161,8 +162,8 @@ def embed_vocabulary(
 ) -> Dictionary:
     """Make vectors U_d Σ_d^p with unit rows (Levy et al. 2015, eq. 5).
 
-    A tag that never meets another has no vector and is left out, so the result may hold
-    fewer tags than the vocabulary.
+    A tag that never meets another has no vector and is left out, so the result may
+    hold fewer tags than the vocabulary.
 
     Parameters
     ----------

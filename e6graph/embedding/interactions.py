@@ -1,8 +1,8 @@
 """Posts × tags as SciPy CSR, straight from `posts.parquet`, whole or in blocks; and for torch.
 
-Arrow's offsets and tag ids are read where the Parquet reader put them. These are copied:
-chunks that must be joined; the column numbers, which are not the ids and may be written to;
-both lists of a post when they are added; and all blocks, once, for the whole matrix.
+Arrow's offsets and tag ids are read where the Parquet reader put them. Copied are
+only chunks that must be joined, the column numbers, which are not the ids, both
+lists of a post when they are added, and all blocks, once, for the whole matrix.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def tag_lists(
 
     Parameters
     ----------
-    column : int32, the column of each tag id, -1 for none; the last entry is -1 and stands
-        for all ids from there on.
+    column : int32, the column of each tag id, -1 for none; the last entry is -1 and
+        stands for all ids from there on.
     width : how many columns there are.
 
     Returns
@@ -134,8 +134,8 @@ class TorchPosts(NamedTuple):
     ----------
     csr : sparse CSR tensor (n, V).
     tags : (pairs,), the columns of all rows, one row after the other.
-    offsets : (n,), where in `tags` each row begins: `EmbeddingBag(V, d)(tags, offsets)`,
-        with `csr.values()` as weights unless they are ones.
+    offsets : (n,), where in `tags` each row begins, as in
+        `EmbeddingBag(V, d)(tags, offsets)`; `csr.values()` are its weights.
     """
 
     csr: Tensor

@@ -41,8 +41,9 @@ class TagSpace:
 
     Attributes
     ----------
-    tags : names. vecs : float32 (V, d), unit rows. posts : int64 (V,). categories : names.
-        By row, most used first.
+    tags, categories : names, by row, the most used tag first.
+    vecs : float32 (V, d), unit rows.
+    posts : int64 (V,).
     """
 
     def __init__(self, store: Store, dictionary: Dictionary) -> None:
@@ -75,8 +76,8 @@ class TagSpace:
 
         Raises
         ------
-        UnknownTag : naming all that are no tags, with the nearest names, and all that have
-            no vector.
+        UnknownTag : naming all that are no tags, with the nearest names, and all
+            that have no vector.
         """
         found: dict[int, None] = {}
         wrong = []
@@ -110,8 +111,8 @@ class TagSpace:
         min_frequency : leave out tags of fewer posts.
         categories : keep only tags of these; all if none is named.
         topk : each query tag keeps its `topk` neighbors of largest cosine.
-        total : of all that any query tag keeps, the `total` of largest mean cosine with all
-            query tags; None for all. Ties go to the tag that is used more.
+        total : of all that any query tag keeps, the `total` of largest mean cosine
+            with all query tags; None for all. Ties go to the tag that is used more.
         """
         fits = self.posts >= min_frequency
         if categories:

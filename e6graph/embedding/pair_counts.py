@@ -1,9 +1,9 @@
 """On how many posts each pair of tags meets: C = XᵀX of the posts × tags matrix X.
 
-Tags follow Zipf's law: on the site, the 1,024 most used are four in five of a post's tags.
-Their columns of C are dense, so they come from a product of X with a dense matrix of small
-integers, which takes eight or more at a time in a vector register. The other columns are
-sparse, and only the half above the diagonal is computed.
+Tags follow Zipf's law: on the site, the 1,024 most used are four in five of a
+post's tags. Their columns of C are dense, so X is multiplied by a dense matrix of
+small integers, eight or more at a time in a vector register. The other columns are
+sparse, and only their half above the diagonal is computed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ PANELS = 8  # parts of the rarer tags; n of them take (n + 1) / 2n of the produc
 def cooccurrence(blocks: Iterable[sp.csr_matrix], frequent: int = FREQUENT) -> sp.csr_matrix:
     """Compute C = XᵀX without its diagonal: C[i, j] posts hold both tags.
 
-    Memory is that of C, twice while it is put together, and of `PAIRS_AT_ONCE`; it does
-    not grow with the posts.
+    Memory is that of C, twice while it is put together, and of `PAIRS_AT_ONCE`; it
+    does not grow with the posts.
 
     Parameters
     ----------
-    blocks : (n_k, V) CSR of ones, the rows of X in any split; quickest if the columns are
-        ordered by use.
+    blocks : (n_k, V) CSR of ones, the rows of X in any split; quickest if the
+        columns are ordered by use.
     frequent : how many first columns are dense; changes nothing but the time.
 
     Returns
@@ -51,7 +51,8 @@ def cooccurrence(blocks: Iterable[sp.csr_matrix], frequent: int = FREQUENT) -> s
     waiting: list[sp.csr_matrix] = []
     pairs = 0
 
-    for count, rarer in in_order(lambda part: _count_part(part, frequent), _split_blocks(blocks)):
+    counted = in_order(lambda part: _count_part(part, frequent), _split_blocks(blocks))
+    for count, rarer in counted:
         dense = count.astype(np.int32) if dense is None else np.add(dense, count, out=dense)
         waiting.append(rarer)
         pairs += rarer.nnz
@@ -69,8 +70,8 @@ def cooccurrence(blocks: Iterable[sp.csr_matrix], frequent: int = FREQUENT) -> s
 def tallied(blocks: Iterable[sp.csr_matrix], held: np.ndarray) -> Iterator[sp.csr_matrix]:
     """Pass blocks on, and add to `held`, int64 (V,), how many of their posts hold each tag.
 
-    That is the diagonal of XᵀX. It may be above the frequencies of `tags.txt.gz`: some
-    exports do not count tags that a post's other tags imply.
+    That is the diagonal of XᵀX. It may be above the frequencies of `tags.txt.gz`:
+    some exports do not count tags that a post's other tags imply.
     """
     for block in blocks:
         held += block.getnnz(0)

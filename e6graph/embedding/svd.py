@@ -1,9 +1,9 @@
 """Truncated SVD of a matrix that is crowded in one corner and nearly empty elsewhere.
 
-Co-occurrences of tags, ordered by use, are such a matrix: a tile of frequent tags is full of
-entries, and a dense product of it is twenty times as fast as a sparse one; a tile of rare
-tags has one cell in a hundred. So each band of rows is dense up to some column and sparse
-from there on.
+Co-occurrences of tags, ordered by use, are such a matrix: a tile of frequent tags
+is full of entries, and a dense product of it is twenty times as fast as a sparse
+one; a tile of rare tags has one cell in a hundred. So each band of rows is dense up
+to some column and sparse from there on.
 
 Our own, because it was measured to be better than a library's: scikit-learn's
 `randomized_svd` is subspace iteration, see `truncated_svd`.
@@ -93,14 +93,14 @@ def truncated_svd(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute left singular vectors and values by randomized block Krylov iteration.
 
-    Musco, Musco, "Randomized Block Krylov Methods for Stronger and Faster Approximate
-    Singular Value Decomposition", NIPS 2015, algorithm 2: from the span of MΩ, (MMᵀ)MΩ ...
-    (MMᵀ)^depth MΩ, in 2 · depth + 2 products. On the PPMI of 200,000 synthetic posts depth 3
-    (8 products) comes as near to the true vectors as six rounds of subspace iteration
-    (14 products); depth 4 comes nearer.
+    Musco, Musco, "Randomized Block Krylov Methods for Stronger and Faster
+    Approximate Singular Value Decomposition", NIPS 2015, algorithm 2: from the span
+    of MΩ, (MMᵀ)MΩ ... (MMᵀ)^depth MΩ, in 2 · depth + 2 products. On the PPMI of
+    200,000 synthetic posts depth 3 (8 products) comes as near to the true vectors
+    as six rounds of subspace iteration (14 products); depth 4 comes nearer.
 
-    The sign of each vector is fixed (its entry of largest magnitude is positive), so one
-    seed and one BLAS give one answer.
+    The sign of each vector is fixed (its entry of largest magnitude is positive),
+    so one seed and one BLAS give one answer.
 
     Returns
     -------

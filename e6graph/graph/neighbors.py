@@ -1,7 +1,7 @@
 """annoy behind a thin wrapper: probe, build, checked load, query; id + offset = post id.
 
-annoy 1.17.3, as some compilers build it, returns one neighbor or crashes. It also loads files
-of a wrong dimension and takes zero and NaN vectors without complaint. All of that is refused here.
+annoy 1.17.3, as some compilers build it, returns one neighbor or crashes. It also
+takes files of a wrong dimension, zeros and NaN. All of that is refused here.
 """
 
 from __future__ import annotations
@@ -92,11 +92,12 @@ class Builder:
         items = post_ids - self._offset
         span = int(items[-1]) + 1
         self._count += len(post_ids)
-        if span > MOST_IDS_A_POST * max(self._count, 1000):  # annoy takes room for every id
+        # annoy takes room for every id in between.
+        if span > MOST_IDS_A_POST * max(self._count, 1000):
             raise BadInput(
-                f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, expected one "
-                f"in {MOST_IDS_A_POST} to be there: remove the stray post, or start at a later "
-                "--offset"
+                f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, "
+                f"expected one in {MOST_IDS_A_POST} to be there: remove the stray post, "
+                "or start at a later --offset"
             )
         self._make_room(span)
 
@@ -127,20 +128,22 @@ class Builder:
     def _make_room(self, nodes: int) -> None:
         """Raise OSError unless the file can grow to so many nodes, its holes filled.
 
-        annoy writes to a memory map, and where there is no room that ends the process
-        (SIGBUS). The disk, a quota (seen on Linux) or a limit of file sizes (`ulimit -f`) may
-        be in the way. The room is not reserved beyond what annoy has taken: another program
-        that fills the disk meanwhile can still end this process.
+        annoy writes to a memory map, and where there is no room that ends the
+        process (SIGBUS). The disk, a quota (seen on Linux) or a limit of file sizes
+        (`ulimit -f`) may be in the way. Another program that fills the disk later,
+        before annoy has taken the room, can still end this process.
         """
         needed = nodes * (12 + 4 * self._index.f)
         try:
             with open(self._path, "r+b") as file:
                 status = os.fstat(file.fileno())
-                if shutil.disk_usage(self._path.parent).free < needed - 512 * status.st_blocks:
+                free = shutil.disk_usage(self._path.parent).free
+                if free < needed - 512 * status.st_blocks:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 try:
-                    if hasattr(os, "posix_fallocate") and needed > self._held:  # not on macOS
-                        os.posix_fallocate(file.fileno(), self._held, needed - self._held)
+                    more = needed - self._held
+                    if hasattr(os, "posix_fallocate") and more > 0:  # not on macOS
+                        os.posix_fallocate(file.fileno(), self._held, more)
                     # annoy makes it up to 1.3 times as long
                     file.truncate(max(status.st_size, int(1.4 * needed)))
                 finally:
@@ -157,7 +160,8 @@ class Neighbors:
         self, index: AnnoyIndex, dim: int, offset: int, search_k: int, posts: int = 0
     ) -> None:
         self._index = index
-        self.dim, self.offset, self.search_k, self.posts = dim, offset, search_k, posts
+        self.dim, self.offset = dim, offset
+        self.search_k, self.posts = search_k, posts
 
     @classmethod
     def open(cls, store: Store) -> Neighbors:
@@ -180,7 +184,8 @@ class Neighbors:
 
     def vector(self, post_id: int) -> np.ndarray:
         """Return the post's vector, float32 (d,); zeros for a post that was not indexed."""
-        return np.array(self._index.get_item_vector(post_id - self.offset), np.float32)
+        vector = self._index.get_item_vector(post_id - self.offset)
+        return np.array(vector, np.float32)
 
     def query(
         self, vector: np.ndarray, n: int, search_k: int | None = None
@@ -239,7 +244,8 @@ def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> 
 
     def better(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cosines = queries @ block.T
-        rows = np.flatnonzero(cosines.max(1, initial=-np.inf) > best[:, 0])  # few after a while
+        # These are few after a while.
+        rows = np.flatnonzero(cosines.max(1, initial=-np.inf) > best[:, 0])
         first = max(len(block) - n, 0)
         return rows, np.partition(cosines[rows], first, axis=1)[:, first:]
 
@@ -263,5 +269,8 @@ def recall(found: Iterable[np.ndarray], least: np.ndarray, n: int = 10) -> float
     0.75
     """
     # annoy's float32 distance loses up to 1e-6 of a cosine near 1
-    hits = [min(int((c >= low - 1e-5).sum()), n) for c, low in zip(found, least, strict=True)]
+    hits = [
+        min(int((cosines >= low - 1e-5).sum()), n)
+        for cosines, low in zip(found, least, strict=True)
+    ]
     return sum(hits) / (len(hits) * n)

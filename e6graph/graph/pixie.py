@@ -1,8 +1,8 @@
 """The Pixie random walk, over posts × boards or over a table of neighbors.
 
-Eksombatchai et al., "Pixie: A System for Recommending 3+ Billion Items to 200+ Million Users
-in Real-Time", WWW 2018. All walkers of all queries advance together, one NumPy step at a
-time. This module knows graphs of integer nodes and nothing else.
+Eksombatchai et al., "Pixie: A System for Recommending 3+ Billion Items to 200+
+Million Users in Real-Time", WWW 2018. All walkers of all queries advance together,
+one NumPy step at a time, on graphs whose nodes are integers.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Bipartite:
     ----------
     boards_of : board numbers of each post.
     posts_on : posts of each board.
-    board_weights : float (boards,), how likely a board is drawn; None for all alike. A power
-        of the board's size penalizes common ones; times a person's bias it is Pixie's
-        PersonalizedNeighbor.
-    post_bias : float (n,) in [0, 1], the chance that a walker takes the post it reached. If
-        not, it tries another post of the same board, up to twice.
+    board_weights : float (boards,), how likely a board is drawn; None for all
+        alike. A power of the board's size penalizes common ones; times a person's
+        bias it is Pixie's PersonalizedNeighbor.
+    post_bias : float (n,) in [0, 1], the chance that a walker takes the post it
+        reached. If not, it tries another post of the same board, up to twice.
     """
 
     boards_of: Ragged
@@ -59,7 +59,8 @@ class Bipartite:
         reached = self.posts_on.choose(boards, rng).astype(np.int64)
         if self.post_bias is not None:
             for _ in range(2):
-                refused = (reached >= 0) & (rng.random(len(reached)) >= self.post_bias[reached])
+                chance = rng.random(len(reached))
+                refused = (reached >= 0) & (chance >= self.post_bias[reached])
                 reached[refused] = self.posts_on.choose(boards[refused], rng)
         return reached
 
@@ -70,7 +71,7 @@ class NeighborTable:
 
     Attributes
     ----------
-    table : integer (n, K) in C order, -1 at the end of a row of fewer; may be a map of a file.
+    table : integer (n, K) in C order, also of a mapped file; -1 where a row ends.
     """
 
     table: np.ndarray
@@ -88,7 +89,8 @@ class NeighborTable:
         flat, drawn = self.table.reshape(-1), rng.random(len(nodes)) * width
         reached = flat.take(nodes * width + drawn.astype(np.int64)).astype(np.int64)
         missed = np.flatnonzero(reached < 0)
-        nodes, drawn, degree = nodes[missed], drawn[missed], self.degree(nodes[missed])
+        nodes, drawn = nodes[missed], drawn[missed]
+        degree = self.degree(nodes)
         again = (drawn - degree) / (width - degree) * degree  # uniform in [0, degree)
         reached[missed] = flat.take(nodes * width + again.astype(np.int64))
         return reached
@@ -96,7 +98,7 @@ class NeighborTable:
 
 @dataclass
 class CachedNeighbors:
-    """A graph that asks for a node's neighbors when a walker first stands there, and keeps them.
+    """A graph that asks for a node's neighbors once, when a walker first stands there.
 
     Attributes
     ----------
@@ -145,7 +147,8 @@ def budget(
     share = np.asarray(weights, np.float64) * size
     if share.sum() <= 0:
         return np.zeros(len(degrees), np.int64)
-    return np.where(share > 0, np.maximum(1, steps * share / share.sum()), 0).astype(np.int64)
+    steps_of = np.maximum(1, steps * share / share.sum())
+    return np.where(share > 0, steps_of, 0).astype(np.int64)
 
 
 def walk(
@@ -174,9 +177,9 @@ def walk(
     booster : score is (Σ_q √V_q)² instead of Σ_q V_q (Pixie, eq. 3).
     scaled_budget, largest_degree : see `budget`.
     allowed : bool (n,); other nodes are walked through but not counted.
-    stop_posts, stop_visits : n_p and n_v; stop when n_p nodes that count have n_v visits each,
-        of all queries together (Pixie, alg. 2). This is checked every 10,000 steps, and 32
-        times at most.
+    stop_posts, stop_visits : n_p and n_v; stop when n_p nodes that count have n_v
+        visits each, of all queries together (Pixie, alg. 2). This is checked every
+        10,000 steps, and 32 times at most.
     seed : the same seed gives the same answer.
 
     Returns
@@ -191,8 +194,9 @@ def walk(
     least = min(steps, stop_visits, 1 if stop_posts is None else stop_posts)
     if not 0 < restart <= 1 or least < 1 or seed < 0:
         raise BadInput(
-            f"restart {restart}, steps {steps}, stop {stop_posts} {stop_visits}, seed {seed}: "
-            "expected restart above 0 and at most 1, seed of 0 or more, the rest of 1 or more"
+            f"restart {restart}, steps {steps}, stop {stop_posts} {stop_visits}, "
+            f"seed {seed}: expected restart above 0 and at most 1, seed of 0 or more, "
+            "the rest of 1 or more"
         )
     queries = np.asarray(queries, np.int64)
     weights = np.ones(len(queries)) if weights is None else weights
@@ -206,7 +210,8 @@ def walk(
         seen, often = np.zeros(graph.n, np.min_scalar_type(stop_visits)), 0
         seen[queries] = stop_visits  # so that they are not counted
 
-    # A visit is one number with its query's in the last bits: small numbers are sorted faster.
+    # A visit is one number, with its query's in the last bits, and as small as can be:
+    # small numbers are sorted faster.
     bits = max(len(queries) - 1, 0).bit_length()
     kind = np.dtype(np.uint32 if graph.n << bits <= 1 << 32 else np.uint64)
     shift = kind.type(bits)
@@ -244,9 +249,8 @@ def _advance(
     rng: np.random.Generator,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Move all walkers, a step at a time; yield the number of each one's query, and its node."""
-    whole, part = np.divmod(
-        share, rounds
-    )  # walkers of all rounds; steps of one that stops early
+    # Walkers that go all rounds, and the steps of one that stops earlier.
+    whole, part = np.divmod(share, rounds)
     fewer = np.argsort(-part, kind="stable")[: np.count_nonzero(part)]
     home = np.concatenate([np.repeat(np.arange(len(queries)), whole), fewer])
     at = queries[home]
@@ -288,8 +292,8 @@ def prune(graph: Bipartite, affinity: np.ndarray, delta: float) -> Bipartite:
 
     Parameters
     ----------
-    affinity : float (edges,), in the order of `graph.boards_of.values`: how like its board
-        the post is, for example the cosine of their vectors.
+    affinity : float (edges,), in the order of `graph.boards_of.values`: how like
+        its board the post is, for example the cosine of their vectors.
     delta : 1 keeps all.
     """
     offsets = np.asarray(graph.boards_of.offsets, np.int64)

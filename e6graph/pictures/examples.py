@@ -1,4 +1,4 @@
-"""Posts with previews as examples to learn from: which ones, their features and their tags."""
+"""Posts with previews as examples to learn from: which, their features, their tags."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ class Examples:
 
     def means(self) -> np.ndarray:
         """Compute the mean tag vector of each post, (n, d); zeros for a post without tags."""
-        return self.labels @ self.vecs / np.maximum(np.diff(self.labels.indptr), 1)[:, None]
+        tags = np.maximum(np.diff(self.labels.indptr), 1)
+        return self.labels @ self.vecs / tags[:, None]
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,15 @@ class Candidates:
         """
         if not ratings or set(ratings) - set("sqe"):
             raise BadInput(f"ratings {ratings!r}: expected some of the letters s, q, e")
-        posts = parquet.read_table(store, "posts.parquet", "id", "md5", "rating", "parent_id")
-        allowed = np.isin(posts["rating"].to_numpy(), list(ratings)) & ~never_shown(store)
+        columns = ("id", "md5", "rating", "parent_id")
+        posts = parquet.read_table(store, "posts.parquet", *columns)
+        allowed = np.isin(posts["rating"].to_numpy(), list(ratings))
+        allowed &= ~never_shown(store)
         parents = pc.fill_null(posts["parent_id"], -1).to_numpy().astype(np.int64)
         families = number_families(posts["id"].to_numpy(), parents)
         rows = np.random.default_rng(seed).permutation(np.flatnonzero(allowed))
-        return cls(rows, posts["md5"].take(rows).to_numpy(zero_copy_only=False), families[rows])
+        md5s = posts["md5"].take(rows).to_numpy(zero_copy_only=False)
+        return cls(rows, md5s, families[rows])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -109,7 +113,7 @@ def number_families(ids: np.ndarray, parents: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     ids : int64 (n,).
-    parents : int64 (n,), the parent's id, negative for none; it need not be among the ids.
+    parents : int64 (n,), negative for none; a parent need not be among the ids.
 
     >>> number_families(np.array([1, 2, 3, 4, 5]), np.array([-1, 1, 2, 9, 9])).tolist()
     [0, 0, 0, 1, 1]
@@ -117,7 +121,8 @@ def number_families(ids: np.ndarray, parents: np.ndarray) -> np.ndarray:
     has = parents >= 0
     everyone, at = np.unique(np.concatenate([ids, parents[has]]), return_inverse=True)
     child, parent = at[: len(ids)][has], at[len(ids) :]
-    links = sp.coo_matrix((np.ones(len(child), bool), (child, parent)), (len(everyone),) * 2)
+    n, ones = len(everyone), np.ones(len(child), bool)
+    links = sp.coo_matrix((ones, (child, parent)), (n, n))
     return connected_components(links, directed=False)[1][at[: len(ids)]]
 
 
@@ -129,7 +134,8 @@ def hold_out(families: np.ndarray, share: float, rng: np.random.Generator) -> np
     (2, True)
     """
     distinct, at = np.unique(families, return_inverse=True)
-    return np.isin(at, rng.permutation(len(distinct))[: int(len(distinct) * share)])
+    drawn = rng.permutation(len(distinct))[: int(len(distinct) * share)]
+    return np.isin(at, drawn)
 
 
 def read_examples(
@@ -151,9 +157,9 @@ def read_examples(
     rasters, broken = read_rasters(paths)
     if len(broken) > max(10, MOST_BROKEN * len(paths)):
         raise BadInput(
-            f"{len(broken):,} of {len(paths):,} previews in {root} are broken (the first: "
-            f"{broken[0][1]}), expected at most {MOST_BROKEN:.0%}: delete them, and they are "
-            "fetched again"
+            f"{len(broken):,} of {len(paths):,} previews in {root} are broken "
+            f"(the first: {broken[0][1]}), expected at most {MOST_BROKEN:.0%}: "
+            "delete them, and they are fetched again"
         )
     whole = np.ones(len(paths), bool)
     whole[[k for k, _ in broken]] = False
@@ -168,12 +174,13 @@ def read_examples(
             at += len(ids)
     categories = np.frombuffer(read_tags(store)[2], np.uint8)[words.tag_ids]
     names = np.array(words.tags)
+    unseen = np.isin(categories, UNSEEN_CATEGORIES) | np.isin(names, RATING_TAGS)
     made = Examples(
         rows=picture_features(rasters),
         labels=sp.vstack(blocks, "csr"),
         families=candidates.families,
         vecs=words.vecs,
         names=names,
-        nameable=~np.isin(categories, UNSEEN_CATEGORIES) & ~np.isin(names, RATING_TAGS),
+        nameable=~unseen,
     )
     return made, [problem for _, problem in broken]

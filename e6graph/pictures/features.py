@@ -18,7 +18,7 @@ from ..store.parallel import in_order
 
 MOST_PICTURE_BYTES = 50_000_000
 MOST_PIXELS = 50_000_000
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")  # every further decoder is one more to trust
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")  # each decoder is one more to trust
 UNDER_TRANSPARENCY = (255, 255, 255)
 ENOUGH_PIXELS = 128  # a side, for everything below
 SIDE = 64  # pixels of the raster that features are made from
@@ -35,6 +35,7 @@ PARTS = {
 """The parts of a feature vector, in order, and how long each is."""
 N_FEATURES = sum(PARTS.values())
 
+_EXPECTED = "a JPEG, PNG, GIF, WebP or BMP picture"
 _PICTURES_AT_ONCE = 64  # so that their arrays stay in the cache
 # JFIF 1.02, section 7, without the offsets of Cb and Cr
 _YCBCR = np.array(
@@ -50,10 +51,10 @@ def open_picture(
 ) -> Image.Image:
     """Open a picture as upright RGB: its first frame, white where it is transparent.
 
-    A JPEG is decoded at the smallest of the scales 1/1 to 1/8 that leaves both sides at
-    `ENOUGH_PIXELS` (from its DCT coefficients; other formats cost their whole size). Nothing
-    is decoded before the size in the header was compared with `max_pixels`. A PIL image of
-    the caller is not changed.
+    A JPEG is decoded at the smallest of the scales 1/1 to 1/8 that leaves both
+    sides at `ENOUGH_PIXELS` (from its DCT coefficients; other formats cost their
+    whole size). Nothing is decoded before the size in the header was compared with
+    `max_pixels`. A PIL image of the caller is not changed.
 
     Raises
     ------
@@ -67,18 +68,20 @@ def open_picture(
     else:
         data, name = _read_bytes(Path(source), max_bytes), str(source)
     if len(data) > max_bytes:
-        raise BadInput(f"{name}: {len(data):,} bytes, expected at most {max_bytes:,}")
+        size = f"{len(data):,} bytes"
+        raise BadInput(f"{name}: {size}, expected at most {max_bytes:,}")
     if not data:
-        raise BadInput(f"{name} is empty: expected a JPEG, PNG, GIF, WebP or BMP picture")
+        raise BadInput(f"{name} is empty: expected {_EXPECTED}")
     try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        bomb = Image.DecompressionBombWarning
+        with warnings.catch_warnings(action="ignore", category=bomb):
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
-        raise BadInput(f"{name} has more than {max_pixels:,} pixels: make it smaller") from None
+        most = f"{max_pixels:,} pixels"
+        raise BadInput(f"{name} has more than {most}: make it smaller") from None
     except Exception:  # a decoder of foreign bytes may raise anything
-        raise BadInput(
-            f"{name} begins {data[:12]!r}: expected a JPEG, PNG, GIF, WebP or BMP picture"
-        ) from None
+        begins = repr(data[:12])
+        raise BadInput(f"{name} begins {begins}: expected {_EXPECTED}") from None
     with image:
         _check_size(image, name, max_pixels)
         image.draft(None, (ENOUGH_PIXELS, ENOUGH_PIXELS))
@@ -91,7 +94,8 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):  # a pipe or /dev/zero would never end
             raise BadInput(f"{path} is not a file: expected a picture")
         if status.st_size > max_bytes:
-            raise BadInput(f"{path}: {status.st_size:,} bytes, expected at most {max_bytes:,}")
+            size = f"{status.st_size:,} bytes"
+            raise BadInput(f"{path}: {size}, expected at most {max_bytes:,}")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -127,11 +131,12 @@ def _as_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def phash(picture: Image.Image) -> int:
-    """Compute the 64-bit perceptual hash of Krawetz, "Looks Like It" (hackerfactor.com, 2011).
+    """Compute a perceptual hash of 64 bits.
 
-    Gray 32 × 32, DCT-II, the lowest 8 × 8 frequencies; a bit is 1 where a coefficient is
-    above their median. The first bit in reading order is the highest. Pictures that look
-    alike differ in few bits: count them by `(a ^ b).bit_count()`.
+    Krawetz, "Looks Like It", hackerfactor.com, 2011.
+    Gray 32 × 32, DCT-II, the lowest 8 × 8 frequencies; a bit is 1 where a
+    coefficient is above their median. The first in reading order is the highest bit.
+    Pictures that look alike differ in few bits: count `(a ^ b).bit_count()`.
 
     >>> hex(phash(Image.new("L", (32, 32), 200)))  # a flat picture has only its mean
     '0x8000000000000000'
@@ -199,22 +204,25 @@ def picture_features(rasters: np.ndarray) -> np.ndarray:
 def _dct(rgb: np.ndarray) -> np.ndarray:
     """Compute low DCT-II coefficients of the luma and chroma planes, (n, 272).
 
-    The color layout descriptor of MPEG-7 (ISO/IEC 15938-3, 5.5), on 32 × 32 instead of 8 × 8.
+    The color layout descriptor of MPEG-7 (ISO/IEC 15938-3, 5.5), but on 32 × 32.
     """
     n, half = len(rgb), SIDE // 2
     small = rgb.reshape(n, half, 2, half, 2, 3).mean((2, 4))
     planes = np.moveaxis(small @ _YCBCR.T, -1, 0)  # (3, n, 32, 32)
     spectra = scipy.fft.dctn(planes, axes=(2, 3), norm="ortho")
-    kept = [s[:, :k, :k].reshape(n, k * k) for s, k in zip(spectra, DCT_KEPT, strict=True)]
+    kept = [
+        spectrum[:, :k, :k].reshape(n, k * k)
+        for spectrum, k in zip(spectra, DCT_KEPT, strict=True)
+    ]
     return np.concatenate(kept, axis=1)
 
 
 def _hog(rgb: np.ndarray) -> np.ndarray:
     """Compute histograms of oriented gradients, (n, 8 × 8 cells × 18 directions).
 
-    Dalal and Triggs, CVPR 2005 (square-root gamma, the strongest color channel's gradient), in
-    the form of Felzenszwalb et al., PAMI 2010, section 6: signed directions, a cell scaled by
-    each of the four 2 × 2 blocks around it, clipped at 0.2, and summed.
+    Dalal and Triggs, CVPR 2005 (square-root gamma, the strongest channel's
+    gradient), as in Felzenszwalb et al., PAMI 2010, section 6: signed directions; a
+    cell scaled by each of the four 2 × 2 blocks around it, clipped at 0.2, summed.
     """
     # The gradient of each pixel, in the channel where it is strongest.
     n, cells = len(rgb), SIDE // HOG_CELL
@@ -244,7 +252,8 @@ def _hog(rgb: np.ndarray) -> np.ndarray:
 
     # Contrast is taken out by the energy of the blocks around a cell.
     energy = np.pad((histograms**2).sum(-1), ((0, 0), (1, 1), (1, 1)), mode="edge")
-    blocks = energy[:, :-1, :-1] + energy[:, 1:, :-1] + energy[:, :-1, 1:] + energy[:, 1:, 1:]
+    left, right = energy[:, :, :-1], energy[:, :, 1:]
+    blocks = left[:, :-1] + left[:, 1:] + right[:, :-1] + right[:, 1:]
     total = np.zeros_like(histograms)
     for i in (0, 1):
         for j in (0, 1):
@@ -254,10 +263,11 @@ def _hog(rgb: np.ndarray) -> np.ndarray:
 
 
 def _colors(rgb: np.ndarray) -> np.ndarray:
-    """Compute square roots of the RGB histogram, (n, 512); their distances are Hellinger's."""
+    """Compute roots of the RGB histogram, (n, 512); their distances are Hellinger's."""
     n = len(rgb)
     level = (rgb * (COLOR_LEVELS / 256)).astype(np.intp)
-    at = (level[..., 0] * COLOR_LEVELS + level[..., 1]) * COLOR_LEVELS + level[..., 2]
+    red, green, blue = np.moveaxis(level, -1, 0)
+    at = (red * COLOR_LEVELS + green) * COLOR_LEVELS + blue
     at += np.arange(n)[:, None, None] * COLOR_LEVELS**3
-    counts = np.bincount(at.ravel(), minlength=n * COLOR_LEVELS**3).reshape(n, -1)
-    return np.sqrt(counts / SIDE**2).astype(np.float32)
+    counts = np.bincount(at.ravel(), minlength=n * COLOR_LEVELS**3)
+    return np.sqrt(counts.reshape(n, -1) / SIDE**2).astype(np.float32)

@@ -1,9 +1,10 @@
-"""Kernel ridge regression on landmarks, and the calibration of its scores, on plain arrays.
+"""Kernel ridge regression on landmarks, and the calibration of its scores.
 
-The kernel is exp(−Σ_b w_b ‖x_b − y_b‖ / median_b) over the parts b of a row, each turned to
-its principal axes: the sub-Gaussian form that Chapelle, Haffner, Vapnik (IEEE Trans. Neural
-Networks 10(5), 1999) found best for color histograms. With fewer landmarks than rows it is
-regression on a subset of them (Nyström; Rudi, Camoriano, Rosasco, NIPS 2015), otherwise exact.
+The kernel is exp(−Σ_b w_b ‖x_b − y_b‖ / median_b) over the parts b of a row, each
+turned to its principal axes: the sub-Gaussian form that Chapelle, Haffner, Vapnik
+(IEEE Trans. Neural Networks 10(5), 1999) found best for color histograms. With
+fewer landmarks than rows it is regression on a subset of them (Nyström; Rudi,
+Camoriano, Rosasco, NIPS 2015), otherwise exact.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-import scipy.linalg
-import scipy.optimize
 import scipy.sparse as sp
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from ..cli import counted
 
-JITTER = 1e-6  # on the diagonal of the landmarks' kernel, because duplicates lower its rank
+JITTER = 1e-6  # on the landmarks' kernel, because duplicates lower its rank
 KERNEL_ROWS = 1024  # whose kernel is in memory
 
 
@@ -35,8 +36,8 @@ def principal_axes(
 
     Returns
     -------
-    float32 (F, axes): unit principal axes × w_b / the part's median distance between rows. A
-    part that is the same in all rows gets zeros.
+    float32 (F, axes): unit principal axes × w_b / the part's median distance
+    between rows. A part that is the same in all rows gets zeros.
     """
     made = np.zeros((rows.shape[1], axes), np.float32)
     for part, weight in zip(_part_slices(sizes), weights, strict=True):
@@ -68,7 +69,8 @@ def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     if len(a) == 1:  # for one row, converting the landmarks costs more than all the rest
         apart = b - a
-        return np.exp(-np.sqrt(np.einsum("mpa,mpa->pm", apart, apart)).sum(0))[None]
+        squares = np.einsum("mpa,mpa->pm", apart, apart)
+        return np.exp(-np.sqrt(squares).sum(0))[None]
     total = np.zeros((len(a), len(b)))
     for part in range(a.shape[1]):
         total += np.sqrt(_squares(a[:, part], b[:, part]))
@@ -89,10 +91,10 @@ def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Sums:
-    """Sums over a set of rows of k kᵀ, k yᵀ, k, y and 1, which is all the regression needs.
+    """Sums over rows of k kᵀ, k yᵀ, k, y and 1: all that the regression needs.
 
-    k (m,) is a row's kernel with the landmarks, y (t + d,) its targets: labels, then numbers.
-    Sums of two sets add up, so a fit on everything reuses the one on a part.
+    k (m,) is a row's kernel with the landmarks, y (t + d,) its targets: labels,
+    then numbers. Sums add up, so a fit on everything reuses the one on a part.
     """
 
     gram: np.ndarray
@@ -110,7 +112,13 @@ class Sums:
         `marks` are the landmarks (m, parts, axes).
         """
         m, t, d = len(marks), labels.shape[1], numbers.shape[1]
-        sums = cls(np.zeros((m, m)), np.zeros((m, t + d)), np.zeros(m), np.zeros(t + d), 0)
+        sums = cls(
+            gram=np.zeros((m, m)),
+            cross=np.zeros((m, t + d)),
+            kernels=np.zeros(m),
+            targets=np.zeros(t + d),
+            count=0,
+        )
         slices = _slices(len(points))
         for here in counted(slices, "kernel", len(slices)):
             with_marks = kernel(points[here], marks)
@@ -126,33 +134,34 @@ class Sums:
     def add(self, other: Sums) -> None:
         """Add the sums over another set of rows."""
         for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+            mine, its = getattr(self, field.name), getattr(other, field.name)
+            setattr(self, field.name, mine + its)
 
     def solve(
         self, marks: np.ndarray, ridges: Sequence[float]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Solve for (weights (m, t + d), means (t + d,)) with each λ of `ridges`.
 
-        Predictions are means + k @ weights. With RᵀR the landmarks' kernel and Z = K R⁻¹ the
-        rows' coordinates, weights are R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means). If every row is a
-        landmark, this is kernel ridge regression itself.
+        Predictions are means + k @ weights. With RᵀR the landmarks' kernel and
+        Z = K R⁻¹ the rows' coordinates, weights are R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means):
+        kernel ridge regression itself if every row is a landmark.
         """
         root = kernel(marks, marks)
         root[np.diag_indices_from(root)] += JITTER
-        root = scipy.linalg.cholesky(root, overwrite_a=True, check_finite=False)
+        root = cholesky(root, overwrite_a=True, check_finite=False)
         means = self.targets / self.count
-        half = scipy.linalg.solve_triangular(root, self.gram, trans=1, check_finite=False)
-        gram = scipy.linalg.solve_triangular(root, half.T, trans=1, check_finite=False)
+        half = solve_triangular(root, self.gram, trans=1, check_finite=False)
+        gram = solve_triangular(root, half.T, trans=1, check_finite=False)
         cross = self.cross - np.outer(self.kernels, means)
-        cross = scipy.linalg.solve_triangular(root, cross, trans=1, check_finite=False)
+        cross = solve_triangular(root, cross, trans=1, check_finite=False)
         solved = []
         for ridge in ridges:
             shifted = gram.copy()
             shifted[np.diag_indices_from(shifted)] += ridge
             # In two calls: no thread can draw a bar while SciPy is in LAPACK.
-            factor = scipy.linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
-            inner = scipy.linalg.cho_solve(factor, cross, check_finite=False)
-            weights = scipy.linalg.solve_triangular(root, inner, check_finite=False)
+            factor = cho_factor(shifted, overwrite_a=True, check_finite=False)
+            inner = cho_solve(factor, cross, check_finite=False)
+            weights = solve_triangular(root, inner, check_finite=False)
             solved.append((weights, means))
         return solved
 
@@ -163,7 +172,8 @@ def predict(
     """Compute means + k @ weights, float32 (n, t)."""
     made = np.empty((len(points), len(means)), np.float32)
     for here in _slices(len(points)):
-        made[here] = kernel(points[here], marks).astype(weights.dtype) @ weights + means
+        with_marks = kernel(points[here], marks).astype(weights.dtype)
+        made[here] = with_marks @ weights + means
     return made
 
 
@@ -172,16 +182,16 @@ def _slices(n: int) -> list[slice]:
 
 
 def confidences(scores: np.ndarray, prior: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Turn scores (n, t) into probabilities; `prior` (t,) is the share of rows with each label."""
+    """Turn scores (n, t) into probabilities; `prior` (t,) is each label's share of rows."""
     return expit(_evidence(scores, prior) @ coefficients.astype(scores.dtype))
 
 
 def calibrate(scores: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Fit coefficients for `confidences` to scores of rows that took no part in the fit.
 
-    A score of ridge regression may leave 0..1 and is no probability. Logistic regression
-    (Platt 1999) makes it one, the same for all labels, from 1, the score, the logarithm of the
-    score and the log-odds of the prior.
+    A score of ridge regression may leave 0..1 and is no probability. Logistic
+    regression (Platt 1999) makes it one, the same for all labels, from 1, the
+    score, the logarithm of the score and the log-odds of the prior.
 
     Parameters
     ----------
@@ -199,7 +209,8 @@ def calibrate(scores: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> np.nd
 
     def loss(c: np.ndarray) -> float:
         odds = seen @ c
-        return np.sum(np.logaddexp(0, odds) - truth * odds) + np.square(c - start).sum() / 2
+        away = np.square(c - start).sum() / 2
+        return np.sum(np.logaddexp(0, odds) - truth * odds) + away
 
     def slope(c: np.ndarray) -> np.ndarray:
         return seen.T @ (expit(seen @ c) - truth) + c - start
@@ -208,7 +219,8 @@ def calibrate(scores: np.ndarray, prior: np.ndarray, truth: np.ndarray) -> np.nd
         guess = expit(seen @ c)
         return (seen * (guess * (1 - guess))[:, None]).T @ seen + np.eye(4)
 
-    return scipy.optimize.minimize(loss, start, jac=slope, hess=curve, method="trust-exact").x
+    found = minimize(loss, start, jac=slope, hess=curve, method="trust-exact")
+    return found.x
 
 
 def _evidence(scores: np.ndarray, prior: np.ndarray) -> np.ndarray:

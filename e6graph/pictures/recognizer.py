@@ -34,8 +34,8 @@ _CALIBRATION_PAIRS = 2_000_000  # of picture and tag: enough for four coefficien
 class Recognizer:
     """A trained operator.
 
-    With k (m,) the kernel between a picture and the landmarks, the scores of the tags are
-    prior + k @ weights, and the vector of the picture is mean + k @ directions.
+    With k (m,) the kernel between a picture and the landmarks, the tags' scores are
+    prior + k @ weights, and the picture's vector is mean + k @ directions.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class Recognizer:
     def open(cls, store: Store) -> Recognizer:
         """Load `recognizer.npz`; if there is `attenuator.npz`, its vectors are attenuated.
 
-        An attenuated mean is linear in the mean, so the operator is applied once, here. The
-        vectors of pictures then lie in the same space as those of the indexed posts.
+        An attenuated mean is linear in the mean, so the operator is applied once,
+        here. Vectors of pictures then lie in the space of the indexed posts.
 
         Raises
         ------
@@ -82,7 +82,8 @@ class Recognizer:
         shapes = {name: array.shape for name, array in arrays.items()}
         if shapes != expected:
             raise BadArtifact(
-                f"recognizer.npz holds {shapes}, expected {expected}: run solve_recognizer.py again"
+                f"recognizer.npz holds {shapes}, expected {expected}: "
+                "run solve_recognizer.py again"
             )
         if store.find("attenuator.npz"):
             operator = store.load_npz("attenuator.npz", "operator")["operator"]
@@ -101,7 +102,7 @@ class Recognizer:
         stage.save_npz("recognizer.npz", **arrays)
 
     def confidences(self, rows: np.ndarray) -> np.ndarray:
-        """Compute the probability of each tag, float32 (n, t), from features of pictures."""
+        """Compute the probability of each tag, float32 (n, t), from features."""
         points = project(rows, self.axes, PART_LENGTHS)
         scores = predict(points, self.landmarks, self.weights, self.prior)
         return confidences(scores, self.prior, self.calibration)
@@ -109,7 +110,8 @@ class Recognizer:
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Compute unit vectors in the space of posts, float32 (n, d), from features."""
         points = project(rows, self.axes, PART_LENGTHS)
-        return unit_rows(predict(points, self.landmarks, self.directions, self.mean))
+        made = predict(points, self.landmarks, self.directions, self.mean)
+        return unit_rows(made)
 
     def embed(self, picture: str | Path | bytes | Image.Image) -> np.ndarray:
         """Return the vector of a picture, float32 (d,), of length 1.
@@ -142,8 +144,8 @@ def _features_of(picture: str | Path | bytes | Image.Image) -> np.ndarray:
 def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Recognizer:
     """Fit the operator; λ and the calibration come from families held out of a first fit.
 
-    Time grows with landmarks² × pictures, memory with landmarks², however many pictures there
-    are: 20,000 pictures, 4,096 landmarks and 4,096 tags take 95 s and 2.5 GiB on two cores.
+    Time grows with landmarks² × pictures, memory with landmarks²: 20,000 pictures,
+    4,096 landmarks and 4,096 tags take 95 s and 2.5 GiB on two cores.
 
     Raises
     ------
@@ -152,14 +154,14 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
     n, columns = len(examples.rows), taught_tags(examples)
     if n < MIN_PICTURES or not len(columns):
         raise BadInput(
-            f"{n} pictures, {len(columns)} tags on {MIN_PICTURES_A_TAG} of them or more: expected "
-            f"at least {MIN_PICTURES} and 1; take more posts"
+            f"{n} pictures, {len(columns)} tags on {MIN_PICTURES_A_TAG} of them or more: "
+            f"expected at least {MIN_PICTURES} and 1; take more posts"
         )
     rng = np.random.default_rng(seed)
     some = rng.permutation(n)[:2000]
     with ticking("principal axes"):
-        weights_of_parts = tuple(PART_WEIGHTS.values())
-        axes = principal_axes(examples.rows[some], PART_LENGTHS, weights_of_parts, AXES)
+        weighed = tuple(PART_WEIGHTS.values())
+        axes = principal_axes(examples.rows[some], PART_LENGTHS, weighed, AXES)
         points = project(examples.rows, axes, PART_LENGTHS)
     marks = points[np.sort(rng.permutation(n)[:landmarks])]
     labels, numbers = examples.labels[:, columns].tocsr(), examples.means()
@@ -170,7 +172,8 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
     truth = labels[held].toarray()
     least = np.inf
     with ticking("solving"):
-        for ridge, (weights, means) in zip(RIDGES, sums.solve(marks, RIDGES), strict=True):
+        solved = sums.solve(marks, RIDGES)
+        for ridge, (weights, means) in zip(RIDGES, solved, strict=True):
             tried = predict(points[held], marks, weights[:, :t], means[:t])
             error = np.square(tried - truth).sum()
             if error < least:
@@ -182,12 +185,20 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
     sums.add(Sums.over(points[held], labels[held], numbers[held], marks))
     with ticking("solving"):
         ((weights, means),) = sums.solve(marks, [best])
-    parts = (marks, weights[:, :t], means[:t], calibration, weights[:, t:], means[t:])
-    return Recognizer(examples.names[columns], axes, *(p.astype(np.float32) for p in parts))
+    return Recognizer(
+        names=examples.names[columns],
+        axes=axes,
+        landmarks=marks.astype(np.float32),
+        weights=weights[:, :t].astype(np.float32),
+        prior=means[:t].astype(np.float32),
+        calibration=calibration.astype(np.float32),
+        directions=weights[:, t:].astype(np.float32),
+        mean=means[t:].astype(np.float32),
+    )
 
 
 def taught_tags(examples: Examples) -> np.ndarray:
-    """Choose the columns of the tags to learn: nameable, on enough pictures, the most used."""
+    """Choose the columns of the tags to learn: those used most, on enough pictures."""
     counts = np.asarray(examples.labels.sum(0)).ravel() * examples.nameable
     columns = np.argsort(-counts, kind="stable")[:MAX_TAGS]
     return np.sort(columns[counts[columns] >= MIN_PICTURES_A_TAG])
@@ -200,11 +211,11 @@ def judge_recognizer(
 
     Returns
     -------
-    rows : (name, precision of the first five tags, mean average precision) of three
-        predictors: the most frequent tags ("prior"), what the original program did ("original":
-        8 × 8 gray DCT → linear → vector → nearest tags), and `train` ("recognizer").
-    tags : how many the mean average precision is over: those on 10 training pictures or more
-        and on 3 held-out ones or more.
+    rows : (name, precision of the first five tags, mean average precision) of the
+        most frequent tags ("prior"), of the original program ("original": 8 × 8 gray
+        DCT → linear → vector → nearest tags), and of `train` ("recognizer").
+    tags : how many the mean average precision is over: those on 10 training
+        pictures or more and on 3 held-out ones or more.
 
     Raises
     ------
@@ -217,7 +228,8 @@ def judge_recognizer(
             f"{len(held)} pictures of too few families: none can be held out to judge"
         )
     known = examples.take(~held)
-    asked = examples.take(rng.permutation(np.flatnonzero(held)))  # so that ties fall at random
+    shuffled = rng.permutation(np.flatnonzero(held))  # so that ties fall at random
+    asked = examples.take(shuffled)
     counts = np.asarray(known.labels.sum(0)).ravel()
     truth = asked.labels.toarray() > 0
     recognized = np.zeros(truth.shape, np.float32)
