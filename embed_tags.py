@@ -89,8 +89,7 @@ def factors(args, store, parameters):
     with store.stage("embed_tags.py", parameters, inputs, replaces=old) as stage:
         als.save_factors(stage, tags, *((posts, ids) if args.post_factors else ()))
     made = als.load_tag_factors(store)
-    zeros = len(tags) - len(made.tags)
-    print(f"{zeros:,} of {len(tags):,} tags are ratings, or on none of these: factors of 0")
+    print(f"{len(tags) - len(made.tags):,} of {len(tags):,} tags have zeros (ratings, unused)")
     return made, als.TAG_FACTORS
 
 

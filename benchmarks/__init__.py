@@ -1,4 +1,4 @@
-"""What the pipeline and the queries cost, beside what nothing could be quicker than; see README.md.
+"""Measure what the pipeline and the queries cost, beside their floors; see README.md.
 
 python -m benchmarks.pipeline --export DIR
 python -m benchmarks.serve --index DIR

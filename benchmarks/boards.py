@@ -3,9 +3,10 @@
     python -m benchmarks.boards debian OUT               # what `apt-cache dumpavail` prints here
     python -m benchmarks.boards openmoji PACKAGE OUT     # PACKAGE: the unpacked npm package
 
-Debian: a package with debtags is a post; its facets, section, maintainer and dependencies are tags;
-metapackages and tasks are pools. OpenMoji: a drawing is a post with its words and colors as tags;
-a subgroup is a pool; a skin-tone variant has its base as parent.
+Debian: a package with debtags is a post; its facets, section, maintainer and
+dependencies are tags; metapackages and tasks are pools. OpenMoji: a drawing is a
+post with its words and colors as tags; a subgroup is a pool; a skin-tone variant
+has its base as parent.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python -m benchmarks.export POSTS DIR
 
-Frequencies follow E6DB's fit to the real site's tags; a post mixes tags drawn from all with tags of
-three of its 400 themes, so that neighbors mean something. All columns are made by Arrow and NumPy,
-50,000 posts at a time; the same number and seed give the same bytes.
+Frequencies follow E6DB's fit to the real site's tags; a post mixes tags drawn from
+all with tags of three of its 400 themes, so that neighbors mean something. All
+columns are made by Arrow and NumPy, 50,000 posts at a time; the same number and
+seed give the same bytes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-TAGS, THEMES, THEME_TAGS, CHUNK = 100_000, 400, 600, 50_000
-MEAN, SHAPE = 38.0, 3.0  # of the gamma that tags a post follow; a tenth are drawn twice
+TAGS = 100_000
+THEMES = 400
+THEME_TAGS = 600
+CHUNK = 50_000  # posts made at a time
+MEAN = 38.0  # of the gamma distribution of tags a post; a tenth of them are drawn twice
+SHAPE = 3.0  # of that distribution
 SYLLABLES = [c + v + e for c in "bdfgklmnprst" for v in "aeiou" for e in ("", "n")][:100]
 POSTS = [
     "id",
@@ -59,14 +64,14 @@ WHEN = "2020-01-01 00:00:00"
 
 
 def frequencies(tags: int = TAGS) -> np.ndarray:
-    """Share of each rank among all uses, float64 (tags,); the form is E6DB's fit to the site."""
+    """Return the share of each rank among all uses, float64 (tags,); E6DB's fit to the site."""
     rank = np.arange(1.0, tags + 1)
     used = np.exp(26.4284 * np.tanh(2.93505 * rank**-0.136501) - 11.492)
     return used / used.sum()
 
 
 def names(tags: int = TAGS) -> pa.Array:
-    """A different word for each rank: `baba`, `baban`, `babe` ..."""
+    """Return a different word for each rank: `baba`, `baban`, `babe` ..."""
     count = len(SYLLABLES)
     return pa.array(
         SYLLABLES[i // count**2] + SYLLABLES[i // count % count] + "_" + SYLLABLES[i % count]
@@ -75,7 +80,10 @@ def names(tags: int = TAGS) -> pa.Array:
 
 
 class Drawing:
-    """Draws the tags of posts: theme k's tags are row k of `pools`, by how often it uses them."""
+    """A generator of posts' tags.
+
+    Row k of `pools` holds the tags of theme k, by how often it uses them.
+    """
 
     def __init__(self, tags: int, rng: np.random.Generator) -> None:
         share = frequencies(tags)
@@ -89,7 +97,7 @@ class Drawing:
         self.theme /= self.theme[-1]
 
     def posts(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tag ids of `count` posts one after another, their offsets, and each post's theme."""
+        """Draw the tag ids of `count` posts one after another, their offsets, and their themes."""
         rng = self.rng
         lengths = np.clip(rng.gamma(SHAPE, MEAN / SHAPE, count).round(), 2, 300).astype(
             np.int64
@@ -191,7 +199,7 @@ def open_gzip(path: Path) -> gzip.GzipFile:
 
 
 def write_rows(file: gzip.GzipFile, table: pa.Table, header: bool) -> None:
-    """Rows as the site writes them: null is an empty field, quotes only where they are needed."""
+    """Write rows as the site does: null is an empty field, quotes only where they are needed."""
     columns = []
     for column in table.combine_chunks().columns:
         text = pc.cast(column.combine_chunks(), pa.string())

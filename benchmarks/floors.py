@@ -1,8 +1,8 @@
-"""What a stage could not be quicker than: its one unavoidable product, as plainly as it can be had.
+"""Time the one product that a stage cannot do without, as plainly as it can be had: its floor.
 
     python -m benchmarks.floors embed --index DIR
 
-prints wall and CPU seconds of the work alone, without reading its input.
+Prints wall and CPU seconds of the work alone, without reading its input.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from e6graph.tags.vocabulary import load_vocabulary
 
 
 class Clock:
-    """Adds up wall and CPU seconds of some stretches of code."""
+    """A sum of the wall and CPU seconds that some stretches of code take."""
 
     def __init__(self) -> None:
         self.wall = self.cpu = 0.0
@@ -40,14 +40,14 @@ class Clock:
 
 
 def embed(store: Store, clock: Clock, vocab: int, trees: int) -> None:
-    """SciPy's XᵀX, one core, a row group at a time; the sum of the parts not counted."""
+    """Time SciPy's XᵀX on one core, a row group at a time, without adding up the parts."""
     for _, block in iter_posts_by_tags(store, load_vocabulary(store, vocab)):
         with clock:
             _ = block.T.tocsr() @ block
 
 
 def attenuate(store: Store, clock: Clock, vocab: int, trees: int) -> None:
-    """One pass of X @ V, one core."""
+    """Time one pass of X @ V on one core."""
     words = Dictionary.open(store)
     for _, block in iter_posts_by_tags(store, words.vocabulary):
         with clock:
@@ -55,7 +55,7 @@ def attenuate(store: Store, clock: Clock, vocab: int, trees: int) -> None:
 
 
 def index(store: Store, clock: Clock, vocab: int, trees: int) -> None:
-    """annoy alone: `add_item` of every row of a float32 matrix, and `build` with all cores."""
+    """Time annoy alone: `add_item` of every row of a float32 matrix, `build` with all cores."""
     about = store.sidecar(PATTERN)["parameters"]
     with tempfile.TemporaryDirectory(dir=store.root) as directory:
         made = AnnoyIndex(about["dim"], about["metric"])

@@ -1,11 +1,12 @@
-"""Co-occurrence and post vectors by Dask's workers: what handing them over costs and gives.
+"""Measure what handing co-occurrence and post vectors to Dask's workers costs and gives.
 
     pip install "dask[distributed]>=2025.1"
     python -m benchmarks.handover --index DIR --workers 2
 
-Each task reads its own row groups of `posts.parquet` (`iter_posts_by_tags(groups=...)`), so nothing
-is sent to a worker but numbers, and nothing comes back but C, or the name of a file of vectors. The
-results are compared with those of one process, to the bit.
+Each task reads its own row groups of `posts.parquet`
+(`iter_posts_by_tags(groups=...)`), so nothing is sent to a worker but numbers, and
+nothing comes back but C, or the name of a file of vectors. The results are compared
+with those of one process, to the bit.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from e6graph.tags.vocabulary import load_vocabulary
 
 
 def counts_of(root: str, groups: range, vocab: int) -> sp.csr_matrix:
-    """C of some row groups, float32 (V, V) CSR."""
+    """Count C over some row groups, float32 (V, V) CSR."""
     store = Store(root)
     blocks = iter_posts_by_tags(store, load_vocabulary(store, vocab), groups=groups)
     return cooccurrence(block for _, block in blocks)
 
 
 def vectors_of(root: str, groups: range, out: str) -> str:
-    """Attenuated means of the posts of some row groups, float32 (n, d), in a file of their own."""
+    """Write the attenuated means of the posts of some row groups, float32 (n, d), to a file."""
     store = Store(root)
     words = Dictionary.open(store)
     operator = store.load_npz("attenuator.npz", "operator")["operator"]
@@ -56,7 +57,7 @@ def vectors(path: str) -> np.ndarray:
 
 
 def shares(groups: int, tasks: int) -> list[range]:
-    """Row groups in runs of about the same length, none empty."""
+    """Split the row groups into runs of about the same length, none empty."""
     ends = np.unique(np.linspace(0, groups, min(tasks, groups) + 1).astype(int)).tolist()
     return [range(low, high) for low, high in pairwise(ends)]
 

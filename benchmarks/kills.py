@@ -2,12 +2,12 @@
 
     python -m benchmarks.kills --rounds 200
 
-Draws two small demo boards, builds the index of the first and, over it, that of the second,
-undisturbed. A round then takes a stage of the second at random, kills it (SIGKILL) once or more,
-and runs it to its end. After each kill readers must find the old artifacts or the new ones, whole;
-after the run the new ones, byte for byte, and nothing beside them. Every eighth round kills a bot
-that talks from a pipe, and looks for all that it said it keeps. Exits with status 1 on any
-difference.
+Draws two small demo boards, builds the index of the first and, over it, that of the
+second, undisturbed. A round then takes a stage of the second at random, kills it
+(SIGKILL) once or more, and runs it to its end. After each kill readers must find
+the old artifacts or the new ones, whole; after the run the new ones, byte for byte,
+and nothing beside them. Every eighth round kills a bot that talks from a pipe, and
+looks for all that it said it keeps. Exits with status 1 on any difference.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ from e6graph.store.index import LOCK, Store
 
 from .measure import ROOT
 
-BOT, EVERY, AGAIN = "bot.py", 8, 0.3  # rounds for one of the bot; chance of a further kill
-LINES = 150  # of the talk, roughly: after how many heard the bot is killed, at most
+BOT = "bot.py"
+EVERY = 8  # rounds, one of which kills the bot
+AGAIN = 0.3  # chance of killing the same stage once more
+LINES = 150  # of the talk: the bot is killed after as many at most
 AIMS = ("any moment", "while writing", "amid the renames")
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 TALK = "".join(
@@ -48,7 +50,7 @@ TALK = "".join(
 
 
 class Kills:
-    """The boards, the index as it is before and after each stage, and what has been seen."""
+    """The boards, the index before and after each stage, and the outcomes of the rounds so far."""
 
     def __init__(self, scratch: Path, posts: int, seed: int) -> None:
         self.scratch, self.rng = scratch, random.Random(seed)  # noqa: S311 (no secret)
@@ -69,7 +71,7 @@ class Kills:
             self._keep(number)
 
     def stages(self, board: str) -> list[list[str]]:
-        """The five scripts and their options, in order."""
+        """Return the five scripts and their options, in order."""
         export = str(self.scratch / board)
         return [
             ["hydrate_data.py", "--from", export],
@@ -83,7 +85,7 @@ class Kills:
         shutil.copytree(self.index, self.scratch / f"after {number}")
 
     def start(self, script: list[str], **pipes: object) -> subprocess.Popen:
-        """A script of the project in a process of its own; what it prints is dropped."""
+        """Start a script of the project in a process of its own, without its output."""
         command = [
             sys.executable,
             str(ROOT / script[0]),
@@ -105,7 +107,7 @@ class Kills:
 
     # -- the stages ------------------------------------------------------------------------------
     def stage(self) -> None:
-        """One round of a stage."""
+        """Kill a stage once or more, run it to its end, and compare."""
         number = self.rng.randrange(5)
         script = self.stages("new")[number]
         old, new = (contents(self.scratch / f"after {n}") for n in (number, number + 1))
@@ -148,7 +150,7 @@ class Kills:
                 store.check(name.removesuffix(".json"))
 
     def _wait(self, process: subprocess.Popen, aim: str, length: float) -> None:
-        """Until the moment to kill: any, some time into the writing, or amid the renames."""
+        """Wait for the moment to kill: any, some time into the writing, or amid the renames."""
         if aim == "any moment":
             time.sleep(self.rng.uniform(0, 1.05 * length))
             return
@@ -165,7 +167,7 @@ class Kills:
 
     # -- the bot ---------------------------------------------------------------------------------
     def bot(self) -> None:
-        """One round of the bot: two talks killed, then one that ends, with one file of profiles."""
+        """Kill two talks with the bot, then end a third one, all with one file of profiles."""
         profiles, said = self.scratch / "profiles.sqlite", Said()
         shutil.rmtree(self.index)
         shutil.copytree(self.scratch / "after 5", self.index)
@@ -213,7 +215,7 @@ class Kills:
         self.outcomes[script, when, outcome] += 1
 
     def run(self, rounds: int, tell: Callable[[str], None]) -> None:
-        """All rounds."""
+        """Run all rounds; `tell` gets a line every 20 of them."""
         for number in range(rounds):
             self.rounds = number
             try:
@@ -227,13 +229,13 @@ class Kills:
 
 
 class Said:
-    """What the bot has said that it keeps, as (what it does, tag or post id)."""
+    """A list of all that the bot said it keeps, each as (verb, tag or post id)."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, str | int]] = []
 
     def hear(self, line: str) -> None:
-        """One line of the bot's; half a line, where it was killed, says nothing."""
+        """Note one line of the bot; half a line, where it was killed, is ignored."""
         if not line.endswith("\n"):
             return
         if found := re.match(r"You (enjoy|avoid) (\w+)\.$", line):
@@ -244,12 +246,12 @@ class Said:
             self.kept.append(("seen", int(found[1])))
 
     def anything(self) -> list[str]:
-        """All of it, in words."""
+        """Return all of it, in words."""
         return [f"{verb} {what}" for verb, what in self.kept]
 
 
 def contents(index: Path) -> dict[str, object]:
-    """What readers see, by name: bytes, and of a sidecar all but the file's own time and number."""
+    """Return what readers see, by file name: bytes, and of a sidecar all but file times."""
     found: dict[str, object] = {}
     for path in sorted(index.glob("[!.]*")):
         found[path.name] = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What a process takes: wall and CPU seconds, memory, bytes left on disk."""
+"""Measure what a process takes: wall and CPU seconds, memory, bytes left on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERY = 0.02  # seconds between looks at a process's memory
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one process, its threads and the processes it waited for.
+    """The cost of one process, its threads and the processes it waited for.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ def _look(pid: int, most: list[int]) -> None:
 
 
 def memory(pid: int | str = "self") -> tuple[int, int]:
-    """Bytes resident, and those of them that no file backs; zeros for a process that has ended."""
+    """Return resident bytes, and those that no file backs; zeros once a process has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

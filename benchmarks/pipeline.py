@@ -3,7 +3,8 @@
     python -m benchmarks.pipeline --export DIR
     python -m benchmarks.pipeline --sizes 250000 1000000 4000000
 
-The second way writes the exports itself and prints, for each stage, the exponent of its growth.
+The second way writes the exports itself and prints, for each stage, the exponent of
+its growth.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _floor(name: str, export: Path, index: Path) -> Cost:
 
 
 def report(found: Costs, posts: int) -> str:
-    """The costs as a table, with the sum of the stages."""
+    """Print the costs as a table, with the sum of the stages."""
     rows = []
     for name, (cost, floor) in found.items():
         row = [
@@ -133,7 +134,7 @@ def report(found: Costs, posts: int) -> str:
 
 
 def growth(sizes: dict[int, Costs]) -> str:
-    """log(cost ratio) / log(size ratio) from one size to the next, of the floors too."""
+    """Compute log(cost ratio) / log(size ratio) from one size to the next, of the floors too."""
     rows = []
     for small, large in pairwise(sizes):
         for name in sizes[large]:
@@ -152,7 +153,7 @@ def growth(sizes: dict[int, Costs]) -> str:
 
 @contextlib.contextmanager
 def _directory(given: str | None) -> Iterator[Path]:
-    """The one given, or a temporary one that goes away."""
+    """Give the directory, or a temporary one that is deleted at the end."""
     if given:
         yield Path(given).resolve()
     else:

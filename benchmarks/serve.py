@@ -1,4 +1,4 @@
-"""What the queries of an opened index cost: milliseconds, how many a second, memory.
+"""Measure the queries of an opened index: milliseconds, how many a second, memory.
 
     python -m benchmarks.serve --index DIR
 
@@ -25,7 +25,7 @@ HEADER = ("query", "first ms", "p50 ms", "p99 ms", "a second", "target")
 
 
 def times(ask: Callable[[int], object], count: int) -> np.ndarray:
-    """Milliseconds of `ask(0)`, `ask(1)` ... , float64 (count,)."""
+    """Time `ask(0)`, `ask(1)` ... in milliseconds, float64 (count,)."""
     took = np.empty(count)
     for i in range(count):
         start = time.perf_counter()
@@ -35,7 +35,7 @@ def times(ask: Callable[[int], object], count: int) -> np.ndarray:
 
 
 def questions(graph: PostGraph, seed: int = 0) -> dict[str, Callable[[int], object]]:
-    """The queries by name; each takes a number and asks something else for another number."""
+    """Return the queries by name; each asks something else for another number."""
     shown = np.flatnonzero(graph.allowed)
     if len(shown) < 8:
         raise BadInput(
@@ -59,7 +59,7 @@ def questions(graph: PostGraph, seed: int = 0) -> dict[str, Callable[[int], obje
 
 
 def gathers(graph: PostGraph, seed: int) -> Callable[[int], object]:
-    """The walk's floor: as many random reads of both tables as it has steps."""
+    """Return the walk's floor: as many random reads of both tables as it has steps."""
     tables = graph.posts.tags_of.values, graph.posts.rows_with.values
     rng = np.random.default_rng(seed)
     places = [rng.integers(0, len(table), STEPS) for table in tables]
@@ -67,7 +67,7 @@ def gathers(graph: PostGraph, seed: int) -> Callable[[int], object]:
 
 
 def six_lines(graph: PostGraph, seed: int) -> str:
-    """A blacklist of the usual length, made of tags this board has."""
+    """Write a blacklist of the usual length with tags of this board."""
     names = graph.posts.names
     rank = np.unique(np.geomspace(1, len(names), 9).astype(int) - 1)
     some = [names[i] for i in rank.tolist()] * 9

@@ -1,11 +1,11 @@
-"""Four threads ask one opened index while another process rebuilds it and swaps it in.
+"""Ask one opened index from four threads while another process rebuilds it and swaps it in.
 
     python -m benchmarks.soak --index DIR --minutes 20
 
-Works on a copy of the index. Fails (status 1) on any error, if an answer is not the one that the
-index gave when it was opened, if a newly opened one is not whole, or if memory that no file backs
-is more than 5 % higher in the last tenth of the time than in the second (their medians: now and
-then two indexes are open at once).
+Works on a copy of the index. Fails (status 1) on any error, if an answer is not the
+one that the index gave when it was opened, if a newly opened one is not whole, or
+if memory that no file backs is more than 5 % higher in the last tenth of the time
+than in the second (their medians: now and then two indexes are open at once).
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ EVERY = 1.0  # seconds between looks at the memory
 
 
 class Soak:
-    """One opened index, its answers when it was opened, and what has gone wrong since."""
+    """An opened index, its answers when it was opened, and what has gone wrong since."""
 
     def __init__(self, index: Path, seed: int) -> None:
         self.graph = PostGraph.open(index)
         self.asked = list(questions(self.graph, seed).values())
-        self.known = [[_plain(ask(i)) for i in range(DIFFERENT)] for ask in self.asked]
+        self.known = [[as_lists(ask(i)) for i in range(DIFFERENT)] for ask in self.asked]
         self.wrong: list[str] = []
         self.count, self.stop, self._lock = 0, threading.Event(), threading.Lock()
 
     def ask(self, seed: int) -> None:
-        """Ask at random until told to stop; every answer is to be the one known."""
+        """Ask at random until told to stop; every answer must be the known one."""
         rng = np.random.default_rng(seed)
         while not self.stop.is_set():
             kind, i = int(rng.integers(len(self.asked))), int(rng.integers(DIFFERENT))
             try:
-                same = _plain(self.asked[kind](i)) == self.known[kind][i]
+                same = as_lists(self.asked[kind](i)) == self.known[kind][i]
                 said = f"question {kind}/{i} was answered in another way"
-            except Exception as error:  # whatever it is, it is what this looks for
+            except Exception as error:  # any error is what this looks for
                 same, said = False, f"question {kind}/{i}: {type(error).__name__}: {error}"
             with self._lock:
                 self.count += 1
@@ -59,15 +59,15 @@ class Soak:
                     self.wrong.append(said)
 
 
-def _plain(answer: object) -> object:
-    """An answer as something that compares as a whole."""
+def as_lists(answer: object) -> object:
+    """Turn an answer into lists, which compare as a whole."""
     if isinstance(answer, tuple):
         return [part.tolist() for part in answer]
     return answer
 
 
 def soak(index: Path, minutes: float, threads: int, seed: int = 0) -> tuple[dict, list[str]]:
-    """Run it; returns figures by name, and what went wrong."""
+    """Run the soak; return figures by name, and what went wrong."""
     soaking, swaps, memories = Soak(index, seed), 0, []
     asking = [threading.Thread(target=soaking.ask, args=(seed + i,)) for i in range(threads)]
     watching = threading.Thread(target=_watch, args=(soaking.stop, memories))
@@ -114,7 +114,7 @@ def soak(index: Path, minutes: float, threads: int, seed: int = 0) -> tuple[dict
 
 
 def growth(memories: Sequence[int]) -> float:
-    """By what share the last tenth is higher than the second; 0 where the system tells nothing."""
+    """Compute by what share the last tenth is higher than the second; 0 if nothing is known."""
     tenths = _tenths(memories)
     before = tenths[min(1, len(tenths) - 1)]
     return tenths[-1] / before - 1 if before else 0.0

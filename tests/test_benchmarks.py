@@ -1,21 +1,26 @@
 """The benchmarks run on a tiny export and measure what they say; nothing here is timed."""
 
+import csv
 import gzip
 import json
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import embed_tags
 import solve_attenuator
-from benchmarks import export, floors, handover, kills, measure, pipeline, serve, soak
+from benchmarks import boards, export, floors, handover, kills, measure, pipeline, serve, soak
 from e6graph.chat.profiles import Profiles
 from e6graph.embedding.interactions import posts_by_tags
+from e6graph.errors import BadInput
 from e6graph.hydrate import posts as postsimport
 from e6graph.hydrate.importdb import import_export
 from e6graph.store import Store
@@ -194,3 +199,201 @@ def test_kills_notice_a_difference_and_what_was_lost(tmp_path):
     (seeing.index / ".left.new").write_text("over")
     seeing._compare("embed_tags.py", whole)
     assert len(seeing.wrong) == 2
+
+
+# -- boards of real collections --------------------------------------------------------------------
+
+DUMPAVAIL = """\
+Package: fox
+Source: den (2.0)
+Maintainer: Ada Vixen <ada@example.org>
+Pre-Depends: libc6
+Depends: owl (>= 1) | bat, libc6:any, tail
+Description: a fox for the command line
+Tag: interface::commandline, works-with::image:raster,
+ role::program
+Section: games
+
+Package: owl
+Maintainer: Ada VIXEN <owl@example.org>
+Depends: libc6
+Recommends: fox
+Description: an owl
+Tag: role::program
+Section: kernel
+
+Package: fox-data
+Source: den
+Maintainer: Bo <bo@example.org>
+Depends: fox
+Tag: role::kernel, suite::TODO
+Section: contrib/games
+
+Package: bat
+Maintainer: Bo <bo@example.org>
+Section: games
+
+Package: wood
+Maintainer: Bo <bo@example.org>
+Depends: fox, fox-data, owl | bat
+Suggests: pine
+Tag: role::metapackage
+Section: metapackages
+
+Package: pine
+Maintainer: Bo <bo@example.org>
+Tag: role::program
+Section: games
+
+Package: wood-all
+Depends: fox, owl, pine
+Section: metapackages
+"""
+
+
+def read_export(directory):
+    """Table → its rows, as the site's CSV says them."""
+    read = {}
+    for path in directory.glob("*.csv.gz"):
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            read[path.name.partition(".")[0]] = list(csv.DictReader(file))
+    return read
+
+
+def tags_by_name(export):
+    """What a post's description begins with → its tags."""
+    return {
+        post["description"].split(":")[0]: set(post["tag_string"].split())
+        for post in export["posts"]
+    }
+
+
+def test_packages_become_posts_with_their_facets(tmp_path):
+    (tmp_path / "dump").write_text(DUMPAVAIL)
+    boards.main(["debian", "--from", str(tmp_path / "dump"), str(tmp_path / "out")])
+    export = read_export(tmp_path / "out")
+    tags = tags_by_name(export)
+    assert set(tags) == {"fox", "owl", "fox-data", "pine"}  # with debtags, and no collection
+    (ada,) = (tag for tag in tags["fox"] if tag.startswith("maintainer_"))
+    assert tags["fox"] == {
+        ada,
+        "commandline_(interface)",
+        "image:raster_(works-with)",
+        "image_(works-with)",
+        "program_(role)",
+        "games_(section)",
+        "libc6_(needed)",  # owl and tail are needed by one package alone
+    }
+    assert ada in tags["owl"] and ada not in tags["pine"]  # one person, however it is written
+    assert "todo_(suite)" in tags["fox-data"] and "games_(section)" in tags["fox-data"]
+    categories = {row["name"]: row["category"] for row in export["tags"]}
+    assert [categories[tag] for tag in (ada, "games_(section)", "program_(role)")] == [*"135"]
+    assert categories["commandline_(interface)"] == "7" and categories["libc6_(needed)"] == "0"
+    votes = {p["description"].split(":")[0]: p["fav_count"] for p in export["posts"]}
+    assert (
+        votes["fox"] == "1"
+    )  # owl wants it; fox-data is of the same source, wood a collection
+    aliases = {row["antecedent_name"]: row["consequent_name"] for row in export["tag_aliases"]}
+    assert aliases == {
+        "games": "games_(section)",
+        "program": "program_(role)",
+    }  # kernel is both
+    (implication,) = export["tag_implications"]
+    assert implication["antecedent_name"] == "image:raster_(works-with)"
+    (pool,) = export["pools"]  # one of den's two packages; wood-all brings everything
+    ids = {post["id"]: post["description"].split(":")[0] for post in export["posts"]}
+    members = [ids[i] for i in pool["post_ids"].strip("{}").split(",")]
+    assert pool["name"] == "wood" and sorted(members) == ["fox", "owl", "pine"]
+
+
+def emoji(hexcode, annotation, **more):
+    fields = {"group": "animals", "subgroups": "fox-like", "tags": "", "openmoji_tags": ""}
+    fields |= {"emoji": "?", "hexcode": hexcode, "annotation": annotation, "unicode": 1}
+    fields |= {"openmoji_author": "Ada  Vixen", "openmoji_date": "2020-01-02"}
+    return fields | {"skintone": "", "skintone_base_hexcode": ""} | more
+
+
+def test_drawings_become_posts_with_words_and_colors(tmp_path, monkeypatch):
+    """One drawing is half yellow, a quarter black and a quarter bare, another one is bare."""
+    halves = np.zeros((8, 8, 4), np.uint8)
+    halves[:4] = (0xFC, 0xEA, 0x2B, 255)
+    halves[4:6] = (0, 0, 0, 255)
+    bare = Image.fromarray(np.zeros((8, 8, 4), np.uint8))
+    drawings = {"A": Image.fromarray(halves)}
+    monkeypatch.setattr(boards, "render", lambda path: drawings.get(path.stem, bare))
+    listed = [
+        emoji("A", "red fox with “tail”", tags="fox, chef’s hat, +1", openmoji_tags="sly"),
+        emoji("B", "waving hand", tags="hand", subgroups="hand"),
+        emoji(
+            "B-1",
+            "waving hand: dark skin tone",
+            subgroups="hand",
+            skintone=5,
+            skintone_base_hexcode="B",
+        ),
+        emoji("C", "flag: Ceuta & Melilla", group="flags", subgroups="country-flag"),
+        emoji("D", "owl"),
+        emoji("E", "bat"),
+    ]
+    package = tmp_path / "package"
+    (package / "data").mkdir(parents=True)
+    (package / "color" / "svg").mkdir(parents=True)
+    (package / "data" / "openmoji.json").write_text(json.dumps(listed), "utf-8")
+    colors = {"colors": ["#000000"] * 8 + ["#fcea2b"] + ["#ffffff"] * 15}
+    (package / "data" / "color-palette.json").write_text(json.dumps(colors))
+    for one in listed:
+        (package / "color" / "svg" / f"{one['hexcode']}.svg").write_text("<svg/>")
+    boards.main(["openmoji", str(package), str(tmp_path / "out")])
+
+    export = read_export(tmp_path / "out")
+    tags = [set(post["tag_string"].split()) for post in export["posts"]]
+    shared = {"animals", "ada_vixen", "unicode_1"}
+    assert tags[0] == shared | {
+        *("fox-like", "red", "fox", "tail", "chef's_hat", "1", "sly", "yellow_(colour)")
+    }
+    assert tags[1] == shared | {"hand_(group)", "hand", "waving"}  # hand is a word as well
+    assert tags[2] == tags[1] | {"dark_skin_tone", "skin_tone"}
+    assert {"ceuta_&_melilla", "flag", "flags"} < tags[3] and "ceuta" not in tags[3]
+    assert [post["parent_id"] for post in export["posts"]] == ["", "", "2", "", "", ""]
+    pools = {pool["name"]: pool["post_ids"] for pool in export["pools"]}
+    assert pools == {"animals:_fox-like": "{1,5,6}"}
+    aliases = {row["antecedent_name"]: row["consequent_name"] for row in export["tag_aliases"]}
+    assert {"owls": "owl", "hands": "hand", "chefs_hat": None}.items() & aliases.items() == {
+        ("owls", "owl"),
+        ("hands", "hand"),
+    }
+    assert aliases["fox_like"] == "fox-like" and aliases["yellow_(color)"] == "yellow_(colour)"
+    above = {
+        row["antecedent_name"]: row["consequent_name"] for row in export["tag_implications"]
+    }
+    assert above["dark_skin_tone"] == "skin_tone" and above["hand_(group)"] == "animals"
+    categories = {row["name"]: row["category"] for row in export["tags"]}
+    names = ("fox", "ada_vixen", "animals", "fox-like", "skin_tone", "ceuta_&_melilla")
+    assert [categories[name] for name in names] == [*"013573"]
+    assert len(list((tmp_path / "out" / "data" / "preview").rglob("*.jpg"))) == 6
+
+
+def test_a_directory_that_is_not_the_package_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"openmoji.json: expected the unpacked npm package"):
+        boards.main(["openmoji", str(tmp_path), str(tmp_path / "out")])
+
+
+def test_the_packages_here_make_about_the_board_that_was_measured(tmp_path):
+    """Point releases move the counts a little; another release of Debian is another board."""
+    shared = Path(os.environ.get("E6GRAPH_SHARED") or measure.ROOT.parent / "shared")
+    known = shared / "data" / "debian"
+    if not known.is_dir():
+        pytest.skip(f"no {known} to compare with: set E6GRAPH_SHARED")
+    if not shutil.which("apt-cache"):
+        pytest.skip("apt-cache is not here")
+    listed = subprocess.run(["apt-cache", "dumpavail"], capture_output=True, text=True).stdout
+    packages = boards.read_packages(listed.splitlines())
+    if len(packages) < 60_000 or "libavutil57" not in packages:
+        pytest.skip("apt knows no lists of Debian 12: apt-get update fetches them")
+    boards.debian(packages, tmp_path)
+    made, expected = read_export(tmp_path), read_export(known)
+    for table, rows in expected.items():
+        active = [row for row in rows if row.get("status", "active") == "active"]
+        assert len(made[table]) == pytest.approx(len(active), rel=0.02), table
+    ids = [{post["id"] for post in export["posts"]} for export in (made, expected)]
+    assert len(ids[0] & ids[1]) > 0.98 * len(ids[1])

@@ -1,4 +1,4 @@
-"""The demo board: drawn pictures whose tags say what is in them, as the site exports its own."""
+"""The demo board: drawn pictures whose tags say what is in them."""
 
 from __future__ import annotations
 

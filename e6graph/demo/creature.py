@@ -1,4 +1,4 @@
-"""An animal on a picture: its palette, body and things, the pattern on its skin, its shading."""
+"""An animal on a picture: its palette, body, things, pattern and shading."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .tables import PAINTS, SPECIES, TAG_COLORS, Actor, Color
 
 
 class Spot(NamedTuple):
-    """Where an animal stands: its feet and the length of its unit, in heights of the picture."""
+    """The place of an animal, in heights of the picture."""
 
-    x: float
+    x: float  # of its feet
     y: float
-    size: float
+    size: float  # of its unit
     flip: bool
 
 
@@ -44,28 +44,33 @@ def draw_creature(
     style: Style,
     light: tuple[float, ...],
     seed: int,
-) -> Image.Image:
-    """Draw an animal and return the mask (mode L) of all it covers."""
+) -> None:
+    """Draw an animal and what it wears."""
     solid, skin = Image.new("L", image.size), Image.new("L", image.size)
     width, height = image.size
     x, y = width / 2 + height * spot.x, height * spot.y
     frame = (x, y, height * spot.size * (0.66 if actor.young else 1), 0.0, spot.flip)
-    pen = Pen(image, style.outline, style.ink, style.wobble, (solid, skin)).at(*frame)
-    painter = _painter(actor, light, seed)
+    pen = Pen(image, style.outline, style.ink, (solid, skin)).at(*frame)
+    painter = _animal_painter(actor, light, seed)
     painter.draw(drawing_of(actor), pen)
+    # a pattern covers a copy of the picture, of which the skin alone is taken
     if actor.pattern != "plain":
         layer = image.copy()
         painter.draw(actor.pattern, Pen(layer).at(*frame))
         image.paste(layer, mask=skin)
     if style.shading:
         _shade(image, solid, style.shading)
-    for name, slot in slots(drawing_of(actor)).items():
-        if name in ("face", "head", "hand"):
-            painter.wear(name, pen.at(*slot))
-    return solid
+    # these come last: a pattern or a shadow on a hat would look dirty
+    for slot, place in slots(drawing_of(actor)).items():
+        if slot in ("face", "head", "hand"):
+            painter.wear(slot, pen.at(*place))
+    if style.cut:
+        shadow = ImageChops.offset(solid, 7, 9).filter(ImageFilter.BoxBlur(3))
+        shadow = ImageChops.subtract(shadow, solid).point([v * 2 // 5 for v in range(256)])
+        image.paste(NIGHT, mask=shadow)
 
 
-def _painter(actor: Actor, light: tuple[float, ...], seed: int) -> Painter:
+def _animal_painter(actor: Actor, light: tuple[float, ...], seed: int) -> Painter:
     """Return a painter who knows how this animal looks."""
     species = SPECIES[actor.species]
     words = {*species.marks, *species.features.values(), actor.pose}
@@ -84,7 +89,7 @@ def _painter(actor: Actor, light: tuple[float, ...], seed: int) -> Painter:
 
 
 def _palette(actor: Actor) -> dict[str, Color]:
-    """Return the colors of an animal's parts; features of its species may change them."""
+    """Return the colors of an animal's parts."""
     body = TAG_COLORS[actor.color]
     black = actor.color == "black"
     palette = {
@@ -103,7 +108,7 @@ def _palette(actor: Actor) -> dict[str, Color]:
 
 
 def _shade(image: Image.Image, solid: Image.Image, strength: float) -> None:
-    """Darken the lower right of what `solid` covers a little, and lighten its upper left."""
+    """Darken the lower right of what `solid` covers, lighten its upper left."""
     box = solid.getbbox()
     if box is None:
         return

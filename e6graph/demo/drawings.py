@@ -1,30 +1,12 @@
 """The drawings: text files of shapes, read once, and the painter who paints them.
 
-A line that is not indented names a drawing; words in brackets say where the thing belongs. Each
-indented line is a step, for example `socks? -=tube dark 12 0,38 0,58`, which a line with a deeper
-indent continues:
-
-    words?     take this step only if one of the words holds, or with `!words?` only if none does
-    - =        without an outline; once more, mirrored
-    a shape    one of `SHAPES`: its paint, then its numbers in hundredths of a unit; after ` + `
-               follows another one, which joins its outline
-    line bend  a stroke, straight or curved: its paint, width and points
-    draw       another drawing: its name, place, size in percent and turn in degrees; a feature of
-               the species in {} is filled in, and where it has none, nothing is drawn
-    slot       what is worn in a place, for example on the neck; numbers as for draw
-    glow       light: its color, middle, radius and strength
-    ridge      a wavy hill, filled down to the ground: paint, height with rise and wavelength, haze
-    strew      drawings at random places: names, count, from and to which height and size, haze
-
-Haze is the distance, in percent of the way to the horizon. A paint is a name of the palette or
-#rrggbb or #rrggbbaa; after it `-` makes it darker, `+` lighter, and `!` shine in the dark.
+Their language is explained in `drawings/README.txt`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -32,16 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .pen import Pen, bend, blob, bloom, dots, grid, mix, oval, poly, shade, star, sym, tube
+from .pen import SHAPES, STROKES, Outlines, Pen, mix, shade
 from .tables import PAINTS, Color
 
-SHAPES: dict[str, Callable[..., list[np.ndarray]]] = {
-    make.__name__: make for make in (poly, blob, sym, oval, dots, star, bloom, grid, tube)
-}
-STROKES = {"line": poly, "bend": bend}
 ACTIONS = ("draw", "slot", "glow", "ridge", "strew")
 SKIN = ("body", "far", "head", "leg", "ear")  # paints that patterns are laid over
 LAMPLIGHT: Color = (255, 226, 140)
+
+Frame = tuple[float, float, float, float]  # x, y, size, turn in degrees
 
 
 class Step(NamedTuple):
@@ -52,18 +32,9 @@ class Step(NamedTuple):
     action: str
     name: str  # a paint, a drawing or where something is worn
     numbers: list[list[float]]
-    shapes: list[tuple[str, list[np.ndarray]]]  # paints and their outlines
+    shapes: list[tuple[str, Outlines]]  # paints and their outlines
     outlined: bool
     mirrored: bool
-
-
-class Slot(NamedTuple):
-    """A frame in the frame of a body."""
-
-    x: float
-    y: float
-    size: float
-    turn: float  # in degrees
 
 
 def _read_step(line: str) -> Step:
@@ -72,11 +43,11 @@ def _read_step(line: str) -> Step:
     if found is None:
         raise ValueError(f"no step of a drawing: {line!r}")
     unless, words, marks, rest = found.groups()
-    shapes: list[tuple[str, list[np.ndarray]]] = []
+    shapes: list[tuple[str, Outlines]] = []
     for shape in reversed(rest.split(" + ")):
         action, name, *groups = shape.removeprefix("=").split()
         numbers = [[float(number) / 100 for number in group.split(",")] for group in groups]
-        outlines: list[np.ndarray] = []
+        outlines: Outlines = []
         if action in SHAPES:
             outlines = SHAPES[action](*numbers)
         elif action in STROKES:
@@ -116,27 +87,27 @@ DRAWINGS, BELONGS = _read_all()
 
 
 @cache
-def slots(drawing: str) -> dict[str, Slot]:
+def slots(drawing: str) -> dict[str, Frame]:
     """Return where a body in this pose takes its head and what it wears.
 
     >>> slots("beast-sleeping")["neck"]
-    Slot(x=-0.3, y=-0.3, size=0.4, turn=0.0)
+    (-0.3, -0.3, 0.4, 0.0)
     """
     found = {}
     for step in DRAWINGS[drawing]:
         if step.action == "slot":
-            found[step.name] = _slot(step)
+            found[step.name] = _frame_of(step)
         elif step.name == "head":
-            found["head"] = found["face"] = _slot(step)
+            found["head"] = found["face"] = _frame_of(step)
     return found
 
 
-def _slot(step: Step) -> Slot:
+def _frame_of(step: Step) -> Frame:
     """Return the frame that the numbers of a step describe."""
     (x, y), *rest = step.numbers
     size = rest[0][0] if rest else 1.0
     turn = 100 * rest[1][0] if len(rest) > 1 else 0.0
-    return Slot(x, y, size, turn)
+    return x, y, size, turn
 
 
 @dataclass
@@ -169,6 +140,7 @@ class Painter:
             return color
         lit = (min(255, round(c * k)) for c, k in zip(color, self.light, strict=False))
         color = (*lit, *color[3:])
+        # fog hides a share of what the distance has left
         distance = haze + self.fog * (1 - haze)
         return mix(color, self.horizon, distance) if distance else color
 
@@ -190,7 +162,9 @@ class Painter:
             elif step.action == "draw":
                 self._draw_other(step, pen, haze)
             elif step.action == "slot" and step.name in ("back", "neck"):
-                self.wear(step.name, pen.at(*_slot(step)))  # the rest comes after the shading
+                self.wear(
+                    step.name, pen.at(*_frame_of(step))
+                )  # the rest comes after the shading
             elif step.action == "glow":
                 color = self.color(step.name + "!")
                 pen.glow(numbers[0], numbers[1][0], color, 100 * numbers[2][0])
@@ -208,7 +182,7 @@ class Painter:
     def _draw_other(self, step: Step, pen: Pen, haze: float) -> None:
         """Draw another drawing, and perhaps its mirror image."""
         name = step.name.format_map(defaultdict(str, self.features))
-        x, y, size, turn = _slot(step)
+        x, y, size, turn = _frame_of(step)
         if name == "head":
             size *= self.head
         self.draw(name, pen.at(x, y, size, turn), haze)
@@ -228,7 +202,7 @@ class Painter:
         pen.fill([(outline, self.color(step.name, haze), False)], outlined=False)
 
     def _strew(self, step: Step, pen: Pen) -> None:
-        """Draw at random places: evenly from left to right, the upper ones first."""
+        """Draw at random places, the upper ones first."""
         names = step.name.split(",")
         (count,), (top, low), (small, large), (haze,) = step.numbers
         number = round(100 * count)

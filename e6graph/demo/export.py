@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 from .choose import Chooser
 from .stories import TAG_USED_ONCE, Entry, Pool
-from .tables import ARTISTS, CHARACTERS, read_table
-from .tagging import ALIASES, CATEGORIES, MOST_TAGS, Relation, closure, implications
+from .tables import ARTISTS, CHARACTERS, read_rows
+from .tagging import ALIASES, CATEGORY_NUMBERS, MOST_SCENE_TAGS, Relation, closure, implications
 
 _OPENED = datetime(2024, 1, 1, 8)  # when the board opened
 _FIRST_ID = 101
-_GAPS = 0.1  # share of ids that no post has
+_UNUSED_IDS = 0.1  # share of ids that no post has
 
 Row = dict[str, object]
 
@@ -42,27 +42,29 @@ class Post(NamedTuple):
 
 
 def make_posts(entries: list[Entry], pools: list[Pool], seed: int) -> list[Post]:
-    """Give each entry an id, in no order of the stories, and some of them odd tags or an end."""
+    """Give entries ids, in no order of the stories, and odd tags."""
     chooser = Chooser(seed, 0x7AB1E)
     rng, count = chooser.rng, len(entries)
-    ids = _FIRST_ID + rng.choice(round(count / (1 - _GAPS)) + 1, count, replace=False)
+    ids = _FIRST_ID + rng.choice(round(count / (1 - _UNUSED_IDS)) + 1, count, replace=False)
+    # posts that others refer to, or that have a purpose, are never deleted
     kept = {at for pool in pools for at in pool.members} | {entry.parent for entry in entries}
     kept |= {at for at, e in enumerate(entries) if {TAG_USED_ONCE, "young"} & e.tags}
     free = [at for at in range(count) if at not in kept]
     deleted = set(rng.choice(free, min(len(free), round(0.03 * count)), replace=False).tolist())
-    moving = dict(zip(free, ("gif", "webm", "gif"), strict=False))
     posts = []
     for at, entry in enumerate(entries):
         tags = set(entry.tags)
-        scale = chooser.pick((3, 4, 5, 7, 14), (2, 4, 2, 2, 0.7))
+        scale = chooser.pick({3: 2, 4: 4, 5: 2, 7: 2, 14: 0.7})
         if entry.scene.place == "card":
             scale = 4
         if scale >= 7:
             tags |= closure({"hi_res" if scale == 7 else "absurd_res"})
-        if len(tags) > MOST_TAGS + 1:  # no room for the tags of its size: not so large, then
+        if (
+            len(tags) > MOST_SCENE_TAGS + 1
+        ):  # no room for the tags of its size: not so large, then
             tags, scale = set(entry.tags), 4
-        ext = moving.get(at, "png" if chooser.chance(0.25) else "jpg")
-        if at in moving:
+        ext = chooser.pick({"jpg": 70, "png": 25, "gif": 1, "webm": 1})
+        if ext in ("gif", "webm"):
             tags.add("animated")
         name = f"demo {seed} {ids[at]}".encode()
         md5 = hashlib.md5(name, usedforsecurity=False).hexdigest()
@@ -73,7 +75,7 @@ def make_posts(entries: list[Entry], pools: list[Pool], seed: int) -> list[Post]
 
 
 def _miswrite(chooser: Chooser, posts: list[Post]) -> list[Post]:
-    """Write an alias in some tag strings, as the site has them until its queue has caught up."""
+    """Write an alias in some tag strings, as on the site before its queue has run."""
     meant = {a.consequent: a.antecedent for a in ALIASES if a.status == "active"}
     ambiguous = {"lavender_sky", "lilac_sky"}
     left = {"chain": 2, "cycle": 2, "invalid": 2}
@@ -81,9 +83,7 @@ def _miswrite(chooser: Chooser, posts: list[Post]) -> list[Post]:
     for post in posts:
         written = set(post.tags)
         options = sorted(written & meant.keys() - ambiguous)
-        if post.entry.scene.place == "card":
-            pass
-        elif "red_fox" in written and left["chain"]:  # two steps: vulpes_vulpes, reynard
+        if "red_fox" in written and left["chain"]:  # two steps: vulpes_vulpes, reynard
             written = written - {"red_fox"} | {"vulpes_vulpes"}
             left["chain"] -= 1
         elif options and chooser.chance(0.06):
@@ -92,7 +92,7 @@ def _miswrite(chooser: Chooser, posts: list[Post]) -> list[Post]:
         elif "pink_sky" in written and left["cycle"] and len(written) < 25:
             left["cycle"] -= 1
             written.add(sorted(ambiguous)[left["cycle"]])
-        elif "simple_background" in written and left["invalid"]:
+        elif "blue_background" in written and left["invalid"]:
             left["invalid"] -= 1
             written.add("incorrect_colour")
         rewritten.append(post._replace(written=written))
@@ -100,48 +100,38 @@ def _miswrite(chooser: Chooser, posts: list[Post]) -> list[Post]:
 
 
 def export(posts: list[Post], pools: list[Pool], seed: int) -> dict[str, bytes]:
-    """Return the five files, gzipped, by name; `posts` are in the order of the plan."""
+    """Return the five files, gzipped, by name."""
     chooser = Chooser(seed, 0xE4)
     ordered = sorted(posts, key=lambda post: post.id)
     counts = Counter(tag for post in posts if not post.deleted for tag in post.tags)
-    tables: dict[str, Iterable[Row]] = {
-        "posts": (_post_row(chooser, post) for post in ordered),
+    tables = {
+        "posts": [_post_row(chooser, post) for post in ordered],
         "tags": _tag_rows(posts, counts),
-        "tag_aliases": (
-            row | {"post_count": counts[str(row["consequent_name"])]}
-            for row in _relation_rows(ALIASES)
-        ),
-        "tag_implications": (
-            row | {"descendant_names": _braced(sorted(closure({str(row["consequent_name"])})))}
-            for row in _relation_rows(implications())
-        ),
+        "tag_aliases": _relation_rows(ALIASES, counts),
+        "tag_implications": _relation_rows(implications(), counts),
         "pools": _pool_rows(chooser, posts, pools),
     }
-    return {
-        f"{name}.csv.gz": _pack(columns, tables[name])
-        for name, columns in read_table("columns")
-    }
+    columns = dict(read_rows("columns"))
+    return {f"{name}.csv.gz": _pack(columns[name], rows) for name, rows in tables.items()}
 
 
-def _pack(columns: str, rows: Iterable[Row]) -> bytes:
+def _pack(columns: str, rows: list[Row]) -> bytes:
     """Write a table as gzipped CSV; a column may say what stands in every row."""
     common = dict(column.split("=") for column in columns.split() if "=" in column)
     names = [column.partition("=")[0] for column in columns.split()]
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(common | row for row in rows)
     return gzip.compress(text.getvalue().encode(), 6, mtime=0)
 
 
 def _times(number: int, minutes: int) -> Row:
-    """Return when something was made, and when it was changed some minutes later."""
+    """Return when something was made and when it was changed."""
     made = _OPENED + timedelta(minutes=37 * number, microseconds=37_011 * (number % 20))
     changed = made + timedelta(minutes=minutes)
-    return {
-        name: moment.isoformat(sep=" ", timespec="microseconds")
-        for name, moment in (("created_at", made), ("updated_at", changed))
-    }
+    form = "%Y-%m-%d %H:%M:%S.%f"
+    return {"created_at": made.strftime(form), "updated_at": changed.strftime(form)}
 
 
 def _braced(items: Iterable[object]) -> str:
@@ -150,7 +140,7 @@ def _braced(items: Iterable[object]) -> str:
 
 
 def _post_row(chooser: Chooser, post: Post) -> Row:
-    """Return the row of a post; well-known characters and artists get more votes."""
+    """Return the row of a post; who is well known gets more votes."""
     rng, scene = chooser.rng, post.entry.scene
     fame = sum(CHARACTERS[actor.name].weight for actor in scene.actors if actor.name)
     fame += ARTISTS[scene.artist].weight if scene.actors else 0
@@ -159,7 +149,6 @@ def _post_row(chooser: Chooser, post: Post) -> Row:
     width, height = (side * post.scale for side in scene.size)
     return _times(post.id, 90) | {
         "id": post.id,
-        "uploader_id": int(rng.integers(2, 40)),
         "md5": post.md5,
         "source": f"https://gallery.example/{scene.artist}/{post.id}\n"
         f"https://files.example/{post.md5}",
@@ -170,10 +159,8 @@ def _post_row(chooser: Chooser, post: Post) -> Row:
         "fav_count": int(up * rng.uniform(1.2, 2.6)),
         "file_ext": post.ext,
         "parent_id": post.parent_id,
-        "change_seq": post.id * 3 + 1,
         "approver_id": int(rng.integers(2, 9)) if chooser.chance(0.8) else None,
         "file_size": int(width * height * rng.uniform(0.18, 0.5)),
-        "comment_count": int(rng.poisson(0.05 * up)),
         "description": _description(chooser, post),
         "duration": 7.5 if post.ext in ("gif", "webm") else None,
         "is_deleted": "ft"[post.deleted],
@@ -186,23 +173,23 @@ def _post_row(chooser: Chooser, post: Post) -> Row:
 
 
 def _description(chooser: Chooser, post: Post) -> str:
-    """Return the artist's words; a reader of CSV must get their quotes and line ends right."""
+    """Return some words with quotes and line ends, which are hard on readers."""
     scene = post.entry.scene
     if scene.place == "card":
         return "A blank card.\r\nAn import must leave this row out."
     names = [actor.name or actor.species for actor in scene.actors]
     names = [name.partition("_(")[0].replace("_", " ").title() for name in names]
-    lines = (
-        "",
-        f'"{" & ".join(names)}", {scene.place}, {scene.time}',
-        f'[b]{names[0]}[/b] again.\r\n\r\n"{scene.place}" is no. {post.id % 50 + 1}, of many.',
-        f'They said: "draw a {names[0]}", so, well,\nhere it is; naïve, but mine.',
-    )
-    return chooser.pick(lines, (4, 2, 2, 2))
+    lines = {
+        "": 4,
+        f'"{" & ".join(names)}", {scene.place}, {scene.time}': 2,
+        f'[b]{names[0]}[/b] again.\r\n\r\n"{scene.place}" is no. {post.id % 50 + 1}.': 2,
+        f'They said: "draw a {names[0]}", so, well,\nhere it is; naïve, but mine.': 2,
+    }
+    return chooser.pick(lines)
 
 
 def _tag_rows(posts: list[Post], counts: Counter[str]) -> list[Row]:
-    """Return the row of each tag that a post, an alias or an implication names."""
+    """Return the row of each tag that the other tables name."""
     counts = counts.copy()
     names: set[str] = set()
     for post in posts:
@@ -217,15 +204,15 @@ def _tag_rows(posts: list[Post], counts: Counter[str]) -> list[Row]:
         | {
             "id": number,
             "name": name,
-            "category": CATEGORIES.get(name, 0),
+            "category": CATEGORY_NUMBERS.get(name, 0),
             "post_count": 0 if name in aliased else counts[name],
         }
         for number, name in enumerate(sorted(names), 1)
     ]
 
 
-def _relation_rows(relations: list[Relation]) -> list[Row]:
-    """Return what the rows of aliases and implications have in common."""
+def _relation_rows(relations: list[Relation], counts: Counter[str]) -> list[Row]:
+    """Return the row of each alias or implication."""
     reasons = {"pending": "awaiting approval", "deleted": 'ambiguous, or so "they" say'}
     return [
         _times(number, 9)
@@ -236,6 +223,8 @@ def _relation_rows(relations: list[Relation]) -> list[Row]:
             "status": status,
             "reason": reasons.get(status),
             "approver_id": 1 if status == "active" else None,
+            "post_count": counts[consequent],
+            "descendant_names": _braced(sorted(closure({consequent}))),
         }
         for number, (antecedent, consequent, status) in enumerate(relations, 1)
     ]

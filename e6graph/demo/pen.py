@@ -7,7 +7,7 @@ the groups of numbers of one line of a drawing, in units of the frame, and retur
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from .tables import Color
 
 Point = Sequence[float]
+Outlines = list[np.ndarray]
 NIGHT: Color = (24, 20, 46)  # shadows tend to this violet, because black would look dirty
 
 # Catmull-Rom basis: 7 samples of a segment between its two inner control points, (7, 4)
@@ -26,7 +27,7 @@ _ALONG = np.linspace(0, 1, 14)  # where a curve is sampled
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
-    """Return the color a share of the way from the first to the second; alpha is the first's.
+    """Return the color a share of the way from the first to the second.
 
     >>> mix((0, 100, 200), (100, 100, 100), 0.5)
     (50, 100, 150)
@@ -42,58 +43,54 @@ def shade(color: Color, factor: float) -> Color:
     return mix(color, (255, 255, 255), factor - 1)
 
 
-def poly(*points: Point) -> list[np.ndarray]:
-    """Return a polygon with straight sides.
-
-    >>> poly((0, -0.8), (0.5, 1))[0].tolist()
-    [[0.0, -0.8], [0.5, 1.0]]
-    """
+def poly(*points: Point) -> Outlines:
+    """Return a polygon with straight sides."""
     return [np.array(points, dtype=float)]
 
 
-def blob(*points: Point) -> list[np.ndarray]:
-    """Return a smooth closed curve through the points (Catmull-Rom spline), (7 n, 2)."""
+def blob(*points: Point) -> Outlines:
+    """Return a closed Catmull-Rom spline through the points, (7 n, 2)."""
     corners = np.array(points, dtype=float)
     around = np.stack([np.roll(corners, 1 - k, axis=0) for k in range(4)])  # (4, n, 2)
     return [np.einsum("sk,kni->nsi", _SPLINE, around).reshape(-1, 2)]
 
 
-def sym(*points: Point) -> list[np.ndarray]:
-    """Return a smooth closed curve, symmetric about x = 0, from its right half, top to bottom."""
+def sym(*points: Point) -> Outlines:
+    """Return a `blob`, symmetric about x = 0, from its right half."""
     return blob(*points, *((-x, y) for x, y in points[-2:0:-1]))
 
 
-def oval(middle: Point, radii: Point, turn: Point = (0,)) -> list[np.ndarray]:
-    """Return an ellipse, turned clockwise by hundreds of degrees; one radius makes a circle."""
+def oval(middle: Point, radii: Point, turn: Point = (0,)) -> Outlines:
+    """Return an ellipse or circle; `turn` is in hundreds of degrees."""
     points = np.stack([radii[0] * _CIRCLE.real, radii[-1] * _CIRCLE.imag], axis=1)
     return [points @ _rotation(100 * turn[0]).T + middle]
 
 
-def dots(radius: Point, *middles: Point) -> list[np.ndarray]:
+def dots(radius: Point, *middles: Point) -> Outlines:
     """Return a circle round each point."""
     return [oval(middle, radius)[0] for middle in middles]
 
 
-def star(middle: Point, sizes: Point) -> list[np.ndarray]:
-    """Return a star from its outer radius, inner radius and hundredths of the number of tips."""
+def star(middle: Point, sizes: Point) -> Outlines:
+    """Return a star from its two radii and a hundredth of the number of tips."""
     tips = round(100 * sizes[2])
     points = np.exp(1j * (np.arange(2 * tips) / tips - 0.5) * np.pi) * np.tile(sizes[:2], tips)
     return [np.stack([points.real, points.imag], axis=1) + middle]
 
 
-def bloom(middle: Point, sizes: Point) -> list[np.ndarray]:
+def bloom(middle: Point, sizes: Point) -> Outlines:
     """Return a star with round tips."""
     return blob(*star(middle, sizes)[0])
 
 
-def grid(size: Point, corner: Point, step: Point, counts: Point) -> list[np.ndarray]:
-    """Return rows and columns of equal rectangles, the first with its upper left at `corner`."""
+def grid(size: Point, corner: Point, step: Point, counts: Point) -> Outlines:
+    """Return rows and columns of rectangles; `corner` is the upper left one's."""
     columns, rows = (range(round(100 * count)) for count in counts)
     rectangle = np.array([(0, 0), (size[0], 0), size, (0, size[1])]) + corner
     return [np.add(rectangle, (x * step[0], y * step[1])) for y in rows for x in columns]
 
 
-def bend(*points: Point) -> list[np.ndarray]:
+def bend(*points: Point) -> Outlines:
     """Return an open Bézier curve with these control points, (14, 2)."""
     last = len(points) - 1
     weights = [
@@ -102,8 +99,8 @@ def bend(*points: Point) -> list[np.ndarray]:
     return [np.stack(weights, axis=1) @ np.array(points, dtype=float)]
 
 
-def tube(widths: Point, *points: Point) -> list[np.ndarray]:
-    """Return a tube with round ends along a Bézier curve; half-widths change along it."""
+def tube(widths: Point, *points: Point) -> Outlines:
+    """Return a tube along a Bézier curve; half-widths change along it."""
     (spine,) = bend(*points)
     along = np.gradient(spine, axis=0)
     along /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
@@ -116,6 +113,12 @@ def tube(widths: Point, *points: Point) -> list[np.ndarray]:
     )
     right = (spine - across * width)[::-1]
     return [np.concatenate([spine + across * width, end, right, start])]
+
+
+SHAPES: dict[str, Callable[..., Outlines]] = {
+    make.__name__: make for make in (poly, blob, sym, oval, dots, star, bloom, grid, tube)
+}
+STROKES = {"line": poly, "bend": bend}
 
 
 def _rotation(degrees: float) -> np.ndarray:
@@ -131,7 +134,6 @@ class Pen:
     image : picture, mode RGB; colors of four values are blended with what is there.
     outline : width of outlines in pixels, 0 for none.
     ink : color of outlines, or None for a darker shade of each fill.
-    wobble : pixels by which the hand shakes.
     masks : (solid, skin), mode L: where this pen drew, and where what it drew is skin.
     """
 
@@ -140,19 +142,18 @@ class Pen:
         image: Image.Image,
         outline: float = 0.0,
         ink: Color | None = None,
-        wobble: float = 0.0,
         masks: Sequence[Image.Image] = (),
     ) -> None:
         self._opaque = ImageDraw.Draw(image)
         self._blended = ImageDraw.Draw(image, "RGBA")
-        self._outline, self._ink, self._wobble = outline, ink, wobble
+        self._outline, self._ink = outline, ink
         self._masks = [ImageDraw.Draw(mask) for mask in masks]
         self._matrix, self._origin, self._scale = np.eye(2), np.zeros(2), 1.0
 
     def at(
         self, x: float, y: float, scale: float = 1.0, angle: float = 0.0, flip: bool = False
     ) -> Pen:
-        """Return a pen whose frame is moved, scaled, turned by degrees and perhaps mirrored."""
+        """Return a pen in another frame: moved, scaled, turned, mirrored."""
         pen = object.__new__(Pen)  # copy.copy would take three times as long
         pen.__dict__.update(self.__dict__)
         pen._origin = self._matrix @ (x, y) + self._origin
@@ -165,7 +166,7 @@ class Pen:
     def fill(
         self, parts: Sequence[tuple[np.ndarray, Color, bool]], outlined: bool = True
     ) -> None:
-        """Fill outlines in order; their lines come first, so that they join to one body.
+        """Fill outlines in order; their lines come first, so that they join.
 
         Parameters
         ----------
@@ -199,7 +200,7 @@ class Pen:
             mask.line(flat, fill=value, width=pixels)
 
     def glow(self, middle: Point, radius: float, color: Color, alpha: float) -> None:
-        """Add light that falls off from a point; it leaves no trace on the masks."""
+        """Add light that falls off from a point."""
         for ring in range(7):
             (outline,) = oval(middle, (radius * (1 - ring / 7),))
             share = round(alpha * (0.6 + 0.8 * ring / 7) / 7)
@@ -208,11 +209,8 @@ class Pen:
     def place(self, outline: np.ndarray) -> list[float]:
         """Return the pixels of an outline as a flat list x, y, x, y ..."""
         points = np.dot(outline, self._matrix.T) + self._origin
-        if self._wobble:
-            waves = np.sin(points[:, ::-1] * 0.11 + (0.7, 2.1) + points * 0.037)
-            points += self._wobble * waves
         return points.ravel().tolist()
 
     def _on(self, color: Color) -> ImageDraw.ImageDraw:
-        """Return what draws this color: blending takes twice as long as filling."""
+        """Return what draws this color; blending is slow."""
         return self._blended if len(color) == 4 else self._opaque

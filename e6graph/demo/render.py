@@ -6,15 +6,14 @@ The unit of scenery is the height of the picture; x = 0 is its middle, y = 0 its
 from __future__ import annotations
 
 import unicodedata
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from .creature import Spot, draw_creature, drawing_of
 from .drawings import BELONGS, Painter, slots
-from .pen import NIGHT, Pen, mix
-from .styles import STYLES, Style, finish
+from .pen import Pen, mix
+from .styles import STYLES, finish
 from .tables import TAG_COLORS, Color, Scene
 
 CARD_GREY: Color = (168, 168, 168)
@@ -33,41 +32,38 @@ _LAYERS = {
 }
 
 
-class _Sky(NamedTuple):
-    """Colors of a time of day, and what its light multiplies other colors with."""
-
-    zenith: Color
-    horizon: Color
-    light: tuple[float, ...]  # on the scenery
-    spotlight: tuple[float, ...]  # on animals
-
-
-_SKIES = {
-    "day": _Sky((92, 172, 236), (212, 238, 250), (1, 1, 1), (1, 1, 1)),
-    "dawn": _Sky((150, 150, 218), (255, 204, 186), (0.98, 0.9, 0.94), (1, 0.96, 0.96)),
-    "dusk": _Sky((88, 66, 138), (254, 152, 92), (0.92, 0.72, 0.72), (1, 0.91, 0.86)),
-    "night": _Sky((16, 22, 60), (60, 74, 130), (0.44, 0.5, 0.78), (0.82, 0.85, 1)),
+# time of day -> zenith, horizon, and what its light multiplies scenery and animals with
+_SKIES: dict[str, tuple[Color, Color, tuple[float, ...], tuple[float, ...]]] = {
+    "day": ((92, 172, 236), (212, 238, 250), (1, 1, 1), (1, 1, 1)),
+    "dawn": ((150, 150, 218), (255, 204, 186), (0.98, 0.9, 0.94), (1, 0.96, 0.96)),
+    "dusk": ((88, 66, 138), (254, 152, 92), (0.92, 0.72, 0.72), (1, 0.91, 0.86)),
+    "night": ((16, 22, 60), (60, 74, 130), (0.44, 0.5, 0.78), (0.82, 0.85, 1)),
 }
 
 
 def render(scene: Scene) -> Image.Image:
-    """Draw a scene: RGB, `scene.size` pixels; the same scene gives the same picture."""
+    """Draw a scene: RGB, `scene.size` pixels."""
     if scene.place == "card":
         return Image.new("RGB", scene.size, CARD_GREY)
     style = STYLES[scene.artist]
     width, height = (_SUPERSAMPLE * side for side in scene.size)
-    painter = _painter(scene, width / height)
+    painter = _scenery_painter(scene, width / height)
     image = _gradient((width, height), painter.palette["zenith"], painter.horizon)
     outline = 0.6 * style.outline if style.outline >= 2 else 0  # thin ones would not show
-    pen = Pen(image, outline, style.ink, style.wobble).at(width / 2, 0, height)
+    pen = Pen(image, outline, style.ink).at(width / 2, 0, height)
 
+    # from back to front
     if scene.place not in _INDOORS:
         _heavens(scene, painter, pen)
     painter.draw(scene.place, pen.at(0, 0, flip=bool(scene.seed & 1)))
     _things(scene, painter, pen, ("far", "sea", "sky"))
     spots = _layout(scene, width / height)
-    for number, spot in enumerate(spots):
-        _animal(image, scene, number, spot, style, painter, pen)
+    for number, (actor, spot) in enumerate(zip(scene.actors, spots, strict=True)):
+        low = _GROUND + 0.03 if actor.pose in _FLOATING else spot.y
+        size = spot.size * (0.6 if actor.young else 0.9)
+        painter.draw("shadow", pen.at(spot.x, low, size))
+        light = _SKIES[scene.time][3]
+        draw_creature(image, actor, spot, style, light, scene.seed + number)
     _things(scene, painter, pen, ("near", "all"))
     if scene.place not in _INDOORS:
         painter.draw("weather", pen)
@@ -79,16 +75,14 @@ def render(scene: Scene) -> Image.Image:
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if scene.flipped else image
 
 
-def _painter(scene: Scene, width: float) -> Painter:
+def _scenery_painter(scene: Scene, width: float) -> Painter:
     """Return a painter whose colors follow the time of day and the weather."""
-    sky, greyness = _SKIES[scene.time], _GREYNESS.get(scene.weather, 0.0)
-    brightness = sum(sky.light) / 3
+    zenith, horizon, light, _ = _SKIES[scene.time]
+    greyness, brightness = _GREYNESS.get(scene.weather, 0.0), sum(light) / 3
     cloud: Color = tuple(round(channel * brightness) for channel in (176, 184, 196))
     if scene.weather == "storm":
         cloud = mix(cloud, (60, 64, 84), 0.6)
-    zenith = mix(sky.zenith, cloud, greyness)
-    horizon = mix(sky.horizon, cloud, 0.85 * greyness)
-    walls = ((206, 186, 160), (160, 186, 180), (196, 170, 190))
+    zenith, horizon = mix(zenith, cloud, greyness), mix(horizon, cloud, 0.85 * greyness)
     heavy = scene.weather in ("rain", "storm", "snow")
     dark = {"dark"} if scene.time in ("dusk", "night") else set()
     return Painter(
@@ -96,12 +90,12 @@ def _painter(scene: Scene, width: float) -> Painter:
             "zenith": zenith,
             "horizon": horizon,
             "cloud": (200, 204, 216) if heavy else (255, 252, 250),
-            "wall": walls[scene.seed % len(walls)],
+            "wall": mix(TAG_COLORS[scene.tint], (206, 196, 180), 0.7),
             "tint": mix(TAG_COLORS[scene.tint], (255, 255, 255), 0.45),
         },
         words={scene.time, scene.weather, *scene.sky} | dark,
         rng=np.random.default_rng(scene.seed),
-        light=tuple(channel * (1 - 0.16 * greyness) for channel in sky.light),
+        light=tuple(channel * (1 - 0.16 * greyness) for channel in light),
         horizon=horizon,
         fog=0.25 if scene.weather == "fog" else 0.0,
         width=width,
@@ -117,7 +111,7 @@ def _gradient(size: tuple[int, int], zenith: Color, horizon: Color) -> Image.Ima
 
 
 def _heavens(scene: Scene, painter: Painter, pen: Pen) -> None:
-    """Paint the sun or moon clear of tree tops and of the animal's head; then clouds."""
+    """Paint the sun or moon where nothing hides it, and clouds."""
     painter.draw("heavens", pen)
     side = int(painter.rng.choice([-1, 1]))
     x = side * min(0.3 * painter.width, painter.width / 2 - 0.2)
@@ -148,29 +142,8 @@ def _layout(scene: Scene, width: float) -> list[Spot]:
     return spots
 
 
-def _animal(
-    image: Image.Image,
-    scene: Scene,
-    number: int,
-    spot: Spot,
-    style: Style,
-    painter: Painter,
-    pen: Pen,
-) -> None:
-    """Draw an animal and its shadow."""
-    actor = scene.actors[number]
-    low = _GROUND + 0.03 if actor.pose in _FLOATING else spot.y
-    painter.draw("shadow", pen.at(spot.x, low, spot.size * (0.6 if actor.young else 0.9)))
-    light = _SKIES[scene.time].spotlight
-    solid = draw_creature(image, actor, spot, style, light, scene.seed + number)
-    if style.cut:
-        dropped = ImageChops.offset(solid, 7, 9).filter(ImageFilter.BoxBlur(3))
-        dropped = ImageChops.subtract(dropped, solid).point([v * 2 // 5 for v in range(256)])
-        image.paste(NIGHT, mask=dropped)
-
-
 def _things(scene: Scene, painter: Painter, pen: Pen, layers: tuple[str, ...]) -> None:
-    """Draw the things of some layers, left and right in turns, so that they do not meet."""
+    """Draw the things of some layers, left and right in turns."""
     rng = np.random.default_rng((scene.seed, 2))
     side = int(rng.integers(2)) * 2 - 1
     for name in scene.props:
@@ -186,15 +159,15 @@ def _things(scene: Scene, painter: Painter, pen: Pen, layers: tuple[str, ...]) -
 def _extras(
     image: Image.Image, scene: Scene, painter: Painter, pen: Pen, spots: list[Spot]
 ) -> None:
-    """Draw hearts round the first animal, zzz over whoever sleeps, and the speech bubble."""
-    if "hearts" in scene.extras:
+    """Draw hearts, zzz over whoever sleeps, and the speech bubble."""
+    if "hearts" in scene.extras():
         x, y, size, _ = spots[0]
         painter.draw("hearts", pen.at(x, y, size))
     for actor, (x, y, size, flip) in zip(scene.actors, spots, strict=True):
-        if actor.pose == "sleeping" and "zzz" in scene.extras:
-            head = slots(drawing_of(actor))["head"]
-            x += (-head.x if flip else head.x) * size
-            painter.draw("zzz", pen.at(x, y + head.y * size, size))
+        if actor.pose == "sleeping":
+            head_x, head_y, *_ = slots(drawing_of(actor))["head"]
+            x += (-head_x if flip else head_x) * size
+            painter.draw("zzz", pen.at(x, y + head_y * size, size))
     if scene.bubble:
         pen = pen.at(-painter.width * 0.26, 0.16)
         painter.draw("speech", pen)

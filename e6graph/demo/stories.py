@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .choose import Chooser
-from .tables import CHARACTERS, DAYTIMES, PLACES, SPECIES, TAG_COLORS, Scene, fits
+from .tables import ARTISTS, CHARACTERS, DAYTIMES, PLACES, SPECIES, TAG_COLORS, Scene, fits
 from .tagging import scene_tags
 
 FORBIDDEN_POSTS = 3  # rows that an import must leave out; their picture is a grey card
@@ -37,13 +37,7 @@ class Pool(NamedTuple):
     members: list[int]
 
 
-class _Story(NamedTuple):
-    """The pictures of a pool, in order."""
-
-    title: str
-    description: str
-    kind: str
-    scenes: list[Scene]
+Story = tuple[str, str, str, list[Scene]]  # title, description, kind, scenes in order
 
 
 def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
@@ -61,6 +55,7 @@ def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
         pools[title] = Pool(title, text, category, members)
         entries += [_entry(chooser, scene, lore) for scene in scenes]
 
+    # posts that no import may let in, and young animals that it must
     card = Scene(0, (256, 256), "bold_bram", "card")
     entries += [Entry(card, frozenset(scene_tags(card)), "q")] * FORBIDDEN_POSTS
     for _ in range(max(2, round(0.025 * posts))):
@@ -70,6 +65,7 @@ def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
         entries.append(_entry(chooser, chooser.free_scene()))
     while len(entries) < posts - 1:
         entries.append(_near_duplicate(chooser, entries))
+    # this one comes last, so that no near-duplicate repeats its tag
     last = chooser.free_scene()._replace(bubble=TAG_USED_ONCE)
     return [*entries, _entry(chooser, last)], list(pools.values())
 
@@ -83,11 +79,11 @@ def _entry(chooser: Chooser, scene: Scene, lore: str = "") -> Entry:
     return Entry(scene, frozenset(tags), "q" if questionable else "s")
 
 
-def _tale(chooser: Chooser) -> _Story:
-    """Return the story of a character: a journey, a day in one place, or a time with a friend."""
-    kind = chooser.pick(("journey", "day", "friends"), (0.42, 0.3, 0.28))
+def _tale(chooser: Chooser) -> Story:
+    """Return a journey, a day in one place, or a time with a friend."""
+    kind = chooser.pick({"journey": 0.42, "day": 0.3, "friends": 0.28})
     count = int(chooser.rng.integers(4, 13))
-    artist, name = chooser.artist(), chooser.hero()
+    artist, name = chooser.name(ARTISTS), chooser.name(CHARACTERS)
     group, homes = [name], CHARACTERS[name].homes
     if kind == "friends":
         group += chooser.friends(name, homes[0])
@@ -111,12 +107,12 @@ def _tale(chooser: Chooser) -> _Story:
     who = "_and_".join(member.partition("_(")[0].title() for member in group)
     what = chooser.pick(_TITLES.get(kind, (f"one_day_in_the_{road[0]}",)))
     text = f"{who.replace('_', ' ')}, in {count} pictures by {artist}."
-    return _Story(f"{who}_{what}", f'{text}\r\n"Read in order", please.', kind, scenes)
+    return (f"{who}_{what}", f'{text}\r\n"Read in order", please.', kind, scenes)
 
 
-def _study(chooser: Chooser) -> _Story:
-    """Return an artist's studies of one species in one place and one light."""
-    artist = chooser.artist()
+def _study(chooser: Chooser) -> Story:
+    """Return studies of one animal in one place and one light."""
+    artist = chooser.name(ARTISTS)
     species = chooser.species(artist)
     place = chooser.place(artist, species)
     time, weather = chooser.pick(DAYTIMES), chooser.weather(artist, place)
@@ -127,11 +123,11 @@ def _study(chooser: Chooser) -> _Story:
     scenes = [s._replace(actors=(a,)) for s, a in zip(scenes, actors, strict=True)]
     title = f"{species}_studies_{place}_{time}".title()
     text = f"Studies of one {species.replace('_', ' ')}, {time}, {weather}; all by {artist}."
-    return _Story(title, text, "study", scenes)
+    return (title, text, "study", scenes)
 
 
 def _near_duplicate(chooser: Chooser, entries: list[Entry]) -> Entry:
-    """Return another version of an earlier picture: recolored, mirrored, or moved a little."""
+    """Return an earlier picture recolored, mirrored, or moved a little."""
     originals = [at for at, entry in enumerate(entries) if entry.parent is None]
     at = chooser.pick(at for at in originals if entries[at].scene.place != "card")
     scene, _, rating, _ = entries[at]

@@ -24,7 +24,6 @@ class Style(NamedTuple):
 
     outline: float  # width in pixels of the picture at double size, 0 for none
     ink: Color | None  # None for a darker shade of each fill
-    wobble: float  # pixels by which the hand shakes
     shading: float  # strength of light and shadow on animals
     finish: Callable[[np.ndarray], np.ndarray]
     cut: bool = False  # whether animals throw a shadow, as cut paper does
@@ -32,7 +31,7 @@ class Style(NamedTuple):
 
 @cache
 def _noise(blur: int) -> np.ndarray:
-    """Return fixed noise, (256, 256), mean 0, deviation 1, blurred by some pixels."""
+    """Return fixed noise, (256, 256), mean 0, deviation 1."""
     grey = np.random.default_rng(11 + blur).integers(0, 256, (256, 256), dtype=np.uint8)
     blurred = Image.fromarray(grey).filter(ImageFilter.GaussianBlur(blur))
     field = np.asarray(blurred, dtype=np.float32)
@@ -61,24 +60,17 @@ def _blurred(picture: np.ndarray, radius: float) -> np.ndarray:
 
 
 @cache
-def _window(
-    height: int, width: int, margin: float, ragged: float, corner: float, soft: float
-) -> np.ndarray:
-    """Return where a frame of bare paper leaves the picture, (h, w, 1) in 0..1."""
+def _window(height: int, width: int, margin: float, ragged: float, soft: float) -> np.ndarray:
+    """Return where bare paper leaves the picture, (h, w, 1) in 0..1."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    left, top = np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y)
-    away = np.hypot(np.maximum(corner - left, 0), np.maximum(corner - top, 0))
-    near_corner = (left < corner) & (top < corner)
-    inside = np.where(near_corner, corner - away, np.minimum(left, top))
+    inside = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
     inside += ragged * _noise(5)[:height, :width]
     return np.clip((inside - margin) / np.float32(soft), 0, 1)[..., None]
 
 
-def _frame(
-    picture: np.ndarray, margin: float, ragged: float, corner: float, soft: float
-) -> np.ndarray:
-    """Leave a margin of bare paper round the picture: its edge ragged, round or soft."""
-    window = _window(*picture.shape[:2], margin, ragged, corner, soft)
+def _margin(picture: np.ndarray, margin: float, ragged: float, soft: float) -> np.ndarray:
+    """Leave a margin of bare paper round the picture, its edge ragged or soft."""
+    window = _window(*picture.shape[:2], margin, ragged, soft)
     return _PAPER + (picture - _PAPER) * window
 
 
@@ -88,7 +80,7 @@ def _bold(picture: np.ndarray) -> np.ndarray:
 
 def _papercut(picture: np.ndarray) -> np.ndarray:
     fibers = 2.6 * _grain(picture, 1) + 1.4 * _grain(picture)
-    return _frame(_saturate(picture, 0.92) + fibers, 7, 0, 10, 1.5)
+    return _margin(_saturate(picture, 0.92) + fibers, 7, 0, 1.5)
 
 
 def _softboiled(picture: np.ndarray) -> np.ndarray:
@@ -100,7 +92,7 @@ def _watercolor(picture: np.ndarray) -> np.ndarray:
     wash = picture * (1 - 0.05 * _grain(picture, 5)) + 6 * _grain(picture, 1)
     edges = np.abs(picture - _blurred(picture, 3)).mean(2, keepdims=True)
     light = 255 - (255 - _saturate(wash, 1.05)) * 0.84 - 0.7 * edges
-    return _frame(light, 9, 4, 14, 7)
+    return _margin(light, 9, 4, 7)
 
 
 def _pixels(picture: np.ndarray) -> np.ndarray:
@@ -118,7 +110,7 @@ def _crayon(picture: np.ndarray) -> np.ndarray:
     strokes = grain + np.roll(grain, (1, 1), (0, 1)) + np.roll(grain, (2, 2), (0, 1))
     waxy = _saturate(picture, 1.1) + 5.5 * strokes
     bare = np.clip(strokes - 1.1, 0, 1) * 0.32
-    return _frame(waxy + (_PAPER - waxy) * bare, 8, 2.2, 8, 2.5)
+    return _margin(waxy + (_PAPER - waxy) * bare, 8, 2.2, 2.5)
 
 
 def _velvet(picture: np.ndarray) -> np.ndarray:
@@ -136,7 +128,7 @@ def _lino(picture: np.ndarray) -> np.ndarray:
     grey = np.maximum(_saturate(picture, 0), 8)
     bands = np.clip((grey + 7 * _grain(picture, 1)) / 64, 0, 3.99).astype(int)
     inked = _saturate(picture * (0.35 + 0.65 * steps[bands] / grey), 0.9)
-    return _frame(inked * (_PAPER / 255), 6, 0.6, 3, 1)
+    return _margin(inked * (_PAPER / 255), 6, 0.6, 1)
 
 
 def _gouache(picture: np.ndarray) -> np.ndarray:
@@ -147,15 +139,15 @@ def _gouache(picture: np.ndarray) -> np.ndarray:
 
 
 STYLES: dict[str, Style] = {
-    "bold_bram": Style(3, (36, 26, 44), 0, 0.25, _bold),
-    "papercut_pia": Style(0, None, 0, 0, _papercut, cut=True),
-    "softboiled": Style(0.8, None, 0, 1, _softboiled),
-    "quill_(watercolour)": Style(1, (96, 70, 66), 2, 0.5, _watercolor),
-    "pixelmoth": Style(3, (44, 34, 60), 0, 0.5, _pixels),
-    "crayonbox": Style(2.6, None, 3.5, 0.4, _crayon),
-    "velvet_hour": Style(0.8, None, 0, 1.3, _velvet),
-    "lino_lou": Style(4, (24, 22, 30), 1, 0.9, _lino),
-    "gouache_gull": Style(0.7, None, 1, 0.9, _gouache),
+    "bold_bram": Style(3, (36, 26, 44), 0.25, _bold),
+    "papercut_pia": Style(0, None, 0, _papercut, cut=True),
+    "softboiled": Style(0.8, None, 1, _softboiled),
+    "quill_(watercolour)": Style(1, (96, 70, 66), 0.5, _watercolor),
+    "pixelmoth": Style(3, (44, 34, 60), 0.5, _pixels),
+    "crayonbox": Style(2.6, None, 0.4, _crayon),
+    "velvet_hour": Style(0.8, None, 1.3, _velvet),
+    "lino_lou": Style(4, (24, 22, 30), 0.9, _lino),
+    "gouache_gull": Style(0.7, None, 0.9, _gouache),
 }
 
 

@@ -1,4 +1,4 @@
-"""The tables of the demo board, and what its pictures are planned, tagged and drawn from."""
+"""The tables of the demo board, and the scenes of its pictures."""
 
 from __future__ import annotations
 
@@ -34,12 +34,17 @@ class Scene(NamedTuple):
     sky: tuple[str, ...] = ()  # sun, stars, clouds, rainbow, a moon
     props: tuple[str, ...] = ()
     actors: tuple[Actor, ...] = ()
-    extras: tuple[str, ...] = ()  # hearts, zzz
     bubble: str = ""  # text of a speech bubble
     monochrome: bool = False
     tint: str = "blue"  # of a simple background
     flipped: bool = False  # as near-duplicates may be
     shift: int = 0  # pixels to the left, likewise
+
+    def extras(self) -> dict[str, str]:
+        """Return small things drawn beside animals, and their tags."""
+        found = {"hearts": "<3"} if len(self.actors) == 2 and self.seed % 5 == 0 else {}
+        asleep = any(actor.pose == "sleeping" for actor in self.actors)
+        return found | ({"zzz": "zzz"} if asleep else {})
 
 
 class Species(NamedTuple):
@@ -66,7 +71,7 @@ class Place(NamedTuple):
 
 
 class Artist(NamedTuple):
-    """An artist: the medium, and what the artist draws more often than others do."""
+    """An artist, and what the artist draws more often than others do."""
 
     medium: str
     likes: list[str]
@@ -82,7 +87,7 @@ class Character(NamedTuple):
     weight: float
 
 
-def read_table(name: str) -> list[list[str]]:
+def read_rows(name: str) -> list[list[str]]:
     """Return the cells of each row of a table but the header."""
     text = (Path(__file__).parent / "tables" / f"{name}.txt").read_text("utf-8")
     return [[cell.strip() for cell in row.split("|")] for row in text.splitlines()[1:]]
@@ -106,23 +111,23 @@ def _character(row: list[str]) -> Character:
 
 
 PAINTS: dict[str, Color] = {
-    name: tuple(bytes.fromhex(color)) for name, color, _ in read_table("paints")
+    name: tuple(bytes.fromhex(color)) for name, color, _ in read_rows("paints")
 }
-TAG_COLORS = {name: PAINTS[name] for name, _, named in read_table("paints") if named}
-SPECIES = {name: _species(row) for name, *row in read_table("species")}
+TAG_COLORS = {name: PAINTS[name] for name, _, named in read_rows("paints") if named}
+SPECIES = {name: _species(row) for name, *row in read_rows("species")}
 YOUNG = {  # what the young of some species are called
     name: kind.features["young"] for name, kind in SPECIES.items() if "young" in kind.features
 }
-GROUPS = {group: parent for parent, groups in read_table("tree") for group in groups.split()}
+GROUPS = {group: parent for parent, groups in read_rows("tree") for group in groups.split()}
 PLACES = {
     name: Place(tags.split(), weathers.split(), props.split(), worn.split(), float(weight))
-    for name, tags, weathers, props, worn, weight in read_table("places")
+    for name, tags, weathers, props, worn, weight in read_rows("places")
 }
 ARTISTS = {
     name: Artist(medium, likes.split(), float(weight))
-    for name, medium, likes, weight in read_table("artists")
+    for name, medium, likes, weight in read_rows("artists")
 }
-_CAST = [_character(row) for row in read_table("characters")]
+_CAST = [_character(row) for row in read_rows("characters")]
 CHARACTERS = {character.actor.name: character for character in _CAST}
 DAYTIMES = ("dawn", "day", "dusk", "night")
 
@@ -142,6 +147,6 @@ def lineage(species: str) -> set[str]:
 
 
 def fits(species: str, place: str) -> bool:
-    """Tell whether a species may be met in a place: some under water alone, others never there."""
+    """Tell whether a species may be met in a place; not all live under water."""
     wet = "underwater" in SPECIES[species].homes
     return place == "plain" or wet == (place == "underwater")

@@ -19,10 +19,10 @@ from .tables import (
     YOUNG,
     Actor,
     Scene,
-    read_table,
+    read_rows,
 )
 
-MOST_TAGS = 23  # of a scene; size, lore and the like bring the post to 25 at most
+MOST_SCENE_TAGS = 23  # of a scene; size, lore and the like bring the post to 25 at most
 
 
 class Relation(NamedTuple):
@@ -37,18 +37,18 @@ def _read_relations(table: str) -> list[Relation]:
     """Read aliases or implications."""
     return [
         Relation(antecedent, consequent, status or "active")
-        for consequent, antecedents, status in read_table(table)
+        for consequent, antecedents, status in read_rows(table)
         for antecedent in antecedents.split()
     ]
 
 
 ALIASES = _read_relations("aliases")
-CATEGORIES = {  # the site's number of each tag's category, where it is not 0
-    tag: int(number) for number, tags in read_table("categories") for tag in tags.split()
+CATEGORY_NUMBERS = {  # the site's number of each tag's category, where it is not 0
+    tag: int(number) for number, tags in read_rows("categories") for tag in tags.split()
 }
-CATEGORIES |= dict.fromkeys(ARTISTS, 1) | dict.fromkeys(CHARACTERS, 4)
-CATEGORIES |= dict.fromkeys([hero.series for hero in CHARACTERS.values()], 3)
-CATEGORIES |= dict.fromkeys([*SPECIES, *GROUPS, *YOUNG.values()], 5)
+CATEGORY_NUMBERS |= dict.fromkeys(ARTISTS, 1) | dict.fromkeys(CHARACTERS, 4)
+CATEGORY_NUMBERS |= dict.fromkeys([hero.series for hero in CHARACTERS.values()], 3)
+CATEGORY_NUMBERS |= dict.fromkeys([*SPECIES, *GROUPS, *YOUNG.values()], 5)
 
 
 @cache
@@ -91,7 +91,7 @@ def closure(tags: set[str]) -> set[str]:
 
 
 def scene_tags(scene: Scene) -> set[str]:
-    """Return the tags of a picture with the implied ones, `MOST_TAGS` at most."""
+    """Return the tags of a picture, `MOST_SCENE_TAGS` at most."""
     if scene.place == "card":
         return {"young", "blank_card", "grey_background", "simple_background"}
     colored = not scene.monochrome
@@ -109,7 +109,7 @@ def scene_tags(scene: Scene) -> set[str]:
         needed |= must
         optional += may
     optional += air[1:]
-    optional += [{"hearts": "<3", "zzz": "zzz"}[extra] for extra in scene.extras]
+    optional += scene.extras().values()
     if scene.bubble:
         needed |= {"speech_bubble", scene.bubble}
     optional += [*scene.props, *place.tags[1:], ARTISTS[scene.artist].medium]
@@ -118,7 +118,7 @@ def scene_tags(scene: Scene) -> set[str]:
     tags = closure(needed)
     for tag in optional:
         more = closure(tags | {tag})
-        if len(more) <= MOST_TAGS - scene.seed % 8:
+        if len(more) <= MOST_SCENE_TAGS - scene.seed % 8:
             tags = more
     return tags
 
@@ -147,7 +147,7 @@ def _actor_tags(actor: Actor, colored: bool) -> tuple[set[str], list[str]]:
 
 
 def _air_tags(scene: Scene) -> list[str]:
-    """Return weather and sky, the weather first; little of them can be seen from indoors."""
+    """Return weather and sky; little of them can be seen from indoors."""
     if scene.place in ("plain", "underwater", "cave", "room"):
         return ["stars"] if scene.place == "room" and "stars" in scene.sky else []
     named = {"rain": "rain", "storm": "lightning", "snow": "snowing", "fog": "fog"}

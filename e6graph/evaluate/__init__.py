@@ -2,9 +2,9 @@
 
     python -m e6graph.evaluate --index index [--quick] [--json] [--plots DIR] [--sections NAME ...]
 
-`protocol` says how recommendations are judged and is for notebooks too; the other modules are the
-sections that `__main__` lists. Pools are never used to recommend. Those that are judged by are
-never used to train a peer or to choose a number.
+`protocol` says how recommendations are judged and is for notebooks too; the other
+modules are the sections that `__main__` lists. Pools are never used to recommend.
+Those that are judged by are never used to train a peer or to choose a number.
 """
 
 from collections.abc import Sequence

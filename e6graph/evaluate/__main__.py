@@ -1,7 +1,8 @@
 """Measure how good everything is on one index, beside what a user would try first.
 
-Reads an index that the scripts made; prints tables, or with --json one object; with --plots DIR
-also draws the figures there. Peers that are not installed are left out, and a note says so.
+Reads an index that the scripts made; prints tables, or with --json one object; with
+--plots DIR also draws the figures there. Peers that are not installed are left out,
+and a note says so.
 """
 
 from __future__ import annotations
@@ -50,7 +51,6 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         "--sections",
         nargs="+",
         choices=SECTIONS,
-        default=list(SECTIONS),
         metavar="NAME",
         help=f"what to measure: {', '.join(SECTIONS)}; all of them if not given",
     )
@@ -74,6 +74,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
     )
     add("--seed", type=cli.natural, default=0, help="seed of everything drawn at random")
     args = parser.parse_args(argv)
+    args.sections = args.sections or list(SECTIONS)
     args.queries = args.queries or (QUICK_QUERIES if args.quick else FULL_QUERIES)
     return args
 

@@ -1,20 +1,19 @@
 """The attenuator: how near the vector that a tag's company induces is to the tag's own.
 
-Khodak et al., ACL 2018. Every tag is judged by an operator that was fitted without it: the tags are
-dealt into folds, and the operator for a fold is fitted on the other folds.
+Khodak et al., ACL 2018. Every tag is judged by an operator that was fitted without
+it: the tags are dealt into folds, and the operator for a fold is fitted on the
+other folds.
 """
 
 from __future__ import annotations
 
 from argparse import Namespace
-from functools import partial
 
 import numpy as np
 
 from ..embedding.attenuator import by_band, context_means, induced_cosines, solve, tag_weights
 from ..recommend.postgraph import PostGraph
 from .methods import SIF_A, ExactMethods
-from .plotting import draw_lines
 from .report import Figure, Table, progress
 
 FOLDS = 5
@@ -29,8 +28,12 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     rows = by_band(words.frqs, *cosines.values(), take=every)
     bands = [row[0] for row in rows]
     series = {name: (bands, [row[i + 2] for row in rows]) for i, name in enumerate(cosines)}
-    draw = partial(
-        draw_lines, series=series, x="posts a tag is used on", y="cosine, tags held out"
+    figure = Figure(
+        "attenuator",
+        "A tag's vector from its company alone",
+        "posts a tag is used on",
+        "cosine, tags held out",
+        series,
     )
 
     rows.append(("all", int(every.sum()), *(float(c[every].mean()) for c in cosines.values())))
@@ -40,10 +43,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         "solve_attenuator.py takes log."
     )
     title = "Cosine of a tag's induced with its true vector, by the posts it is used on"
-    return [
-        Table(title, ("posts", "tags", *cosines), rows, [note]),
-        Figure("attenuator", "A tag's vector from its company alone", draw),
-    ]
+    return [Table(title, ("posts", "tags", *cosines), rows, [note]), figure]
 
 
 def held_out(graph: PostGraph, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:

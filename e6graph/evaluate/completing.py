@@ -1,9 +1,10 @@
 """Tag completion: hide a fifth of a post's tags, rank all tags by the rest, look for the hidden.
 
-nDCG@8 and precision@8 (Järvelin and Kekäläinen 2002, binary gain). The hidden tags are taken out of
-everything that any method learns from. Posts of odd row are judged: the constants of `completion`
-were chosen on even ones. Two more tables judge posts that are not on the board at all: completion
-from few tags, and finding a wrong tag, where a stranger was put among a post's own.
+nDCG@8 and precision@8 (Järvelin and Kekäläinen 2002, binary gain). The hidden tags
+are taken out of everything that any method learns from. Posts of odd row are
+judged: the constants of `completion` were chosen on even ones. Two more tables
+judge posts that are not on the board at all: completion from few tags, and finding
+a wrong tag, where a stranger was put among a post's own.
 """
 
 from __future__ import annotations
@@ -135,8 +136,8 @@ def completers(
 ) -> Iterator[tuple[str, Completer | str]]:
     """Learn from a (posts, V) matrix over the dictionary's columns by each method in turn.
 
-    Yields names and methods, those that take minutes last. Where a package is missing, the reason
-    stands in place of the method.
+    Yields names and methods, those that take minutes last. Where a package is
+    missing, the reason stands in place of the method.
     """
     with waiting("co-occurrence"):
         counts = cooccurrence([matrix])
@@ -291,7 +292,7 @@ def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
     for name, method in islice(completers(graph, learned), 4):  # the others take minutes
         if not isinstance(method, str):
             figures = [
-                judge_completer(method, some, f"{name}, from {k} tags")[0] if some else np.nan
+                judge_completer(method, some, f"{name}, tags given: {k}")[0] if some else np.nan
                 for k, some in zip(GIVEN, cases, strict=True)
             ]
             rows.append((name, *figures))
@@ -301,7 +302,8 @@ def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
 def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
     """Measure how often a stranger put among a post's tags has the lowest support of all.
 
-    Drawn evenly a stranger is mostly a rare tag; drawn by use it is one that people do write.
+    Drawn evenly a stranger is mostly a rare tag; drawn by use it is one that people
+    do write.
 
     Returns
     -------

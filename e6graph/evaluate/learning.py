@@ -1,18 +1,19 @@
 """Learning: simulated users with hidden tastes, and what each way of choosing makes of them.
 
-A user has three themes: each is up to four tags of one random post, so that tags of a theme do go
-together. Three tags that occur beside liked ones are disliked. The utility of a post is the sum of
-the idf of its liked tags less that of its disliked ones; the user likes it with probability
-1 / (1 + exp((θ − utility) / s)). θ makes a user like a twentieth of the board, and s, a quarter of
-the standard deviation over the board, is a little noise. Tags of a taste are held by ten posts or
-more and at most a tenth of the board: nobody names "paper" as their taste. The learner is told one
-tag of the first theme; each answer tells whether a post is liked. Posts are shown one a day, none
-twice; the reward is the probability that the post is liked.
+A user has three themes: each is up to four tags of one random post, so that tags of
+a theme do go together. Three tags that occur beside liked ones are disliked. The
+utility of a post is the sum of the idf of its liked tags less that of its disliked
+ones; the user likes it with probability 1 / (1 + exp((θ − utility) / s)). θ makes a
+user like a twentieth of the board, and s, a quarter of the standard deviation over
+the board, is a little noise. Tags of a taste are held by ten posts or more and at
+most a tenth of the board: nobody names "paper" as their taste. The learner is told
+one tag of the first theme; each answer tells whether a post is liked. Posts are
+shown one a day, none twice; the reward is the probability that the post is liked.
 
-Why this is fair: no method's vectors, lengths or weights are in the taste (the ranking's idf is,
-for all methods alike); two of three themes have to be found; what was tuned was tuned on other
-users, drawn by other random numbers. What favors all methods that read tags: tastes are sums over
-tags.
+Why this is fair: no method's vectors, lengths or weights are in the taste (the
+ranking's idf is, for all methods alike); two of three themes have to be found; what
+was tuned was tuned on other users, drawn by other random numbers. What favors all
+methods that read tags: tastes are sums over tags.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
@@ -33,11 +32,7 @@ from ..errors import BadInput
 from ..recommend.postgraph import PostGraph
 from ..recommend.preference import EXPLORE, HALF_LIFE, Judgment, Preference, choose
 from .methods import popularity
-from .plotting import draw_lines
 from .report import Figure, Table, progress
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 USERS = 100
 QUICK_USERS = 20
@@ -225,12 +220,11 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     changed = {name: np.array(lists) for name, lists in drifted.items()}
     title = f"{n} simulated people among {graph.allowed.sum():,} posts, told one tag each"
     ms = {name: spent / n / posts * 1000 for name, spent in seconds.items()}
-    draw = partial(draw_rewards, found)
     return [
         rewards_table(title, found, ms),
-        Figure("learning", "What is shown is liked, the more is known", draw),
+        rewards_figure(found),
         drift_table(changed),
-        Figure("drift", "A taste that changes half way", partial(draw_drift, changed)),
+        drift_figure(changed),
     ]
 
 
@@ -273,22 +267,23 @@ def drift_table(changed: Rewards) -> Table:
     return Table(f"{users} of them, half of the time another taste", header, rows, [note])
 
 
-def draw_rewards(found: Rewards, axes: Axes) -> None:
-    """Draw the running mean of the reward against posts shown."""
+def rewards_figure(found: Rewards) -> Figure:
+    """Show the running mean of the reward against posts shown."""
     series = {}
     for name, rewards in found.items():
         shown = np.arange(1, rewards.shape[1] + 1)
         series[name.replace(",", ":")] = shown, np.cumsum(rewards.mean(0)) / shown
-    label = "mean chance of a like so far"
-    draw_lines(axes, series, "posts shown", label, markers=False, limits=(0, 1))
+    title, label = "What is shown is liked, the more is known", "mean chance of a like so far"
+    return Figure("learning", title, "posts shown", label, series, markers=False, limits=(0, 1))
 
 
-def draw_drift(changed: Rewards, axes: Axes) -> None:
-    """Draw the reward against posts shown, the mean of a few at a time."""
+def drift_figure(changed: Rewards) -> Figure:
+    """Show the reward against posts shown, the mean of a few at a time."""
     series = {}
     for name, rewards in changed.items():
         whole = rewards[:, : rewards.shape[1] // CURVE_WINDOW * CURVE_WINDOW].mean(0)
         smooth = whole.reshape(-1, CURVE_WINDOW).mean(1)
         series[name] = CURVE_WINDOW * (np.arange(len(smooth)) + 0.5), smooth
+    title = "A taste that changes half way"
     label = f"mean chance of a like, {CURVE_WINDOW} at a time"
-    draw_lines(axes, series, "posts shown", label, markers=False, limits=(0, 1))
+    return Figure("drift", title, "posts shown", label, series, markers=False, limits=(0, 1))

@@ -1,8 +1,8 @@
 """The peers of `PostGraph.recommend`: methods that score every post exactly, in batches.
 
-Each takes the rows of b queries and returns float32 scores (b, n). They read the posts × tags
-matrix without tags that say nothing (ratings, tags of all posts), and never ids, dates or
-uploaders.
+Each takes the rows of b queries and returns float32 scores (b, n). They read the
+posts × tags matrix without tags that say nothing (ratings, tags of all posts), and
+never ids, dates or uploaders.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .protocol import BoardScorer, judge_scores, summarize
 
 SIF_A = 1e-3
 """a of the weights a / (a + p), Arora et al. 2017."""
-BM25_K1 = 1.2
+OKAPI_K1 = 1.2
 """How soon more of the same tag counts less, Robertson and Zaragoza 2009."""
-BM25_B = 0.75
+OKAPI_B = 0.75
 """How much long lists of tags count less, ibid."""
 RP3_BETAS = tuple(i / 10 for i in range(11))
 """Powers that RP³β is tuned over."""
@@ -131,7 +131,7 @@ class ExactMethods:
         """Score by BM25; the query is the tags of its posts, each as often as they hold it."""
         idf = np.log1p((self.n - self._held + 0.5) / (self._held + 0.5))
         relative = self._lengths / max(self._lengths.mean(), 1e-9)
-        norm = (BM25_K1 + 1) / (1 + BM25_K1 * (1 - BM25_B + BM25_B * relative))
+        norm = (OKAPI_K1 + 1) / (1 + OKAPI_K1 * (1 - OKAPI_B + OKAPI_B * relative))
         weighted = sp.diags_array(norm) @ self.tags @ sp.diags_array(idf)
         return self._product(self.tags, weighted.astype(np.float32).tocsr())
 

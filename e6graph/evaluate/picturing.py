@@ -1,8 +1,9 @@
 """Pictures: naming what held-out ones show, and finding the posts they belong with.
 
-Posts with a parent are left out, because variants are near-duplicates and would be a leak; a fifth
-of the rest is held out. Places in the space of posts are judged by pools: of the ten nearest posts,
-without the picture's own, how many share a pool with it.
+Posts with a parent are left out, because variants are near-duplicates and would be
+a leak; a fifth of the rest is held out. Places in the space of posts are judged by
+pools: of the ten nearest posts, without the picture's own, how many share a pool
+with it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,40 +67,16 @@ def save_figure(figure: Figure, directory: str | Path) -> Path:
         page = Page(figsize=PAGE_INCHES, layout="constrained")
         axes = page.subplots()
         axes.set_title(figure.title)
-        figure.draw(axes)
+        draw_lines(axes, figure)
         page.savefig(path, dpi=PAGE_DPI, metadata={"Software": None})
     return path
 
 
-def draw_lines(
-    axes: Axes,
-    series: Mapping[str, tuple[Any, Any]],
-    x: str,
-    y: str,
-    *,
-    markers: bool = True,
-    log: str = "",
-    limits: tuple[float, float] | None = None,
-    span: float = 0,
-    legend: str = "",
-    notes: Mapping[str, Sequence[str]] | None = None,
-) -> None:
-    """Draw one line a series; the legend names them in the order of their ends.
-
-    Parameters
-    ----------
-    series : name → (xs, ys), sequences or arrays; xs may be texts. Names that agree up to a
-        comma are of one kind: they share a color and differ in their dashes.
-    x, y : names of the axes.
-    log : which axes are logarithmic: "", "x" or "y".
-    limits : of the y axis.
-    span : how much of the y axis is shown at least, so that noise looks small.
-    legend : where the names are, in matplotlib's words; "" is right of the axes.
-    notes : name → a text below each of its points.
-    """
+def draw_lines(axes: Axes, figure: Figure) -> None:
+    """Draw one line a series; the legend names them in the order of their ends."""
     kinds: dict[str, int] = {}
     handles: dict[str, Any] = {}
-    for name, (xs, ys) in series.items():
+    for name, (xs, ys) in figure.series.items():
         kind = name.partition(",")[0]
         nth = kinds[kind] = kinds.get(kind, -1) + 1
         category = LINE_CATEGORIES[list(kinds).index(kind) % len(LINE_CATEGORIES)]
@@ -109,10 +84,10 @@ def draw_lines(
             xs,
             ys,
             color=COLORS[category],
-            marker=MARKERS[len(handles) % len(MARKERS)] if markers else "",
+            marker=MARKERS[len(handles) % len(MARKERS)] if figure.markers else "",
             linestyle=DASHES[nth % len(DASHES)],
         )
-        for i, text in enumerate((notes or {}).get(name, ())):
+        for i, text in enumerate(figure.notes.get(name, ())):
             axes.annotate(
                 text,
                 (xs[i], ys[i]),
@@ -124,18 +99,21 @@ def draw_lines(
                 arrowprops={"arrowstyle": "-", "color": GRID_COLOR, "shrinkB": 6},
             )
 
-    for which in log:
-        axis = axes.xaxis if which == "x" else axes.yaxis
-        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    if figure.log:
+        axes.set(**{f"{figure.log}scale": "log"})
+        axis = axes.xaxis if figure.log == "x" else axes.yaxis
         axis.set_major_formatter(lambda value, _: f"{value:,g}")
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    low, high = limits or axes.get_ylim()
-    short = max(0, span - (high - low)) / 2
+    if figure.ticks:
+        axes.set_xticks(figure.ticks)
+        axes.minorticks_off()
+    axes.set_xlabel(figure.x)
+    axes.set_ylabel(figure.y)
+    low, high = figure.limits or axes.get_ylim()
+    short = max(0, figure.span - (high - low)) / 2
     axes.set_ylim(low - short, high + short)
 
-    order = sorted(series, key=lambda name: -series[name][1][-1])
+    order = sorted(figure.series, key=lambda name: -figure.series[name][1][-1])
     if len(order) > 1:
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-        where: dict[str, Any] = {"loc": legend} if legend else beside
+        where: dict[str, Any] = {"loc": figure.legend} if figure.legend else beside
         axes.legend([handles[name] for name in order], order, **where)

@@ -1,9 +1,10 @@
 """The protocol: queries drawn from pools, the ranks of their hidden members, and figures of these.
 
-A query is up to five random members of a pool of three or more that may be shown; the hidden post
-is one other member. The query posts are left out of the ranking. Many posts share their exact tags,
-so equal scores are shuffled: a post's id must not decide. Hit rate @k is the share of queries whose
-hidden post is among the first k.
+A query is up to five random members of a pool of three or more that may be shown;
+the hidden post is one other member. The query posts are left out of the ranking.
+Many posts share their exact tags, so equal scores are shuffled: a post's id must
+not decide. Hit rate @k is the share of queries whose hidden post is among the first
+k.
 """
 
 from __future__ import annotations
@@ -114,7 +115,8 @@ def judge_scores(
 ) -> MethodResult:
     """Judge a method that scores every post.
 
-    The time is that of scoring `QUERIES_AT_ONCE` together. `name` stands beside the progress bar.
+    The time is that of scoring `QUERIES_AT_ONCE` together. `name` stands beside the
+    progress bar.
     """
     rng = np.random.default_rng(seed)
     ranks: list[int] = []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Sizes
 from ..recommend.weights import PoolQuery
 from .methods import RP3_BETA, ExactMethods, most_popular
-from .plotting import draw_lines
 from .protocol import (
     METHOD_COLUMNS,
     BoardScorer,
@@ -32,9 +29,6 @@ from .protocol import (
 )
 from .report import Figure, Table, progress, say, waiting
 from .walking import walked
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Results = dict[str, MethodResult]
 
@@ -156,8 +150,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         found[OURS] = judge_lists(recommended(graph), queries, OURS)
         made.append(table(title, found, [*notes, *COLUMN_NOTES] if main else ()))
         if main:
-            draw = partial(draw_hit_rates, found)
-            made.append(Figure("recommending", "Hidden pool member found", draw))
+            made.append(hit_rate_figure(found))
             title = f"{OURS}, a part of its ranking left out, the other weights as they are"
             made.append(table(title, ablation(graph, queries, found)))
     return made
@@ -175,18 +168,19 @@ def ablation(graph: PostGraph, queries: Sequence[PoolQuery], known: Results) -> 
     return found
 
 
-def draw_hit_rates(found: Mapping[str, MethodResult], axes: Axes) -> None:
-    """Draw hit rate against depth, 1 to 1,000."""
+def hit_rate_figure(found: Results) -> Figure:
+    """Show hit rate against depth, 1 to 1,000."""
     depths = np.unique(np.geomspace(1, 1000, 40).round())
     series = {}
     for name in (name for name in DRAWN_METHODS if name in found):
         rates = [float((found[name].ranks < k).mean()) for k in depths]
         series[name.removesuffix(", exact cosine")] = depths, rates
-    draw_lines(
-        axes,
-        series,
+    return Figure(
+        "recommending",
+        "Hidden pool member found",
         "posts shown",
         "share of hidden posts among them",
+        series,
         log="x",
         markers=False,
         limits=(0, 1),

@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from .. import cli
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 T = TypeVar("T")
 BENCH_PACKAGES = "requirements-bench.txt"
@@ -47,11 +44,33 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture `name`.png, drawn on one set of axes when it is asked for."""
+    """A picture `name`.png of some lines, which `plotting.save_figure` draws.
+
+    Attributes
+    ----------
+    x, y : names of the axes.
+    series : name → (xs, ys), sequences or arrays; xs may be texts. Names that agree up to a
+        comma are of one kind: they share a color and differ in their dashes.
+    log : which axis is logarithmic: "", "x" or "y".
+    limits : of the y axis.
+    span : how much of the y axis is shown at least, so that noise looks small.
+    legend : where the names are, in matplotlib's words; "" is right of the axes.
+    notes : name → a text below each of its points.
+    ticks : of the x axis; () leaves them to matplotlib.
+    """
 
     name: str
     title: str
-    draw: Callable[[Axes], None]
+    x: str
+    y: str
+    series: Mapping[str, tuple[Any, Any]]
+    markers: bool = True
+    log: str = ""
+    limits: tuple[float, float] | None = None
+    span: float = 0
+    legend: str = ""
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ticks: Sequence[float] = ()
 
 
 def _null_unless_finite(value: object) -> object:

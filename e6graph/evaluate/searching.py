@@ -1,9 +1,9 @@
 """The index: recall@10 and speed of annoy over search_k and trees, beside graph and list indexes.
 
-All search the same float32 unit vectors, one query at a time on one thread, as a bot does. The
-cosines of what each returns are computed again, so that no index's rounding counts. The protocol is
-that of ann-benchmarks (Aumüller, Bernhardsson, Faithfull 2018), but equals count
-(`neighbors.recall`).
+All search the same float32 unit vectors, one query at a time on one thread, as a
+bot does. The cosines of what each returns are computed again, so that no index's
+rounding counts. The protocol is that of ann-benchmarks (Aumüller, Bernhardsson,
+Faithfull 2018), but equals count (`neighbors.recall`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from ..errors import E6GraphError, needs
 from ..graph import neighbors
 from ..recommend.postgraph import PostGraph
 from .methods import ExactMethods
-from .plotting import draw_lines
 from .report import BENCH_PACKAGES, Figure, Table, progress
 
 NEIGHBORS_ASKED = 10
@@ -79,13 +78,15 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
 
     title = f"{len(asked)} posts, their {n} nearest of {len(vectors):,} × {vectors.shape[1]}"
     header = ("index", "setting", f"recall@{n}", "ms", "s to build")
-    draw = partial(
-        draw_lines, series=series, x=f"recall@{n}", y="queries a second, one thread", log="y"
+    figure = Figure(
+        "index",
+        "Nearest posts: recall against speed",
+        f"recall@{n}",
+        "queries a second, one thread",
+        series,
+        log="y",
     )
-    return [
-        Table(title, header, rows, notes),
-        Figure("index", "Nearest posts: recall against speed", draw),
-    ]
+    return [Table(title, header, rows, notes), figure]
 
 
 def index_makers(trees: tuple[int, ...], scratch: Path) -> dict[str, IndexMaker]:

@@ -1,6 +1,7 @@
 """The walk by itself: how long, how it restarts, when it stops, how much of the graph it needs.
 
-The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this board's tags.
+The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this
+board's tags.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from ..graph import pixie
 from ..recommend.postgraph import PostGraph
 from ..recommend.weights import PoolQuery
 from .methods import ExactMethods, most_popular
-from .plotting import draw_lines
 from .protocol import (
     METHOD_COLUMNS,
     PostLister,
@@ -31,13 +30,10 @@ from .protocol import (
 )
 from .report import Figure, Table, progress, waiting
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 WALK_STEPS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 RESTARTS = (1.0, 0.5, 0.2)
 LONG_WALK = 1_000_000  # steps
-COMPARED_POSTS = 1000  # first posts of the long walk, which a short one should find
+LONG_WALK_POSTS = 1000  # first posts of the long walk, which a short one should find
 STOPPED_BUDGET = 200_000  # steps of a walk that may stop early
 STOP_POSTS = (250, 500, 1000, 2000, 4000)  # n_p
 STOP_VISITS = (2, 4, 8)  # n_v
@@ -134,21 +130,19 @@ def by_length(
     series = {
         name: (steps, [float(row[1 + i]) for row in rows]) for i, name in enumerate(names)
     }
-    draw = partial(
-        draw_lines,
-        series=series,
-        x="steps of a walk",
-        y="hit rate @100",
+    figure = Figure(
+        "walk_steps",
+        "The walk: hit rate by its length",
+        "steps of a walk",
+        "hit rate @100",
+        series,
         log="x",
         span=0.2,
         legend="lower right",
     )
     header = ("steps", *(f"@100, {name}" for name in names), *(f"ms, {name}" for name in names))
     title = f"The walk by itself, {len(queries):,} queries: length and chance of a restart"
-    return [
-        Table(title, header, rows),
-        Figure("walk_steps", "The walk: hit rate by its length", draw),
-    ]
+    return [Table(title, header, rows), figure]
 
 
 def by_option(graph: PostGraph, queries: Sequence[PoolQuery], seed: int) -> Table:
@@ -203,7 +197,7 @@ def stopping(
             start = time.process_time()
             found = pixie.walk(over, rows, allowed=graph.allowed, seed=own, **given)
             ms = (time.process_time() - start) * 1000
-            row += over.steps, ms, overlap(shuffle_equals(*found, own), truth, COMPARED_POSTS)
+            row += over.steps, ms, overlap(shuffle_equals(*found, own), truth, LONG_WALK_POSTS)
     measured /= len(queries)
 
     table = []
@@ -216,7 +210,7 @@ def stopping(
         xs.append(ms)
         ys.append(shared)
     title = (
-        f"Overlap with the first {COMPARED_POSTS:,} of {LONG_WALK:,} steps, "
+        f"Overlap with the first {LONG_WALK_POSTS:,} of {LONG_WALK:,} steps, "
         f"{len(queries)} queries"
     )
     note = (
@@ -224,24 +218,20 @@ def stopping(
         "Steps: those walked; ms: of the processor."
     )
 
-    def draw(axes: Axes) -> None:
-        draw_lines(
-            axes,
-            series,
-            "ms a query",
-            "overlap with the long walk",
-            log="x",
-            limits=SHARE_LIMITS,
-            legend="lower right",
-            notes={"4 visits each": [f"n_p {n:,}" for n in STOP_POSTS]},
-        )
-        axes.set_xticks([1, 2, 5, 10, 20, 50, 100, 200])
-        axes.minorticks_off()
-
-    return [
-        Table(title, ("walk", "steps", "ms", "overlap"), table, [note, EQUALS_NOTE]),
-        Figure("walk_stopping", "The walk, stopped when n_p posts have enough visits", draw),
-    ]
+    figure = Figure(
+        "walk_stopping",
+        "The walk, stopped when n_p posts have enough visits",
+        "ms a query",
+        "overlap with the long walk",
+        series,
+        log="x",
+        limits=SHARE_LIMITS,
+        legend="lower right",
+        notes={"4 visits each": [f"{n:,}" for n in STOP_POSTS]},
+        ticks=(1, 2, 5, 10, 20, 50, 100, 200),
+    )
+    header = ("walk", "steps", "ms", "overlap")
+    return [Table(title, header, table, [note, EQUALS_NOTE]), figure]
 
 
 def stability(
@@ -261,20 +251,18 @@ def stability(
         f"first {depth:,}": (steps, [row[i] for row in rows])
         for i, depth in enumerate(STABLE_DEPTHS, 1)
     }
-    draw = partial(
-        draw_lines,
-        series=series,
-        x="steps of a walk",
-        y="posts that two seeds share",
+    figure = Figure(
+        "walk_stability",
+        "The walk: what two seeds share",
+        "steps of a walk",
+        "posts that two seeds share",
+        series,
         log="x",
         limits=SHARE_LIMITS,
         legend="lower right",
     )
     title = f"Overlap between two seeds, {len(queries)} queries"
-    return [
-        Table(title, ("steps", *series), rows, [EQUALS_NOTE]),
-        Figure("walk_stability", "The walk: what two seeds share", draw),
-    ]
+    return [Table(title, ("steps", *series), rows, [EQUALS_NOTE]), figure]
 
 
 def pruning(
@@ -309,17 +297,17 @@ def pruning(
         kind: ([row[1] for row in rows], [row[3 + 2 * i] for row in rows])
         for i, kind in enumerate(affinities)
     }
-    draw = partial(
-        draw_lines,
-        series=series,
-        x="share of the edges kept",
-        y="hit rate @100",
+    figure = Figure(
+        "walk_pruning",
+        "The walk on a pruned graph",
+        "share of the edges kept",
+        "hit rate @100",
+        series,
         span=0.2,
         legend="lower right",
         notes={next(iter(series)): [f"δ {delta:g}" for delta in deltas]},
     )
     title = f"Pruned graphs, {len(queries):,} queries"
-    figure = Figure("walk_pruning", "The walk on a pruned graph", draw)
     return [Table(title, header, rows), figure]
 
 

@@ -15,7 +15,7 @@ def add_options(add: AddOption) -> None:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="where to listen; other machines reach only an address that is not a loopback one",
+        help="address to listen on; other machines cannot reach the default",
     )
     add(
         "--port",
