@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..cli import counted
 from .arrow import write_table
 from .files import (
     JOURNAL,
@@ -59,6 +60,7 @@ class Stage:
         """Write the sidecars and the journal, then do what the journal says."""
         names = sorted(self._pending)
         hashes = in_order(_finish, [self._pending[name] for name in names])
+        hashes = counted(hashes, "finishing files", len(names))
         digests = dict(zip(names, hashes, strict=True))
 
         renames = []
