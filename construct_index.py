@@ -28,7 +28,12 @@ def main(argv: list[str] | None = None) -> None:
     add = parser.add_argument
     jobs = cli.between(-1, 1024)
     add("--offset", type=cli.natural, help="leave out posts of smaller ids; unset: take all")
-    add("--trees", type=cli.positive, default=32, help="more find more, and take more room")
+    add(
+        "--trees",
+        type=cli.positive,
+        default=32,
+        help="of annoy; more of them raise recall and the file's size",
+    )
     add("--jobs", type=jobs, default=1, help="threads, -1 for all; more than 1 vary the bytes")
     add(
         "--graph",

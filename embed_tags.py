@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     report, store = cli.Report(), Store(args.index)
     left_out = {"index", "tags", *ONLY_FOR[other]}
     parameters = {name: value for name, value in vars(args).items() if name not in left_out}
-    made, name = (pmi_svd if other == "als" else factors)(args, store, parameters)
+    made, name = (factors if args.method == "als" else pmi_svd)(args, store, parameters)
     print_neighbors(made, args.tags or ())
     report.wrote(store.path(name), f"{len(made.tags):,} tags × {made.vecs.shape[1]}")
 

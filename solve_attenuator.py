@@ -1,4 +1,4 @@
-"""Solve the à la carte operator: from the mean of a post's tags to a vector that says more.
+"""Solve the à la carte operator, which predicts a tag's vector from the mean of those around it.
 
 Reads index/posts.parquet and index/dictionary.npz; writes index/attenuator.npz (operator).
 """

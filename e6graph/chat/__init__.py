@@ -16,9 +16,10 @@ class Front(Protocol):
     """A place to talk: a folder of this package with these names, a line in bot.py.
 
     A new one is a folder such as `terminal/` and its name in `FRONTS` of
-    bot.py, which makes the option `--FOLDER` that chooses it. Its libraries are
-    imported plainly, at the top of a module that only `run` imports, under
-    `with needs("PACKAGE")`: the others do not need them then.
+    bot.py, which makes the option `--FOLDER` that chooses it. Put code that
+    needs an optional package into a second module, and import that module
+    inside `run`, under `with needs("PACKAGE")`. All fronts share one set of
+    options, so a new option needs a name that no other front has taken.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ from .sessions import Sessions
 
 @dataclass(frozen=True)
 class Room:
-    """What all front ends of a bot share, opened when one of them is ready for it.
+    """The options that all front ends share; opens board, profiles and previews on demand.
 
     The fields are options of bot.py; see `PostGraph.open`, `Profiles` and
     `Fetcher`.

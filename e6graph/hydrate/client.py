@@ -176,9 +176,8 @@ class Client:
         ------
         DownloadError : naming the URL and how the last attempt ended.
         """
-        # urllib3's Retry in the adapter took 32 more lines: it knows neither
-        # bodies that break nor a shared pace, and a URL could get (retries +
-        # 1)² requests.
+        # Our own, since urllib3's Retry knows neither bodies that break nor a
+        # shared pace, and together they could ask (retries + 1)² times.
         started, failures, furthest = time.monotonic(), 0, reached()
         while True:
             asked = None
