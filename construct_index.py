@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
         "--trees",
         type=cli.positive,
         default=32,
-        help="of annoy; more of them raise recall and the file's size",
+        help="more raise recall and the file's size",
     )
     add("--jobs", type=jobs, default=1, help="threads, -1 for all; more than 1 vary the bytes")
     add(

@@ -1,4 +1,4 @@
-"""What the scripts share: how they parse their options, fail and report."""
+"""Helpers of the scripts: parsing their options, failing in one line, and reporting."""
 
 from __future__ import annotations
 

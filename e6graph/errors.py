@@ -19,7 +19,7 @@ DAMAGE: tuple[type[Exception], ...] = (
     zlib.error,
     zipfile.BadZipFile,
 )
-"""What Python, NumPy and Arrow raise for a file that does not hold what it should."""
+"""Errors that Python, NumPy and Arrow raise for a file that does not hold what it should."""
 
 
 class E6GraphError(Exception):

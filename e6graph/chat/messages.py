@@ -22,7 +22,7 @@ PREVIEW_POLL = 0.05  # seconds between two looks whether it has come
 
 
 class Command(NamedTuple):
-    """What follows a command, what it does, and the label of its button, if any."""
+    """A command: its arguments, its purpose, and the label of its button, if any."""
 
     argument: str
     does: str

@@ -1,4 +1,4 @@
-"""What each user enjoys, avoids, likes, dislikes, saw and hides, in one SQLite file.
+"""Profiles: what each user enjoys, avoids, likes, dislikes, saw and hides, in one SQLite file.
 
 Each operation is one transaction. `forget` removes every row of a user and then
 the bytes (see `SqliteFile.erase`).
@@ -31,7 +31,7 @@ SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
 
 
 class Feeling(IntEnum):
-    """What a user thinks of a post; of a tag it is LIKE or DISLIKE."""
+    """A user's opinion of a post; of a tag it is LIKE or DISLIKE."""
 
     LIKE = 1
     SEEN = 0  # it was shown, and nothing was said about it

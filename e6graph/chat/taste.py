@@ -20,7 +20,7 @@ BLACKLIST_LINE_LENGTH = 500  # characters
 
 
 class TasteCommands:
-    """What a user says about their taste; each method answers one command."""
+    """Commands about a user's taste; each method answers one."""
 
     def __init__(self, user: User) -> None:
         self._user = user

@@ -1,4 +1,4 @@
-"""What completing a list of tags needs: which tags each tag meets most, and an inverse.
+"""Which tags each tag meets most, and an inverse: the parts for completing a list of tags.
 
 The inverse is that of the Gram matrix of posts × the most used tags, with a ridge
 and a dropout: P of EDLAE (Steck, "Autoencoders that don't overfit towards the
@@ -32,7 +32,7 @@ _MIRRORED = 512  # rows at a time
 
 @dataclass(frozen=True)
 class Companions:
-    """What is known of tags that meet, by column of the dictionary.
+    """Counts of tags that meet, by column of the dictionary.
 
     Attributes
     ----------

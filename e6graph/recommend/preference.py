@@ -53,7 +53,7 @@ STRAY_CANDIDATES = 200
 
 @dataclass(frozen=True)
 class Judgment:
-    """What was said of a post: 1 liked, -1 disliked, 0 skipped; the age is in days."""
+    """A judgment of a post: 1 liked, -1 disliked, 0 skipped; the age is in days."""
 
     row: int
     value: float

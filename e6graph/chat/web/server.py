@@ -58,7 +58,7 @@ FILES = {
 PAGE_COMMANDS = {
     name: COMMANDS[name] for name in COMMANDS if name not in ("picture", "start", "quit")
 }
-"""What /help and the completion list; the page has its own ways for the others."""
+"""Commands that /help and the completion list; the page has buttons for the others."""
 
 MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
 PREFIX_LIMIT = 100  # characters of a word to complete
