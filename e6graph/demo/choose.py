@@ -113,7 +113,7 @@ class Chooser:
             free.discard("head")
         wanted = [*BELONGS]
         for call in calls:
-            wanted += _WORN_IN.get(call, []) * 3
+            wanted += _WORN_IN.get(call, []) * 8
         wanted = [thing for thing in wanted if BELONGS[thing][0] in free]
         worn: dict[str, tuple[str, str]] = {}
         for _ in range(self.pick({0: 0.42, 1: 0.46, 2: 0.12}) if wanted else 0):
@@ -125,7 +125,7 @@ class Chooser:
     def actor(self, name: str, place: str, time: str, weather: str, young: bool) -> Actor:
         """Return a character, or an animal of a species, in a pose.
 
-        One animal in five has a color that nature does not know.
+        One animal in eight has a color that nature does not know.
         """
         if name in CHARACTERS:
             return self.pose(CHARACTERS[name].actor, time)
@@ -133,7 +133,7 @@ class Chooser:
         color = self.pick({color: 1 / k for k, color in enumerate(species.colors, 1)})
         pattern, mouth = species.features.get("pattern", "plain"), "smile"
         if not {"panda", "patch", "penguin", "bands", "mallard"} & species.marks:
-            if self.chance(0.18):
+            if self.chance(0.12):
                 color = self.pick(list(TAG_COLORS))
             if pattern == "plain":
                 pattern = self.pick({"plain": 8, "spotted": 1, "striped": 1})

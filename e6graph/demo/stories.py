@@ -42,7 +42,7 @@ Story = tuple[str, str, str, list[Scene]]  # title, description, kind, scenes in
 
 def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
     """Return the entries of a board, exactly `posts` of them, and its pools."""
-    chooser = Chooser(seed, 0xB0A2D)
+    chooser = Chooser(seed, 0xB0A2E)
     entries: list[Entry] = []
     pools: dict[str, Pool] = {}
     for _ in range(max(3, round(0.035 * posts))):
