@@ -116,6 +116,14 @@ def test_saved_companions_are_those_of_the_counts(graph, tmp_path, monkeypatch):
         assert all(len(rows[i]) <= 3 for i in range(12))
 
 
+def test_a_tag_without_kept_companions_speaks_for_itself_alone(graph, monkeypatch):
+    completer, none = graph._completer, np.zeros(0, np.int64)
+    monkeypatch.setattr(completer, "_met", lambda given: (none, none, none))
+    made, posts = completer._alone(np.array([3])), completer._frequencies[3]
+    assert made[3] == pytest.approx(posts / (posts + 1))
+    assert not np.delete(made, 3).any()
+
+
 def test_companions_of_another_dictionary_or_version_are_refused(
     graph, built_index, monkeypatch
 ):

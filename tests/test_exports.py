@@ -11,7 +11,6 @@ import os
 import random
 import shutil
 import time
-import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -628,8 +627,3 @@ def test_no_contact_no_request(site, tmp_path):
     with pytest.raises(BadInput, match="E6GRAPH_CONTACT"):
         fetch_exports(site.url, tmp_path)
     assert site.asked == []
-
-
-def test_the_version_sent_is_the_project_s():
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
-    assert project["project"]["version"] == __version__

@@ -140,7 +140,8 @@ class TagCompleter:
         # Of the two counts of a pair, one may have been left out.
         system = np.maximum(system, system.T)
         worth = np.linalg.solve(system, np.ones(len(given)))
-        made = np.bincount(columns, worth[row] * counts, len(place))
+        # Without any companion `bincount` would count, in integers.
+        made = np.bincount(columns, worth[row] * counts, len(place)).astype(np.float64)
         made[given] += worth * self._frequencies[given]
         return made
 
