@@ -19,6 +19,7 @@ from e6graph.recommend.posts import Posts, save_served_posts
 from e6graph.recommend.ranking import Ranking
 from e6graph.recommend.weights import learn_weights, save_weights
 from e6graph.store import Store
+from e6graph.store.progress import ticking
 
 INPUTS = ["posts.parquet", "pools.parquet", "tags.txt.gz", "dictionary.npz", "attenuator.npz"]
 
@@ -86,8 +87,7 @@ def main(argv: list[str] | None = None) -> None:
         rows = build.tune(found, ids, vectors, ladder, seed=args.seed)
         search_k = found.search_k = rows[-1][0]
         about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": search_k}
-
-        with cli.ticking("tables of posts"):
+        with ticking("tables of posts"):
             save_served_posts(store, stage, lambda block: np.isin(block, ids))
         weights, cases = learn_weights(Ranking(Posts(store, stage)), args.seed)
         save_weights(stage, weights)

@@ -18,6 +18,7 @@ from e6graph.embedding.dictionary import DIMENSIONS, EIG_POWER, SMOOTHING, embed
 from e6graph.embedding.interactions import iter_posts_by_tags
 from e6graph.errors import EXTRAS, BadInput
 from e6graph.store import Store
+from e6graph.store.progress import counted
 from e6graph.tags.vocabulary import load_vocabulary
 
 SHOWN = 8  # tags whose neighbors are printed, from the tenth on: the commonest say little
@@ -65,7 +66,7 @@ def pmi_svd(args, store, parameters):
     vocabulary = load_vocabulary(store, args.vocab, args.min_count, args.rating_tags)
     if not vocabulary.names:
         raise BadInput(f"no tag is used {args.min_count:,} times or more: lower --min-count")
-    read = cli.counted(iter_posts_by_tags(store, vocabulary), "co-occurrence")
+    read = counted(iter_posts_by_tags(store, vocabulary), "co-occurrence")
     held = np.zeros(len(vocabulary.names), np.int64)
     counts = pair_counts.cooccurrence(pair_counts.tallied((block for _, block in read), held))
     options = args.dim, args.smoothing, args.eig_power, args.seed

@@ -14,6 +14,7 @@ from e6graph.embedding import attenuator
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.embedding.interactions import iter_posts_by_tags
 from e6graph.store import Store
+from e6graph.store.progress import counted
 
 SIF = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
 HEADER = ("posts", "tags", "raw mean", "SIF mean", "attenuated", "fitted on all")
@@ -55,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     words = Dictionary.open(store)
     held = np.random.default_rng(args.seed).random(len(words.tags)) < args.held_out
     share = words.frqs / words.frqs.sum()
-    read = cli.counted(iter_posts_by_tags(store, words.vocabulary), "contexts")
+    read = counted(iter_posts_by_tags(store, words.vocabulary), "contexts")
     (means, contexts), (sif, _) = attenuator.many_context_means(
         (block for _, block in read), words.vecs, [(None, None), (SIF / (SIF + share), held)]
     )

@@ -14,6 +14,7 @@ from e6graph.hydrate.previews import fetch_previews, static_host
 from e6graph.pictures.examples import Candidates, read_examples
 from e6graph.pictures.recognizer import judge_recognizer, train
 from e6graph.store import Store
+from e6graph.store.progress import ticking
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)
 
-    with cli.ticking("choosing posts"):
+    with ticking("choosing posts"):
         candidates = Candidates.of(store, args.ratings, args.seed)
         store.check("dictionary.npz")  # before hours of fetching
         wanted = candidates.take(slice(args.sample))

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
 
 from .errors import E6GraphError
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-Item = TypeVar("Item")
 
 UNKNOWN_STATE = "the index is whole, either as before or already replaced"
 LARGEST = 2**31 - 1  # annoy counts in 32 bits
@@ -135,49 +127,6 @@ class Report:
         megabytes = Path(path).stat().st_size / 1e6
         seconds = time.perf_counter() - self._start
         print(f"{path}  {shape}  {megabytes:.1f} MB  {seconds:.1f} s")
-
-
-@contextlib.contextmanager
-def ticking(what: str) -> Iterator[None]:
-    """Show on a terminal what goes on and for how long, every second.
-
-    For a call that cannot report by itself, such as one into a library.
-    """
-    with _bar(what, None, "{desc}: {elapsed}"):
-        yield
-
-
-def counted(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Pass items on, and show on a terminal how many have passed, every second.
-
-    >>> list(counted([3, 1], "numbers"))
-    [3, 1]
-    """
-    with _bar(what, total, None) as bar:
-        for item in items:
-            yield item
-            bar.update()
-
-
-@contextlib.contextmanager
-def _bar(what: str, total: int | None, layout: str | None) -> Iterator[tqdm]:
-    """Show a bar that is drawn again every second, because tqdm alone draws at an update."""
-    from tqdm import tqdm  # here, because importing this module must stay quick
-
-    done = threading.Event()
-    with tqdm(total=total, desc=what, bar_format=layout, disable=None) as bar:
-
-        def tick() -> None:
-            while not (bar.disable or done.wait(1)):
-                bar.refresh()
-
-        thread = threading.Thread(target=tick, daemon=True)
-        thread.start()
-        try:
-            yield bar
-        finally:
-            done.set()
-            thread.join()
 
 
 def table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from e6graph import cli
+from e6graph.store import progress
 
 
 class Terminal(io.StringIO):
@@ -23,7 +23,7 @@ def terminal_of(monkeypatch):
 
 def test_a_call_that_cannot_report_is_named_and_its_seconds_are_counted(monkeypatch):
     terminal = terminal_of(monkeypatch)
-    with cli.ticking("building 32 trees"):
+    with progress.ticking("building 32 trees"):
         start = time.monotonic()
         while len(re.findall("building 32 trees: 00:0[1-9]", terminal.getvalue())) < 2:
             assert time.monotonic() - start < 30
@@ -32,7 +32,7 @@ def test_a_call_that_cannot_report_is_named_and_its_seconds_are_counted(monkeypa
 
 def test_items_are_counted_and_the_seconds_go_on_between_them(monkeypatch):
     terminal = terminal_of(monkeypatch)
-    for item in cli.counted("ab", "blocks", 2):
+    for item in progress.counted("ab", "blocks", 2):
         start = time.monotonic()
         seen = len(terminal.getvalue())
         while item == "a" and len(terminal.getvalue()) == seen:
@@ -43,7 +43,7 @@ def test_items_are_counted_and_the_seconds_go_on_between_them(monkeypatch):
 
 def test_an_error_passes_and_the_bar_ends(monkeypatch):
     terminal = terminal_of(monkeypatch)
-    with pytest.raises(ZeroDivisionError), cli.ticking("dividing"):
+    with pytest.raises(ZeroDivisionError), progress.ticking("dividing"):
         _ = 1 / 0
     said = terminal.getvalue()
     time.sleep(1.2)
@@ -51,6 +51,6 @@ def test_an_error_passes_and_the_bar_ends(monkeypatch):
 
 
 def test_nothing_is_said_where_nobody_looks(capsys):
-    with cli.ticking("building"):
-        assert list(cli.counted(iter([3, 1]), "numbers")) == [3, 1]
+    with progress.ticking("building"):
+        assert list(progress.counted(iter([3, 1]), "numbers")) == [3, 1]
     assert capsys.readouterr() == ("", "")

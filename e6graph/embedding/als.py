@@ -12,9 +12,9 @@ import importlib
 import numpy as np
 import scipy.sparse as sp
 
-from ..cli import ticking
 from ..errors import BadArtifact, BadInput, needs
 from ..store import Stage, Store
+from ..store.progress import ticking
 from ..tags.categories import RATING_TAGS
 from ..tags.normalizer import tag_rank_to_freq
 from ..tags.vocabulary import load_names, load_vocabulary

@@ -15,9 +15,9 @@ import pyarrow as pa
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from ..cli import ticking
 from ..errors import BadArtifact, BadInput
 from ..store import Stage, Store
+from ..store.progress import ticking
 from ..store.ragged import Ragged
 from .dictionary import Dictionary
 

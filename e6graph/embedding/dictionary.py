@@ -12,10 +12,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import scipy.sparse as sp
 
-from ..cli import ticking
 from ..errors import BadArtifact, BadInput
 from ..store import Stage, Store
 from ..store.parallel import in_order
+from ..store.progress import ticking
 from ..tags.vocabulary import Vocabulary
 from .svd import BAND_ROWS, BandedMatrix, bands_of, truncated_svd
 

@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 
-from ..cli import ticking
 from ..errors import BadInput
 from ..store.parallel import in_order
+from ..store.progress import ticking
 
 FREQUENT = 1024  # first columns that are taken as dense: tags on one post in 200 or more
 POSTS_IN_16_BITS = 50_000  # their counts fit in 16 bits, so at most 65,535

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from .. import cli
+from ..store.progress import ticking
 
 T = TypeVar("T")
 BENCH_PACKAGES = "requirements-bench.txt"
@@ -94,5 +95,5 @@ def waiting(name: str) -> Iterator[None]:
     """Show how long one step without parts takes on a terminal; elsewhere write its name."""
     if not sys.stderr.isatty():
         say(f"  {name}")
-    with cli.ticking(f"  {name}"):
+    with ticking(f"  {name}"):
         yield

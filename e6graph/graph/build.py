@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from ..cli import counted, ticking
 from ..embedding.attenuator import attenuated_means
 from ..embedding.dictionary import Dictionary
 from ..embedding.interactions import iter_posts_by_tags
 from ..store import Store
 from ..store.parallel import in_order
+from ..store.progress import counted, ticking
 from ..tags.never import never_shown
 from .neighbors import Neighbors, nth_best, recall
 

@@ -18,10 +18,10 @@ from typing import Literal
 import numpy as np
 from annoy import AnnoyIndex
 
-from ..cli import ticking
 from ..errors import BadArtifact, BadInput, E6GraphError
 from ..store import Store
 from ..store.parallel import in_order
+from ..store.progress import ticking
 
 METRIC: Literal["angular"] = "angular"  # a distance d is a cosine of 1 - d²/2
 PATTERN = "posts.skip*.ann"

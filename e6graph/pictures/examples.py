@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from ..cli import ticking
 from ..embedding.dictionary import Dictionary
 from ..embedding.interactions import iter_posts_by_tags
 from ..errors import BadInput
 from ..hydrate.previews import preview_path
 from ..store import Store, parquet
+from ..store.progress import ticking
 from ..tags.categories import RATING_TAGS
 from ..tags.never import never_shown
 from ..tags.vocabulary import read_tags

@@ -12,9 +12,9 @@ import numpy as np
 import scipy.fft
 from PIL import Image, ImageOps
 
-from ..cli import counted
 from ..errors import BadInput
 from ..store.parallel import in_order
+from ..store.progress import counted
 
 MOST_PICTURE_BYTES = 50_000_000
 MOST_PIXELS = 50_000_000

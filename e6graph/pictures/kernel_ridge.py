@@ -18,7 +18,7 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from ..cli import counted
+from ..store.progress import counted
 
 JITTER = 1e-6  # on the landmarks' kernel, because duplicates lower its rank
 KERNEL_ROWS = 1024  # whose kernel is in memory

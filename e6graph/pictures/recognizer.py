@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..cli import ticking
 from ..embedding.dictionary import unit_rows
 from ..errors import BadArtifact, BadInput
 from ..store import Stage, Store
+from ..store.progress import ticking
 from .examples import Examples, hold_out
 from .features import DCT_KEPT, N_FEATURES, PARTS, open_picture, picture_features, raster
 from .kernel_ridge import Sums, calibrate, confidences, predict, principal_axes, project

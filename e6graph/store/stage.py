@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..cli import counted
 from .arrow import write_table
 from .files import (
     JOURNAL,
@@ -24,6 +23,7 @@ from .files import (
     write_atomic,
 )
 from .parallel import in_order
+from .progress import counted
 
 FORMAT = 2  # raised when an artifact of an older version can no longer be read
 
