@@ -21,15 +21,15 @@ Execute = Callable[..., sqlite3.Cursor]
 
 
 class SqliteFile:
-    """An open file.
+    """An open SQLite file of ours.
 
     Parameters
     ----------
     path : if there is no file, the first transaction makes it, for its owner
         alone.
-    application_id : in the header; tells our files from other people's
-        databases.
-    version : of the schema; in the header, too.
+    application_id : a number in the file's header that tells our files from
+        others.
+    version : of the schema; it stands in the header, too.
     schema : the statements that make the tables of an empty file.
 
     Raises

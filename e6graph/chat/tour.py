@@ -34,7 +34,7 @@ class Tour:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all of this talk."""
+        """Forget what this talk has shown so far."""
         self.touring = False
         self._last: int | None = None  # post id
         self._last_was_alone = False  # shown without others, so that /skip is about it

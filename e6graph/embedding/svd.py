@@ -55,7 +55,7 @@ class Band:
 
 
 class BandedMatrix:
-    """A matrix as bands; products use every core and do not depend on how many there are."""
+    """A matrix cut into bands of rows. Products use all cores, whose number changes no bit."""
 
     def __init__(self, bands: Iterable[sp.csr_matrix]) -> None:
         self.bands = list(in_order(Band.of, bands))

@@ -289,7 +289,7 @@ def save_posts(
     implications: Implications,
     progress: bool,
 ) -> int:
-    """Write `posts.parquet`: the second pass. Return the number of post-tag pairs."""
+    """Write `posts.parquet` from what `parse_posts` kept; return the number of its pairs."""
     to_id = np.array([tag_ids.get(name, -1) for name in posts.names], np.int32)
     names = pa.array(posts.names, pa.string())
     closure = _closure_matrix(posts.names, tag_ids, implications)

@@ -49,7 +49,7 @@ class TagCompleter:
     Parameters
     ----------
     allowed : bool (n,), posts that may be shown.
-    shown : int64 (T,), how many of those hold each tag.
+    shown : int64 (T,), number of these posts that hold each tag.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ ReadResult = TypeVar("ReadResult")
 
 
 class Store:
-    """One index directory; the first stage that writes to it makes it."""
+    """One index directory; it is created by the first stage that writes."""
 
     def __init__(self, root: str | Path = "index") -> None:
         self.root = Path(root)
