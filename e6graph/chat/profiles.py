@@ -232,7 +232,7 @@ class Profiles:
         return self._returned(execute, user)
 
     def _returned(self, execute: Execute, user: str) -> int | None:
-        """Note that the user is here; return their number, None if there is none."""
+        """Note that the user is here; return their number, or None for a new user."""
         execute("UPDATE users SET at = ? WHERE name = ?", (int(self._clock()), user))
         return _user_number(execute, user)
 

@@ -122,7 +122,7 @@ def peers(
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     """Make the tables by query size, the ablation, and the figure of hit rate by depth."""
     judged, others = split_pools(graph, args.half)
-    judging_queries(judged, 1)  # fails at once where there is nothing to judge by
+    judging_queries(judged, 1)  # a board without pools is refused before the long work
     scorers, notes = peers(graph, others, args)
     popular, eligible = most_popular(graph, seed=args.seed), int(graph.allowed.sum())
 

@@ -42,7 +42,7 @@ def find_table(directory: str | Path, table: str) -> Path:
 
     Raises
     ------
-    BadInput : there is none.
+    BadInput : the directory holds no such table.
     """
     directory = Path(directory)
     pattern = re.compile(re.escape(table) + r"(?:-(\d{4}-\d{2}-\d{2}))?\.csv(?:\.gz)?")

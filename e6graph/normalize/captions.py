@@ -142,7 +142,7 @@ class Cleaner:
         return tags, "\n" * between.count("\n") or ", ", body[first:]
 
     def _start_of_prose(self, body: str, chunks: list[re.Match[str]]) -> int:
-        """Find the chunk that prose begins with; `len(chunks)` if there is none.
+        """Find the chunk that prose begins with; without prose, `len(chunks)`.
 
         There is prose if the last chunk ends in a full stop and is no tag.
         Prose has a first sentence end: an unknown chunk of several words with a
@@ -220,7 +220,7 @@ def _unescaped(key: str) -> str:
 def _first_rank(frequency: float, data_dir: str | Path, tags: int) -> float | None:
     """Return the rank of the first of `tags` tags on fewer posts than `frequency`.
 
-    It comes from the counts of the index, or from E6DB's fit if there are none.
+    It comes from the counts of the index; without counts, from E6DB's fit.
     It is None for a frequency of 0.
     """
     if not frequency:

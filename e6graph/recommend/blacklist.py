@@ -237,7 +237,7 @@ def _value(name: str, value: str, where: str) -> str | tuple[int, int] | None:
 
 
 def _interval(value: str, name: str, where: str) -> tuple[int, int] | None:
-    """Return the integers low..high that a comparison admits, None if it is none.
+    """Return the integers low..high that a comparison admits; None if unreadable.
 
     Comparisons are exact: `filesize:1mb` means 1,048,576 bytes, not about as many.
     """

@@ -241,7 +241,7 @@ class PostGraph(Board):
 
         Raises
         ------
-        BadInput : there is nothing to go by, or n or seed is out of range.
+        BadInput : no post, tag or image was given, or n or seed is out of range.
         UnknownTag : none of the tags is known, liked or avoided.
         UnknownPost : a liked post may not be shown.
 

@@ -67,7 +67,7 @@ def save_served_posts(
 
 def _all_tags(table: pa.Table, n_tags: int) -> pa.ListArray:
     """Join the stripped and the implied tags of each post, ascending, each once."""
-    # The last entry is for ids beyond the table, and there are none.
+    # The last entry is for ids beyond the table; this table covers all ids.
     column = np.append(np.arange(n_tags, dtype=np.int32), np.int32(-1))
     joined = sp.csr_matrix((len(table), n_tags), dtype=np.float32)
     for name in ("stripped_tags", "implied_tags"):
