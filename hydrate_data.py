@@ -6,7 +6,9 @@ and pools.parquet to the index. The site wants to know who asks: set E6GRAPH_CON
 --user-agent.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from e6graph import cli
@@ -18,7 +20,7 @@ SITE = "https://e621.net"
 DEMO_POSTS = 2000
 
 
-def make_parser():
+def make_parser() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__)
     add = parser.add_argument
     origin = parser.add_mutually_exclusive_group()
@@ -29,7 +31,7 @@ def make_parser():
         "--from",
         dest="directory",
         metavar="DIR",
-        help="import the export in DIR; without this, it is downloaded",
+        help="import the export in DIR; without it, the export is downloaded",
     )
     origin.add_argument(
         "--demo",
@@ -38,14 +40,14 @@ def make_parser():
         const=DEMO_POSTS,
         metavar="N",
         help=f"draw a board of N posts with pictures ({DEMO_POSTS:,} if N is left out) and "
-        "import it; without this, no board is drawn",
+        "import it; without it, no board is drawn",
     )
     add("--exports", default="db_export", metavar="DIR", help="the directory for downloads")
     add("--demo-dir", default="demo", metavar="DIR", help="the directory for the demo board")
     add(
         "--user-agent",
         metavar="TEXT",
-        help="program, version and contact to send to the site; without this, they are made "
+        help="program, version and contact to send to the site; without it, they are made "
         "from E6GRAPH_CONTACT",
     )
     add("--force", action="store_true", help="download files that are up to date as well")
@@ -53,19 +55,19 @@ def make_parser():
         "--file-types",
         nargs="+",
         metavar="EXT",
-        help="keep only posts of these types, as in: jpg png; without this, all are kept",
+        help="keep only posts of these types, as in: jpg png; without it, all are kept",
     )
     add(
         "--site",
         metavar="URL",
-        help="the site where posts can be looked at; without this, it is the --source of a "
+        help="the site where posts can be looked at; without it, that is the --source of a "
         "download, and none of other boards",
     )
     add("--seed", type=cli.natural, default=0, metavar="N", help="seed of the demo board")
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = make_parser().parse_args(argv)
     report, store = cli.Report(), Store(args.index)
     site = args.site or ""
