@@ -14,6 +14,7 @@ DAMAGE: tuple[type[Exception], ...] = (
     LookupError,
     TypeError,
     NotImplementedError,
+    RecursionError,
     OSError,
     EOFError,
     zlib.error,

@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from ..errors import DownloadError
 from ..store.files import sha256_file, write_atomic
-from .client import Broken, Client, parse_count
+from .client import Client, parse_count
+from .patience import Broken
 
 
 class Mismatch(DownloadError):
@@ -227,7 +228,7 @@ class _Transfer:
     def _read_note(self) -> dict[str, str | None]:
         try:
             known = json.loads(self.note.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):  # it nests too deep, say
             return {}
         return known if isinstance(known, dict) else {}
 

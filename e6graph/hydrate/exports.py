@@ -210,7 +210,7 @@ class _Record:
         self._path = path
         try:
             entries = dict(json.loads(path.read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             entries = {}  # costs another hashing, no more
         self._entries: dict[str, dict[str, Any]] = {
             name: entry for name, entry in entries.items() if isinstance(entry, dict)
