@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from e6graph import cli
-from e6graph.errors import BadInput
+from e6graph.errors import BadInput, BadTable
+from e6graph.hydrate.exports import EXPORT_NAMES, fetch_exports, reject_export
 from e6graph.hydrate.importdb import import_export
 from e6graph.store import Store
 
@@ -70,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     args = make_parser().parse_args(argv)
     report, store = cli.Report(), Store(args.index)
-    site = args.site or ""
+    site, files = args.site or "", None
     if args.demo:
         from e6graph.demo import make_board
 
@@ -84,14 +85,19 @@ def main(argv: Sequence[str] | None = None) -> None:
                 f"{args.directory!r} is no directory: give the one that holds posts.csv.gz"
             )
     else:
-        from e6graph.hydrate.exports import fetch_exports
-
         directory = Path(args.exports)
         print(f"{directory}  being brought up to date from {args.source}", flush=True)
-        fetch_exports(args.source, directory, user_agent=args.user_agent, force=args.force)
+        paths = fetch_exports(args.source, directory, EXPORT_NAMES, args.user_agent, args.force)
+        files = dict(zip(EXPORT_NAMES, paths, strict=True))
         site = args.site or args.source
 
-    counts = import_export(directory, store, args.file_types, site=site.rstrip("/"))
+    site = site.rstrip("/")
+    try:
+        counts = import_export(directory, store, args.file_types, site=site, files=files)
+    except BadTable as error:
+        if files and reject_export(error.path):
+            raise BadInput(f"{error}; the next run downloads this file again") from None
+        raise
     print(cli.table(((count, name) for name, count in counts.items()), ("count", "of")))
     for artifact in ("tags", "posts", "pools"):
         shape = f"{counts[f'{artifact} kept']:,} {artifact}"

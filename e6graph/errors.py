@@ -39,6 +39,14 @@ class BadInput(E6GraphError):
     """An export, a picture, a filter or an option that cannot be used as it is."""
 
 
+class BadTable(BadInput):
+    """A file of an export that cannot be used; `path` is the file."""
+
+    def __init__(self, path: str | Path, wrong: str) -> None:
+        super().__init__(f"{path}: {wrong}")
+        self.path = Path(path)
+
+
 class UnknownTag(E6GraphError):
     """A tag that is not in the vocabulary; the message lists the nearest known names."""
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, E6GraphError
 from ..hydrate.client import AskedToWait, Client, Pace, make_user_agent
-from ..hydrate.previews import PreviewFetcher, check_address, preview_path, read_missing
+from ..hydrate.previews import (
+    PreviewFetcher,
+    cached_preview,
+    check_address,
+    preview_path,
+    read_missing,
+)
+from ..store.parquet import usable_md5
 
 if TYPE_CHECKING:
     from ..recommend.board import PostInfo
@@ -73,8 +80,8 @@ class Fetcher:
         Call this for posts that a board has handed out and for no others: the
         board is what decides that a post may be shown.
         """
-        md5 = post.md5
-        if preview_path(self._root, md5).is_file() or md5 in self._missing:
+        md5, path = usable_md5(post.md5), cached_preview(self._root, post.md5)
+        if path is None or path.is_file() or md5 in self._missing:
             return False
         with self._changed:
             if self._resting or md5 in self._failed:
