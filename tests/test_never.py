@@ -87,6 +87,14 @@ def test_a_word_beside_it_hides_no_name(data, name):
     assert is_under(gap.join(words), NEVER_TAGS)
 
 
+def test_what_has_no_width_may_part_words():
+    """Or not: a reader cannot tell."""
+    for between in "\u200b\u2060\ufeff\xad":
+        assert is_under(f"tree{between}Young", NEVER_TAGS), ascii(between)
+        assert is_under(f"tree\xa0yo{between}ung", NEVER_TAGS), ascii(between)
+        assert not is_under(f"tr{between}ee", NEVER_TAGS), ascii(between)
+
+
 def no_gap(name):
     return not any(character.isspace() for character in name)
 
