@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,12 @@ from .. import cli
 from ..errors import BadInput, BadTable
 from ..store import Stage, Store
 from ..tags.implications import Aliases, Implications, close_implications, resolve_aliases
-from ..tags.never import never_names
+from ..tags.never import fold, is_under, never_names
 from .csvtables import find_table, read_batches
 from .posts import parse_posts, save_posts
 
 IMAGE_TYPES = ("jpg", "png", "webp")  # what E6DB keeps
+IN_FORCE = ("active", "processing", "queued")  # what the site has approved
 
 _EDGE_COLUMNS = {
     "antecedent_name": pa.string(),
@@ -74,8 +75,8 @@ def import_export(
     """
     paths = dict(files) if files else find_tables(Path(directory))
     counts: dict[str, int] = {}
-    aliases, implications = _read_edges(paths, counts, progress)
-    posts = parse_posts(paths["posts"], aliases, implications, file_types, counts, progress)
+    aliases, implications, never = _read_edges(paths, counts, progress)
+    posts = parse_posts(paths["posts"], aliases, never, file_types, counts, progress)
 
     # A tag's id is its rank by use; equal ones go by name.
     used = np.bincount(posts.tags.indices, minlength=len(posts.names))
@@ -89,7 +90,7 @@ def import_export(
     parameters = {
         "file_types": sorted(file_types) if file_types else None,
         "site": site,
-        "never": sorted(never_names(aliases, implications)),
+        "never": sorted(never),
     }
     with store.stage("hydrate_data.py", parameters) as stage:
         categories = _read_categories(paths["tags"], names, progress)
@@ -125,20 +126,36 @@ def find_tables(directory: Path) -> dict[str, Path]:
 
 def _read_edges(
     paths: Mapping[str, Path], counts: dict[str, int], progress: bool
-) -> tuple[Aliases, Implications]:
-    """Read the active aliases and implications of an export."""
+) -> tuple[Aliases, Implications, set[str]]:
+    """Read the active aliases and implications of an export, and its `never_names`.
+
+    The never-shown rule goes by all pairs `IN_FORCE`. Those that were deleted or only
+    proposed are nobody's word: they could as well hide the whole board.
+    """
     pairs: dict[str, list[tuple[str, str]]] = {}
+    in_force: dict[str, list[tuple[str, str]]] = {}
     for table in ("tag_aliases", "tag_implications"):
-        pairs[table], inactive = [], 0
+        pairs[table], in_force[table], inactive = [], [], 0
         path = paths[table]
         for batch in read_batches(path, _EDGE_COLUMNS, progress):
             active = batch.filter(pc.equal(batch["status"], "active"))
             inactive += len(batch) - len(active)
-            antecedents = active["antecedent_name"].to_pylist()
-            consequents = active["consequent_name"].to_pylist()
-            pairs[table] += zip(antecedents, consequents, strict=True)
+            pairs[table] += _pairs(active)
+            approved = pc.is_in(batch["status"], pa.array(IN_FORCE))
+            in_force[table] += _pairs(batch.filter(approved))
         counts[f"{table} not active, left out"] = inactive
-    aliases = resolve_aliases(pairs["tag_aliases"])
+    never = never_names(in_force["tag_aliases"], in_force["tag_implications"])
+
+    # No alias may turn a name under the rule into one that is not.
+    folded = {fold(name) for name in never}
+    kept = [
+        (antecedent, name)
+        for antecedent, name in pairs["tag_aliases"]
+        if is_under(name, folded) or not is_under(antecedent, folded)
+    ]
+    if left_out := len(pairs["tag_aliases"]) - len(kept):
+        counts["tag_aliases that would hide a name under the rule, left out"] = left_out
+    aliases = resolve_aliases(kept)
     try:
         implications = close_implications(pairs["tag_implications"], aliases)
     except BadInput as error:
@@ -148,7 +165,12 @@ def _read_edges(
     counts["names on an alias cycle, left as they are"] = aliases.cycles
     counts["tag_implications active"] = len(pairs["tag_implications"])
     counts["names on an implication cycle"] = implications.cycles
-    return aliases, implications
+    return aliases, implications, never
+
+
+def _pairs(edges: pa.RecordBatch) -> Iterator[tuple[str, str]]:
+    antecedents = edges["antecedent_name"].to_pylist()
+    return zip(antecedents, edges["consequent_name"].to_pylist(), strict=True)
 
 
 def _read_categories(path: Path, names: list[str], progress: bool) -> np.ndarray:

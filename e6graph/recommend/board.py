@@ -85,8 +85,7 @@ class Board:
         self.ratings = "".join(letter for letter in "sqe" if letter in ratings)
         allowed = np.isin(self.posts.column("rating"), list(ratings))
         allowed &= ~hidden.mask(self.posts)
-        if self.ratings != "s":  # the never-shown rule is about all other ratings
-            allowed &= ~catalog.forbidden
+        allowed &= ~catalog.forbidden
         if within is not None:
             allowed &= within
         allowed.setflags(write=False)
@@ -155,7 +154,8 @@ class Board:
         unknown: dict[str, None] = {}
         for name in names:
             key = name.strip().replace(" ", "_")
-            tag_id = tag_ids.get(key, tag_ids.get(key.lower()))
+            spellings = [one for one in (name, key, key.lower()) if one in tag_ids]
+            tag_id = tag_ids[spellings[0]] if spellings else None
             if tag_id is None:
                 unknown[name] = None
             else:
