@@ -13,11 +13,11 @@ import numpy as np
 
 from ..embedding.attenuator import by_band, context_means, induced_cosines, solve, tag_weights
 from ..recommend.postgraph import PostGraph
-from .methods import SIF_A, ExactMethods
+from .methods import ExactMethods
 from .report import Figure, Table, progress
 
 FOLDS = 5
-WEIGHTINGS = {"threshold": "1 from 20 posts on", "log": "log posts", "none": "1"}
+WEIGHTINGS = ("threshold", "log", "none")  # of a tag in the fit
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
@@ -37,9 +37,9 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     )
 
     rows.append(("all", int(every.sum()), *(float(c[every].mean()) for c in cosines.values())))
-    said = ", ".join(f"{name}: {what}" for name, what in WEIGHTINGS.items())
     note = (
-        f"Tags held out of the fit, in {FOLDS} folds. A tag's weight in the fit: {said}. "
+        f"Tags held out of the fit, in {FOLDS} folds. A tag's weight in the fit: "
+        "threshold: 1 from 20 posts on, log: log posts, none: 1. "
         "solve_attenuator.py takes log."
     )
     title = "Cosine of a tag's induced with its true vector, by the posts it is used on"
@@ -57,18 +57,11 @@ def held_out(graph: PostGraph, seed: int) -> tuple[dict[str, np.ndarray], np.nda
     words, exact = graph.dictionary, ExactMethods(graph)
     blocks = [exact.every_tag[:, words.tag_ids].tocsr()]
     identity = np.eye(words.vecs.shape[1], dtype=np.float32)
-    share = words.frqs / words.frqs.sum()
-    weightings = {
-        "raw mean": None,
-        "IDF mean": np.log(exact.n / words.frqs),
-        "SIF mean": SIF_A / (SIF_A + share),
-    }
-    made = {}
-    for name, weights in progress(weightings.items(), "means without an operator"):
-        induced, counted = context_means(blocks, words.vecs, weights)
-        if weights is None:
-            means, contexts = induced, counted
-        made[name] = induced_cosines(identity, induced, words.vecs)
+    means, contexts = context_means(blocks, words.vecs)
+    made = {"raw mean": induced_cosines(identity, means, words.vecs)}
+    for kind in progress(("IDF", "SIF"), "means without an operator"):
+        induced, _ = context_means(blocks, words.vecs, exact.weights(kind))
+        made[f"{kind} mean"] = induced_cosines(identity, induced, words.vecs)
 
     fold = np.random.default_rng(seed).permutation(len(contexts)) % FOLDS
     for weighting in progress(WEIGHTINGS, "operators fitted without a fold"):

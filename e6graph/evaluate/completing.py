@@ -9,6 +9,7 @@ a wrong tag, where a stranger was put among a post's own.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from argparse import Namespace
@@ -75,31 +76,24 @@ def hide(matrix: sp.csr_matrix, n: int, seed: int = 0) -> tuple[sp.csr_matrix, l
     The matrix without the hidden entries, and the case of each judged post.
     """
     rng = np.random.default_rng(seed)
-    kept = np.ones(matrix.nnz, bool)
+    gone = np.zeros(matrix.nnz, bool)
     cases = []
     for row in rng.permutation(judged_rows(matrix))[:n]:
-        start, end = matrix.indptr[row : row + 2]
-        hidden = np.zeros(end - start, bool)
-        count = max(1, round(HIDDEN_SHARE * (end - start)))
-        hidden[rng.permutation(end - start)[:count]] = True
-        kept[start:end] = ~hidden
-        columns = matrix.indices[start:end]
+        here = slice(*matrix.indptr[row : row + 2])
+        columns, hidden = matrix.indices[here], gone[here]
+        count = max(1, round(HIDDEN_SHARE * len(columns)))
+        hidden[rng.permutation(len(columns))[:count]] = True
         cases.append((columns[~hidden], columns[hidden]))
-    return without_entries(matrix, ~kept), cases
+    seen = matrix.copy()
+    seen.data[gone] = 0
+    seen.eliminate_zeros()
+    return seen, cases
 
 
 def judged_rows(matrix: sp.csr_matrix) -> np.ndarray:
     """Return the rows that may be judged by: odd ones with enough tags."""
     rows = np.flatnonzero(np.diff(matrix.indptr) >= MIN_JUDGED_TAGS)
     return rows[rows % 2 == 1]
-
-
-def without_entries(matrix: sp.csr_matrix, gone: np.ndarray) -> sp.csr_matrix:
-    """Return a copy without the entries that `gone`, bool (nnz,), marks."""
-    reduced = matrix.copy()
-    reduced.data = reduced.data * ~gone
-    reduced.eliminate_zeros()
-    return reduced
 
 
 def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
@@ -115,7 +109,9 @@ def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
 
 
 def judge_completer(score: Completer, cases: Sequence[Case], name: str) -> list[float]:
-    """Measure mean nDCG@8 and p@8, and the median of the milliseconds a call."""
+    """Measure mean nDCG@8 and p@8, and the median of the milliseconds a call; nan of no cases."""
+    if not cases:
+        return [math.nan] * 3
     found, seconds = [], []
     for seen, hidden in progress(cases, name):
         start = time.perf_counter()
@@ -164,8 +160,13 @@ def completers(
     for ridge in ridges:
         name = f"EASE, λ {ridge:g}"
         with waiting(f"learning {name}"):
-            weights = ease(counts, frequency, ridge)
-        yield name, lambda seen, weights=weights: weights[seen].sum(0)  # type: ignore[misc]  # a default binds each λ's own
+            method = sum_of_rows(ease(counts, frequency, ridge))
+        yield name, method
+
+
+def sum_of_rows(weights: np.ndarray) -> Completer:
+    """Score a tag by the sum of its weights (V, V) in the rows of the seen tags."""
+    return lambda seen: weights[seen].sum(0)
 
 
 def affordable(tags: int, quick: bool, asked: bool) -> tuple[Sequence[float], list[str]]:
@@ -227,18 +228,14 @@ def als_completer(
 
 def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) -> TagCompleter:
     """Make `PostGraph.suggest_tags` as if the board's posts held the tags of `matrix` alone."""
-    tag_ids, all_tags = graph.dictionary.tag_ids, len(graph.posts.names)
-    by_tag = matrix.tocsc()
-    held = np.diff(by_tag.indptr)
-    ends = np.zeros(all_tags + 1, np.int64)
-    ends[1 + tag_ids] = held
+    tag_ids, names = graph.dictionary.tag_ids, graph.posts.names
     tags_of = Ragged(matrix.indptr, tag_ids[matrix.indices])
-    rows_with = Ragged(np.cumsum(ends), by_tag.indices)
-    reduced = ReducedPosts(tags_of, rows_with, graph.posts.names, graph.posts.categories)
+    rows, _ = matrix.nonzero()
+    rows_with = Ragged.group(tags_of.values, rows, len(names))
+    reduced = ReducedPosts(tags_of, rows_with, names, graph.posts.categories)
 
-    frequency = np.maximum(held, 1).astype(np.int64)
-    shown = np.zeros(all_tags, np.int64)
-    shown[tag_ids] = frequency
+    shown = np.maximum(np.diff(rows_with.offsets), 1)
+    frequency = shown[tag_ids]
     return TagCompleter(
         Companions.of(counts, frequency),
         replace(graph.dictionary, frqs=frequency),
@@ -278,24 +275,26 @@ def absent(
     """
     rng, matrix = np.random.default_rng(seed), dictionary_matrix(graph, "all tags")
     rows = rng.permutation(judged_rows(matrix))[:n]
-    gone = np.repeat(np.isin(np.arange(matrix.shape[0]), rows), np.diff(matrix.indptr))
-    posts = [matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]] for row in rows]
-    return without_entries(matrix, gone), posts, rng
+    kept = np.ones(matrix.shape[0], np.float32)
+    kept[rows] = 0
+    learned = (sp.diags_array(kept) @ matrix).tocsr()
+    learned.eliminate_zeros()
+    return learned, [matrix[row].indices for row in rows], rng
 
 
 def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
     """Measure nDCG@8 from 1, 2, 4 and 8 tags of a post, whose other tags are to be found."""
     learned, posts, rng = absent(graph, n, seed)
     orders = [rng.permutation(tags) for tags in posts]
-    cases = [[(tags[:k], tags[k:]) for tags in orders if len(tags) > k] for k in GIVEN]
     rows = []
     for name, method in islice(completers(graph, learned), 4):  # the others take minutes
-        if not isinstance(method, str):
-            figures = [
-                judge_completer(method, some, f"{name}, tags given: {k}")[0] if some else np.nan
-                for k, some in zip(GIVEN, cases, strict=True)
-            ]
-            rows.append((name, *figures))
+        if isinstance(method, str):
+            continue
+        figures = []
+        for k in GIVEN:
+            cases = [(tags[:k], tags[k:]) for tags in orders if len(tags) > k]
+            figures.append(judge_completer(method, cases, f"{name}, tags given: {k}")[0])
+        rows.append((name, *figures))
     return rows
 
 
@@ -345,14 +344,10 @@ def dictionary_matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
     which : "all tags" or "stripped tags".
     """
     lists = graph.posts.tags_of if which == "all tags" else graph.posts.lists("stripped_tags")
-    column_of = np.full(len(graph.posts.names), -1)
-    column_of[graph.dictionary.tag_ids] = np.arange(len(graph.dictionary.tag_ids))
-    values, offsets = lists.take(np.flatnonzero(graph.allowed))
-    columns = column_of[values]
-    indptr = np.concatenate([[0], np.cumsum(columns >= 0)])[offsets]
-    columns = columns[columns >= 0]
-    shape = (len(offsets) - 1, len(graph.dictionary.tag_ids))
-    matrix = sp.csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape)
+    ones = np.ones(len(lists.values), np.float32)
+    shape = (len(lists), len(graph.posts.names))
+    every_tag = sp.csr_matrix((ones, lists.values, lists.offsets), shape)
+    matrix = every_tag[graph.allowed][:, graph.dictionary.tag_ids]
     matrix.sort_indices()
     return matrix
 
@@ -362,11 +357,10 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     cases, posts = (QUICK_CASES, QUICK_ABSENT) if args.quick else (CASES, ABSENT)
     alone = args.sections == ["completion"]
     ridges, left_out = affordable(len(graph.dictionary.tags), args.quick, alone)
+    options = {"quick": args.quick, "ridges": ridges}
     made: list[Table | Figure] = []
     for which in ("all tags", "stripped tags"):
-        rows, notes = completion_table(
-            graph, which, cases, args.seed, quick=args.quick, ridges=ridges
-        )
+        rows, notes = completion_table(graph, which, cases, args.seed, **options)
         title = f"Completion, {which}: a fifth of a post's hidden"
         header = ("method", f"nDCG@{RANKED_TAGS}", f"p@{RANKED_TAGS}", "ms")
         made.append(Table(title, header, rows, notes + left_out))

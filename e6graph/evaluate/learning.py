@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import bisect
 from scipy.special import expit
 
 from ..errors import BadInput
@@ -116,9 +117,10 @@ def simulate_user(
     disliked = np.array(sorted(drawn), np.int64)
 
     utility = np.zeros(len(posts))
-    for sign, some in ((1, liked), (-1, disliked)):
-        for tag_id in some:
-            utility[posts.rows_with[tag_id]] += sign * idf[tag_id]
+    for tag_id in liked:
+        utility[posts.rows_with[tag_id]] += idf[tag_id]
+    for tag_id in disliked:
+        utility[posts.rows_with[tag_id]] -= idf[tag_id]
     told = int(rng.choice(themes[0]))
     return SimulatedUser(themes, disliked, told, like_chances(utility, rows))
 
@@ -126,12 +128,12 @@ def simulate_user(
 def like_chances(utility: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Turn utilities into probabilities of a like whose mean over some rows is `LIKED_SHARE`."""
     s = TASTE_NOISE * max(utility[rows].std(), 1e-9)
+
+    def excess(theta: float) -> float:
+        return float(expit((utility[rows] - theta) / s).mean()) - LIKED_SHARE
+
     low, high = utility[rows].min() - 50 * s, utility[rows].max() + 50 * s
-    for _ in range(60):
-        theta = (low + high) / 2
-        above = expit((utility[rows] - theta) / s).mean() > LIKED_SHARE
-        low, high = (theta, high) if above else (low, theta)
-    return expit((utility - theta) / s)
+    return expit((utility - bisect(excess, low, high)) / s)
 
 
 class LearningTalk:
@@ -238,7 +240,7 @@ def rewards_table(title: str, found: Rewards, ms: Mapping[str, float]) -> Table:
     """Tabulate mean rewards of the first posts, and how many times those of not learning."""
     shown = found[NOT_LEARNING].shape[1]
     depths = [k for k in REWARD_DEPTHS if k <= shown]
-    by = 30 if 30 in depths else depths[-1] if depths else None
+    by = max((k for k in depths if k <= 30), default=shown)
     header = ["method", *(name for k in depths for name in (f"first {k}", f"± {k}"))]
     header += ["21 to 30", f"× {NOT_LEARNING}", "ms"]
     rows = []

@@ -7,35 +7,34 @@ never ids, dates or uploaders.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import norm
 
 from ..embedding.attenuator import attenuated_means
 from ..embedding.dictionary import unit_rows
 from ..recommend.postgraph import PostGraph
 from ..recommend.weights import PoolQuery
-from .protocol import BoardScorer, judge_scores, summarize
+from .protocol import METHOD_COLUMNS, BoardScorer, MethodResult, judge_scores, summarize
+from .report import Table
 
-SIF_A = 1e-3
-"""a of the weights a / (a + p), Arora et al. 2017."""
-OKAPI_K1 = 1.2
-"""How soon more of the same tag counts less, Robertson and Zaragoza 2009."""
-OKAPI_B = 0.75
-"""How much long lists of tags count less, ibid."""
-RP3_BETAS = tuple(i / 10 for i in range(11))
-"""Powers that RP³β is tuned over."""
-RP3_BETA = 0.6
-"""The power where there are no other pools to choose it by."""
+SIF_A = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
+OKAPI_K1 = 1.2  # how soon more of the same tag counts less, Robertson and Zaragoza 2009
+OKAPI_B = 0.75  # how much long lists of tags count less, ibid.
+RP3_BETAS = tuple(i / 10 for i in range(11))  # powers that RP³β is tuned over
+RP3_BETA = 0.6  # the power where there are no other pools to choose it by
 
 
 def indicator(batch: Sequence[np.ndarray], n: int) -> sp.csr_matrix:
     """Return float32 (b, n): 1 where a row belongs to a query."""
-    offsets = np.concatenate([[0], np.cumsum([len(rows) for rows in batch])])
+    offsets = np.cumsum([0, *map(len, batch)])
     rows = np.concatenate([*batch, np.zeros(0, np.int64)])
-    return sp.csr_matrix((np.ones(len(rows), np.float32), rows, offsets), (len(batch), n))
+    ones = np.ones(len(rows), np.float32)
+    return sp.csr_matrix((ones, rows, offsets), (len(batch), n))
 
 
 def popularity(graph: PostGraph) -> np.ndarray:
@@ -44,13 +43,28 @@ def popularity(graph: PostGraph) -> np.ndarray:
     return votes if votes.any() else np.diff(graph.posts.tags_of.offsets)
 
 
-def most_popular(graph: PostGraph, n: int = 1000, seed: int = 0) -> np.ndarray:
-    """Mark the n most popular posts that may be shown (a tenth of a small board): bool (n,)."""
+def most_popular(graph: PostGraph, seed: int = 0) -> np.ndarray:
+    """Mark the 1,000 most popular posts that may be shown (a tenth of a small board): bool (n,)."""
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(graph.allowed))
     best = rows[np.argsort(-popularity(graph)[rows], kind="stable")]
+    count = min(1000, math.ceil(len(rows) / 10))
     taken = np.zeros(len(graph.posts), bool)
-    taken[best[: min(n, -(-len(rows) // 10))]] = True
+    taken[best[:count]] = True
     return taken
+
+
+def method_table(
+    graph: PostGraph,
+    title: str,
+    kind: str,
+    found: Mapping[str, MethodResult],
+    seed: int,
+    notes: Sequence[str] = (),
+) -> Table:
+    """Tabulate `METHOD_COLUMNS` of each method; `kind` heads the column of their names."""
+    popular, eligible = most_popular(graph, seed), int(graph.allowed.sum())
+    rows = [(name, *result.figures(popular, eligible)) for name, result in found.items()]
+    return Table(title, (kind, *METHOD_COLUMNS), rows, notes)
 
 
 class ExactMethods:
@@ -109,12 +123,18 @@ class ExactMethods:
         kind : "raw", "IDF", "SIF" or "attenuated".
         """
         words = self.graph.dictionary
-        share = words.frqs / words.frqs.sum()
-        weightings = {"IDF": np.log(self.n / words.frqs), "SIF": SIF_A / (SIF_A + share)}
-        weights = np.asarray(weightings.get(kind, np.ones(len(share))), np.float32)
+        vecs = words.vecs
+        if kind in ("IDF", "SIF"):
+            vecs = vecs * self.weights(kind)[:, None].astype(np.float32)
         operator = self.graph.operator if kind == "attenuated" else None
-        held = self.every_tag[:, words.tag_ids]
-        return attenuated_means(held, words.vecs * weights[:, None], operator)
+        return attenuated_means(self.every_tag[:, words.tag_ids], vecs, operator)
+
+    def weights(self, kind: str) -> np.ndarray:
+        """Compute what each tag of the dictionary counts by "IDF" or by "SIF", (V,)."""
+        used = self.graph.dictionary.frqs
+        if kind == "IDF":
+            return np.log(self.n / used)
+        return SIF_A / (SIF_A + used / used.sum())
 
     def _product(self, left: sp.csr_matrix, right: sp.csr_matrix) -> BoardScorer:
         """Score by query @ left @ rightᵀ."""
@@ -131,8 +151,9 @@ class ExactMethods:
         """Score by BM25; the query is the tags of its posts, each as often as they hold it."""
         idf = np.log1p((self.n - self._held + 0.5) / (self._held + 0.5))
         relative = self._lengths / max(self._lengths.mean(), 1e-9)
-        norm = (OKAPI_K1 + 1) / (1 + OKAPI_K1 * (1 - OKAPI_B + OKAPI_B * relative))
-        weighted = sp.diags_array(norm) @ self.tags @ sp.diags_array(idf)
+        length = 1 - OKAPI_B + OKAPI_B * relative
+        of_post = (OKAPI_K1 + 1) / (1 + OKAPI_K1 * length)
+        weighted = sp.diags_array(of_post) @ self.tags @ sp.diags_array(idf)
         return self._product(self.tags, weighted.astype(np.float32).tocsr())
 
     @cached_property
@@ -175,20 +196,20 @@ class ExactMethods:
 
 def sparse_unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """Scale rows to length 1; an empty row stays empty."""
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1)).ravel())
-    scale = sp.diags_array((1 / np.maximum(lengths, 1e-12)).astype(np.float32))
-    return (scale @ matrix).astype(np.float32).tocsr()
+    scale = 1 / np.maximum(norm(matrix, axis=1), 1e-12)
+    return (sp.diags_array(scale.astype(np.float32)) @ matrix).astype(np.float32).tocsr()
 
 
 def baselines(graph: PostGraph) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Return methods by name that score every post (n,) for the rows of one query."""
     exact = ExactMethods(graph)
+    scorers = {
+        "popularity": exact.popularity(),
+        "raw mean, exact cosine": exact.cosine(exact.vectors("raw")),
+        "TF-IDF cosine": exact.tfidf(),
+    }
 
     def alone(score: BoardScorer) -> Callable[[np.ndarray], np.ndarray]:
         return lambda rows: score([rows])[0]
 
-    return {
-        "popularity": alone(exact.popularity()),
-        "raw mean, exact cosine": alone(exact.cosine(exact.vectors("raw"))),
-        "TF-IDF cosine": alone(exact.tfidf()),
-    }
+    return {name: alone(score) for name, score in scorers.items()}

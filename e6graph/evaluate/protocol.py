@@ -34,12 +34,7 @@ PostLister = Callable[[np.ndarray, int], np.ndarray]
 def judging_queries(
     pools: Sequence[np.ndarray], n: int = 1000, size: int = 5, seed: int = 0
 ) -> list[PoolQuery]:
-    """Draw queries as `draw_pool_queries` does, and insist on some.
-
-    Raises
-    ------
-    BadInput : no pool has three members.
-    """
+    """Draw queries as `draw_pool_queries` does. Raises BadInput if no pool has three members."""
     made = draw_pool_queries(pools, n, size, seed)
     if not made:
         raise BadInput("no pool has three members that may be shown: nothing to judge by")
@@ -51,8 +46,7 @@ def split_pools(graph: PostGraph, half: str) -> tuple[list[np.ndarray], list[np.
 
     Parameters
     ----------
-    half : "all", "even" or "odd" pools in their order. The weights of the ranking are learned
-        from the even ones.
+    half : "all", "even" or "odd" pools in their order.
     """
     shown = [pool[graph.allowed[pool]] for pool in pool_rows(graph.posts)]
     if half == "all":
@@ -66,9 +60,9 @@ def rank_among(scores: np.ndarray, hidden: int, rng: np.random.Generator) -> int
     >>> rank_among(np.array([0.1, 0.9, 0.5]), 2, np.random.default_rng(0))
     1
     """
-    own = scores[hidden]
-    equal = int((scores == own).sum())
-    return int((scores > own).sum()) + int(rng.integers(0, equal))
+    above = int((scores > scores[hidden]).sum())
+    equal = int((scores == scores[hidden]).sum())
+    return above + int(rng.integers(0, equal))
 
 
 def summarize(ranks: np.ndarray) -> list[float]:
@@ -113,16 +107,12 @@ class MethodResult:
 def judge_scores(
     score: BoardScorer, queries: Sequence[PoolQuery], seed: int = 0, name: str = "scores"
 ) -> MethodResult:
-    """Judge a method that scores every post.
-
-    The time is that of scoring `QUERIES_AT_ONCE` together. `name` stands beside the
-    progress bar.
-    """
+    """Judge a method that scores every post; its time is that of `QUERIES_AT_ONCE` together."""
     rng = np.random.default_rng(seed)
-    ranks: list[int] = []
+    ranks: list[float] = []
     first: list[np.ndarray] = []
     seconds = 0.0
-    order = None
+    order = np.zeros(0, np.int64)
     for at in progress(range(0, len(queries), QUERIES_AT_ONCE), name):
         batch, hidden = zip(*queries[at : at + QUERIES_AT_ONCE], strict=True)
         start = time.perf_counter()
@@ -134,14 +124,14 @@ def judge_scores(
             ranks.append(rank_among(line, target, rng))
 
         # Posts in random order, so that any of the equals may be among the first.
-        if order is None:
+        if not len(order):
             order = rng.permutation(scores.shape[1])
-        mixed = scores[:, order]
-        deep = min(FIRST_POSTS, mixed.shape[1])
-        best = np.argpartition(-mixed, deep - 1, axis=1)[:, :deep]
-        # A method does not recommend a post to which it gives nothing.
-        first += [order[b[line[b] > 0]] for b, line in zip(best, mixed, strict=True)]
-    return MethodResult(np.array(ranks, np.float64), first, seconds / len(queries) * 1000)
+        for line in scores[:, order]:
+            best = np.argpartition(-line, min(FIRST_POSTS, len(line)) - 1)[:FIRST_POSTS]
+            # A method does not recommend a post to which it gives nothing.
+            first.append(order[best[line[best] > 0]])
+    ms = seconds / len(queries) * 1000
+    return MethodResult(np.array(ranks, float), first, ms)
 
 
 def judge_lists(
@@ -159,15 +149,16 @@ def judge_lists(
         place = np.flatnonzero(found == hidden)
         ranks.append(place[0] if len(place) else np.inf)
         first.append(found[:FIRST_POSTS])
-    return MethodResult(np.array(ranks, np.float64), first, seconds / len(queries) * 1000)
+    ms = seconds / len(queries) * 1000
+    return MethodResult(np.array(ranks, float), first, ms)
 
 
-def recommended(graph: PostGraph, depth: int = max(HIT_DEPTHS)) -> PostLister:
+def recommended(graph: PostGraph) -> PostLister:
     """Return `PostGraph.recommend` as a method, as far as the deepest figure."""
-    ids = graph.posts.ids
 
     def listed(rows: np.ndarray, seed: int) -> np.ndarray:
-        made = graph.recommend(posts=ids[rows].tolist(), n=depth, seed=seed)
+        asked = graph.posts.ids[rows].tolist()
+        made = graph.recommend(posts=asked, n=max(HIT_DEPTHS), seed=seed)
         return graph.posts.rows(np.array([m.post_id for m in made], np.int64))
 
     return listed
@@ -180,9 +171,11 @@ def judge(
 
     Returns the figures of `summarize` and the milliseconds a query.
     """
-    found = judge_scores(
-        lambda batch: np.array([score(rows) for rows in batch], np.float64), queries, seed
-    )
+
+    def together(batch: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([score(rows) for rows in batch], np.float64)
+
+    found = judge_scores(together, queries, seed)
     return [*summarize(found.ranks), found.ms]
 
 

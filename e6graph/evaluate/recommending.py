@@ -16,9 +16,8 @@ from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Sizes
 from ..recommend.weights import PoolQuery
-from .methods import RP3_BETA, ExactMethods, most_popular
+from .methods import RP3_BETA, ExactMethods, method_table
 from .protocol import (
-    METHOD_COLUMNS,
     BoardScorer,
     MethodResult,
     judge_lists,
@@ -29,8 +28,6 @@ from .protocol import (
 )
 from .report import Figure, Table, progress, say, waiting
 from .walking import walked
-
-Results = dict[str, MethodResult]
 
 QUERY_SIZES = (5, 1, 20)  # query posts at most; the first is that of the main table
 OURS = "PostGraph.recommend"
@@ -90,7 +87,6 @@ def peers(
     others : rows of the pools that are not judged: β is chosen on them, item-kNN made of them.
     """
     exact = ExactMethods(graph)
-    notes = []
     made = {"popularity": exact.popularity()}
     for kind in progress(("raw", "IDF", "SIF", "attenuated"), "mean tag vectors"):
         made[f"{kind} mean, exact cosine"] = exact.cosine(exact.vectors(kind))
@@ -101,7 +97,7 @@ def peers(
         queries = judging_queries(others, max(1, args.queries // 2), seed=args.seed + 1)
         beta, chosen = exact.tuned_beta(queries, args.seed), "chosen on the pools not judged"
     made[f"RP³β, β {beta}"] = exact.rp3(beta)
-    notes.append(f"RP³β: β = {beta}, {chosen}.")
+    notes = [f"RP³β: β = {beta}, {chosen}."]
 
     if others:
         made["item-kNN on other pools"] = exact.pools(others)
@@ -124,19 +120,13 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     judged, others = split_pools(graph, args.half)
     judging_queries(judged, 1)  # a board without pools is refused before the long work
     scorers, notes = peers(graph, others, args)
-    popular, eligible = most_popular(graph, seed=args.seed), int(graph.allowed.sum())
-
-    def table(title: str, found: Results, notes: Sequence[str] = ()) -> Table:
-        rows = [(name, *result.figures(popular, eligible)) for name, result in found.items()]
-        return Table(title, ("method", *METHOD_COLUMNS), rows, notes)
-
     made: list[Table | Figure] = []
     for size in QUERY_SIZES:
         main = size == QUERY_SIZES[0]
         queries = judging_queries(judged, args.queries, size, args.seed)
         title = (
             f"{len(queries):,} queries of up to {size} posts, a hidden member of a pool "
-            f"({args.half} pools) among {eligible:,} posts"
+            f"({args.half} pools) among {graph.allowed.sum():,} posts"
         )
         say(f"  {title}")
         found = {
@@ -144,35 +134,35 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
             for name, score in scorers.items()
         }
         found["walk by itself"] = judge_lists(walked(graph, args.seed), queries, "walk")
+        parts = ablation(graph, queries) if main else {}
         if main:
-            no_sizes = recommended(without(graph, "size"))
-            found[WITHOUT_SIZES] = judge_lists(no_sizes, queries, WITHOUT_SIZES)
+            found[WITHOUT_SIZES] = parts["without size"]
         found[OURS] = judge_lists(recommended(graph), queries, OURS)
-        made.append(table(title, found, [*notes, *COLUMN_NOTES] if main else ()))
+
+        notes = [*notes, *COLUMN_NOTES] if main else []
+        made.append(method_table(graph, title, "method", found, args.seed, notes))
         if main:
             made.append(hit_rate_figure(found))
             title = f"{OURS}, a part of its ranking left out, the other weights as they are"
-            made.append(table(title, ablation(graph, queries, found)))
+            parts = {"all parts": found[OURS]} | parts
+            made.append(method_table(graph, title, "method", parts, args.seed))
     return made
 
 
-def ablation(graph: PostGraph, queries: Sequence[PoolQuery], known: Results) -> Results:
-    """Judge the ranking with all of its parts, and without each."""
-    found = {"all parts": known[OURS]}
+def ablation(graph: PostGraph, queries: Sequence[PoolQuery]) -> dict[str, MethodResult]:
+    """Judge the ranking without each of its parts."""
+    found = {}
     for part in graph.ranking.parts:
         name = f"without {part}"
-        if part == "size":
-            found[name] = known[WITHOUT_SIZES]
-        else:
-            found[name] = judge_lists(recommended(without(graph, part)), queries, name)
+        found[name] = judge_lists(recommended(without(graph, part)), queries, name)
     return found
 
 
-def hit_rate_figure(found: Results) -> Figure:
+def hit_rate_figure(found: dict[str, MethodResult]) -> Figure:
     """Show hit rate against depth, 1 to 1,000."""
     depths = np.unique(np.geomspace(1, 1000, 40).round())
     series = {}
-    for name in (name for name in DRAWN_METHODS if name in found):
+    for name in DRAWN_METHODS:
         rates = [float((found[name].ranks < k).mean()) for k in depths]
         series[name.removesuffix(", exact cosine")] = depths, rates
     return Figure(

@@ -9,25 +9,18 @@ from __future__ import annotations
 import itertools
 import time
 from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..embedding.dictionary import unit_rows
 from ..graph import pixie
 from ..recommend.postgraph import PostGraph
 from ..recommend.weights import PoolQuery
-from .methods import ExactMethods, most_popular
-from .protocol import (
-    METHOD_COLUMNS,
-    PostLister,
-    judge_lists,
-    judging_queries,
-    split_pools,
-    summarize,
-)
+from .methods import ExactMethods, method_table
+from .protocol import PostLister, judge_lists, judging_queries, split_pools, summarize
 from .report import Figure, Table, progress, waiting
 
 WALK_STEPS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
@@ -38,6 +31,7 @@ STOPPED_BUDGET = 200_000  # steps of a walk that may stop early
 STOP_POSTS = (250, 500, 1000, 2000, 4000)  # n_p
 STOP_VISITS = (2, 4, 8)  # n_v
 STABLE_DEPTHS = (10, 100, 1000)  # first posts that two seeds may share
+EDGES_AT_ONCE = 200_000  # whose cosines are in memory
 DELTAS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)  # δ of the pruning
 EQUALS_NOTE = "Posts of the same tags are equals: chance decides which of them come first."
 SHARE_LIMITS = (0, 1)  # of an axis that shows a share
@@ -54,11 +48,11 @@ def walked(
     seed : query i walks by a seed of its own, made of this one and i.
     over : another graph of the same posts. options : as in `pixie.walk`.
     """
-    walked_graph = graph.ranking.graph if over is None else over
+    over = over or graph.ranking.graph
 
     def listed(rows: np.ndarray, turn: int) -> np.ndarray:
         own = (seed << 20) + turn
-        found = pixie.walk(walked_graph, rows, allowed=graph.allowed, seed=own, **options)
+        found = pixie.walk(over, rows, allowed=graph.allowed, seed=own, **options)
         return shuffle_equals(*found, own)
 
     return listed
@@ -116,20 +110,15 @@ def by_length(
     names = [f"restart {restart:g}" for restart in RESTARTS]
     rows = []
     for n in steps:
-        found = [
-            judge_lists(
-                walked(graph, seed, steps=n, restart=restart),
-                queries,
-                f"walk of {n:,} steps, restart {restart:g}",
-            )
-            for restart in RESTARTS
-        ]
+        found = []
+        for restart, name in zip(RESTARTS, names, strict=True):
+            method = walked(graph, seed, steps=n, restart=restart)
+            found.append(judge_lists(method, queries, f"walk of {n:,} steps, {name}"))
         rates = [summarize(result.ranks)[1] for result in found]
         rows.append((n, *rates, *(result.ms for result in found)))
 
-    series = {
-        name: (steps, [float(row[1 + i]) for row in rows]) for i, name in enumerate(names)
-    }
+    columns = zip(*rows, strict=True)
+    series = {name: (steps, column) for name, column in zip(names, columns, strict=False)}
     figure = Figure(
         "walk_steps",
         "The walk: hit rate by its length",
@@ -158,13 +147,12 @@ def by_option(graph: PostGraph, queries: Sequence[PoolQuery], seed: int) -> Tabl
         "budget scaled, no booster": {"booster": False, **scaled},
         "tags drawn evenly, common or not": {"over": even},
     }
-    popular, eligible = most_popular(graph, seed=seed), int(graph.allowed.sum())
-    rows = []
-    for name, given in walks.items():
-        found = judge_lists(walked(graph, seed, **given), queries, name)
-        rows.append((name, *found.figures(popular, eligible)))
+    found = {
+        name: judge_lists(walked(graph, seed, **given), queries, name)
+        for name, given in walks.items()
+    }
     title = f"Options of the walk, {len(queries):,} queries"
-    return Table(title, ("walk", *METHOD_COLUMNS), rows)
+    return method_table(graph, title, "walk", found, seed)
 
 
 def overlap(found: np.ndarray, other: np.ndarray, depth: int) -> float:
@@ -201,14 +189,13 @@ def stopping(
     measured /= len(queries)
 
     table = []
-    series: dict[str, tuple[list[float], list[float]]] = {}
+    series: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     for (name, n), (taken, ms, shared) in zip(walks, measured.tolist(), strict=True):
         stopped = f"n_p {n:,}, n_v {name.partition(' ')[0]}"
         said = f"all of {n:,} steps" if name == NOT_STOPPED else stopped
         table.append((said, round(taken), ms, shared))
-        xs, ys = series.setdefault(name, ([], []))
-        xs.append(ms)
-        ys.append(shared)
+        series[name][0].append(ms)
+        series[name][1].append(shared)
     title = (
         f"Overlap with the first {LONG_WALK_POSTS:,} of {LONG_WALK:,} steps, "
         f"{len(queries)} queries"
@@ -272,22 +259,22 @@ def pruning(
 
     These are the edges to the tags most like the post, or to its rarest tags.
     """
-    over, ranking = graph.ranking.graph, graph.ranking
+    over = graph.ranking.graph
+    tags = over.boards_of.values
     with waiting("likeness of posts and their tags"):
         cosines = edge_cosines(graph)
     affinities = {
         "tags most like the post": cosines,
-        "rarest tags": ranking.idf[over.boards_of.values],
+        "rarest tags": graph.ranking.idf[tags],
     }
-    silent = ranking.draw[over.boards_of.values] == 0  # edges that no walk takes go first
+    silent = graph.ranking.draw[tags] == 0  # edges that no walk takes go first
     rows = []
     for delta in deltas:
         rates: list[float] = []
         for kind, affinity in affinities.items():
             pruned = pixie.prune(over, np.where(silent, -np.inf, affinity), delta)
-            found = judge_lists(
-                walked(graph, seed, over=pruned), queries, f"pruned by δ {delta:g}, {kind}"
-            )
+            method = walked(graph, seed, over=pruned)
+            found = judge_lists(method, queries, f"pruned by δ {delta:g}, {kind}")
             rates += summarize(found.ranks)[:2]
         kept = len(pruned.boards_of.values) / len(silent)  # the same for both
         rows.append((delta, kept, *rates))
@@ -311,10 +298,10 @@ def pruning(
     return [Table(title, header, rows), figure]
 
 
-def edge_cosines(graph: PostGraph, block: int = 200_000) -> np.ndarray:
+def edge_cosines(graph: PostGraph) -> np.ndarray:
     """Compute the cosine of each edge's post (its attenuated mean) and tag, float32.
 
-    Edges to tags without a vector get -1. `block` edges are computed at once.
+    Edges to tags without a vector get -1.
     """
     words, lists = graph.dictionary, graph.posts.tags_of
     vectors = ExactMethods(graph).vectors("attenuated")
@@ -322,9 +309,9 @@ def edge_cosines(graph: PostGraph, block: int = 200_000) -> np.ndarray:
     column_of[words.tag_ids] = np.arange(len(words.tag_ids))
     rows = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
     columns = column_of[lists.values]
-    unit = unit_rows(words.vecs)
-    made = np.empty(len(rows), np.float32)
-    for at in range(0, len(rows), block):
-        part = slice(at, at + block)
-        made[part] = np.einsum("ij,ij->i", vectors[rows[part]], unit[columns[part]])
+    made = np.full(len(rows), -1, np.float32)
+    for at in range(0, len(rows), EDGES_AT_ONCE):
+        part = slice(at, at + EDGES_AT_ONCE)
+        tags = words.vecs[columns[part]]
+        made[part] = np.einsum("ij,ij->i", vectors[rows[part]], tags)
     return np.where(columns >= 0, made, -1)
