@@ -1,4 +1,4 @@
-"""The attenuator: how near the vector that a tag's company induces is to the tag's own.
+"""The attenuator: how near is what a tag's company induces to the tag's own vector?
 
 Khodak et al., ACL 2018. Every tag is judged by an operator that was fitted without
 it: the tags are dealt into folds, and the operator for a fold is fitted on the
@@ -11,7 +11,8 @@ from argparse import Namespace
 
 import numpy as np
 
-from ..embedding.attenuator import by_band, context_means, induced_cosines, solve, tag_weights
+from ..embedding import attenuator
+from ..embedding.attenuator import induced_cosines
 from ..recommend.postgraph import PostGraph
 from .methods import ExactMethods
 from .report import Figure, Table, progress
@@ -25,9 +26,9 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     words = graph.dictionary
     cosines, contexts = held_out(graph, args.seed)
     every = contexts > 0
-    rows = by_band(words.frqs, *cosines.values(), take=every)
-    bands = [row[0] for row in rows]
-    series = {name: (bands, [row[i + 2] for row in rows]) for i, name in enumerate(cosines)}
+    rows = attenuator.by_band(words.frqs, *cosines.values(), take=every)
+    bands, _, *means = zip(*rows, strict=True)
+    series = {name: (bands, mean) for name, mean in zip(cosines, means, strict=True)}
     figure = Figure(
         "attenuator",
         "A tag's vector from its company alone",
@@ -36,7 +37,8 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         series,
     )
 
-    rows.append(("all", int(every.sum()), *(float(c[every].mean()) for c in cosines.values())))
+    overall = (float(cosine[every].mean()) for cosine in cosines.values())
+    rows.append(("all", int(every.sum()), *overall))
     note = (
         f"Tags held out of the fit, in {FOLDS} folds. A tag's weight in the fit: "
         "threshold: 1 from 20 posts on, log: log posts, none: 1. "
@@ -47,7 +49,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
 
 
 def held_out(graph: PostGraph, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Compute the cosine of each tag by each method, and how many contexts each tag has.
+    """Compute the cosine of each tag by each method, and its number of contexts.
 
     Returns
     -------
@@ -57,18 +59,18 @@ def held_out(graph: PostGraph, seed: int) -> tuple[dict[str, np.ndarray], np.nda
     words, exact = graph.dictionary, ExactMethods(graph)
     blocks = [exact.every_tag[:, words.tag_ids].tocsr()]
     identity = np.eye(words.vecs.shape[1], dtype=np.float32)
-    means, contexts = context_means(blocks, words.vecs)
+    means, contexts = attenuator.context_means(blocks, words.vecs)
     made = {"raw mean": induced_cosines(identity, means, words.vecs)}
     for kind in progress(("IDF", "SIF"), "means without an operator"):
-        induced, _ = context_means(blocks, words.vecs, exact.weights(kind))
+        induced, _ = attenuator.context_means(blocks, words.vecs, exact.weights(kind))
         made[f"{kind} mean"] = induced_cosines(identity, induced, words.vecs)
 
     fold = np.random.default_rng(seed).permutation(len(contexts)) % FOLDS
     for weighting in progress(WEIGHTINGS, "operators fitted without a fold"):
         cosines = np.zeros(len(contexts), np.float32)
         for held in (fold == k for k in range(FOLDS)):
-            weights = tag_weights(contexts, weighting) * ~held
-            operator = solve(means, words.vecs, weights)
+            weights = attenuator.tag_weights(contexts, weighting) * ~held
+            operator = attenuator.solve(means, words.vecs, weights)
             cosines[held] = induced_cosines(operator, means[held], words.vecs[held])
         made[f"attenuated, {weighting}"] = cosines
     return made, contexts

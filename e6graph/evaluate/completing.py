@@ -1,10 +1,10 @@
-"""Tag completion: hide a fifth of a post's tags, rank all tags by the rest, look for the hidden.
+"""Tag completion: hide a fifth of a post's tags, and rank all tags by the rest.
 
 nDCG@8 and precision@8 (Järvelin and Kekäläinen 2002, binary gain). The hidden tags
 are taken out of everything that any method learns from. Posts of odd row are
 judged: the constants of `completion` were chosen on even ones. Two more tables
-judge posts that are not on the board at all: completion from few tags, and finding
-a wrong tag, where a stranger was put among a post's own.
+judge posts that are not on the board: completion from few tags, and finding a
+wrong tag, where a stranger was put among a post's own.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ QUICK_CASES = 200
 ABSENT = 150  # posts taken off the board
 QUICK_ABSENT = 40
 GIVEN = (1, 2, 4, 8)  # tags
-EASE_RIDGES = (100.0, 10.0)  # λ: that of larger data, and what suits a board of some thousands
+EASE_RIDGES = (100.0, 10.0)  # λ: that of larger data, and for some thousands of posts
 EASE_LARGEST = 12_000  # tags that EASE is tried with unless it is asked for
 EASE_LARGEST_QUICK = 4_000
 EASE_SECONDS = 2e-11  # of a core, times tags³
@@ -53,7 +53,7 @@ Completer = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ReducedPosts:
-    """The posts of a board without the hidden tags: as much of `Posts` as `Ranking` reads."""
+    """Posts without the hidden tags: as much of `Posts` as `Ranking` reads."""
 
     tags_of: Ragged
     rows_with: Ragged
@@ -109,7 +109,7 @@ def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
 
 
 def judge_completer(score: Completer, cases: Sequence[Case], name: str) -> list[float]:
-    """Measure mean nDCG@8 and p@8, and the median of the milliseconds a call; nan of no cases."""
+    """Measure mean nDCG@8, mean p@8 and median milliseconds; nan without cases."""
     if not cases:
         return [math.nan] * 3
     found, seconds = [], []
@@ -130,7 +130,7 @@ def completers(
     seed: int = 0,
     ridges: Sequence[float] = EASE_RIDGES,
 ) -> Iterator[tuple[str, Completer | str]]:
-    """Learn from a (posts, V) matrix over the dictionary's columns by each method in turn.
+    """Learn from a (posts, V) matrix over the dictionary's columns by each method.
 
     Yields names and methods, those that take minutes last. Where a package is
     missing, the reason stands in place of the method.
@@ -146,7 +146,8 @@ def completers(
 
     with waiting("learning suggest_tags"):
         completion = suggester(graph, matrix, counts)
-    yield "suggest_tags", lambda seen: completion.scores(graph.dictionary.tag_ids[seen])
+    ids = graph.dictionary.tag_ids
+    yield "suggest_tags", lambda seen: completion.scores(ids[seen])
 
     for factors in ALS_FACTORS[: 1 if quick else None]:
         name = f"ALS, {factors} factors"
@@ -165,7 +166,7 @@ def completers(
 
 
 def sum_of_rows(weights: np.ndarray) -> Completer:
-    """Score a tag by the sum of its weights (V, V) in the rows of the seen tags."""
+    """Score tags by the sum of the rows of the seen tags, weights (V, V)."""
     return lambda seen: weights[seen].sum(0)
 
 
@@ -176,7 +177,8 @@ def affordable(tags: int, quick: bool, asked: bool) -> tuple[Sequence[float], li
     ----------
     asked : completion alone is measured, so it may take long.
     """
-    need, have = 4 * tags**2, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    need = 4 * tags**2  # bytes
+    have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     said = f"EASE left out: {tags:,} tags are a matrix of {need / 1e9:.1f} GB"
     if 3 * need > have:
         return (), [f"{said}, too much for {have / 1e9:.0f} GB of memory"]
@@ -208,7 +210,7 @@ def ease(counts: sp.csr_matrix, frequency: np.ndarray, ridge: float) -> np.ndarr
 def als_completer(
     matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = als.REGULARIZATION
 ) -> Completer:
-    """Learn by ALS (Hu, Koren, Volinsky 2008); the seen tags are folded in as one more post.
+    """Learn by ALS (Hu, Koren, Volinsky 2008); seen tags are folded in as one more post.
 
     Raises
     ------
@@ -227,7 +229,7 @@ def als_completer(
 
 
 def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) -> TagCompleter:
-    """Make `PostGraph.suggest_tags` as if the board's posts held the tags of `matrix` alone."""
+    """Make `PostGraph.suggest_tags` of posts that hold the tags of `matrix` alone."""
     tag_ids, names = graph.dictionary.tag_ids, graph.posts.names
     tags_of = Ragged(matrix.indptr, tag_ids[matrix.indices])
     rows, _ = matrix.nonzero()
@@ -255,12 +257,14 @@ def completion_table(
     Rows (method, nDCG@8, p@8, ms), `suggest_tags` last, and notes.
     """
     matrix, cases = hide(dictionary_matrix(graph, which), n, seed)
-    rows, notes = [], [f"{len(cases):,} posts judged, {matrix.shape[1]:,} tags to rank"]
+    notes = [f"{len(cases):,} posts judged, {matrix.shape[1]:,} tags to rank"]
+    rows = []
     for name, method in completers(graph, matrix, seed=seed, **options):
         if isinstance(method, str):
             notes.append(f"{name}: {method}")
         else:
-            rows.append((name, *judge_completer(method, cases, f"{name}, {which}")))
+            figures = judge_completer(method, cases, f"{name}, {which}")
+            rows.append((name, *figures))
     return sorted(rows, key=lambda row: row[0] == "suggest_tags"), notes
 
 
@@ -271,9 +275,10 @@ def absent(
 
     Returns
     -------
-    The `dictionary_matrix` without their tags, the columns of each of them, and the generator.
+    The `dictionary_matrix` without their tags, the columns of each, and the generator.
     """
-    rng, matrix = np.random.default_rng(seed), dictionary_matrix(graph, "all tags")
+    rng = np.random.default_rng(seed)
+    matrix = dictionary_matrix(graph, "all tags")
     rows = rng.permutation(judged_rows(matrix))[:n]
     kept = np.ones(matrix.shape[0], np.float32)
     kept[rows] = 0
@@ -283,7 +288,7 @@ def absent(
 
 
 def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
-    """Measure nDCG@8 from 1, 2, 4 and 8 tags of a post, whose other tags are to be found."""
+    """Measure nDCG@8 of a post's other tags, from 1, 2, 4 and 8 of them."""
     learned, posts, rng = absent(graph, n, seed)
     orders = [rng.permutation(tags) for tags in posts]
     rows = []
@@ -293,32 +298,34 @@ def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
         figures = []
         for k in GIVEN:
             cases = [(tags[:k], tags[k:]) for tags in orders if len(tags) > k]
-            figures.append(judge_completer(method, cases, f"{name}, tags given: {k}")[0])
+            found = judge_completer(method, cases, f"{name}, tags given: {k}")
+            figures.append(found[0])
         rows.append((name, *figures))
     return rows
 
 
 def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
-    """Measure how often a stranger put among a post's tags has the lowest support of all.
+    """Measure how often a stranger among a post's tags has the lowest support of all.
 
     Drawn evenly a stranger is mostly a rare tag; drawn by use it is one that people
     do write.
 
     Returns
     -------
-    Rows (measure, share of strangers found when drawn evenly, share when drawn by use).
+    Rows (measure, share of strangers found if drawn evenly, the same if by use).
     """
     learned, posts, rng = absent(graph, n, seed)
-    counts = cooccurrence([learned])
-    completion, tag_ids = suggester(graph, learned, counts), graph.dictionary.tag_ids
+    counts, words = cooccurrence([learned]), graph.dictionary
+    completion = suggester(graph, learned, counts)
     frequency = np.maximum(np.asarray(learned.sum(0)).ravel(), 1)
 
     def together(tags: np.ndarray) -> np.ndarray:
-        return (counts[tags][:, tags].toarray() / frequency[tags][:, None]).sum(0)
+        met = counts[tags][:, tags].toarray()
+        return (met / frequency[tags][:, None]).sum(0)
 
     def doubt(tags: np.ndarray) -> np.ndarray:
-        order = {name: place for place, (name, _) in enumerate(completion.doubt(tag_ids[tags]))}
-        return np.array([order[graph.dictionary.tags[tag]] for tag in tags.tolist()])
+        order = [name for name, _ in completion.doubt(words.tag_ids[tags])]
+        return np.array([order.index(words.tags[tag]) for tag in tags])
 
     measures: dict[str, Completer] = {
         "posts that hold it": lambda tags: frequency[tags],
@@ -343,9 +350,10 @@ def dictionary_matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
     ----------
     which : "all tags" or "stripped tags".
     """
-    lists = graph.posts.tags_of if which == "all tags" else graph.posts.lists("stripped_tags")
+    posts = graph.posts
+    lists = posts.tags_of if which == "all tags" else posts.lists("stripped_tags")
     ones = np.ones(len(lists.values), np.float32)
-    shape = (len(lists), len(graph.posts.names))
+    shape = (len(lists), len(posts.names))
     every_tag = sp.csr_matrix((ones, lists.values, lists.offsets), shape)
     matrix = every_tag[graph.allowed][:, graph.dictionary.tag_ids]
     matrix.sort_indices()

@@ -1,4 +1,4 @@
-"""The peers of `PostGraph.recommend`: methods that score every post exactly, in batches.
+"""The peers of `PostGraph.recommend`: methods that score every post, in batches.
 
 Each takes the rows of b queries and returns float32 scores (b, n). They read the
 posts × tags matrix without tags that say nothing (ratings, tags of all posts), and
@@ -18,8 +18,14 @@ from scipy.sparse.linalg import norm
 from ..embedding.attenuator import attenuated_means
 from ..embedding.dictionary import unit_rows
 from ..recommend.postgraph import PostGraph
-from ..recommend.weights import PoolQuery
-from .protocol import METHOD_COLUMNS, BoardScorer, MethodResult, judge_scores, summarize
+from .protocol import (
+    METHOD_COLUMNS,
+    BoardScorer,
+    MethodResult,
+    Queries,
+    judge_scores,
+    summarize,
+)
 from .report import Table
 
 SIF_A = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
@@ -38,14 +44,16 @@ def indicator(batch: Sequence[np.ndarray], n: int) -> sp.csr_matrix:
 
 
 def popularity(graph: PostGraph) -> np.ndarray:
-    """Return favorites and score (n,); on a board without votes, how many tags a post has."""
-    votes = graph.posts.column("fav_count").astype(np.int64) + graph.posts.column("score")
-    return votes if votes.any() else np.diff(graph.posts.tags_of.offsets)
+    """Return favorites and score (n,); on a board without votes, a post's number of tags."""
+    posts = graph.posts
+    votes = posts.column("fav_count").astype(np.int64) + posts.column("score")
+    return votes if votes.any() else np.diff(posts.tags_of.offsets)
 
 
 def most_popular(graph: PostGraph, seed: int = 0) -> np.ndarray:
-    """Mark the 1,000 most popular posts that may be shown (a tenth of a small board): bool (n,)."""
-    rows = np.random.default_rng(seed).permutation(np.flatnonzero(graph.allowed))
+    """Mark the 1,000 most popular posts, or a tenth of a small board: bool (n,)."""
+    rows = np.flatnonzero(graph.allowed)
+    rows = np.random.default_rng(seed).permutation(rows)
     best = rows[np.argsort(-popularity(graph)[rows], kind="stable")]
     count = min(1000, math.ceil(len(rows) / 10))
     taken = np.zeros(len(graph.posts), bool)
@@ -61,7 +69,7 @@ def method_table(
     seed: int,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Tabulate `METHOD_COLUMNS` of each method; `kind` heads the column of their names."""
+    """Tabulate `METHOD_COLUMNS` of each method; `kind` heads the column of names."""
     popular, eligible = most_popular(graph, seed), int(graph.allowed.sum())
     rows = [(name, *result.figures(popular, eligible)) for name, result in found.items()]
     return Table(title, (kind, *METHOD_COLUMNS), rows, notes)
@@ -91,7 +99,7 @@ class ExactMethods:
         self._hidden = np.flatnonzero(~graph.allowed)
 
     def shown(self, score: Callable[[sp.csr_matrix], np.ndarray]) -> BoardScorer:
-        """Make a scorer of a function of the `indicator`; hidden posts get -inf."""
+        """Make a scorer from one of the `indicator`; hidden posts get -inf."""
 
         def run(batch: Sequence[np.ndarray]) -> np.ndarray:
             scores = score(indicator(batch, self.n))
@@ -130,7 +138,7 @@ class ExactMethods:
         return attenuated_means(self.every_tag[:, words.tag_ids], vecs, operator)
 
     def weights(self, kind: str) -> np.ndarray:
-        """Compute what each tag of the dictionary counts by "IDF" or by "SIF", (V,)."""
+        """Compute the weights of the dictionary's tags, "IDF" or "SIF", (V,)."""
         used = self.graph.dictionary.frqs
         if kind == "IDF":
             return np.log(self.n / used)
@@ -138,8 +146,8 @@ class ExactMethods:
 
     def _product(self, left: sp.csr_matrix, right: sp.csr_matrix) -> BoardScorer:
         """Score by query @ left @ rightᵀ."""
-        transposed = right.T.tocsr()
-        return self.shown(lambda query: ((query @ left).tocsr() @ transposed).toarray())
+        right = right.T.tocsr()
+        return self.shown(lambda query: ((query @ left).tocsr() @ right).toarray())
 
     def tfidf(self) -> BoardScorer:
         """Score by the sum of the TF-IDF cosines with the query posts."""
@@ -148,7 +156,7 @@ class ExactMethods:
         return self._product(unit, unit)
 
     def bm25(self) -> BoardScorer:
-        """Score by BM25; the query is the tags of its posts, each as often as they hold it."""
+        """Score by BM25; a query holds a tag as often as its posts do."""
         idf = np.log1p((self.n - self._held + 0.5) / (self._held + 0.5))
         relative = self._lengths / max(self._lengths.mean(), 1e-9)
         length = 1 - OKAPI_B + OKAPI_B * relative
@@ -165,31 +173,27 @@ class ExactMethods:
         return there, (self.tags @ sp.diags_array(back)).tocsr()
 
     def p3(self) -> BoardScorer:
-        """Score by the exact walk post → tag → post, summed over the query (Cooper et al. 2014)."""
+        """Score by the exact walk post → tag → post, summed (Cooper et al. 2014)."""
         return self._product(*self._hops)
 
     def rp3(self, beta: float) -> BoardScorer:
-        """Score by P³ divided by a post's number of tags to the β (Paudel et al. 2017, RP³β)."""
+        """Score by P³ / (a post's number of tags)^β (RP³β, Paudel et al. 2017)."""
         penalty = np.maximum(self._lengths, 1) ** -beta
         there, back = self._hops
         back = sp.diags_array(penalty.astype(np.float32)) @ back
         return self._product(there, back.tocsr())
 
-    def tuned_beta(self, queries: Sequence[PoolQuery], seed: int = 0) -> float:
+    def tuned_beta(self, queries: Queries, seed: int = 0) -> float:
         """Choose the β with the largest mean of the hit rates."""
         rates = []
         for beta in RP3_BETAS:
-            found = judge_scores(self.rp3(beta), queries, seed, f"RP³β, trying β {beta}")
+            name = f"RP³β, trying β {beta}"
+            found = judge_scores(self.rp3(beta), queries, seed, name)
             rates.append(np.mean(summarize(found.ranks)[:3]))
         return RP3_BETAS[int(np.argmax(rates))]
 
     def pools(self, pools: Sequence[np.ndarray]) -> BoardScorer:
-        """Score by item-kNN: the cosine of posts as sets of the pools that they are in.
-
-        Parameters
-        ----------
-        pools : rows of each pool.
-        """
+        """Score by item-kNN: the cosine of posts as sets of pools, given by their rows."""
         members = sparse_unit_rows(indicator(pools, self.n).T.tocsr())
         return self._product(members, members)
 
@@ -197,11 +201,12 @@ class ExactMethods:
 def sparse_unit_rows(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """Scale rows to length 1; an empty row stays empty."""
     scale = 1 / np.maximum(norm(matrix, axis=1), 1e-12)
-    return (sp.diags_array(scale.astype(np.float32)) @ matrix).astype(np.float32).tocsr()
+    scaled = sp.diags_array(scale.astype(np.float32)) @ matrix
+    return scaled.astype(np.float32).tocsr()
 
 
 def baselines(graph: PostGraph) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Return methods by name that score every post (n,) for the rows of one query."""
+    """Return methods by name: from the rows of one query to scores (n,)."""
     exact = ExactMethods(graph)
     scorers = {
         "popularity": exact.popularity(),

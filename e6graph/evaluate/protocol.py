@@ -1,10 +1,10 @@
-"""The protocol: queries drawn from pools, the ranks of their hidden members, and figures of these.
+"""The protocol: queries from pools, the ranks of their hidden members, and figures of these.
 
 A query is up to five random members of a pool of three or more that may be shown;
 the hidden post is one other member. The query posts are left out of the ranking.
 Many posts share their exact tags, so equal scores are shuffled: a post's id must
-not decide. Hit rate @k is the share of queries whose hidden post is among the first
-k.
+not decide. Hit rate @k is the share of queries with their hidden post among the
+first k.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ FIRST_POSTS = 100  # of a ranking: overlap and coverage look at these
 QUERIES_AT_ONCE = 64  # scored by exact methods
 METHOD_COLUMNS = (*(f"@{k}" for k in HIT_DEPTHS), "MRR", "popular", "coverage", "ms")
 
+Queries = Sequence[PoolQuery]
 BoardScorer = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Rows of b queries → scores (b, n), -inf for a post that may not be shown."""
 PostLister = Callable[[np.ndarray, int], np.ndarray]
@@ -34,7 +35,12 @@ PostLister = Callable[[np.ndarray, int], np.ndarray]
 def judging_queries(
     pools: Sequence[np.ndarray], n: int = 1000, size: int = 5, seed: int = 0
 ) -> list[PoolQuery]:
-    """Draw queries as `draw_pool_queries` does. Raises BadInput if no pool has three members."""
+    """Draw queries as `draw_pool_queries` does.
+
+    Raises
+    ------
+    BadInput : no pool has three members.
+    """
     made = draw_pool_queries(pools, n, size, seed)
     if not made:
         raise BadInput("no pool has three members that may be shown: nothing to judge by")
@@ -82,7 +88,7 @@ class MethodResult:
 
     Attributes
     ----------
-    ranks : float64 (q,), of the hidden posts, inf where the method did not name it.
+    ranks : float64 (q,), of the hidden posts, inf where one was not named.
     first : for each query the rows of the first `FIRST_POSTS`, in any order.
     ms : milliseconds a query.
     """
@@ -96,7 +102,8 @@ class MethodResult:
 
         Parameters
         ----------
-        popular : bool (n,), the most popular posts. eligible : how many posts may be shown.
+        popular : bool (n,), the most popular posts.
+        eligible : how many posts may be shown.
         """
         shown = np.concatenate(self.first)
         overlap = float(popular[shown].mean()) if len(shown) else 0.0
@@ -105,9 +112,9 @@ class MethodResult:
 
 
 def judge_scores(
-    score: BoardScorer, queries: Sequence[PoolQuery], seed: int = 0, name: str = "scores"
+    score: BoardScorer, queries: Queries, seed: int = 0, name: str = "scores"
 ) -> MethodResult:
-    """Judge a method that scores every post; its time is that of `QUERIES_AT_ONCE` together."""
+    """Judge a method that scores every post, for `QUERIES_AT_ONCE` at a time."""
     rng = np.random.default_rng(seed)
     ranks: list[float] = []
     first: list[np.ndarray] = []
@@ -127,16 +134,15 @@ def judge_scores(
         if not len(order):
             order = rng.permutation(scores.shape[1])
         for line in scores[:, order]:
-            best = np.argpartition(-line, min(FIRST_POSTS, len(line)) - 1)[:FIRST_POSTS]
+            last = min(FIRST_POSTS, len(line)) - 1
+            best = np.argpartition(-line, last)[:FIRST_POSTS]
             # A method does not recommend a post to which it gives nothing.
             first.append(order[best[line[best] > 0]])
     ms = seconds / len(queries) * 1000
     return MethodResult(np.array(ranks, float), first, ms)
 
 
-def judge_lists(
-    listed: PostLister, queries: Sequence[PoolQuery], name: str = "lists"
-) -> MethodResult:
+def judge_lists(listed: PostLister, queries: Queries, name: str = "lists") -> MethodResult:
     """Judge a method that names posts, one query at a time."""
     ranks: list[float] = []
     first: list[np.ndarray] = []
@@ -165,7 +171,7 @@ def recommended(graph: PostGraph) -> PostLister:
 
 
 def judge(
-    score: Callable[[np.ndarray], np.ndarray], queries: Sequence[PoolQuery], seed: int = 0
+    score: Callable[[np.ndarray], np.ndarray], queries: Queries, seed: int = 0
 ) -> list[float]:
     """Judge a function from the rows of one query to scores (n,).
 
@@ -179,7 +185,7 @@ def judge(
     return [*summarize(found.ranks), found.ms]
 
 
-def judge_recommend(graph: PostGraph, queries: Sequence[PoolQuery]) -> list[float]:
+def judge_recommend(graph: PostGraph, queries: Queries) -> list[float]:
     """Judge `PostGraph.recommend`: the figures of `summarize` and milliseconds."""
     found = judge_lists(recommended(graph), queries, "PostGraph.recommend")
     return [*summarize(found.ranks), found.ms]

@@ -15,11 +15,11 @@ from ..errors import E6GraphError
 from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Sizes
-from ..recommend.weights import PoolQuery
 from .methods import RP3_BETA, ExactMethods, method_table
 from .protocol import (
     BoardScorer,
     MethodResult,
+    Queries,
     judge_lists,
     judge_scores,
     judging_queries,
@@ -44,10 +44,10 @@ DRAWN_METHODS = (
 )
 QUICK_ALS = (64, 5)  # factors and iterations of ALS with --quick
 COLUMN_NOTES = (
-    "popular: share of the first 100 among the 1,000 most popular (a tenth of a small board); "
-    "coverage: share of the posts that are ever among a first 100.",
-    "ms a query: exact methods score the whole board for 64 queries at once, the walk and "
-    "recommend answer one at a time.",
+    "popular: share of the first 100 among the 1,000 most popular (a tenth of a small "
+    "board); coverage: share of the posts that are ever among a first 100.",
+    "ms a query: exact methods score the whole board for 64 queries at once, the walk "
+    "and recommend answer one at a time.",
 )
 
 
@@ -65,7 +65,7 @@ class NoSizes(Sizes):
 
 
 def without(graph: PostGraph, part: str) -> PostGraph:
-    """Return a graph whose ranking lacks one of its parts; the weights of the others stay.
+    """Return a graph whose ranking lacks a part; the other weights stay.
 
     Without "size" the sizes bring no candidates either.
     """
@@ -84,7 +84,7 @@ def peers(
 
     Parameters
     ----------
-    others : rows of the pools that are not judged: β is chosen on them, item-kNN made of them.
+    others : rows of the pools that are not judged, for β and item-kNN.
     """
     exact = ExactMethods(graph)
     made = {"popularity": exact.popularity()}
@@ -94,8 +94,10 @@ def peers(
 
     beta, chosen = RP3_BETA, "there are no other pools to choose it by"
     if any(len(pool) >= 3 for pool in others):
-        queries = judging_queries(others, max(1, args.queries // 2), seed=args.seed + 1)
-        beta, chosen = exact.tuned_beta(queries, args.seed), "chosen on the pools not judged"
+        half = max(1, args.queries // 2)
+        queries = judging_queries(others, half, seed=args.seed + 1)
+        beta = exact.tuned_beta(queries, args.seed)
+        chosen = "chosen on the pools not judged"
     made[f"RP³β, β {beta}"] = exact.rp3(beta)
     notes = [f"RP³β: β = {beta}, {chosen}."]
 
@@ -106,10 +108,12 @@ def peers(
 
     factors, iterations = QUICK_ALS if args.quick else (als.FACTORS, als.ITERATIONS)
     try:
+        options = {"iterations": iterations, "seed": args.seed}
         with waiting(f"ALS, {factors} factors"):
-            posts, _ = als.factorize(exact.tags, factors, iterations=iterations, seed=args.seed)
+            posts, _ = als.factorize(exact.tags, factors, **options)
         made["ALS post factors"] = exact.cosine(unit_rows(posts))
-        notes.append(f"ALS: {factors} factors, {iterations} iterations, idf as confidence.")
+        told = f"{factors} factors, {iterations} iterations"
+        notes.append(f"ALS: {told}, idf as confidence.")
     except E6GraphError as error:
         notes.append(f"ALS left out: {error}")
     return made, notes
@@ -125,15 +129,16 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         main = size == QUERY_SIZES[0]
         queries = judging_queries(judged, args.queries, size, args.seed)
         title = (
-            f"{len(queries):,} queries of up to {size} posts, a hidden member of a pool "
-            f"({args.half} pools) among {graph.allowed.sum():,} posts"
+            f"{len(queries):,} queries of up to {size} posts, a hidden member of a "
+            f"pool ({args.half} pools) among {graph.allowed.sum():,} posts"
         )
         say(f"  {title}")
         found = {
             name: judge_scores(score, queries, args.seed, name)
             for name, score in scorers.items()
         }
-        found["walk by itself"] = judge_lists(walked(graph, args.seed), queries, "walk")
+        walk = walked(graph, args.seed)
+        found["walk by itself"] = judge_lists(walk, queries, "walk")
         parts = ablation(graph, queries) if main else {}
         if main:
             found[WITHOUT_SIZES] = parts["without size"]
@@ -143,13 +148,14 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         made.append(method_table(graph, title, "method", found, args.seed, notes))
         if main:
             made.append(hit_rate_figure(found))
-            title = f"{OURS}, a part of its ranking left out, the other weights as they are"
+            left_out = "a part of its ranking left out, the other weights as they are"
+            title = f"{OURS}, {left_out}"
             parts = {"all parts": found[OURS]} | parts
             made.append(method_table(graph, title, "method", parts, args.seed))
     return made
 
 
-def ablation(graph: PostGraph, queries: Sequence[PoolQuery]) -> dict[str, MethodResult]:
+def ablation(graph: PostGraph, queries: Queries) -> dict[str, MethodResult]:
     """Judge the ranking without each of its parts."""
     found = {}
     for part in graph.ranking.parts:

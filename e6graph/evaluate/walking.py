@@ -1,4 +1,4 @@
-"""The walk by itself: how long, how it restarts, when it stops, how much of the graph it needs.
+"""The walk by itself: its length, its restarts, when it stops, and pruned graphs.
 
 The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this
 board's tags.
@@ -18,9 +18,15 @@ import numpy as np
 
 from ..graph import pixie
 from ..recommend.postgraph import PostGraph
-from ..recommend.weights import PoolQuery
 from .methods import ExactMethods, method_table
-from .protocol import PostLister, judge_lists, judging_queries, split_pools, summarize
+from .protocol import (
+    PostLister,
+    Queries,
+    judge_lists,
+    judging_queries,
+    split_pools,
+    summarize,
+)
 from .report import Figure, Table, progress, waiting
 
 WALK_STEPS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
@@ -33,7 +39,7 @@ STOP_VISITS = (2, 4, 8)  # n_v
 STABLE_DEPTHS = (10, 100, 1000)  # first posts that two seeds may share
 EDGES_AT_ONCE = 200_000  # whose cosines are in memory
 DELTAS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)  # δ of the pruning
-EQUALS_NOTE = "Posts of the same tags are equals: chance decides which of them come first."
+EQUALS_NOTE = "Of posts with the same tags, chance decides which come first."
 SHARE_LIMITS = (0, 1)  # of an axis that shows a share
 NOT_STOPPED = "no early stop"
 
@@ -65,7 +71,8 @@ def shuffle_equals(found: np.ndarray, visits: np.ndarray, seed: int) -> np.ndarr
     array([4, 7, 9])
     """
     place = np.cumsum(np.append(0, visits[1:] != visits[:-1])[: len(visits)])
-    return found[np.argsort(place + np.random.default_rng(seed).random(len(visits)))]
+    chance = np.random.default_rng(seed).random(len(visits))
+    return found[np.argsort(place + chance)]
 
 
 class StepCounter:
@@ -84,7 +91,8 @@ class StepCounter:
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     """Measure steps and restarts, options, early stopping, stability and pruning."""
-    queries = judging_queries(split_pools(graph, args.half)[0], args.queries, seed=args.seed)
+    pools, _ = split_pools(graph, args.half)
+    queries = judging_queries(pools, args.queries, seed=args.seed)
     some = spread_out(queries, 40 if args.quick else 300)
     few = spread_out(queries, 5 if args.quick else 40)
     steps = WALK_STEPS[::2] if args.quick else WALK_STEPS
@@ -98,13 +106,13 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     ]
 
 
-def spread_out(queries: Sequence[PoolQuery], n: int) -> Sequence[PoolQuery]:
+def spread_out(queries: Queries, n: int) -> Queries:
     """Take at most n of the queries, at even distances."""
     return queries[:: max(1, len(queries) // n)][:n]
 
 
 def by_length(
-    graph: PostGraph, queries: Sequence[PoolQuery], steps: Sequence[int], seed: int
+    graph: PostGraph, queries: Queries, steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
     """Measure hit rate @100 by the number of steps, for each chance of a restart."""
     names = [f"restart {restart:g}" for restart in RESTARTS]
@@ -117,8 +125,7 @@ def by_length(
         rates = [summarize(result.ranks)[1] for result in found]
         rows.append((n, *rates, *(result.ms for result in found)))
 
-    columns = zip(*rows, strict=True)
-    series = {name: (steps, column) for name, column in zip(names, columns, strict=False)}
+    series = {name: (steps, [row[i] for row in rows]) for i, name in enumerate(names, 1)}
     figure = Figure(
         "walk_steps",
         "The walk: hit rate by its length",
@@ -129,12 +136,13 @@ def by_length(
         span=0.2,
         legend="lower right",
     )
-    header = ("steps", *(f"@100, {name}" for name in names), *(f"ms, {name}" for name in names))
+    rates_of, times_of = ([f"{what}, {name}" for name in names] for what in ("@100", "ms"))
+    header = ("steps", *rates_of, *times_of)
     title = f"The walk by itself, {len(queries):,} queries: length and chance of a restart"
     return [Table(title, header, rows), figure]
 
 
-def by_option(graph: PostGraph, queries: Sequence[PoolQuery], seed: int) -> Table:
+def by_option(graph: PostGraph, queries: Queries, seed: int) -> Table:
     """Measure the default walk, and what each of its options changes."""
     over = graph.ranking.graph
     even = replace(over, board_weights=(graph.ranking.draw > 0).astype(float))
@@ -165,7 +173,7 @@ def overlap(found: np.ndarray, other: np.ndarray, depth: int) -> float:
 
 
 def stopping(
-    graph: PostGraph, queries: Sequence[PoolQuery], steps: Sequence[int], seed: int
+    graph: PostGraph, queries: Queries, steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
     """Measure the overlap with the first 1,000 of a walk of a million steps, against time."""
     walks: dict[tuple[str, int], dict[str, Any]]
@@ -178,14 +186,15 @@ def stopping(
     long = walked(graph, seed + 1, steps=LONG_WALK)
     for turn, (rows, _) in enumerate(progress(queries, "walks stopped early")):
         truth = long(rows, turn)
-        walked(graph, seed)(rows, turn)  # the first walk after a long one has memory to ask for
+        walked(graph, seed)(rows, turn)  # after a long walk, one has memory to ask for
         # All walks take turns, so that another program's load hits all of them.
         for row, given in zip(measured, walks.values(), strict=True):
             own, over = (seed << 20) + turn, StepCounter(graph.ranking.graph)
             start = time.process_time()
             found = pixie.walk(over, rows, allowed=graph.allowed, seed=own, **given)
             ms = (time.process_time() - start) * 1000
-            row += over.steps, ms, overlap(shuffle_equals(*found, own), truth, LONG_WALK_POSTS)
+            shared = overlap(shuffle_equals(*found, own), truth, LONG_WALK_POSTS)
+            row += over.steps, ms, shared
     measured /= len(queries)
 
     table = []
@@ -222,18 +231,17 @@ def stopping(
 
 
 def stability(
-    graph: PostGraph, queries: Sequence[PoolQuery], steps: Sequence[int], seed: int
+    graph: PostGraph, queries: Queries, steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
     """Measure the overlap between walks of two seeds."""
     rows = []
     for n in steps:
         one, two = (walked(graph, seed + i, steps=n) for i in range(2))
-        pairs = [
-            (one(query, turn), two(query, turn))
-            for turn, (query, _) in enumerate(progress(queries, f"two walks of {n:,} steps"))
-        ]
-        shared = [np.mean([overlap(*pair, depth) for pair in pairs]) for depth in STABLE_DEPTHS]
-        rows.append((n, *map(float, shared)))
+        shared = []
+        for turn, (query, _) in enumerate(progress(queries, f"two walks of {n:,} steps")):
+            pair = one(query, turn), two(query, turn)
+            shared.append([overlap(*pair, depth) for depth in STABLE_DEPTHS])
+        rows.append((n, *np.mean(shared, 0).tolist()))
     series = {
         f"first {depth:,}": (steps, [row[i] for row in rows])
         for i, depth in enumerate(STABLE_DEPTHS, 1)
@@ -253,12 +261,9 @@ def stability(
 
 
 def pruning(
-    graph: PostGraph, queries: Sequence[PoolQuery], deltas: Sequence[float], seed: int
+    graph: PostGraph, queries: Queries, deltas: Sequence[float], seed: int
 ) -> list[Table | Figure]:
-    """Measure hit rate on pruned graphs, where a post keeps ⌈degree^δ⌉ edges.
-
-    These are the edges to the tags most like the post, or to its rarest tags.
-    """
+    """Measure hit rate where a post keeps ⌈degree^δ⌉ edges, to likely or to rare tags."""
     over = graph.ranking.graph
     tags = over.boards_of.values
     with waiting("likeness of posts and their tags"):
@@ -279,9 +284,11 @@ def pruning(
         kept = len(pruned.boards_of.values) / len(silent)  # the same for both
         rows.append((delta, kept, *rates))
 
-    header = ("δ", "edges kept", *(f"@{k}, {kind}" for kind in affinities for k in (10, 100)))
+    rates_of = [f"@{k}, {kind}" for kind in affinities for k in (10, 100)]
+    header = ("δ", "edges kept", *rates_of)
+    kept_edges = [row[1] for row in rows]
     series = {
-        kind: ([row[1] for row in rows], [row[3 + 2 * i] for row in rows])
+        kind: (kept_edges, [row[3 + 2 * i] for row in rows])
         for i, kind in enumerate(affinities)
     }
     figure = Figure(
@@ -292,7 +299,7 @@ def pruning(
         series,
         span=0.2,
         legend="lower right",
-        notes={next(iter(series)): [f"δ {delta:g}" for delta in deltas]},
+        notes={"tags most like the post": [f"δ {delta:g}" for delta in deltas]},
     )
     title = f"Pruned graphs, {len(queries):,} queries"
     return [Table(title, header, rows), figure]
