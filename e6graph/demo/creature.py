@@ -72,7 +72,6 @@ def draw_creature(
 
 
 def _animal_painter(actor: Actor, light: tuple[float, ...], seed: int) -> Painter:
-    """Return a painter who knows how this animal looks."""
     species = SPECIES[actor.species]
     asleep = {"asleep"} if actor.pose == "sleeping" else set()
     return Painter(
@@ -88,7 +87,6 @@ def _animal_painter(actor: Actor, light: tuple[float, ...], seed: int) -> Painte
 
 
 def _palette(actor: Actor) -> dict[str, Color]:
-    """Return the colors of an animal's parts."""
     body = TAG_COLORS[actor.color]
     palette = {
         "body": body,

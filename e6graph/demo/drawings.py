@@ -187,7 +187,6 @@ class Painter:
             self.draw(name, pen)
 
     def _draw_other(self, step: Step, pen: Pen, haze: float) -> None:
-        """Draw another drawing, and perhaps its mirror image."""
         name = step.name.format_map(defaultdict(str, self.features))
         x, y, size, turn = _frame_of(step)
         if name == "head":

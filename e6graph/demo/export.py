@@ -139,7 +139,6 @@ def _pack(columns: str, rows: list[Row]) -> bytes:
 
 
 def _times(number: int, minutes: int) -> Row:
-    """Return when something was made and when it was changed."""
     made = _OPENED + number * timedelta(minutes=37)
     made += timedelta(microseconds=37_011 * (number % 20))
     changed = made + timedelta(minutes=minutes)
@@ -204,7 +203,6 @@ def _description(chooser: Chooser, post: Post) -> str:
 
 
 def _tag_rows(posts: list[Post], counts: Counter[str]) -> list[Row]:
-    """Return the row of each tag that the other tables name."""
     names = set().union(*(post.tags | post.written for post in posts))
     for antecedent, consequent, _ in [*ALIASES, *implications()]:
         names |= {antecedent, consequent}
@@ -226,7 +224,6 @@ def _tag_rows(posts: list[Post], counts: Counter[str]) -> list[Row]:
 
 
 def _relation_rows(relations: list[Relation], counts: Counter[str]) -> list[Row]:
-    """Return the row of each alias or implication."""
     reasons = {"pending": "awaiting approval", "deleted": 'ambiguous, or so "they" say'}
     return [
         _times(number, 9)
@@ -245,7 +242,6 @@ def _relation_rows(relations: list[Relation], counts: Counter[str]) -> list[Row]
 
 
 def _pool_rows(chooser: Chooser, posts: list[Post], pools: list[Pool]) -> list[Row]:
-    """Return the row of each pool; ids follow no order of the plan."""
     last = max(post.id for post in posts)
     numbers = (chooser.rng.permutation(len(pools)) + 1).tolist()
     return [

@@ -130,7 +130,6 @@ def _heavens(scene: Scene, painter: Painter, pen: Pen) -> None:
 
 
 def _layout(scene: Scene, width: float) -> list[Spot]:
-    """Return where each animal stands."""
     rng = np.random.default_rng((scene.seed, 1))
     if not scene.actors:
         return []
@@ -151,7 +150,6 @@ def _layout(scene: Scene, width: float) -> list[Spot]:
 
 
 def _things(scene: Scene, painter: Painter, pen: Pen, layers: tuple[str, ...]) -> None:
-    """Draw the things of some layers, left and right in turns."""
     rng = np.random.default_rng((scene.seed, 2))
     side = int(rng.integers(2)) * 2 - 1
     for name in scene.props:

@@ -82,7 +82,6 @@ def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
 
 
 def _entry(chooser: Chooser, scene: Scene, lore: str = "") -> Entry:
-    """Tag a scene and rate it."""
     tags = scene_tags(scene) | ({lore} - {""})
     if scene.place == "sky" and chooser.chance(0.3):
         tags.add("dream_(lore)")

@@ -70,7 +70,6 @@ def implications() -> list[Relation]:
 
 @cache
 def _implied() -> dict[str, list[str]]:
-    """Return what each tag implies in one step."""
     found: dict[str, list[str]] = {}
     for antecedent, consequent, status in implications():
         if status == "active":

@@ -92,20 +92,19 @@ def draw_tags(
     categories = [str(category) for category in space.categories[rows]]
     areas = 20 + 25 * np.log10(np.maximum(space.posts[rows], 1))
 
-    axes = _add_axes(
-        figure, [f"component {d}: {s:.0%}" for d, s in zip(dims, shares, strict=True)]
-    )
+    told = [f"component {d}: {s:.0%}" for d, s in zip(dims, shares, strict=True)]
+    axes = _add_axes(figure, told)
     _add_dots(axes, places, areas, categories, asked)
     _add_legend(figure, axes)
-    title = axes.set_title("", color=_INK, fontsize=14, loc="left", parse_math=False, pad=12)
-    title.set_text(_shorten(f"{', '.join(names[:asked])}: {len(near.rows)} nearest", 100))
+    said = _shorten(f"{', '.join(names[:asked])}: {len(near.rows)} nearest", 100)
+    title = axes.set_title(said, color=_INK, fontsize=14, loc="left", parse_math=False, pad=12)
     areas[:asked] *= RING
     colors = [_readable(COLORS[category]) for category in categories]
     with warnings.catch_warnings():  # letters that the font lacks are shown as boxes
         warnings.filterwarnings("ignore", "Glyph .* missing")
         hidden = _add_labels(axes, places, areas, names, colors, asked)
     if hidden:
-        title.set_text(f"{title.get_text()} ({hidden} without room for a label)")
+        title.set_text(f"{said} ({hidden} without room for a label)")
     return figure
 
 

@@ -49,12 +49,9 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
 
 
 def held_out(graph: PostGraph, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Compute the cosine of each tag by each method, and its number of contexts.
+    """Compute the cosine of each tag of the dictionary by each method, float32 (V,).
 
-    Returns
-    -------
-    cosines : method → float32 (V,), a tag of the dictionary each.
-    contexts : (V,), posts that hold the tag and another.
+    The second part (V,) is how many posts hold the tag and another.
     """
     words, exact = graph.dictionary, ExactMethods(graph)
     blocks = [exact.every_tag[:, words.tag_ids].tocsr()]

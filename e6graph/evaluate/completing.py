@@ -65,15 +65,9 @@ class ReducedPosts:
 
 
 def hide(matrix: sp.csr_matrix, n: int, seed: int = 0) -> tuple[sp.csr_matrix, list[Case]]:
-    """Take a fifth of the tags of n random posts of odd row away.
+    """Hide a fifth of the tags of n random posts of odd row, of five tags or more.
 
-    Parameters
-    ----------
-    matrix : (posts, V) CSR of ones; posts with fewer than five tags are not judged.
-
-    Returns
-    -------
-    The matrix without the hidden entries, and the case of each judged post.
+    Returns the matrix (posts, V) of ones without them, and the case of each post.
     """
     rng = np.random.default_rng(seed)
     gone = np.zeros(matrix.nnz, bool)
@@ -173,9 +167,7 @@ def sum_of_rows(weights: np.ndarray) -> Completer:
 def affordable(tags: int, quick: bool, asked: bool) -> tuple[Sequence[float], list[str]]:
     """Choose the λ that EASE is tried with, and say why there are fewer.
 
-    Parameters
-    ----------
-    asked : completion alone is measured, so it may take long.
+    If `asked` for completion alone, it may take long.
     """
     need = 4 * tags**2  # bytes
     have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -191,13 +183,9 @@ def affordable(tags: int, quick: bool, asked: bool) -> tuple[Sequence[float], li
 
 
 def ease(counts: sp.csr_matrix, frequency: np.ndarray, ridge: float) -> np.ndarray:
-    """Compute B = I − P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹.
+    """Compute B = I − P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹: float32 (V, V), zero diagonal.
 
     Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
-
-    Returns
-    -------
-    float32 (V, V), zero diagonal.
     """
     weights = counts.toarray().astype(np.float32, copy=False)
     np.fill_diagonal(weights, frequency + ridge)
@@ -252,9 +240,7 @@ def completion_table(
 ) -> tuple[list[tuple], list[str]]:
     """Measure every method on "all tags" or "stripped tags".
 
-    Returns
-    -------
-    Rows (method, nDCG@8, p@8, ms), `suggest_tags` last, and notes.
+    Returns rows (method, nDCG@8, p@8, ms), `suggest_tags` last, and notes.
     """
     matrix, cases = hide(dictionary_matrix(graph, which), n, seed)
     notes = [f"{len(cases):,} posts judged, {matrix.shape[1]:,} tags to rank"]
@@ -273,9 +259,8 @@ def absent(
 ) -> tuple[sp.csr_matrix, list[np.ndarray], np.random.Generator]:
     """Take n posts off the board.
 
-    Returns
-    -------
-    The `dictionary_matrix` without their tags, the columns of each, and the generator.
+    Returns the `dictionary_matrix` without their tags, the columns of each post, and
+    the generator.
     """
     rng = np.random.default_rng(seed)
     matrix = dictionary_matrix(graph, "all tags")
@@ -308,11 +293,7 @@ def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
     """Measure how often a stranger among a post's tags has the lowest support of all.
 
     Drawn evenly a stranger is mostly a rare tag; drawn by use it is one that people
-    do write.
-
-    Returns
-    -------
-    Rows (measure, share of strangers found if drawn evenly, the same if by use).
+    do write. Returns rows (measure, share found if drawn evenly, if drawn by use).
     """
     learned, posts, rng = absent(graph, n, seed)
     counts, words = cooccurrence([learned]), graph.dictionary
@@ -344,12 +325,7 @@ def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
 
 
 def dictionary_matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
-    """Return shown posts × columns of the dictionary, CSR of ones.
-
-    Parameters
-    ----------
-    which : "all tags" or "stripped tags".
-    """
+    """Return shown posts × tags of the dictionary, CSR of ones; see `completion_table`."""
     posts = graph.posts
     lists = posts.tags_of if which == "all tags" else posts.lists("stripped_tags")
     ones = np.ones(len(lists.values), np.float32)

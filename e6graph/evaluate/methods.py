@@ -114,22 +114,12 @@ class ExactMethods:
         return self.shown(lambda query: np.tile(votes, (query.shape[0], 1)))
 
     def cosine(self, vectors: np.ndarray) -> BoardScorer:
-        """Score by the cosine with the mean of the query posts' vectors.
-
-        Parameters
-        ----------
-        vectors : float32 unit rows (n, d).
-        """
+        """Score by the cosine with the mean of the query posts' unit vectors (n, d)."""
         transposed = np.ascontiguousarray(vectors.T)
         return self.shown(lambda query: unit_rows(query @ vectors) @ transposed)
 
     def vectors(self, kind: str) -> np.ndarray:
-        """Compute mean tag vectors of the posts, unit rows (n, d).
-
-        Parameters
-        ----------
-        kind : "raw", "IDF", "SIF" or "attenuated".
-        """
+        """Compute "raw", "IDF", "SIF" or "attenuated" means, unit rows (n, d)."""
         words = self.graph.dictionary
         vecs = words.vecs
         if kind in ("IDF", "SIF"):

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import needs
-from ..tags import BACKGROUND, COLORS
+from ..tags.categories import BACKGROUND, COLORS, FOREGROUND
 from .report import BENCH_PACKAGES, Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LAYOUT = Path(__file__).with_name("figures.mplstyle")
-TEXT_COLOR = "#e6eef7"
 GRID_COLOR = "#3d587f"
 LINE_CATEGORIES = ("artist", "general", "species", "character", "copyright", "meta", "pool")
 MARKERS = "osD^vPX"
@@ -22,7 +21,7 @@ NOTE_DROPS = (18, 42, 66)  # points below a mark, in turn, so that neighbors sta
 
 _COLORED = {
     BACKGROUND: "figure.facecolor axes.facecolor savefig.facecolor",
-    TEXT_COLOR: "text.color axes.labelcolor axes.titlecolor xtick.labelcolor ytick.labelcolor",
+    FOREGROUND: "text.color axes.labelcolor axes.titlecolor xtick.labelcolor ytick.labelcolor",
     GRID_COLOR: "axes.edgecolor grid.color xtick.color ytick.color",
 }
 

@@ -35,12 +35,7 @@ PostLister = Callable[[np.ndarray, int], np.ndarray]
 def judging_queries(
     pools: Sequence[np.ndarray], n: int = 1000, size: int = 5, seed: int = 0
 ) -> list[PoolQuery]:
-    """Draw queries as `draw_pool_queries` does.
-
-    Raises
-    ------
-    BadInput : no pool has three members.
-    """
+    """Draw queries as `draw_pool_queries` does. Raises BadInput without any."""
     made = draw_pool_queries(pools, n, size, seed)
     if not made:
         raise BadInput("no pool has three members that may be shown: nothing to judge by")
@@ -48,12 +43,7 @@ def judging_queries(
 
 
 def split_pools(graph: PostGraph, half: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the rows of the pools to judge by, and those of the other pools.
-
-    Parameters
-    ----------
-    half : "all", "even" or "odd" pools in their order.
-    """
+    """Return the rows of the "all", "even" or "odd" pools, and those of the others."""
     shown = [pool[graph.allowed[pool]] for pool in pool_rows(graph.posts)]
     if half == "all":
         return shown, []
@@ -72,11 +62,9 @@ def rank_among(scores: np.ndarray, hidden: int, rng: np.random.Generator) -> int
 
 
 def summarize(ranks: np.ndarray) -> list[float]:
-    """Compute the hit rate at each of `HIT_DEPTHS` and the mean reciprocal rank.
+    """Compute the hit rates at `HIT_DEPTHS` and the mean reciprocal rank.
 
-    Parameters
-    ----------
-    ranks : 0-based, inf for a hidden post that was not found.
+    Ranks begin at 0; that of a post that was not found is inf.
     """
     rates = [float((ranks < k).mean()) for k in HIT_DEPTHS]
     return [*rates, float((1 / (ranks + 1)).mean())]
@@ -98,12 +86,9 @@ class MethodResult:
     ms: float
 
     def figures(self, popular: np.ndarray, eligible: int) -> list[float]:
-        """Compute the columns `METHOD_COLUMNS`.
+        """Compute `METHOD_COLUMNS`, from a mask (n,) of the most popular posts.
 
-        Parameters
-        ----------
-        popular : bool (n,), the most popular posts.
-        eligible : how many posts may be shown.
+        `eligible` posts may be shown.
         """
         shown = np.concatenate(self.first)
         overlap = float(popular[shown].mean()) if len(shown) else 0.0
@@ -173,10 +158,7 @@ def recommended(graph: PostGraph) -> PostLister:
 def judge(
     score: Callable[[np.ndarray], np.ndarray], queries: Queries, seed: int = 0
 ) -> list[float]:
-    """Judge a function from the rows of one query to scores (n,).
-
-    Returns the figures of `summarize` and the milliseconds a query.
-    """
+    """Judge a function from a query's rows to scores (n,): `summarize` and milliseconds."""
 
     def together(batch: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([score(rows) for rows in batch], np.float64)
@@ -186,6 +168,6 @@ def judge(
 
 
 def judge_recommend(graph: PostGraph, queries: Queries) -> list[float]:
-    """Judge `PostGraph.recommend`: the figures of `summarize` and milliseconds."""
+    """Judge `PostGraph.recommend`: `summarize` and milliseconds a query."""
     found = judge_lists(recommended(graph), queries, "PostGraph.recommend")
     return [*summarize(found.ranks), found.ms]

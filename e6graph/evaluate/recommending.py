@@ -82,9 +82,7 @@ def peers(
 ) -> tuple[dict[str, BoardScorer], list[str]]:
     """Prepare the scorer of every exact method by its name, and notes on them.
 
-    Parameters
-    ----------
-    others : rows of the pools that are not judged, for β and item-kNN.
+    `others` are the pools that are not judged: β and item-kNN go by them.
     """
     exact = ExactMethods(graph)
     made = {"popularity": exact.popularity()}

@@ -112,12 +112,7 @@ def measure(
     least: np.ndarray,
     n: int,
 ) -> tuple[float, float]:
-    """Measure recall and milliseconds a query.
-
-    Parameters
-    ----------
-    least : the n-th best cosine of each query, by `neighbors.nth_best`.
-    """
+    """Measure recall and milliseconds a query; for `least` see `neighbors.nth_best`."""
     search(asked[0])  # the first call may have to prepare something
     start = time.perf_counter()
     found = [search(vector) for vector in asked]

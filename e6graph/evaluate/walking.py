@@ -49,10 +49,8 @@ def walked(
 ) -> PostLister:
     """Return the walk as a method; posts of equal visits come in random order.
 
-    Parameters
-    ----------
-    seed : query i walks by a seed of its own, made of this one and i.
-    over : another graph of the same posts. options : as in `pixie.walk`.
+    Each query walks by a seed of its own. `over` is another graph of the same posts,
+    `options` are those of `pixie.walk`.
     """
     over = over or graph.ranking.graph
 

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from annoy import AnnoyIndex
 
-from ..errors import BadArtifact, BadInput, E6GraphError
+from ..errors import BadArtifact, BadInput, E6GraphError, run_again
 from ..store import Store
 from ..store.parallel import in_order
 from ..store.progress import ticking
@@ -48,15 +48,15 @@ def probe() -> None:
     E6GraphError : with the command that installs a sound one.
     """
     # A fixed program without input, run by the interpreter that runs this one.
-    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=60)  # noqa: S603
-    if done.returncode:
+    command = [sys.executable, "-c", _PROBE]
+    if subprocess.run(command, capture_output=True).returncode:  # noqa: S603
         raise E6GraphError(
             f"annoy as installed does not find neighbors: reinstall it with\n{REMEDY}"
         )
 
 
 def check_vector(vector: np.ndarray, dim: int) -> np.ndarray:
-    """Return the vector as float32 (dim,). Raises BadInput if annoy could not answer for it."""
+    """Return the vector as float32 (dim,). Raises BadInput if it has no neighbors."""
     vector = np.asarray(vector, np.float32)
     if vector.shape != (dim,):
         raise BadInput(f"a vector of shape {vector.shape}, expected ({dim},)")
@@ -101,8 +101,8 @@ class Builder:
             )
         self._make_room(span)
 
-        # annoy writes the last vector, which extends the file. The others are written to the
-        # file directly: that is quicker than a Python list for each.
+        # annoy writes the last vector, which extends the file. The others are written
+        # to the file directly: that is quicker than a Python list for each.
         self._index.add_item(span - 1, vectors[-1].tolist())
         nodes = _nodes(self._path, self._index.f, span, "r+")
         last = nodes[-1]
@@ -117,8 +117,8 @@ class Builder:
 
     def build(self, trees: int, jobs: int = 1) -> None:
         """Build the trees; with one job the same vectors and seed give the same bytes."""
-        # A leaf holds up to d + 2 items; on skewed vectors one was found to hold 40 % of that.
-        # A tree has as many inner nodes as leaves.
+        # A leaf holds up to d + 2 items; on skewed vectors it was found to hold 40 % of
+        # that. A tree has as many inner nodes as leaves.
         leaves = 3 * self._count // (self._index.f + 2) + 1
         self._make_room(self._index.get_n_items() + 2 * trees * leaves)
         with ticking(f"building {trees} trees"):
@@ -159,8 +159,7 @@ class Neighbors:
     def __init__(
         self, index: AnnoyIndex, dim: int, offset: int, search_k: int, posts: int = 0
     ) -> None:
-        self._index = index
-        self.dim, self.offset = dim, offset
+        self._index, self.dim, self.offset = index, dim, offset
         self.search_k, self.posts = search_k, posts
 
     @classmethod
@@ -173,14 +172,13 @@ class Neighbors:
         """
         path = store.check(PATTERN)
         about = store.sidecar(PATTERN).get("parameters", {})
-        try:
-            dim, offset, items = about["dim"], about["offset"], about["items"]
-            metric, search_k, posts = about["metric"], about["search_k"], about["posts"]
-        except KeyError as error:
-            raise BadArtifact(
-                f"{path} has no sidecar that gives its {error}: run construct_index.py again"
-            ) from None
-        return cls(load(path, dim, metric, items), dim, offset, search_k, posts)
+        names = ("dim", "metric", "items", "offset", "search_k", "posts")
+        for name in names:
+            if name not in about:
+                wrong = f"has no sidecar that gives its {name!r}"
+                raise run_again(path, wrong, "construct_index.py")
+        dim, metric, items, *rest = (about[name] for name in names)
+        return cls(load(path, dim, metric, items), dim, *rest)
 
     def vector(self, post_id: int) -> np.ndarray:
         """Return the post's vector, float32 (d,); zeros for a post that was not indexed."""
@@ -210,17 +208,17 @@ def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
         index.load(str(path))
     except OSError as error:
         raise BadArtifact(f"{path}: {error}: run construct_index.py again") from None
-    if index.get_n_items() != items:
-        raise BadArtifact(
-            f"{path} holds {index.get_n_items()} items, expected {items}: "
-            "run construct_index.py again"
-        )
+    held = index.get_n_items()
+    if held != items:
+        wrong = f"holds {held} items, expected {items}"
+        raise run_again(path, wrong, "construct_index.py")
     return index
 
 
 def _nodes(path: Path, dim: int, items: int, mode: Literal["r", "r+"] = "r") -> np.memmap:
-    """Map the items of an annoy file of metric angular by id (annoylib.h, `Angular::Node`)."""
-    fields = [("descendants", "i4"), ("norm", "f4"), ("child", "i4"), ("vector", "f4", (dim,))]
+    """Map the items of an annoy file by id (annoylib.h, `Angular::Node`)."""
+    header = [("descendants", "i4"), ("norm", "f4"), ("child", "i4")]
+    fields = [*header, ("vector", "f4", (dim,))]
     return np.memmap(path, np.dtype(fields), mode, shape=(items,))
 
 
@@ -233,7 +231,7 @@ def stored_vectors(path: Path, dim: int, items: int) -> Iterator[np.ndarray]:
 
 
 def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> np.ndarray:
-    """Find the cosine of the n-th nearest of all vectors by exact search, float32 (q,).
+    """Find the n-th best cosine among all vectors by exact search, float32 (q,).
 
     Parameters
     ----------
@@ -268,9 +266,8 @@ def recall(found: Iterable[np.ndarray], least: np.ndarray, n: int = 10) -> float
     >>> recall([np.array([0.9, 0.8]), np.array([0.7, 0.1])], np.array([0.8, 0.6]), n=2)
     0.75
     """
-    # annoy's float32 distance loses up to 1e-6 of a cosine near 1
-    hits = [
-        min(int((cosines >= low - 1e-5).sum()), n)
-        for cosines, low in zip(found, least, strict=True)
-    ]
-    return sum(hits) / (len(hits) * n)
+    hits = 0
+    for cosines, low in zip(found, least, strict=True):
+        # annoy's float32 distance loses up to 1e-6 of a cosine near 1
+        hits += min(int((cosines >= low - 1e-5).sum()), n)
+    return hits / (len(least) * n)
