@@ -1,4 +1,4 @@
-"""The attenuator: how near is what a tag's company induces to the tag's own vector?
+"""The attenuator: how near a tag's induced vector is to its own.
 
 Khodak et al., ACL 2018. Every tag is judged by an operator that was fitted without
 it: the tags are dealt into folds, and the operator for a fold is fitted on the
@@ -49,7 +49,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
 
 
 def held_out(graph: PostGraph, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Compute the cosine of each tag of the dictionary by each method, float32 (V,).
+    """Compute the cosine of each tag by each method, float32 (V,).
 
     The second part (V,) is how many posts hold the tag and another.
     """

@@ -39,7 +39,7 @@ QUICK_CASES = 200
 ABSENT = 150  # posts taken off the board
 QUICK_ABSENT = 40
 GIVEN = (1, 2, 4, 8)  # tags
-EASE_RIDGES = (100.0, 10.0)  # λ: that of larger data, and for some thousands of posts
+EASE_RIDGES = (100.0, 10.0)  # λ for large boards and for small ones
 EASE_LARGEST = 12_000  # tags that EASE is tried with unless it is asked for
 EASE_LARGEST_QUICK = 4_000
 EASE_SECONDS = 2e-11  # of a core, times tags³
@@ -91,7 +91,7 @@ def judged_rows(matrix: sp.csr_matrix) -> np.ndarray:
 
 
 def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
-    """Compute nDCG@k and precision@k of k columns in order; k is the length of `order`.
+    """Compute nDCG@k and precision@k of the k columns of `order`.
 
     >>> ndcg(np.array([4, 7]), np.array([7, 9]))  # 1/log2(3) of 1 + 1/log2(3)
     (0.386..., 0.5)
@@ -103,7 +103,7 @@ def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
 
 
 def judge_completer(score: Completer, cases: Sequence[Case], name: str) -> list[float]:
-    """Measure mean nDCG@8, mean p@8 and median milliseconds; nan without cases."""
+    """Measure mean nDCG@8, mean p@8 and median milliseconds; nan of no cases."""
     if not cases:
         return [math.nan] * 3
     found, seconds = [], []
@@ -124,7 +124,7 @@ def completers(
     seed: int = 0,
     ridges: Sequence[float] = EASE_RIDGES,
 ) -> Iterator[tuple[str, Completer | str]]:
-    """Learn from a (posts, V) matrix over the dictionary's columns by each method.
+    """Learn from a (posts, V) matrix by each method.
 
     Yields names and methods, those that take minutes last. Where a package is
     missing, the reason stands in place of the method.
@@ -136,7 +136,7 @@ def completers(
     root = np.sqrt(once)
     yield "popularity", lambda seen: frequency
     yield "co-occurrence", lambda seen: once[seen] @ counts[seen]  # Σ P(j | i)
-    yield "item-kNN", lambda seen: (root[seen] @ counts[seen]) * root  # Σ cosine of i and j
+    yield "item-kNN", lambda seen: (root[seen] @ counts[seen]) * root  # Σ cosine
 
     with waiting("learning suggest_tags"):
         completion = suggester(graph, matrix, counts)
@@ -198,7 +198,7 @@ def ease(counts: sp.csr_matrix, frequency: np.ndarray, ridge: float) -> np.ndarr
 def als_completer(
     matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = als.REGULARIZATION
 ) -> Completer:
-    """Learn by ALS (Hu, Koren, Volinsky 2008); seen tags are folded in as one more post.
+    """Learn by ALS (Hu, Koren, Volinsky 2008); the seen tags are one more post.
 
     Raises
     ------
@@ -290,7 +290,7 @@ def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
 
 
 def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
-    """Measure how often a stranger among a post's tags has the lowest support of all.
+    """Measure how often a stranger among a post's tags has the lowest support.
 
     Drawn evenly a stranger is mostly a rare tag; drawn by use it is one that people
     do write. Returns rows (measure, share found if drawn evenly, if drawn by use).
@@ -325,7 +325,7 @@ def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
 
 
 def dictionary_matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
-    """Return shown posts × tags of the dictionary, CSR of ones; see `completion_table`."""
+    """Return shown posts × tags, CSR of ones; for `which` see `completion_table`."""
     posts = graph.posts
     lists = posts.tags_of if which == "all tags" else posts.lists("stripped_tags")
     ones = np.ones(len(lists.values), np.float32)
@@ -337,7 +337,7 @@ def dictionary_matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Make the tables of completion, on all tags and on stripped ones, and of strangers."""
+    """Make the tables of completion and of strangers."""
     cases, posts = (QUICK_CASES, QUICK_ABSENT) if args.quick else (CASES, ABSENT)
     alone = args.sections == ["completion"]
     ridges, left_out = affordable(len(graph.dictionary.tags), args.quick, alone)
@@ -355,5 +355,6 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     made.append(Table(title, ("method", *map(str, GIVEN)), few, notes))
     doubts = doubt_table(graph, posts, args.seed)
     title = "Doubt: a stranger put among a post's tags has the lowest support of all"
-    made.append(Table(title, ("support by", "any tag", "drawn by use"), doubts, notes))
+    header = ("support by", "any tag", "drawn by use")
+    made.append(Table(title, header, doubts, notes))
     return made

@@ -1,4 +1,4 @@
-"""Learning: simulated users with hidden tastes, and what each way of choosing makes of them.
+"""Learning: how well each way of choosing posts finds simulated users' tastes.
 
 A user has three themes: each is up to four tags of one random post, so that tags
 of a theme do go together. Three tags that occur beside liked ones are disliked.
@@ -128,7 +128,7 @@ def simulate_user(
 
 
 def like_chances(utility: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Turn utilities into chances of a like; their mean over `rows` is `LIKED_SHARE`."""
+    """Turn utilities into chances of a like, `LIKED_SHARE` on average over `rows`."""
     s = TASTE_NOISE * max(utility[rows].std(), 1e-9)
 
     def excess(theta: float) -> float:
@@ -140,7 +140,7 @@ def like_chances(utility: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class LearningTalk:
-    """A talk with one user: the tag told, and the row and the answer of each day."""
+    """A talk with one user: the tag told, and each day's row and answer."""
 
     graph: PostGraph
     told: int
@@ -179,7 +179,7 @@ class LearningTalk:
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Measure the rewards of each method, and of a taste that changes half way."""
+    """Measure the rewards of each method, also for tastes that change half way."""
     n = QUICK_USERS if args.quick else USERS
     most = QUICK_SHOWN_POSTS if args.quick else SHOWN_POSTS
     posts = min(most, int(graph.allowed.sum()))
@@ -249,7 +249,7 @@ def mean_and_error(rewards: np.ndarray) -> tuple[float, float]:
 
 
 def rewards_table(title: str, found: Rewards, ms: Mapping[str, float]) -> Table:
-    """Tabulate mean rewards of the first posts, also as multiples of not learning's."""
+    """Tabulate mean rewards of the first posts, and multiples of not learning's."""
     shown = found[NOT_LEARNING].shape[1]
     depths = [k for k in REWARD_DEPTHS if k <= shown]
     by = max((k for k in depths if k <= 30), default=shown)

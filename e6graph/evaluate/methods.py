@@ -29,7 +29,7 @@ from .protocol import (
 from .report import Table
 
 SIF_A = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
-OKAPI_K1 = 1.2  # how soon more of the same tag counts less, Robertson and Zaragoza 2009
+OKAPI_K1 = 1.2  # saturation of a tag, Robertson and Zaragoza 2009
 OKAPI_B = 0.75  # how much long lists of tags count less, ibid.
 RP3_BETAS = tuple(i / 10 for i in range(11))  # powers that RP³β is tuned over
 RP3_BETA = 0.6  # the power where there are no other pools to choose it by
@@ -44,7 +44,7 @@ def indicator(batch: Sequence[np.ndarray], n: int) -> sp.csr_matrix:
 
 
 def popularity(graph: PostGraph) -> np.ndarray:
-    """Return favorites and score (n,); on a board without votes, a post's number of tags."""
+    """Return favorites and score (n,), or the number of tags where nobody votes."""
     posts = graph.posts
     votes = posts.column("fav_count").astype(np.int64) + posts.column("score")
     return votes if votes.any() else np.diff(posts.tags_of.offsets)
@@ -69,7 +69,7 @@ def method_table(
     seed: int,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Tabulate `METHOD_COLUMNS` of each method; `kind` heads the column of names."""
+    """Tabulate `METHOD_COLUMNS`; `kind` heads the column of names."""
     popular, eligible = most_popular(graph, seed), int(graph.allowed.sum())
     rows = [(name, *result.figures(popular, eligible)) for name, result in found.items()]
     return Table(title, (kind, *METHOD_COLUMNS), rows, notes)
@@ -114,7 +114,7 @@ class ExactMethods:
         return self.shown(lambda query: np.tile(votes, (query.shape[0], 1)))
 
     def cosine(self, vectors: np.ndarray) -> BoardScorer:
-        """Score by the cosine with the mean of the query posts' unit vectors (n, d)."""
+        """Score by the cosine with the mean of the query's unit vectors (n, d)."""
         transposed = np.ascontiguousarray(vectors.T)
         return self.shown(lambda query: unit_rows(query @ vectors) @ transposed)
 
@@ -163,7 +163,7 @@ class ExactMethods:
         return there, (self.tags @ sp.diags_array(back)).tocsr()
 
     def p3(self) -> BoardScorer:
-        """Score by the exact walk post → tag → post, summed (Cooper et al. 2014)."""
+        """Score by the exact walk post → tag → post (Cooper et al. 2014)."""
         return self._product(*self._hops)
 
     def rp3(self, beta: float) -> BoardScorer:
@@ -183,7 +183,7 @@ class ExactMethods:
         return RP3_BETAS[int(np.argmax(rates))]
 
     def pools(self, pools: Sequence[np.ndarray]) -> BoardScorer:
-        """Score by item-kNN: the cosine of posts as sets of pools, given by their rows."""
+        """Score by the cosine of posts as sets of pools, which are rows each."""
         members = sparse_unit_rows(indicator(pools, self.n).T.tocsr())
         return self._product(members, members)
 

@@ -31,7 +31,7 @@ TIMED_PICTURES = 100  # from the file on
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Make the tables of naming and of placing the pictures in `args.previews`."""
+    """Make the tables of naming and of placing pictures."""
     if not args.previews:
         return [_left_out("--previews DIR says where the pictures are")]
     store = Store(args.index)
@@ -99,8 +99,9 @@ def share_in_pool(graph: PostGraph, ids: np.ndarray, vectors: np.ndarray) -> flo
 
 
 def chance_of_pool(graph: PostGraph, ids: np.ndarray) -> float:
-    """Compute the same for posts drawn at random: the pools' sizes over the board's."""
-    sizes = graph.posts.pools["post_ids"].combine_chunks().value_lengths().to_numpy()
+    """Compute the same for posts drawn at random: the pools' sizes by the board's."""
+    members = graph.posts.pools["post_ids"].combine_chunks()
+    sizes = members.value_lengths().to_numpy()
     pools = pools_of_posts(graph)
     shares = [sizes[list(pools[id_])].sum() for id_ in ids.tolist() if id_ in pools]
     return float(np.mean(shares)) / len(graph.posts) if shares else math.nan

@@ -1,4 +1,4 @@
-"""The look of the figures: the site's colors on its dark page, legible at 1,200 pixels."""
+"""The look of the figures: the site's colors on its dark page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRID_COLOR = "#3d587f"
 LINE_CATEGORIES = ("artist", "general", "species", "character", "copyright", "meta", "pool")
 MARKERS = "osD^vPX"
 DASHES = ("-", (0, (5, 2)), (0, (2, 2)), (0, (1, 1, 4, 1)))
-NOTE_DROPS = (18, 42, 66)  # points below a mark, in turn, so that neighbors stay legible
+NOTE_DROPS = (18, 42, 66)  # points below a mark, in turn: notes must not overlap
 
 _COLORED = {
     BACKGROUND: "figure.facecolor axes.facecolor savefig.facecolor",

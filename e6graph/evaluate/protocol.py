@@ -1,4 +1,4 @@
-"""The protocol: queries from pools, the ranks of their hidden members, and figures of these.
+"""The protocol: queries from pools, the ranks of their hidden members, and figures.
 
 A query is up to five random members of a pool of three or more that may be shown;
 the hidden post is one other member. The query posts are left out of the ranking.
@@ -158,7 +158,7 @@ def recommended(graph: PostGraph) -> PostLister:
 def judge(
     score: Callable[[np.ndarray], np.ndarray], queries: Queries, seed: int = 0
 ) -> list[float]:
-    """Judge a function from a query's rows to scores (n,): `summarize` and milliseconds."""
+    """Judge a function from rows to scores (n,): `summarize`, milliseconds a query."""
 
     def together(batch: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([score(rows) for rows in batch], np.float64)
@@ -168,6 +168,6 @@ def judge(
 
 
 def judge_recommend(graph: PostGraph, queries: Queries) -> list[float]:
-    """Judge `PostGraph.recommend`: `summarize` and milliseconds a query."""
+    """Judge `PostGraph.recommend`: `summarize`, milliseconds a query."""
     found = judge_lists(recommended(graph), queries, "PostGraph.recommend")
     return [*summarize(found.ranks), found.ms]

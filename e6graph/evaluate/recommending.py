@@ -1,4 +1,4 @@
-"""Recommending: the hidden member of a pool, by `PostGraph.recommend` and by its peers."""
+"""Recommending: the hidden member of a pool, by `recommend` and by its peers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .protocol import (
 from .report import Figure, Table, progress, say, waiting
 from .walking import walked
 
-QUERY_SIZES = (5, 1, 20)  # query posts at most; the first is that of the main table
+QUERY_SIZES = (5, 1, 20)  # query posts at most; the main table comes first
 OURS = "PostGraph.recommend"
 WITHOUT_SIZES = "PostGraph.recommend, no sizes"
 DRAWN_METHODS = (
@@ -118,9 +118,9 @@ def peers(
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Make the tables by query size, the ablation, and the figure of hit rate by depth."""
+    """Make the tables by query size, the ablation, and the figure by depth."""
     judged, others = split_pools(graph, args.half)
-    judging_queries(judged, 1)  # a board without pools is refused before the long work
+    judging_queries(judged, 1)  # refuses a board without pools before the long work
     scorers, notes = peers(graph, others, args)
     made: list[Table | Figure] = []
     for size in QUERY_SIZES:
@@ -158,7 +158,8 @@ def ablation(graph: PostGraph, queries: Queries) -> dict[str, MethodResult]:
     found = {}
     for part in graph.ranking.parts:
         name = f"without {part}"
-        found[name] = judge_lists(recommended(without(graph, part)), queries, name)
+        method = recommended(without(graph, part))
+        found[name] = judge_lists(method, queries, name)
     return found
 
 

@@ -31,7 +31,7 @@ class Table:
         return "\n".join([self.title, cli.table(self.rows, self.header), *self.notes])
 
     def as_json(self) -> dict[str, object]:
-        """Return the fields; numbers that are not finite become None, as JSON has none."""
+        """Return the fields; JSON has no infinity, so that it becomes None."""
         rows = [[_none_unless_finite(value) for value in row] for row in self.rows]
         return vars(self) | {"rows": rows}
 
@@ -43,8 +43,8 @@ class Figure:
     Attributes
     ----------
     x, y : names of the axes.
-    series : name → (xs, ys), sequences or arrays; xs may be texts. Names that agree up to a
-        comma are of one kind: they share a color and differ in their dashes.
+    series : name → (xs, ys), sequences or arrays; xs may be texts. Names that agree
+        up to a comma share a color and differ in their dashes.
     log : which axis is logarithmic: "", "x" or "y".
     limits : of the y axis.
     span : how much of the y axis is shown at least, so that noise looks small.

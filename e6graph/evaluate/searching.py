@@ -37,7 +37,7 @@ BUILD_EFFORT = 200  # ef_construction of every graph
 Search = Callable[[np.ndarray], Any]
 """One vector (d,) → rows of its nearest, -1 for none."""
 Settings = Iterator[tuple[str, Search]]
-"""Settings from hasty to thorough, and the search with each; the first builds the index."""
+"""Settings, hasty ones first, and the search with each; the first builds the index."""
 IndexMaker = Callable[[np.ndarray, int], Settings]
 """Vectors (n, d) and a seed → the settings of an index of them."""
 
@@ -112,7 +112,7 @@ def measure(
     least: np.ndarray,
     n: int,
 ) -> tuple[float, float]:
-    """Measure recall and milliseconds a query; for `least` see `neighbors.nth_best`."""
+    """Measure recall and milliseconds a query; `least` is by `neighbors.nth_best`."""
     search(asked[0])  # the first call may have to prepare something
     start = time.perf_counter()
     found = [search(vector) for vector in asked]
@@ -181,7 +181,8 @@ def faiss_graph(vectors: np.ndarray, seed: int) -> Settings:
     with needs("faiss-cpu", BENCH_PACKAGES):
         import faiss
     faiss.omp_set_num_threads(1)
-    index = faiss.IndexHNSWFlat(vectors.shape[1], GRAPH_LINKS, faiss.METRIC_INNER_PRODUCT)
+    metric = faiss.METRIC_INNER_PRODUCT
+    index = faiss.IndexHNSWFlat(vectors.shape[1], GRAPH_LINKS, metric)
     index.hnsw.efConstruction = BUILD_EFFORT
     index.add(vectors)
     for effort in GRAPH_EFFORTS:
@@ -190,7 +191,7 @@ def faiss_graph(vectors: np.ndarray, seed: int) -> Settings:
 
 
 def faiss_lists(vectors: np.ndarray, seed: int) -> Settings:
-    """Build lists of √n / 2 k-means cells (the IVF of Jégou et al. 2011, without codes)."""
+    """Build lists of √n / 2 k-means cells (IVF, Jégou et al. 2011, without codes)."""
     with needs("faiss-cpu", BENCH_PACKAGES):
         import faiss
     faiss.omp_set_num_threads(1)

@@ -32,7 +32,7 @@ from .report import Figure, Table, progress, waiting
 WALK_STEPS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 RESTARTS = (1.0, 0.5, 0.2)
 LONG_WALK = 1_000_000  # steps
-LONG_WALK_POSTS = 1000  # first posts of the long walk, which a short one should find
+LONG_WALK_POSTS = 1000  # its first posts, which a short walk should find
 STOPPED_BUDGET = 200_000  # steps of a walk that may stop early
 STOP_POSTS = (250, 500, 1000, 2000, 4000)  # n_p
 STOP_VISITS = (2, 4, 8)  # n_v
@@ -112,7 +112,7 @@ def spread_out(queries: Queries, n: int) -> Queries:
 def by_length(
     graph: PostGraph, queries: Queries, steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
-    """Measure hit rate @100 by the number of steps, for each chance of a restart."""
+    """Measure hit rate @100 by steps and chance of a restart."""
     names = [f"restart {restart:g}" for restart in RESTARTS]
     rows = []
     for n in steps:
@@ -162,7 +162,7 @@ def by_option(graph: PostGraph, queries: Queries, seed: int) -> Table:
 
 
 def overlap(found: np.ndarray, other: np.ndarray, depth: int) -> float:
-    """Compute the share of the first `depth` of `other` among the first `depth` of `found`.
+    """Compute what share of the first `depth` of `other` are those of `found`, too.
 
     >>> overlap(np.array([1, 2, 3]), np.array([3, 4, 1]), 2)
     0.0
@@ -173,7 +173,7 @@ def overlap(found: np.ndarray, other: np.ndarray, depth: int) -> float:
 def stopping(
     graph: PostGraph, queries: Queries, steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
-    """Measure the overlap with the first 1,000 of a walk of a million steps, against time."""
+    """Measure the overlap with the first 1,000 posts of a walk of a million steps."""
     walks: dict[tuple[str, int], dict[str, Any]]
     walks = {(NOT_STOPPED, n): {"steps": n} for n in (*steps, LONG_WALK)}
     for n_v, n_p in itertools.product(STOP_VISITS, STOP_POSTS):
@@ -261,7 +261,7 @@ def stability(
 def pruning(
     graph: PostGraph, queries: Queries, deltas: Sequence[float], seed: int
 ) -> list[Table | Figure]:
-    """Measure hit rate where a post keeps ⌈degree^δ⌉ edges, to likely or to rare tags."""
+    """Measure hit rate where a post keeps ⌈degree^δ⌉ edges, likely or rare ones."""
     over = graph.ranking.graph
     tags = over.boards_of.values
     with waiting("likeness of posts and their tags"):
@@ -304,7 +304,7 @@ def pruning(
 
 
 def edge_cosines(graph: PostGraph) -> np.ndarray:
-    """Compute the cosine of each edge's post (its attenuated mean) and tag, float32.
+    """Compute the cosine of each edge's post (attenuated mean) and tag, float32.
 
     Edges to tags without a vector get -1.
     """
