@@ -355,6 +355,6 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     made.append(Table(title, ("method", *map(str, GIVEN)), few, notes))
     doubts = doubt_table(graph, posts, args.seed)
     title = "Doubt: a stranger put among a post's tags has the lowest support of all"
-    header = ("support by", "any tag", "drawn by use")
-    made.append(Table(title, header, doubts, notes))
+    columns = ("support by", "any tag", "drawn by use")
+    made.append(Table(title, columns, doubts, notes))
     return made

@@ -1,4 +1,4 @@
-"""The steps of construct_index.py: vectors of posts, how hard to search, who is near whom."""
+"""The steps of construct_index.py: vectors, how hard to search, who is near whom."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def tune(
 
 
 def neighbor_table(found: Neighbors, post_ids: np.ndarray, width: int) -> np.ndarray:
-    """Find each post's nearest others as positions in `post_ids`, int32 (n, width), -1: none."""
+    """Find each post's nearest others: positions in `post_ids`, int32 (n, width), or -1."""
     table = np.full((len(post_ids), width), -1, np.int32)
 
     def near(post_id: int) -> np.ndarray:

@@ -35,13 +35,14 @@ _PROBE = (
     "raise SystemExit(len(index.get_nns_by_item(0, 8)) != 8)\n"
 )
 REMEDY = (
-    "ANNOY_COMPILER_ARGS=-O3,-ffast-math,-fno-finite-math-only,-DANNOYLIB_MULTITHREADED_BUILD,"
-    "-std=c++14 pip install --no-cache-dir --no-binary annoy --force-reinstall annoy==1.17.3"
+    "ANNOY_COMPILER_ARGS=-O3,-ffast-math,-fno-finite-math-only,"
+    "-DANNOYLIB_MULTITHREADED_BUILD,-std=c++14 pip install --no-cache-dir "
+    "--no-binary annoy --force-reinstall annoy==1.17.3"
 )
 
 
 def probe() -> None:
-    """Check that this annoy finds neighbors, in a process of its own, because it may crash.
+    """Check in a process of its own that annoy finds neighbors: it may crash.
 
     Raises
     ------
@@ -50,9 +51,11 @@ def probe() -> None:
     # A fixed program without input, run by the interpreter that runs this one.
     command = [sys.executable, "-c", _PROBE]
     if subprocess.run(command, capture_output=True).returncode:  # noqa: S603
-        raise E6GraphError(
-            f"annoy as installed does not find neighbors: reinstall it with\n{REMEDY}"
-        )
+        raise _unsound("as installed does not find neighbors")
+
+
+def _unsound(what: str) -> E6GraphError:
+    return E6GraphError(f"annoy {what}: reinstall it with\n{REMEDY}")
 
 
 def check_vector(vector: np.ndarray, dim: int) -> np.ndarray:
@@ -80,10 +83,10 @@ class Builder:
         self._index.on_disk_build(str(path))
         self._path, self._offset = Path(path), offset
         self._count = 0  # posts added
-        self._held = 0  # bytes of the file that have room on the disk, its holes too
+        self._held = 0  # bytes of the file that surely have room on the disk
 
     def add(self, post_ids: np.ndarray, vectors: np.ndarray) -> None:
-        """Add (n,) ids, ascending and from `offset` on, with float32 (n, d) unit rows."""
+        """Add (n,) ids, ascending, `offset` or more, with float32 (n, d) unit rows."""
         vectors = np.asarray(vectors, np.float32)
         if not np.isfinite(vectors).all() or not vectors.any(1).all():
             raise BadInput("a vector that is zero or not finite cannot be indexed")
@@ -96,8 +99,8 @@ class Builder:
         if span > MOST_IDS_A_POST * max(self._count, 1000):
             raise BadInput(
                 f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, "
-                f"expected one in {MOST_IDS_A_POST} to be there: remove the stray post, "
-                "or start at a later --offset"
+                f"expected one in {MOST_IDS_A_POST} to be there: "
+                "remove the stray post, or start at a later --offset"
             )
         self._make_room(span)
 
@@ -107,9 +110,7 @@ class Builder:
         nodes = _nodes(self._path, self._index.f, span, "r+")
         last = nodes[-1]
         if last["descendants"] != 1 or not np.array_equal(last["vector"], vectors[-1]):
-            raise E6GraphError(
-                f"annoy stores its vectors in another way: reinstall it with\n{REMEDY}"
-            )
+            raise _unsound("stores its vectors in another way")
         made = np.zeros(len(items), nodes.dtype)
         made["descendants"], made["vector"] = 1, vectors
         made["norm"] = np.einsum("ij,ij->i", vectors, vectors)
@@ -181,7 +182,7 @@ class Neighbors:
         return cls(load(path, dim, metric, items), dim, *rest)
 
     def vector(self, post_id: int) -> np.ndarray:
-        """Return the post's vector, float32 (d,); zeros for a post that was not indexed."""
+        """Return a post's vector, float32 (d,); zeros if it was not indexed."""
         vector = self._index.get_item_vector(post_id - self.offset)
         return np.array(vector, np.float32)
 
@@ -190,7 +191,7 @@ class Neighbors:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the n nearest posts: (post ids int64, cosines float32), best first."""
         vector = check_vector(vector, self.dim)
-        # The trees mostly bring the same candidates, so n different ones take n × trees.
+        # Trees mostly bring the same candidates: n different ones take n × trees.
         search_k = max(search_k or self.search_k, n * self._index.get_n_trees())
         ids, distances = self._index.get_nns_by_vector(
             vector.tolist(), n, search_k, include_distances=True
@@ -200,7 +201,7 @@ class Neighbors:
 
 
 def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
-    """Map an annoy file, and check that it holds as many items as its sidecar says."""
+    """Map an annoy file; it must hold as many items as its sidecar says."""
     if metric != METRIC:
         raise BadArtifact(f"{path} has metric {metric}, expected {METRIC}")
     index = AnnoyIndex(dim, METRIC)
@@ -223,7 +224,7 @@ def _nodes(path: Path, dim: int, items: int, mode: Literal["r", "r+"] = "r") -> 
 
 
 def stored_vectors(path: Path, dim: int, items: int) -> Iterator[np.ndarray]:
-    """Read the vectors of an annoy file in blocks, float32 (n_k, d), in ascending id."""
+    """Read the vectors of an annoy file in ascending id, blocks of float32 (n_k, d)."""
     nodes = _nodes(path, dim, items)
     for start in range(0, items, VECTORS_AT_ONCE):
         block = nodes[start : start + VECTORS_AT_ONCE]

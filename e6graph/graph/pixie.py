@@ -18,7 +18,7 @@ from ..store.ragged import Ragged, run_starts
 
 
 class Graph(Protocol):
-    """A graph that can be walked: nodes 0..n-1, a random step (-1: none), and degrees."""
+    """A graph to walk: nodes 0..n-1, a random step (-1: none), and degrees."""
 
     @property
     def n(self) -> int: ...
@@ -85,9 +85,10 @@ class NeighborTable:
 
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         # Most rows are full: draw from all columns, and again where nothing was found.
-        width = self.table.shape[1]
-        flat, drawn = self.table.reshape(-1), rng.random(len(nodes)) * width
-        reached = flat.take(nodes * width + drawn.astype(np.int64)).astype(np.int64)
+        width, flat = self.table.shape[1], self.table.reshape(-1)
+        drawn = rng.random(len(nodes)) * width
+        at = nodes * width + drawn.astype(np.int64)
+        reached = flat.take(at).astype(np.int64)
         missed = np.flatnonzero(reached < 0)
         nodes, drawn = nodes[missed], drawn[missed]
         degree = self.degree(nodes)
@@ -98,7 +99,7 @@ class NeighborTable:
 
 @dataclass
 class CachedNeighbors:
-    """A graph that asks for a node's neighbors once, when a walker first stands there.
+    """A graph that asks for a node's neighbors when a walker first stands there.
 
     Attributes
     ----------
@@ -144,7 +145,7 @@ def budget(
     degrees = np.maximum(np.asarray(degrees, np.float64), 1)
     top = np.log(max(largest or 0, degrees.max(initial=1)))
     size = degrees * (top - np.log(degrees)) if scaled else np.ones(len(degrees))
-    size = np.where(size > 0, size, degrees)  # the largest node of all would get nothing
+    size = np.where(size > 0, size, degrees)  # the largest node would get nothing
     share = np.asarray(weights, np.float64) * size
     if share.sum() <= 0:
         return np.zeros(len(degrees), np.int64)
@@ -174,7 +175,7 @@ def walk(
     queries : integer (q,), nodes.
     weights : float (q,), 1 each by default.
     steps : N, over all queries.
-    restart : chance of going back to the query after each step; 1 is one step at a time.
+    restart : chance of going back to the query after each step.
     booster : score is (Σ_q √V_q)² instead of Σ_q V_q (Pixie, eq. 3).
     scaled_budget, largest_degree : see `budget`.
     allowed : bool (n,); other nodes are walked through but not counted.
@@ -185,7 +186,7 @@ def walk(
 
     Returns
     -------
-    nodes : int64, visited nodes other than the queries, by score descending, then node.
+    nodes : int64, visited nodes but the queries, by score descending, then node.
     scores : float64.
 
     Raises
@@ -221,7 +222,7 @@ def walk(
         counted = at >= 0  # a post may lead nowhere
         if allowed is not None:
             counted &= allowed[at]
-        made = at.astype(kind)  # in place from here: new memory costs as much as the work
+        made = at.astype(kind)  # in place from here: new memory costs as much
         np.left_shift(made, shift, out=made)
         np.bitwise_or(made, home.astype(kind), out=made)
         visits.append(made[counted])
@@ -234,7 +235,7 @@ def walk(
     nodes, scores = _scores(np.concatenate(visits), bits, booster)
     keep = ~np.isin(nodes, queries)
     nodes, scores = nodes[keep], scores[keep]
-    # Most nodes are visited once. They are in order already; only the others need sorting.
+    # Most nodes are visited once and in order already. Only the others need sorting.
     lowest = scores.min(initial=np.inf)
     more = np.flatnonzero(scores > lowest)
     more = more[np.argsort(-scores[more], kind="stable")]
@@ -268,7 +269,7 @@ def _advance(
 
 
 def _count_visits(seen: np.ndarray, nodes: np.ndarray, enough: int) -> int:
-    """Add visits (nodes, ascending) to counts up to `enough`; return how many get there."""
+    """Count visits (nodes, ascending) up to `enough`; return how many get there."""
     first = run_starts(nodes)
     nodes, more = nodes[first], np.diff(first, append=len(nodes))
     before = seen[nodes]
@@ -290,7 +291,7 @@ def _scores(visits: np.ndarray, bits: int, booster: bool) -> tuple[np.ndarray, n
 
 
 def prune(graph: Bipartite, affinity: np.ndarray, delta: float) -> Bipartite:
-    """Keep ⌈|E(p)|^δ⌉ edges of each post, those of highest affinity (Pixie, section 3.2).
+    """Keep the ⌈|E(p)|^δ⌉ edges of highest affinity of each post (Pixie, section 3.2).
 
     Parameters
     ----------
@@ -316,7 +317,7 @@ def bipartite(
     n_boards: int,
     **biases: np.ndarray | None,
 ) -> Bipartite:
-    """Make a graph of edges (posts[i], boards[i]); `biases` are those of `Bipartite`."""
+    """Make a graph of edges (posts[i], boards[i]) with the biases of `Bipartite`."""
     boards_of = Ragged.group(posts, boards, n_posts)
     return Bipartite(boards_of, Ragged.group(boards, posts, n_boards), **biases)
 
