@@ -84,7 +84,7 @@ def make_posts(entries: list[Entry], pools: list[Pool], seed: int) -> list[Post]
 
 
 def _miswrite(chooser: Chooser, posts: list[Post]) -> list[Post]:
-    """Write an alias in some tag strings, as the site does until its queue has run."""
+    """Write aliases in some tag strings, as the site does until its queue has run."""
     active = [alias for alias in ALIASES if alias.status == "active"]
     meant = {alias.consequent: alias.antecedent for alias in active}
     ambiguous = {"lavender_sky", "lilac_sky"}
@@ -122,8 +122,9 @@ def export(posts: list[Post], pools: list[Pool], seed: int) -> dict[str, bytes]:
         "tag_implications": _relation_rows(implications(), counts),
         "pools": _pool_rows(chooser, posts, pools),
     }
-    columns = dict(read_rows("columns"))
-    return {f"{name}.csv.gz": _pack(columns[name], rows) for name, rows in tables.items()}
+    return {
+        f"{name}.csv.gz": _pack(columns, tables[name]) for name, columns in read_rows("columns")
+    }
 
 
 def _pack(columns: str, rows: list[Row]) -> bytes:

@@ -1,4 +1,4 @@
-"""From a scene to its picture: sky, place, things, animals, weather, and the finish.
+"""From a scene to its picture, from the sky to the artist's finish.
 
 The unit of scenery is the height of the picture; x = 0 is its middle, y = 0 its
 upper edge.

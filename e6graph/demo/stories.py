@@ -1,4 +1,4 @@
-"""The whole board: stories told in pools, free pictures, young animals, near-duplicates.
+"""The whole board: stories in pools, free pictures, young animals, near-duplicates.
 
 `plan` settles everything about a board but its ids, dates and figures.
 """
@@ -46,7 +46,7 @@ class Pool(NamedTuple):
     members: list[int]
 
 
-Story = tuple[str, str, str, list[Scene]]  # title, description, kind, scenes in order
+Story = tuple[str, str, str, list[Scene]]  # title, description, kind, scenes
 
 
 def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:

@@ -105,6 +105,12 @@ def _species(row: list[str]) -> Species:
     return Species(parents.split(), body, cover, *leanings, features, marks)
 
 
+def _place(row: list[str]) -> Place:
+    *words, weight = row
+    tags, weathers, props, worn = (cell.split() for cell in words)
+    return Place(tags, weathers, props, worn, float(weight))
+
+
 def _character(row: list[str]) -> Character:
     name, series, species, traits, worn, homes, weight = row
     color, pattern, eyes = traits.split()
@@ -124,11 +130,9 @@ YOUNG = {  # what the young of some species are called
     for name, species in SPECIES.items()
     if "young" in species.features
 }
-GROUPS = {group: parent for parent, groups in read_rows("tree") for group in groups.split()}
-PLACES = {
-    name: Place(tags.split(), weathers.split(), props.split(), worn.split(), float(weight))
-    for name, tags, weathers, props, worn, weight in read_rows("places")
-}
+_TREE = read_rows("tree")
+GROUPS = {group: parent for parent, groups in _TREE for group in groups.split()}
+PLACES = {name: _place(row) for name, *row in read_rows("places")}
 ARTISTS = {
     name: Artist(medium, likes.split(), float(weight))
     for name, medium, likes, weight in read_rows("artists")

@@ -41,7 +41,7 @@ def context_means(
     Returns
     -------
     means : float32 (V, d); zero for a tag without contexts.
-    contexts : int64 (V,), posts that gave a context (those with another known tag).
+    contexts : int64 (V,), posts with the tag and another known one.
     """
     ((means, contexts),) = many_context_means(blocks, vecs, [(weights, None)])
     return means, contexts
@@ -62,8 +62,11 @@ def many_context_means(
     width, dim = vecs.shape
     plans = []
     for weights, take in wanted:
-        weights = None if weights is None else weights.astype(np.float32)
-        plans.append((weights, vecs if weights is None else vecs * weights[:, None], take))
+        weighted = vecs
+        if weights is not None:
+            weights = weights.astype(np.float32)
+            weighted = vecs * weights[:, None]
+        plans.append((weights, weighted, take))
     total = [np.zeros((width, dim)) for _ in plans]
     own = [np.zeros(width) for _ in plans]
     contexts = [np.zeros(width, np.int64) for _ in plans]
@@ -92,7 +95,7 @@ def _context_sums(
     weighted: np.ndarray,
     take: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum S_p / (m_p − a_w), 1 / (m_p − a_w) and 1 by tag over posts of two tags or more."""
+    """Sum S_p / (m_p − a_w), 1 / (m_p − a_w) and 1 by tag; a post has two or more."""
     lengths, columns, indptr = np.diff(block.indptr), block.indices, block.indptr
     # m_p − a_w, by pair
     if weights is None:
@@ -105,7 +108,7 @@ def _context_sums(
         columns, rest = columns[keep], rest[keep]
     share = 1 / rest
     scaled = sp.csr_matrix((share, columns, indptr), block.shape)
-    # The transpose stays CSC: its sums by tag fit in the cache, those of CSR would not.
+    # The transpose stays CSC, whose sums by tag fit in the cache.
     inside = scaled.T @ (block @ weighted)
     width = block.shape[1]
     shares = np.bincount(columns, share, width)

@@ -1,4 +1,4 @@
-"""Which tags each tag meets most, and an inverse: the parts for completing a list of tags.
+"""What completing a list of tags needs: which tags each tag meets, and an inverse.
 
 The inverse is that of the Gram matrix of posts × the most used tags, with a ridge
 and a dropout: P of EDLAE (Steck, "Autoencoders that don't overfit towards the
@@ -23,7 +23,7 @@ from .dictionary import Dictionary
 
 COMPANIONS = "companions.arrow"
 
-EXACT = 4096  # most used tags that are predicted together: 64 MiB, and a second to invert
+EXACT = 4096  # most used tags, predicted together: 64 MiB, a second to invert
 KEPT_COMPANIONS = 128  # of each tag, those it meets most
 COMPLETION_RIDGE = 5.0  # λ
 DROPOUT = 0.05  # ρ
@@ -130,7 +130,7 @@ def save_companions(stage: Stage, counts: sp.csr_matrix, frequencies: np.ndarray
 
 
 def invert(matrix: np.ndarray) -> None:
-    """Replace a symmetric positive definite matrix by its inverse, by Cholesky's factor.
+    """Replace a symmetric positive definite matrix by its inverse (Cholesky).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tag vectors: co-occurrence → PPMI → truncated SVD, and the `Dictionary` that holds them.
+"""Tag vectors: co-occurrence → PPMI → truncated SVD → `Dictionary`.
 
 Levy, Goldberg, Dagan, "Improving Distributional Similarity with Lessons Learned from
 Word Embeddings", TACL 2015 (context smoothing, eigenvalue weighting).
@@ -25,7 +25,7 @@ EIG_POWER = 0.5  # p, that of singular values; 0.5 or 0, never 1 (Levy et al. 20
 
 
 def ppmi(counts: sp.csr_matrix, smoothing: float = SMOOTHING) -> sp.csr_matrix:
-    """Compute positive pointwise mutual information with a smoothed context distribution.
+    """Compute positive pointwise mutual information with smoothed contexts.
 
     PPMI(w, c) = max(0, log( P(w,c) / (P(w) P_α(c)) )), P_α(c) ∝ #c^α
     (Levy et al. 2015, eq. 3).

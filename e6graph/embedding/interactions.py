@@ -1,4 +1,4 @@
-"""Posts × tags as SciPy CSR, straight from `posts.parquet`, whole or in blocks; and for torch.
+"""Posts × tags as SciPy CSR, straight from `posts.parquet`; and for torch.
 
 Arrow's offsets and tag ids are read where the Parquet reader put them. Copied are
 only chunks that must be joined, the column numbers, which are not the ids, both
@@ -97,7 +97,7 @@ def posts_by_tags(
 def tag_lists(
     lists: pa.ListArray | pa.ChunkedArray, column: np.ndarray, width: int
 ) -> sp.csr_matrix:
-    """Turn a list column of tag ids into a CSR of counts, a row a list; null is an empty list.
+    """Turn a list column of tag ids into a CSR of counts; a null is an empty list.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which tags are near some tags: the query, its filters in their order, and the answer."""
+"""Which tags are near some tags: the query, its filters, and the answer."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class TagSpace:
         topk: int = 20,
         total: int | None = None,
     ) -> Near:
-        """Find neighbors of query tags, other than these, by filters in the order given here.
+        """Find neighbors of query tags by filters, in the order of the parameters.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ def as_records(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> dict:
 
 
 def as_text(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> str:
-    """Lay an answer out as tables; two to four query tags get a column of cosines each."""
+    """Lay an answer out as tables; two to four query tags get a column each."""
     answer = as_records(space, near, each)
     names = [tag["tag"] for tag in answer["query"]]
     names = names if 1 < len(names) <= MOST_COSINE_COLUMNS else []

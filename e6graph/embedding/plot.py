@@ -1,4 +1,4 @@
-"""Tags on a plane: local PCA of query tags and their neighbors, in the site's colors.
+"""Tags on a plane: PCA of query tags and their neighbors, in the site's colors.
 
 matplotlib draws and textalloc places the labels; both are extras.
 """
@@ -38,7 +38,7 @@ _NO_WINDOW = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
 def local_pca(
     vectors: np.ndarray, dims: Sequence[int] = (1, 2)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute principal components of these vectors alone, by SVD of the centered rows.
+    """Compute principal components of these vectors alone, by SVD.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def _add_dots(
 
 
 def _add_legend(figure: Figure, axes: Axes) -> None:
-    """Add a legend below the axes, where no label comes; its dots are of one size."""
+    """Add a legend below the axes, where no label comes; its dots have one size."""
     handles, labels = axes.get_legend_handles_labels()
     legend = figure.legend(
         handles,
@@ -209,7 +209,7 @@ def _add_labels(
     colors: Sequence[str],
     asked: int,
 ) -> int:
-    """Write names beside their dots, the first `asked` before all others, with lines if far.
+    """Write names beside their dots, the first `asked` first, with lines if far.
 
     Return how many found no room.
     """
@@ -256,7 +256,7 @@ def _shorten(name: str, longest: int = LONGEST_LABEL) -> str:
 
 
 def _readable(color: str) -> str:
-    """Mix a color with white until its contrast on the background is 4.5 (WCAG 2.1, 1.4.3).
+    """Mix a color with white until its contrast is 4.5 (WCAG 2.1, 1.4.3).
 
     >>> _readable("#b4c7d9"), _readable("#228822")
     ('#b4c7d9', '#5da85d')
