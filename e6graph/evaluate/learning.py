@@ -223,12 +223,12 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
             "one theme stays": simulate_user(graph, rng, kept).chance,
             "all is new": simulate_user(graph, rng).chance,
         }
-        drifted["no change, decay"].append(whole)
         for change, chance in changes.items():
             for name, half_life in (("decay", HALF_LIFE), ("no decay", np.inf)):
                 talk = at_half.fork()
                 after = talk.go_on(chance, posts - half, EXPLORE, half_life)
                 drifted[f"{change}, {name}"].append(before + after)
+        drifted["no change, decay"].append(whole)
 
     found = {name: np.array(lists) for name, lists in rewards.items()}
     changed = {name: np.array(lists) for name, lists in drifted.items()}

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..embedding.dictionary import unit_rows
 from ..graph import pixie
 from ..recommend.postgraph import PostGraph
 from .methods import ExactMethods, method_table
@@ -314,9 +315,9 @@ def edge_cosines(graph: PostGraph) -> np.ndarray:
     column_of[words.tag_ids] = np.arange(len(words.tag_ids))
     rows = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
     columns = column_of[lists.values]
-    made = np.full(len(rows), -1, np.float32)
+    unit, made = unit_rows(words.vecs), np.full(len(rows), -1, np.float32)
     for at in range(0, len(rows), EDGES_AT_ONCE):
         part = slice(at, at + EDGES_AT_ONCE)
-        tags = words.vecs[columns[part]]
+        tags = unit[columns[part]]
         made[part] = np.einsum("ij,ij->i", vectors[rows[part]], tags)
     return np.where(columns >= 0, made, -1)
