@@ -16,6 +16,7 @@ DAMAGE: tuple[type[Exception], ...] = (
     LookupError,
     TypeError,
     NotImplementedError,
+    RecursionError,
     OSError,
     EOFError,
     zlib.error,
@@ -38,6 +39,14 @@ class BadArtifact(E6GraphError):
 
 class BadInput(E6GraphError):
     """An export, a picture, a filter or an option that cannot be used as it is."""
+
+
+class BadTable(BadInput):
+    """A file of an export that cannot be used; `path` is the file."""
+
+    def __init__(self, path: str | Path, wrong: str) -> None:
+        super().__init__(f"{path}: {wrong}")
+        self.path = Path(path)
 
 
 class UnknownTag(E6GraphError):

@@ -107,10 +107,14 @@ def test_a_sidecar_says_what_an_artifact_was_made_from(store):
         stage.path("dictionary.npz").write_text("vectors")
         parameters["dim"] = 128  # known only at the end
     record = json.loads((store.root / "dictionary.npz.json").read_text())
-    seal, sealed = record.pop("seal"), {k: v for k, v in record.items() if k != "stat"}
+    seal, stat_seal = record.pop("seal"), record.pop("stat_seal")
+    sealed = {k: v for k, v in record.items() if k != "stat"}
     assert seal == hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
+    pair = json.dumps([record["stat"], seal])
+    assert stat_seal == hashlib.sha256(pair.encode()).hexdigest()
     assert record == {
         "format": FORMAT,
+        "name": "dictionary.npz",
         "made_by": "embed_tags.py",
         "parameters": {"seed": 3, "dim": 128},
         "inputs": {"posts.parquet": hashlib.sha256(b"posts").hexdigest()},

@@ -9,6 +9,9 @@ Those that are judged by are never used to train a peer or to choose a number.
 
 from collections.abc import Sequence
 
+from .. import cli  # noqa: F401 (first: it says which package is missing)
+
+# isort: split
 from .methods import baselines
 from .protocol import judge, judge_recommend, judging_queries, rank_among, summarize
 

@@ -52,7 +52,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         nargs="+",
         choices=SECTIONS,
         metavar="NAME",
-        help=f"what to measure: {', '.join(SECTIONS)}; all of them if not given",
+        help=f"what to measure: {', '.join(SECTIONS)}; without it, all of them",
     )
     add("--quick", action="store_true", help="fewer queries and points: under two minutes")
     add("--json", action="store_true", help="print one JSON object in place of tables")
@@ -62,7 +62,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         "--queries",
         type=cli.positive,
         metavar="N",
-        help=f"queries to judge by; if not given {FULL_QUERIES:,}, {QUICK_QUERIES} with --quick",
+        help=f"queries to judge by; without it, {FULL_QUERIES:,}, or {QUICK_QUERIES} with --quick",
     )
     add("--ratings", default="s", help="ratings of the posts that take part")
     add(

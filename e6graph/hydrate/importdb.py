@@ -8,6 +8,7 @@ by 4 bytes for a post-tag pair and by about 100 bytes for a post.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from .. import cli
-from ..errors import BadInput
+from ..errors import BadInput, BadTable
 from ..store import Stage, Store
 from ..tags.implications import Aliases, Implications, close_implications, resolve_aliases
 from ..tags.never import never_names
@@ -49,6 +50,7 @@ def import_export(
     file_types: Collection[str] | None = None,
     progress: bool = True,
     site: str = "",
+    files: Mapping[str, Path] | None = None,
 ) -> dict[str, int]:
     """Import an export into an index, which is replaced as a whole or not at all.
 
@@ -60,6 +62,7 @@ def import_export(
     file_types : extensions to keep, None for all. E6DB's choice is `IMAGE_TYPES`.
     progress : draw bars, if standard error is a terminal.
     site : where the posts can be looked at, as `https://host`; "" for nowhere.
+    files : table → the file to take, instead of the newest in the directory.
 
     Returns
     -------
@@ -67,12 +70,11 @@ def import_export(
 
     Raises
     ------
-    BadInput : naming the file and the row or byte.
+    BadInput : naming the file and the row or byte; a `BadTable` has the file's path.
     """
-    directory = Path(directory)
-    paths = {name: find_table(directory, name) for name in ("posts", "tags")}
+    paths = dict(files) if files else find_tables(Path(directory))
     counts: dict[str, int] = {}
-    aliases, implications = _read_edges(directory, counts, progress)
+    aliases, implications = _read_edges(paths, counts, progress)
     posts = parse_posts(paths["posts"], aliases, implications, file_types, counts, progress)
 
     # A tag's id is its rank by use; equal ones go by name.
@@ -102,19 +104,33 @@ def import_export(
             stage.path("posts.parquet"), posts, tag_ids, implications, progress
         )
         post_ids = posts.table["id"].to_numpy()
-        pools = _read_pools(directory, post_ids, counts, progress)
+        pools = _read_pools(paths.get("pools"), post_ids, counts, progress)
         pq.write_table(pools, stage.path("pools.parquet"))
     return counts
 
 
+def find_tables(directory: Path) -> dict[str, Path]:
+    """Return the file of each table of an export; pools may be absent.
+
+    Raises
+    ------
+    BadInput : another table is not there.
+    """
+    names = ("posts", "tags", "tag_aliases", "tag_implications")
+    paths = {name: find_table(directory, name) for name in names}
+    with contextlib.suppress(BadInput):
+        paths["pools"] = find_table(directory, "pools")
+    return paths
+
+
 def _read_edges(
-    directory: Path, counts: dict[str, int], progress: bool
+    paths: Mapping[str, Path], counts: dict[str, int], progress: bool
 ) -> tuple[Aliases, Implications]:
     """Read the active aliases and implications of an export."""
     pairs: dict[str, list[tuple[str, str]]] = {}
     for table in ("tag_aliases", "tag_implications"):
         pairs[table], inactive = [], 0
-        path = find_table(directory, table)
+        path = paths[table]
         for batch in read_batches(path, _EDGE_COLUMNS, progress):
             active = batch.filter(pc.equal(batch["status"], "active"))
             inactive += len(batch) - len(active)
@@ -126,7 +142,7 @@ def _read_edges(
     try:
         implications = close_implications(pairs["tag_implications"], aliases)
     except BadInput as error:
-        raise BadInput(f"{path}: {error}") from None
+        raise BadTable(path, str(error)) from None
     counts["tag_aliases active"] = len(pairs["tag_aliases"])
     counts["alias chains followed"] = aliases.chains
     counts["names on an alias cycle, left as they are"] = aliases.cycles
@@ -187,15 +203,13 @@ def _write_edges(
 
 
 def _read_pools(
-    directory: Path, post_ids: np.ndarray, counts: dict[str, int], progress: bool
+    source: Path | None, post_ids: np.ndarray, counts: dict[str, int], progress: bool
 ) -> pa.Table:
     """Read the pools that hold a kept post; their members stay in the pool's order."""
     schema = pa.schema(_POOL_COLUMNS | {"post_ids": pa.list_(pa.int64())})
     tables = [schema.empty_table()]
     read = members = kept_members = 0
-    try:
-        source = find_table(directory, "pools")
-    except BadInput:
+    if source is None:
         counts["pools (no such table)"] = 0
     else:
         for batch in read_batches(source, _POOL_COLUMNS, progress):
@@ -228,10 +242,11 @@ def _pool_members(source: Path, batch: pa.RecordBatch) -> tuple[np.ndarray, np.n
     bad = pc.invert(pc.match_substring_regex(flat, r"^\s*\d{1,18}\s*$"))
     if pc.any(bad).as_py():
         first = pc.index(bad, True).as_py()
-        raise BadInput(
-            f"{source}: pool {batch['id'][pool[first]]}: post_ids has "
+        raise BadTable(
+            source,
+            f"pool {batch['id'][pool[first]]}: post_ids has "
             f"{flat[first].as_py()[:40]!r}, expected numbers as {{1,2}}: "
-            "mend or remove the row"
+            "mend or remove the row",
         )
     return pool, pc.cast(pc.utf8_trim_whitespace(flat), pa.int64()).to_numpy()
 

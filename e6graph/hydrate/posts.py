@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from ..errors import BadInput
+from ..errors import BadInput, BadTable
 from ..store.parallel import in_order
+from ..store.parquet import usable_md5s
 from ..tags.categories import RATING_TAGS, RATINGS
 from ..tags.implications import Aliases, Implications
 from ..tags.never import never_names
@@ -118,9 +119,10 @@ class _ProvisionalIds:
     def add(self, name: str) -> int:
         """Return the id of a canonical name, which may be new."""
         if name not in self.of_name and not _TAG_NAME.fullmatch(name):
-            raise BadInput(
-                f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 "
-                "characters without spaces or NUL: mend or remove the row"
+            raise BadTable(
+                self._path,
+                f"tag or alias {name[:40]!r}, expected 1 to 1,000 "
+                "characters without spaces or NUL: mend or remove the row",
             )
         return self.of_name.setdefault(name, len(self.of_name))
 
@@ -166,10 +168,11 @@ def parse_posts(
         tags = _tag_matrix(rows, provisional, rating_ids[rating])
         tag_counts = np.diff(tags.indptr) - 1  # without the rating
         if tag_counts.max(initial=0) > MOST_TAGS:
-            raise BadInput(
-                f"{path}: post {rows.columns['id'][tag_counts.argmax()]} has "
+            raise BadTable(
+                path,
+                f"post {rows.columns['id'][tag_counts.argmax()]} has "
                 f"{tag_counts.max():,} tags, expected {MOST_TAGS:,} or fewer: "
-                "mend or remove the row"
+                "mend or remove the row",
             )
 
         new_names = islice(provisional.of_name, len(is_never), None)
@@ -201,6 +204,9 @@ def parse_posts(
     counts["posts of another file type, left out"] = other_type
     counts["posts under the never-shown rule, left out"] = never_shown
     counts["posts that repeat an id, left out"] = kept - posts.table.num_rows
+    without = pc.sum(pc.equal(posts.table["md5"], "")).as_py()
+    if without:
+        counts["posts without a usable md5, kept without a picture"] = without
     return posts
 
 
@@ -220,11 +226,18 @@ def _parse_batch(
     return _Rows(
         ids=batch["id"].to_numpy(),
         kept=first + np.flatnonzero(keep),
-        columns=rows.select(list(KEPT_COLUMNS)),
+        columns=_kept_columns(rows),
         words=words,
         deleted=len(batch) - present,
         other_type=present - len(rows),
     )
+
+
+def _kept_columns(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Take `KEPT_COLUMNS`, with "" for an md5 that is none."""
+    columns = [rows[name] for name in KEPT_COLUMNS]
+    columns[list(KEPT_COLUMNS).index("md5")] = usable_md5s(rows["md5"])
+    return pa.RecordBatch.from_arrays(columns, list(KEPT_COLUMNS))
 
 
 def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
@@ -239,9 +252,10 @@ def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Pat
             row = int(bad.argmax())
             value = batch[name][row].as_py()
             found = "" if value is None else str(value)[:40]
-            raise BadInput(
-                f"{path}: row {first + row}: {name} is {found!r}, "
-                f"expected {expected}: mend or remove the row"
+            raise BadTable(
+                path,
+                f"row {first + row}: {name} is {found!r}, "
+                f"expected {expected}: mend or remove the row",
             )
 
 

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 
 from ..errors import BadInput, UnknownPost, UnknownTag, warn
+from ..store.parquet import usable_md5
 from ..tags.categories import RATING_TAGS
 from ..tags.spelling import nearest_names
 from .blacklist import Blacklist
@@ -30,6 +31,7 @@ class PostInfo:
     ----------
     url : its page on the site, "" if the board has no site.
     rating : "s", "q" or "e".
+    md5 : of its file, in lower case; "" if the export has none that can be used.
     tags : category → names, the most used first.
     """
 
@@ -234,10 +236,14 @@ class Board:
         tags: dict[str, list[str]] = {}
         for name, category in self.posts.tags(row):
             tags.setdefault(category, []).append(name)
-        names = ("rating", "score", "fav_count", "md5", "file_ext")
+        value = self.posts.value
         return PostInfo(
             post_id=int(post_id),
             url=f"{self.posts.site}/posts/{post_id}" if self.posts.site else "",
             tags=tags,
-            **{name: self.posts.value(row, name) for name in names},
+            md5=usable_md5(value(row, "md5")),
+            rating=value(row, "rating"),
+            score=value(row, "score") or 0,
+            fav_count=value(row, "fav_count") or 0,
+            file_ext=value(row, "file_ext") or "",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,29 @@ def row_groups(
 def read_table(store: Store, name: str, *columns: str) -> pa.Table:
     """Read columns of an artifact as one table. Raises as `row_groups` does."""
     return pa.concat_tables(row_groups(store, name, *columns))
+
+
+def usable_md5s(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return MD5s in lower case, and "" for a value that is none: such a post has no picture.
+
+    >>> usable_md5s(pa.array(["AB" * 16, "ab", None])).to_pylist()
+    ['abababababababababababababababab', '', '']
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    lower = pc.ascii_lower(column)
+    fits = pc.match_substring_regex(lower, "^[0-9a-f]{32}$")
+    return pc.if_else(pc.fill_null(fits, False), lower, "")
+
+
+def usable_md5(value: object) -> str:
+    """Do the same for one value.
+
+    >>> usable_md5("AB" * 16), usable_md5("ab"), usable_md5(None)
+    ('abababababababababababababababab', '', '')
+    """
+    text = value.lower() if isinstance(value, str) and value.isascii() else ""
+    return text if re.fullmatch("[0-9a-f]{32}", text) else ""
 
 
 def _validate(path: Path, table: pa.Table) -> None:
