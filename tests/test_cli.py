@@ -156,7 +156,7 @@ def test_any_missing_package_is_one_line(module, missing):
         "run_name='__main__', alter_sys=True)"
     )
     command = [sys.executable, "-c", code, missing]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
     lines = done.stderr.splitlines()
     if done.returncode == 0:  # it is needed later, if at all
         assert done.stdout.startswith("usage: ")
