@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 from packaging.requirements import Requirement
 
 from e6graph import cli
@@ -69,7 +70,7 @@ def test_a_default_of_zero_is_shown():
 def test_outside_the_environment_one_line_says_what_to_install(started, program):
     """`-S` leaves out the installed packages."""
     command = [sys.executable, "-S", "-E", *started]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == (
         f"{program}: numpy is not installed: activate the environment "
@@ -155,7 +156,7 @@ def test_any_missing_package_is_one_line(module, missing):
         "run_name='__main__', alter_sys=True)"
     )
     command = [sys.executable, "-c", code, missing]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
     lines = done.stderr.splitlines()
     if done.returncode == 0:  # it is needed later, if at all
         assert done.stdout.startswith("usage: ")

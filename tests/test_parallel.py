@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import PATIENCE
 
 from e6graph.store import parallel
 from e6graph.store.parallel import in_order
@@ -34,12 +35,12 @@ def test_what_no_thread_has_begun_is_dropped(monkeypatch, error):
     def work(item):
         begun.append(item)
         first.set()
-        assert over.wait(60)
+        assert over.wait(PATIENCE)
 
     def items():
         yield 1
         yield 2  # its turn comes after the first
-        first.wait(60)
+        first.wait(PATIENCE)
         raise error
 
     monkeypatch.setattr(parallel, "ThreadPoolExecutor", Pool)

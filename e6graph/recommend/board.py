@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from ..errors import BadInput, UnknownPost, UnknownTag
+from ..errors import BadInput, UnknownPost, UnknownTag, warn
 from ..store.parquet import usable_md5
 from ..tags.categories import RATING_TAGS
 from ..tags.spelling import nearest_names
@@ -178,9 +177,7 @@ class Board:
                 hints.append(f"{name}: did you mean {near}?")
             if not known:
                 raise UnknownTag(f"no such tag: {'; '.join(hints)}")
-            # The level is that of who calls `recommend`.
-            said = f"unknown tags are left out: {'; '.join(hints)}"
-            warnings.warn(said, stacklevel=4)
+            warn(f"unknown tags are left out: {'; '.join(hints)}")
         return [self.posts.tag_ids[name] for name in known]
 
     def category(self, name: str) -> str:
