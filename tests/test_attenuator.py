@@ -80,6 +80,24 @@ def test_solve_finds_a_planted_operator():
     assert got == pytest.approx(true, abs=1e-4)
 
 
+@pytest.mark.parametrize("ridge", [1e-3, 0.5, 20.0])
+def test_solve_is_the_closed_form(ridge):
+    """A = (VᵀWU)(UᵀWU + λI)⁻¹, with the ridge a share of the average diagonal."""
+    rng = np.random.default_rng(2)
+    means, vecs, weights = rng.standard_normal((30, 4)), rng.random((30, 4)), rng.random(30)
+    gram = sum(w * np.outer(u, u) for w, u in zip(weights, means, strict=True))
+    cross = sum(w * np.outer(v, u) for w, u, v in zip(weights, means, vecs, strict=True))
+    level = ridge * np.diag(gram).mean()
+    expected = cross @ np.linalg.inv(gram + level * np.eye(4))
+    assert solve(means, vecs, weights, ridge) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_without_a_ridge_it_is_the_smallest_of_many_solutions():
+    means = np.array([[1.0, 1.0], [2.0, 2.0]])
+    got = solve(means, np.array([[3.0, 1.0], [6.0, 2.0]]), np.ones(2), ridge=0)
+    assert got == pytest.approx(np.array([[1.5, 1.5], [0.5, 0.5]]), abs=1e-5)
+
+
 def test_solve_counts_only_the_tags_that_weigh():
     rng = np.random.default_rng(1)
     means = rng.standard_normal((200, 4))

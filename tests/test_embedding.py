@@ -157,6 +157,40 @@ def test_more_dimensions_than_rank_are_zero_not_noise():
     assert not vectors[:, 3:].any()
 
 
+@pytest.mark.parametrize("rank", [1, 3, 7])
+def test_a_singular_matrix_has_its_vectors_and_then_zeros(rank):
+    rng = np.random.default_rng(rank)
+    left, right = rng.random((80, rank)), rng.random((rank, 80))
+    matrix = (left @ right).astype(np.float32)
+    vectors, values = truncated_svd(csr(matrix), 10)
+    exact, sizes, _ = np.linalg.svd(matrix.astype(float))
+    assert values == pytest.approx([*sizes[:rank], *[0] * (10 - rank)], rel=1e-4, abs=1e-3)
+    assert not vectors[:, rank:].any()
+    same = np.abs(np.einsum("ij,ij->j", vectors[:, :rank], exact[:, :rank]))
+    assert same == pytest.approx(np.ones(rank), abs=1e-3)
+
+
+def test_a_matrix_of_zeros_has_no_vectors():
+    vectors, values = truncated_svd(csr(np.zeros((5, 5))), 3)
+    assert vectors.shape == (5, 3) and not vectors.any() and not values.any()
+
+
+@pytest.mark.parametrize("power", [0, 0.5, 1])
+def test_vectors_are_those_of_the_svd_times_a_power_of_its_values(power):
+    """Up to their signs: cosines of U Σ^p, of a dense SVD."""
+    counts = cooccurrence([clusters()])
+    made = embed_vocabulary(vocabulary(32), counts, dim=32, eig_power=power)
+    left, sizes, _ = np.linalg.svd(ppmi(counts).toarray().astype(float))
+    expected = left * sizes**power
+    expected /= np.linalg.norm(expected, axis=1)[:, None]
+    assert made.vecs @ made.vecs.T == pytest.approx(expected @ expected.T, abs=2e-3)
+    assert made.singular_values == pytest.approx(sizes, rel=1e-3, abs=1e-3)
+    few = embed_vocabulary(vocabulary(32), counts, dim=4, eig_power=power)
+    expected = left[:, :4] * sizes[:4] ** power  # a value for each of the four clusters
+    expected /= np.linalg.norm(expected, axis=1)[:, None]
+    assert few.vecs @ few.vecs.T == pytest.approx(expected @ expected.T, abs=2e-3)
+
+
 def test_nearest_tags_are_of_the_same_cluster():
     x = clusters()
     made = embed_vocabulary(vocabulary(32), cooccurrence([x]), dim=8)

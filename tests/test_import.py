@@ -393,6 +393,7 @@ def test_a_tag_repeated_or_implied_hundreds_of_times_counts_once(tmp_path):
     export = write_export(tmp_path / "e", posts, implications=implications)
     _, store = take(export, tmp_path / "index")
     idx = gz_json(store, "tag2idx.json.gz")
+    assert len(rows(store)) == 4
     for row in rows(store):
         ids = row["stripped_tags"] + row["implied_tags"]
         assert len(ids) == len(set(ids))
@@ -811,6 +812,7 @@ def test_tate_by_another_reading(tate, tate_store):
     category = {r["name"]: int(r["category"]) for r in table("tags")}
     packed = gzip.decompress((store.root / "tags_categories.bin.gz").read_bytes())
     assert list(packed) == [category.get(t, 0) for t in names]
+    assert len(rows(store)) > 1000
     for row in rows(store):
         own = {names[i] for i in row["stripped_tags"] + row["implied_tags"]}
         assert own | set(row["other_tags"]) == posts[row["id"]]

@@ -153,6 +153,31 @@ def test_no_step_more_and_none_less_than_the_budget(crowd, steps, restart, stop)
     assert watched.steps == budget(np.ones(7), weights, steps, False).sum() <= steps + 6
 
 
+@pytest.mark.parametrize("stop", [{}, {"stop_posts": 10**9}])
+@pytest.mark.parametrize("steps, restart", [(1003, 1.0), (1003, 0.3), (9, 0.5), (100_003, 1.0)])
+def test_each_query_gets_its_own_steps_and_one_of_weight_zero_none(steps, restart, stop):
+    class Lanes:
+        """Seven lanes without an end; a step stays in its lane."""
+
+        n = 7 << 20
+        made = np.zeros(7, int)
+
+        def degree(self, nodes):
+            return np.ones(len(nodes))
+
+        def step(self, nodes, rng):
+            self.made += np.bincount(nodes % 7, minlength=7)
+            return nodes + 7
+
+    lanes, weights = Lanes(), np.array([1, 2, 3, 0, 1, 9, 0.5])
+    nodes, visits = walk(
+        lanes, range(7), weights, steps=steps, restart=restart, booster=False, **stop
+    )
+    share = [max(1, int(steps * weight / 16.5)) if weight else 0 for weight in weights]
+    assert lanes.made.tolist() == share
+    assert np.bincount(nodes % 7, visits, 7).tolist() == share
+
+
 @pytest.mark.parametrize("booster", [True, False])
 def test_scores_and_their_order_against_a_slow_count(crowd, booster):
     queries = np.array([3, 40, 41])

@@ -127,8 +127,20 @@ def test_a_kill_keeps_what_was_said(path):
 def test_the_file_is_its_owners_alone(path):
     with Profiles(path) as kept:
         kept.enjoy("ann", ["fox"])
-        assert all(file.stat().st_mode & 0o077 == 0 for file in path.parent.iterdir())
+        files = list(path.parent.iterdir())
+        assert files and all(file.stat().st_mode & 0o777 == 0o600 for file in files)
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_header_says_whose_file_it_is_and_of_which_version(path):
+    """As `file` and every later version read it (SQLite's file format, section 1.3)."""
+    with Profiles(path) as kept:
+        kept.enjoy("ann", ["fox"])
+    header = path.read_bytes()[:100]
+    assert header[:16] == b"SQLite format 3\0"
+    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 3)
+    feelings = {"LIKE": 1, "SEEN": 0, "DISLIKE": -1, "SKIPPED": 2}
+    assert {one.name: int(one) for one in module.Feeling} == feelings
 
 
 @pytest.mark.parametrize("kind", ["text", "other database", "cut short", "scribbled"])

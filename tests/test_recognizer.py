@@ -567,7 +567,9 @@ def test_odd_pictures_have_finite_vectors(solved):
     odd.append(Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)))
     for picture in odd:
         assert np.linalg.norm(found.embed(picture)) == pytest.approx(1, abs=1e-5)
-        assert all(0 <= confidence <= 1 for _, confidence in found.tags(picture, 99))
+        named = found.tags(picture, 99)
+        assert len(named) == len(found.names)
+        assert all(0 <= confidence <= 1 for _, confidence in named)
 
 
 def test_one_picture_and_a_batch_agree(solved):

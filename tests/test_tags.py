@@ -230,6 +230,8 @@ def test_read_and_write_one_tag():
     tags = normalizer()
     assert (tags.encode("vixen"), tags.encode("owl"), tags.encode("owl", -1)) == (3, None, -1)
     assert (tags.decode(3), tags.decode("owl")) == ("fox", "owl")
+    assert [tags.get(idx, "none") for idx in range(8)] == [*NAMES, "none"]
+    assert (tags.get(-1), tags.get(-1, "x")) == (None, "x")
     assert (tags.get("vixen"), tags.get(3), tags.get("owl", 9), tags.get(77, "x")) == (
         3,
         "fox",
