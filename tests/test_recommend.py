@@ -129,6 +129,126 @@ def test_recommendations_share_the_query_s_cluster(graph):
         assert made.score > 0
 
 
+def said_by(graph, post_id):
+    """The tags of a post that say something of it."""
+    names, idf = graph.posts.names, graph.ranking.idf
+    tag_ids = graph.posts.tags_of[graph.posts.row(post_id)]
+    return {names[tag_id] for tag_id in tag_ids if idf[tag_id] > 0}
+
+
+def test_reasons_are_shared_tags_as_many_as_there_are_up_to_three(graph):
+    (query,) = shown(graph, 1)
+    mine, idf = said_by(graph, query), graph.ranking.idf
+    for asked, ends in (({"posts": [query]}, [query]), ({"tags": sorted(mine)}, [])):
+        found, numbers = graph.recommend(**asked, n=10**6), set()
+        assert len(found) >= graph.allowed.sum() - 1
+        for made in found:
+            shared = mine & said_by(graph, made.post_id)
+            reasons = [reason for reason in made.because if isinstance(reason, str)]
+            assert set(reasons) <= shared
+            assert len(reasons) == len(set(reasons)) == min(3, len(shared))
+            worth = [idf[graph.posts.tag_ids[tag]] for tag in reasons]
+            assert worth == sorted(worth, reverse=True)
+            assert made.because[len(reasons) :] == (ends if reasons else [])
+            numbers.add(len(reasons))
+        assert numbers == {0, 1, 2, 3}
+
+
+def test_the_post_named_is_the_one_that_shares_most(graph):
+    query = [by_head(graph, head)[0] for head in ("fox", "owl", "tram")]
+    idf, tag_ids = graph.ranking.idf, graph.posts.tag_ids
+    named = set()
+    for made in graph.recommend(posts=query, n=10**6):
+        theirs = said_by(graph, made.post_id)
+        shared = [
+            sum(idf[tag_ids[tag]] for tag in theirs & said_by(graph, post)) for post in query
+        ]
+        if max(shared):
+            assert shared[query.index(made.because[-1])] == pytest.approx(max(shared))
+            named.add(made.because[-1])
+    assert named == set(query)
+
+
+def by_head(graph, head):
+    rows = graph.posts.rows_tagged(head)
+    return graph.posts.ids[rows[graph.allowed[rows]]].tolist()
+
+
+def test_beyond_the_posts_that_share_a_tag_come_those_of_like_meaning(graph):
+    """Rather than any: what is near the vector takes part, though it shares no tag."""
+    tag = "hoard"
+    holding = set(by_head(graph, tag))
+    found = [made.post_id for made in graph.recommend(tags=[tag], n=len(holding) + 40)]
+    assert set(found[: len(holding)]) == holding and len(found) == len(holding) + 40
+    near, _ = graph.neighbors(graph.embed_tags([tag]), 260)
+    assert set(found) <= set(near.tolist()) | holding
+
+
+def test_posts_near_the_query_post_take_part_without_a_shared_tag(graph, monkeypatch):
+    """Where walk and tags find nothing, the vector alone does."""
+    monkeypatch.setattr(type(graph.ranking), "candidates", lambda *given: np.zeros(0, np.int64))
+    for query in shown(graph, 5):
+        found = {made.post_id for made in graph.recommend(posts=[query], n=20)}
+        near, _ = graph.neighbors(query, 70)
+        assert len(found) == 20 and found <= set(near.tolist())
+
+
+def test_posts_to_stay_away_from_let_what_is_like_them_sink(graph):
+    fox, owl = by_head(graph, "fox"), by_head(graph, "owl")
+    query = [fox[0], owl[0]]
+
+    def place_of_owls(**more):
+        found = [made.post_id for made in graph.recommend(posts=query, n=10**6, **more)]
+        return np.mean([found.index(post) for post in owl[3:]])
+
+    places = [place_of_owls(avoid=owl[1:count]) for count in (1, 2, 3)]
+    assert places[0] + 5 < places[1] and places[0] + 5 < places[2]
+    far = by_head(graph, "teapot")[0]  # what is unlike both changes little
+    assert abs(place_of_owls(avoid=[far]) - places[0]) < places[1] - places[0]
+    unknown = graph.recommend(posts=query, avoid=[10**9], n=9)
+    assert unknown == graph.recommend(posts=query, n=9)
+
+
+def test_one_neighbor_is_the_nearest_and_not_the_post_itself(graph):
+    for query in shown(graph, 9):
+        one, (cosine,) = graph.neighbors(query, 1)
+        ids, cosines = graph.neighbors(query, 10)
+        assert one.tolist() == ids[:1].tolist() and one[0] != query
+        assert cosine == cosines[0] == cosines.max()
+
+
+class Seen:
+    """A recognizer that sees the same in every picture."""
+
+    def __init__(self, seen, vector):
+        self.seen, self.vector = seen, vector
+
+    def tags(self, picture, n):
+        return self.seen[:n]
+
+    def embed(self, picture):
+        return self.vector
+
+
+def test_a_picture_counts_by_its_tags_their_confidence_and_its_vector(built_index):
+    graph = PostGraph.open(built_index)
+    tags = [("hoard", 0.9), ("smoke", 0.1), ("no_such_tag", 0.8)]
+    seen = Seen(tags, graph.embed_tags(["hoard", "smoke"]))
+    vars(graph.catalog)["recognizer"] = seen  # where it would be kept
+    vector = graph.embed_image("picture")
+    assert vector is seen.vector
+    assert graph.recognize("picture", 2) == tags[:2]
+
+    hoard, smoke = set(by_head(graph, "hoard")), set(by_head(graph, "smoke"))
+    found = [made.post_id for made in graph.recommend(images=["picture"], n=10**6)]
+    assert set(found[: len(hoard)]) == hoard  # the likelier of the two comes first
+    assert set(found[: len(hoard | smoke)]) == hoard | smoke
+    beyond = len(hoard | smoke) + 30
+    found = [made.post_id for made in graph.recommend(images=["picture"], n=beyond)]
+    near, _ = graph.neighbors(vector, 260)
+    assert len(found) == beyond and set(found) <= set(near.tolist()) | hoard | smoke
+
+
 def test_posts_that_hold_both_tags_come_before_posts_that_hold_one(graph):
     post = shown(graph, 1)[0]
     both = [name for name, _ in graph.posts.tags(graph.row(post))][-2:]
@@ -216,6 +336,13 @@ def test_nothing_to_go_by_is_refused(graph):
         graph.walk(shown(graph), seed=-1)
     with pytest.raises(BadInput, match="seed"):
         graph.recommend(posts=shown(graph), seed=-1)
+    with pytest.raises(BadInput, match="seed -1: expected 0 or more"):
+        graph.recommend(tags=["fox"], seed=-1)
+    for wrong in ({"seed": -1}, {"n": 0}):
+        with pytest.raises(BadInput, match="expected"):
+            graph.personal(Profile(enjoys=["fox"]), **wrong)
+    with pytest.raises(BadInput, match="n 0: expected n of 1 or more"):
+        graph.neighbors(shown(graph)[0], 0)
     with pytest.raises(BadInput, match="n of 1 or more"):
         graph.neighbors(shown(graph)[0], -3)
     with pytest.raises(BadInput, match="at least one tag"):
