@@ -12,7 +12,7 @@ import pytest
 from conftest import PATIENCE
 
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, MissingArtifact, UnknownTag
-from e6graph.tags import BACKGROUND, COLORS, PLOT_COLORS, RATING_TAGS
+from e6graph.tags import BACKGROUND, COLORS, PLOT_COLORS, RATING_TAGS, implications
 from e6graph.tags import normalizer as module
 from e6graph.tags.categories import FOREGROUND, PANEL, RATINGS
 from e6graph.tags.normalizer import (
@@ -373,6 +373,14 @@ def test_a_tag_that_implies_itself_is_no_cycle():
         warnings.simplefilter("error")
         tags = tagsets({3: [3, 2], 0: [0]}, {})
     assert (tags.encode(["fox", "canine"])[0], tags.encode(["solo"])[0]) == ([3], [0])
+
+
+def test_implications_without_end_are_one_line(monkeypatch):
+    monkeypatch.setattr(implications, "MOST_IMPLIED", 10)
+    chain = [(i, i + 1) for i in range(4)]  # 4 + 3 + 2 + 1 pairs
+    assert sum(map(len, implications.close_transitively(chain)[0].values())) == 10
+    with pytest.raises(BadInput, match="more than 10 pairs"):
+        implications.close_transitively([*chain, (9, 0)])
 
 
 def test_an_implication_out_of_range_is_refused():
