@@ -27,6 +27,8 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
+from copy import copy
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +42,12 @@ COPIED = ("e6graph", "tests", "*.py", "pyproject.toml")
 LOADED = (
     "numpy scipy.sparse scipy.linalg scipy.optimize pyarrow.parquet pyarrow.compute annoy PIL"
 )
+HINTS = (
+    "strict",
+    "check_finite",
+    "overwrite_a",
+    "overwrite_c",
+)  # arguments that change no answer
 SLOW = "not kill and not however_they_are_spelled and not cores"  # many rounds in these tests
 LEAST_SECONDS = 60  # until tests that hang are ended; else three times what they take
 
@@ -71,32 +79,14 @@ TESTS = {
     "chat/profiles": "profiles",
 }
 
-# What becomes of an operator. A comparison is flipped, and its boundary moved.
-SWAPPED: dict[type, tuple[type, ...]] = {
-    ast.Lt: (ast.GtE, ast.LtE),
-    ast.LtE: (ast.Gt, ast.Lt),
-    ast.Gt: (ast.LtE, ast.GtE),
-    ast.GtE: (ast.Lt, ast.Gt),
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-    ast.In: (ast.NotIn,),
-    ast.NotIn: (ast.In,),
-    ast.Is: (ast.IsNot,),
-    ast.IsNot: (ast.Is,),
-    ast.And: (ast.Or,),
-    ast.Or: (ast.And,),
-    ast.Add: (ast.Sub,),
-    ast.Sub: (ast.Add,),
-    ast.Mult: (ast.Div,),
-    ast.Div: (ast.Mult,),
-    ast.FloorDiv: (ast.Mod,),
-    ast.Mod: (ast.FloorDiv,),
-    ast.Pow: (ast.Mult,),
-    ast.BitAnd: (ast.BitOr,),
-    ast.BitOr: (ast.BitAnd,),
-    ast.LShift: (ast.RShift,),
-    ast.RShift: (ast.LShift,),
-}
+# Operator → what it becomes. A comparison is flipped, and its boundary moved.
+SWAPS = """
+    Lt:GtE,LtE LtE:Gt,Lt Gt:LtE,GtE GtE:Lt,Gt Eq:NotEq NotEq:Eq In:NotIn NotIn:In Is:IsNot
+    IsNot:Is And:Or Or:And Add:Sub Sub:Add Mult:Div Div:Mult FloorDiv:Mod Mod:FloorDiv
+    Pow:Mult BitAnd:BitOr BitOr:BitAnd LShift:RShift RShift:LShift
+"""
+SWAPPED = {old: new.split(",") for old, new in (pair.split(":") for pair in SWAPS.split())}
+DELETED = ast.Assign | ast.AugAssign | ast.Expr | ast.Raise | ast.Continue | ast.Break | ast.If
 
 
 class Mutant(NamedTuple):
@@ -113,114 +103,85 @@ def mutants(module: str, text: str) -> Iterator[Mutant]:
     """Yield every mutant of a module.
 
     Constants of the module and texts stay as they are: another value is another
-    choice there, and no mistake. So does what stands in an f-string, a message.
+    choice there, and no mistake. So do f-strings, which are messages, and `HINTS`.
     """
-    tree = ast.parse(text)
-    lines = text.splitlines(keepends=True)
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line.encode()))
-    data = text.encode()
-    for node, new in changes(tree):
-        start = starts[node.lineno - 1] + node.col_offset
-        end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        made = (data[:start] + new.encode() + data[end:]).decode()
-        diff = list(difflib.unified_diff(lines, made.splitlines(keepends=True), n=0))[3:]
-        old = " ".join(line[1:].strip() for line in diff if line[0] == "-")
-        changed = " ".join(line[1:].strip() for line in diff if line[0] == "+")
-        yield Mutant(module, made, node.lineno, old, changed)
+    lines, data = text.splitlines(keepends=True), text.encode()
+    starts = [0, *accumulate(len(line.encode()) for line in lines)]
+    for function in ast.walk(ast.parse(text)):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        arguments = function.args
+        known = {one.arg for one in ast.walk(arguments) if isinstance(one, ast.arg)}
+        parts = [*arguments.defaults, *filter(None, arguments.kw_defaults), *function.body]
+        for node, new in (change for part in parts for change in _changes(part, known)):
+            start = starts[node.lineno - 1] + node.col_offset
+            end = starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0)
+            made = (data[:start] + new.encode() + data[end:]).decode()
+            diff = list(difflib.unified_diff(lines, made.splitlines(keepends=True), n=0))[3:]
+            sides = (" ".join(d[1:].strip() for d in diff if d[0] == sign) for sign in "-+")
+            yield Mutant(module, made, node.lineno, *sides)
 
 
-def changes(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
-    """Yield (node of a module, what to write in its place)."""
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef):
-            known = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
-            defaults = [*function.args.defaults, *function.args.kw_defaults]
-            for default in defaults:
-                yield from _of_value(default)
-            for statement in function.body:
-                yield from _of_statement(statement, known)
+def _changes(node: ast.AST, known: set[str]) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
+    """Yield (node, what to write in its place) for a node and all nodes in it.
 
-
-def _of_statement(node: ast.stmt, known: set[str]) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
-    """Change a statement and what is in it; `known` are names that have a value."""
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return  # a function within another comes by itself
-    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    loses_no_name = not isinstance(node, ast.Assign) or not any(
-        isinstance(target, ast.Name) and target.id not in known
-        for whole in node.targets
-        for target in ast.walk(whole)
-    )
-    kinds = ast.Assign | ast.AugAssign | ast.Expr | ast.Raise | ast.Continue | ast.Break
-    if isinstance(node, kinds) and loses_no_name and not is_text:
-        yield node, "pass"
-    if isinstance(node, ast.Return) and node.value and not _is_none(node.value):
-        yield node, "return None"
-    if isinstance(node, ast.AugAssign):
-        for operator in SWAPPED.get(type(node.op), ()):
-            swapped = ast.AugAssign(node.target, operator(), node.value)
-            yield node, ast.unparse(swapped)
-    if isinstance(node, ast.If) and not node.orelse:
-        yield node, "pass"
-    if isinstance(node, ast.If | ast.While):
-        yield from _negated(node.test)
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.stmt):
-            yield from _of_statement(child, known)
-        elif isinstance(child, ast.ExceptHandler | ast.match_case):
-            for statement in child.body:
-                yield from _of_statement(statement, known)
-        elif not (isinstance(node, ast.AnnAssign) and child is node.annotation):
-            yield from _of_value(child)
-    known |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-
-
-def _of_value(node: ast.AST | None) -> Iterator[tuple[ast.expr, str]]:
-    """Change an expression in every way, and what is in it."""
-    if node is None or isinstance(node, ast.JoinedStr):
+    `known` are the names that have a value before it.
+    """
+    of_itself = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.JoinedStr)
+    if of_itself or (isinstance(node, ast.keyword) and node.arg in HINTS):
         return
-    for new in _changed(node):
-        yield node, f"({ast.unparse(new)})"  # type: ignore[misc]
-    if isinstance(node, ast.comprehension):
-        for test in node.ifs:
-            yield from _negated(test)
+    if isinstance(node, ast.expr):
+        yield from ((node, f"({new})") for new in _expressions(node))
+    if isinstance(node, ast.stmt):
+        yield from ((node, new) for new in _statements(node, known))
+    tests = [node.test] if isinstance(node, ast.If | ast.While | ast.IfExp) else []
+    for test in node.ifs if isinstance(node, ast.comprehension) else tests:
+        if not isinstance(test, ast.Compare | ast.UnaryOp):  # those are changed anyway
+            yield test, f"(not ({ast.unparse(test)}))"
     for child in ast.iter_child_nodes(node):
-        yield from _of_value(child)
+        if child is not getattr(node, "annotation", None):
+            yield from _changes(child, known)
+    if isinstance(node, ast.Name):
+        known.add(node.id)
 
 
-def _negated(test: ast.expr) -> Iterator[tuple[ast.expr, str]]:
-    if not isinstance(test, ast.Compare | ast.UnaryOp):  # those are changed anyway
-        yield test, f"(not ({ast.unparse(test)}))"
+def _expressions(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=bool(value)):
+            yield repr(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield from (repr(value + 1), repr(value - 1))
+        case ast.UnaryOp():
+            yield ast.unparse(node.operand)
+        case ast.BinOp(op=old) | ast.BoolOp(op=old):
+            yield from (_with(node, op=new) for new in _swapped(old))
+        case ast.Compare(ops=ops):
+            for at, flipped in enumerate(ops):
+                for new in _swapped(flipped):
+                    yield _with(node, ops=[*ops[:at], new, *ops[at + 1 :]])
 
 
-def _changed(node: ast.AST) -> Iterator[ast.expr]:
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, bool):
-            yield ast.Constant(not node.value)
-        elif isinstance(node.value, int | float):
-            yield ast.Constant(node.value + 1)
-            yield ast.Constant(node.value - 1)
-    elif isinstance(node, ast.BinOp):
-        for operator in SWAPPED.get(type(node.op), ()):
-            yield ast.BinOp(node.left, operator(), node.right)
-    elif isinstance(node, ast.BoolOp):
-        for operator in SWAPPED[type(node.op)]:
-            yield ast.BoolOp(operator(), node.values)
-    elif isinstance(node, ast.Compare):
-        for at, old in enumerate(node.ops):
-            for operator in SWAPPED[type(old)]:
-                ops = [*node.ops[:at], operator(), *node.ops[at + 1 :]]
-                yield ast.Compare(node.left, ops, node.comparators)
-    elif isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.UAdd):
-        yield node.operand
-    elif isinstance(node, ast.IfExp):
-        yield ast.IfExp(node.test, node.orelse, node.body)
+def _statements(node: ast.stmt, known: set[str]) -> Iterator[str]:
+    if isinstance(node, ast.Return) and node.value:
+        yield "return None"
+    if isinstance(node, ast.AugAssign):
+        yield from (_with(node, op=new) for new in _swapped(node.op))
+    names = [one for target in getattr(node, "targets", []) for one in ast.walk(target)]
+    is_new = any(isinstance(one, ast.Name) and one.id not in known for one in names)
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    if isinstance(node, DELETED) and not (is_new or is_text or getattr(node, "orelse", None)):
+        yield "pass"
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _swapped(old: ast.AST) -> list[ast.AST]:
+    return [getattr(ast, new)() for new in SWAPPED.get(type(old).__name__, ())]
+
+
+def _with(node: ast.AST, **fields: object) -> str:
+    """Write a node with other values of some fields."""
+    made = copy(node)
+    vars(made).update(fields)
+    return ast.unparse(made)
 
 
 def known_equivalents() -> dict[tuple[str, str, str], str]:
@@ -230,7 +191,7 @@ def known_equivalents() -> dict[tuple[str, str, str], str]:
 
 
 def draw(modules: list[str], count: int, seed: int) -> list[Mutant]:
-    """Draw about `count` mutants, from each module as many."""
+    """Draw `count` mutants, from each module as many, give or take one."""
     rng, drawn = random.Random(seed), []  # noqa: S311 (a sample)
     for place, module in enumerate(modules):
         text = (ROOT / "e6graph" / f"{module}.py").read_text("utf-8")
@@ -240,74 +201,73 @@ def draw(modules: list[str], count: int, seed: int) -> list[Mutant]:
     return drawn
 
 
-def run_tests(copy: Path, module: str, limit: float | None = None) -> bool:
+def run_tests(root: Path, module: str, limit: float | None = None) -> bool:
     """Run the tests of a module; return whether all pass within `limit` seconds."""
     tests = [f"tests/test_{name}.py" for name in TESTS[module].split()]
     # A fork has NumPy and the like loaded already.
     context = multiprocessing.get_context("fork")
-    process = context.Process(target=_test, args=(copy, [f"e6graph/{module}.py", *tests]))
+    process = context.Process(target=_test, args=(root, [f"e6graph/{module}.py", *tests]))
     process.start()
     process.join(limit)
-    with contextlib.suppress(ProcessLookupError):  # with what the tests started
-        os.killpg(process.pid or 0, signal.SIGKILL)
+    if process.pid:
+        with contextlib.suppress(ProcessLookupError):  # with what the tests started
+            os.killpg(process.pid, signal.SIGKILL)
     process.join()
     return process.exitcode == 0
 
 
-def _test(copy: Path, files: list[str]) -> None:
-    """Run pytest on some files of the copy, in this process, which is a fork of ours."""
+def _test(root: Path, files: list[str]) -> None:
+    """Run pytest on some files of a copy, in this process, which is a fork of ours."""
     os.setsid()
-    log = os.open(copy / "pytest.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    log = os.open(root / "pytest.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
-    os.chdir(copy)
+    os.chdir(root)
     os.environ.pop("E6GRAPH_SHARED", None)  # the boards of others take minutes
-    sys.path[:0] = [str(copy)]
+    sys.path[:0] = [str(root)]
     ours = [name for name in sys.modules if name.partition(".")[0] in ("e6graph", "benchmarks")]
     for name in ours:
         del sys.modules[name]
     os._exit(pytest.main(["-x", "-q", "-k", SLOW, "-p", "no:cacheprovider", *files]))
 
 
-def try_mutants(drawn: list[Mutant], copy: Path) -> Iterator[tuple[Mutant, bool]]:
+def try_mutants(drawn: list[Mutant], root: Path) -> Iterator[tuple[Mutant, bool]]:
     """Yield each mutant, and whether the tests noticed it."""
     limit: dict[str, float] = {}  # seconds, by the tests
     for number, mutant in enumerate(drawn):
         tests = TESTS[mutant.module]
         if tests not in limit:
             started = time.monotonic()
-            if not run_tests(copy, mutant.module):
-                log = (copy / "pytest.log").read_text("utf-8", "replace")
+            if not run_tests(root, mutant.module):
+                log = (root / "pytest.log").read_text("utf-8", "replace")
                 raise SystemExit(f"the tests of {mutant.module} fail already:\n{log[-2000:]}")
             limit[tests] = max(LEAST_SECONDS, 3 * (time.monotonic() - started))
-        path = copy / "e6graph" / f"{mutant.module}.py"
+        path = root / "e6graph" / f"{mutant.module}.py"
         whole = path.read_bytes()
         path.write_text(mutant.text, "utf-8")
         # Python compiles anew when the second of the change differs.
         os.utime(path, (number, number))
-        yield mutant, not run_tests(copy, mutant.module, limit[tests])
+        yield mutant, not run_tests(root, mutant.module, limit[tests])
         path.write_bytes(whole)
 
 
 def table(tried: list[tuple[Mutant, bool]], known: dict[tuple[str, str, str], str]) -> str:
     """Make the report: a row per module, then the survivors."""
     rows: dict[str, list[int]] = {}
-    survivors, total = [], [0, 0, 0]
+    total, survivors = [0, 0, 0], []
     for mutant, caught in tried:
-        same = not caught and (mutant.module, mutant.old, mutant.new) in known
+        why = None if caught else known.get((mutant.module, mutant.old, mutant.new))
         for row in (rows.setdefault(mutant.module, [0, 0, 0]), total):
             row[0] += 1
             row[1] += caught
-            row[2] += same
+            row[2] += why is not None
         if not caught:
-            why = known.get((mutant.module, mutant.old, mutant.new))
-            survivors.append(
-                f"{mutant.module}.py:{mutant.line}" + (f"  (equivalent: {why})" if why else "")
-            )
-            survivors += [f"  - {mutant.old}", f"  + {mutant.new or '(nothing)'}"]
+            where = f"{mutant.module}.py:{mutant.line}"
+            survivors.append(f"{where}  (equivalent: {why})" if why else where)
+            survivors += [f"  - {mutant.old}", f"  + {mutant.new}"]
     lines = [f"{'module':24}{'mutants':>9}{'caught':>9}{'equivalent':>12}"]
-    for name, (mutants, caught, same) in [*rows.items(), ("all", total)]:
-        lines.append(f"{name:24}{mutants:9}{caught:9}{same:12}")
+    for name, numbers in [*rows.items(), ("all", total)]:
+        lines.append(f"{name:24}{numbers[0]:9}{numbers[1]:9}{numbers[2]:12}")
     share = total[1] / max(total[0] - total[2], 1)
     lines.append(f"caught of those that change behavior: {share:.1%}")
     return "\n".join([*lines, "", *survivors])
@@ -329,15 +289,15 @@ def main(argv: list[str] | None = None) -> None:
 
     drawn, tried = draw(args.modules or list(TESTS), args.count, args.seed), []
     with tempfile.TemporaryDirectory() as directory:
-        copy = Path(directory) / "copy"
-        copy.mkdir()
+        root = Path(directory) / "copy"
+        root.mkdir()
         for pattern in COPIED:
             for path in ROOT.glob(pattern):
                 take = shutil.copytree if path.is_dir() else shutil.copy2
-                take(path, copy / path.name)
+                take(path, root / path.name)
         for name in LOADED.split():
             importlib.import_module(name)
-        for mutant, caught in try_mutants(drawn, copy):
+        for mutant, caught in try_mutants(drawn, root):
             tried.append((mutant, caught))
             said = "caught" if caught else f"SURVIVED: {mutant.old} -> {mutant.new}"
             print(f"{len(tried)}/{len(drawn)} {mutant.module}:{mutant.line} {said}", flush=True)

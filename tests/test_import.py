@@ -820,6 +820,15 @@ def test_tate_by_another_reading(tate, tate_store):
         assert len(posts[row["id"]]) == row["tag_count"] + 1
 
 
+def test_a_post_of_too_many_tags_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("e6graph.hydrate.posts.MOST_TAGS", 3)
+    posts = [post(7, "a b c c"), post(8, "a b")]
+    take(write_export(tmp_path / "few", posts), tmp_path / "index")
+    export = write_export(tmp_path / "many", [*posts, post(9, "d c b a"), post(10, "a")])
+    with pytest.raises(BadInput, match="post 9 has 4 tags, expected 3 or fewer"):
+        take(export, tmp_path / "other")
+
+
 def test_only_threads_of_python_read_a_file(tmp_path, monkeypatch):
     """One of Arrow's that asks for the interpreter while it shuts down ends the process."""
     monkeypatch.setattr(csvtables, "CSV_BLOCK", 1 << 12)

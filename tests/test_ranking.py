@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from e6graph import PostGraph
-from e6graph.recommend.ranking import Query, Sizes
+from e6graph.recommend import ranking as module
+from e6graph.recommend.ranking import Query, Ranking, Sizes
 from e6graph.tags.categories import RATING_TAGS
 
 
@@ -36,6 +37,11 @@ def test_a_shared_rare_size_says_its_share_of_the_board():
     assert turned[3] == pytest.approx(np.log(3))  # the same area: two of six
     assert not sizes.information(6, rows).any()
     assert sizes.same(0).tolist() == [0, 1] and len(sizes.same(6)) == 0
+
+
+def test_the_smallest_pictures_have_areas_of_their_own():
+    told = Sizes(Board([(1, 1), (2, 1), (3, 1)])).information(1, np.arange(3))
+    assert told == pytest.approx([0, np.log(3), np.log(3 / 2)])  # 1 is the farthest from 2
 
 
 def test_a_size_that_everybody_has_says_nothing():
@@ -115,6 +121,22 @@ def test_candidates_hold_what_exact_ranking_puts_first(ranking):
     assert len(found) < len(allowed)
     best = np.argsort(-exact)[:10]
     assert np.isin(best, found).mean() >= 0.9
+
+
+@pytest.mark.parametrize("part", ["_from_postings", "walk"])
+def test_postings_and_walk_find_candidates_each_by_itself(ranking, monkeypatch, part):
+    nothing = np.zeros(0, np.int64)
+    if part == "walk":
+        monkeypatch.setattr(module.pixie, "walk", lambda *given, **more: (nothing, nothing))
+    else:
+        monkeypatch.setattr(Ranking, part, lambda *given: nothing)
+    allowed = np.arange(len(ranking.posts)) % 3 > 0
+    queries = [ranking.query_of(row) for row in (10, 11)]
+    found = ranking.candidates(queries, allowed, 60)
+    assert 40 <= len(found) <= 60 and allowed[found].all()
+    assert (np.diff(found) > 0).all() and found.dtype == np.int64
+    likeness = ranking.cosines(np.arange(len(allowed)), queries).mean(1)
+    assert likeness[found].mean() > 1.5 * likeness[allowed].mean()
 
 
 def test_a_query_without_known_tags_scores_nothing(ranking):

@@ -732,7 +732,7 @@ def calls(monkeypatch):
 
 
 def test_a_file_is_on_the_disk_before_its_rename_and_the_rename_after(tmp_path, calls):
-    write_atomic(tmp_path / "file", b"whole")
+    write_atomic(str(tmp_path / "file"), b"whole")
     file, directory = ((tmp_path / name).stat().st_ino for name in ("file", "."))
     assert calls == [("sync", file), ("rename", file, "file"), ("sync", directory)]
 

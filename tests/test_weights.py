@@ -14,7 +14,7 @@ import solve_attenuator
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact
 from e6graph.recommend import weights as module
-from e6graph.recommend.ranking import DEFAULT_WEIGHTS
+from e6graph.recommend.ranking import DEFAULT_WEIGHTS, Ranking
 from e6graph.recommend.weights import (
     WEIGHTS_FILE,
     draw_pool_queries,
@@ -146,6 +146,26 @@ def test_a_pool_of_three_is_long_enough_and_one_of_two_is_not():
         rows=lambda wanted: np.where(np.isin(wanted, ids), np.searchsorted(ids, wanted), -1),
     )
     assert [rows.tolist() for rows in pool_rows(posts)] == [[1, 3, 0], [0, 2, 1]]
+
+
+def test_a_query_is_ranked_against_all_others_and_never_itself(built_index, monkeypatch):
+    ranking = PostGraph.open(built_index, "sqe", None).ranking
+    pools = {tuple(sorted(rows.tolist())) for rows in pool_rows(ranking.posts)[::2]}
+    asked, parts_of = [], Ranking.parts_of
+
+    def remember(self, rows, queries):
+        asked.append((set(rows.tolist()), {query.row for query in queries}))
+        return parts_of(self, rows, queries)
+
+    monkeypatch.setattr(Ranking, "parts_of", remember)
+    learned, queries = learn_weights(ranking, seed=2)
+    assert queries == len(asked) > 250
+    assert set(learned) == set(DEFAULT_WEIGHTS) and min(learned.values()) >= 0
+    for rows, liked in asked:
+        pool = next(set(pool) for pool in pools if liked < set(pool))
+        assert not rows & liked and rows & pool and len(rows) > 20
+    others = {row for rows, _ in asked for row in rows}
+    assert {row for _, liked in asked for row in liked} <= others
 
 
 def test_fewer_queries_than_pools_are_of_pools_far_apart():
