@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_graph import BOARD, FakeGraph
+from fake_graph import BOARD, PICTURE, FakeGraph
 from PIL import Image
 
 from e6graph import cli
@@ -38,7 +38,6 @@ from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
 from e6graph.recommend.personal import Profile
 
-PICTURE = b"PICTURE of a fox"
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -222,11 +221,13 @@ def test_a_picture_is_read_followed_and_not_kept(bot, kept, tmp_path):
     assert kept.load("ann") == Profile(seen=[11, 10, 12, 14])
     say(bot, "/enjoy owl")
     assert shown(bot.reply("/walk")) == [13]  # the taste again
-    assert b"PICTURE" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert PICTURE not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_pictures_that_cannot_be_used(bot, monkeypatch):
-    assert say(bot, Picture(b"GIF89a")) == "not a picture: expected PNG, JPEG or WebP"
+    assert say(bot, Picture(b"GIF89a")) == (
+        "the picture begins b'GIF89a': expected a JPEG, PNG, GIF, WebP or BMP picture"
+    )
     assert say(bot, Picture(b"")) == "the picture is empty"
     assert say(bot, Picture(problem="no such file")) == "no such file"
     assert say(bot, Picture(b"x" * (PICTURE_LIMIT + 1))) == "the picture has more than 20 MB"

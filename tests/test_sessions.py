@@ -83,7 +83,8 @@ def test_a_talk_that_went_begins_anew_with_all_that_is_kept(kept, monkeypatch):
     sessions.reply("ann", "/enjoy fox")
     sessions.reply("ann", "/walk")
     for user in ("bob", "cat"):
-        sessions.reply(user, "/help")
+        for message in ("/enjoy owl", "/walk", "/like"):
+            sessions.reply(user, message)
     assert "Nothing was shown yet" in sessions.reply("ann", "/why")[0].text
     assert sessions.taste("ann").enjoys == ["fox"]
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_graph import FakeGraph
+from fake_graph import PICTURE, FakeGraph
 from fake_telegram import BOT, GROUP, HTML, TOKEN, Fault, flood, refusal, serving
 from PIL import Image
 
@@ -160,12 +160,12 @@ def test_the_whole_talk(server, quick, tmp_path):
 
         server.say(ANN, "/taste")
         assert "\nenjoys: fox, night\n" in server.wait(9)[-1].text
-        server.photo(ANN, b"small", b"PICTURE, larger")
+        server.photo(ANN, b"small", PICTURE)
         server.until(
             lambda: any("I think I see: fox 90%" in call.text for call in server.sent())
         )
         assert [call.params["file_id"] for call in server.called("getFile")] == [
-            name for name, data in server.files.items() if data == b"PICTURE, larger"
+            name for name, data in server.files.items() if data == PICTURE
         ]
         number = len(server.wait(13))  # what it sees, and three posts like it
         server.say(ANN, "/export")

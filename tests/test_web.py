@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from fake_graph import BOARD, FakeGraph
+from fake_graph import BOARD, PICTURE, FakeGraph
 from PIL import Image
 
 from e6graph.chat import messages
@@ -804,9 +804,9 @@ def test_keys_do_nothing_while_typing_and_text_stays_text(browser, board):
         assert "spider" in page.inner_text("#kept")
 
 
-DROP = """([name, kind]) => {
+DROP = """([bytes, name, kind]) => {
   const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File(["PICTURE"], name, { type: kind }));
+  dataTransfer.items.add(new File([Uint8Array.from(bytes)], name, { type: kind }));
   document.dispatchEvent(new DragEvent("dragover", { dataTransfer, cancelable: true }));
   const covered = document.body.classList.contains("dropping");
   document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
@@ -816,16 +816,16 @@ DROP = """([name, kind]) => {
 
 def test_a_picture_by_drop_and_by_choice(browser, board):
     with opened(browser, board) as page:
-        assert page.evaluate(DROP, ["fox.png", "image/png"])
+        assert page.evaluate(DROP, [[*PICTURE], "fox.gif", "image/gif"])
         rest(page)
         assert "I think I see: fox 90%" in page.inner_text("#log")
         assert page.locator(".gallery .card").count() == 3
-        page.evaluate(DROP, ["fox.txt", "text/plain"])
+        page.evaluate(DROP, [[*PICTURE], "fox.txt", "text/plain"])
         assert page.locator(".error").last.inner_text() == "fox.txt is not a picture."
         picture = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
         page.set_input_files("#file", picture)
         rest(page)
-        assert "not a picture" in page.locator(".message").last.inner_text()
+        assert "expected a JPEG, PNG" in page.locator(".message").last.inner_text()
 
 
 def test_two_browsers_are_two_users(browser, board):

@@ -12,7 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import BadInput, UnknownPost, UnknownTag
+from ..pictures import features_of
 from ..recommend.personal import Profile
 from . import messages
 from .messages import (
@@ -49,6 +52,7 @@ class Conversation:
         leaves it out.
     fetch : starts to fetch the preview of a post that is shown; returns whether
         it is coming.
+    look : makes the features of a picture from the bytes of its file.
 
     Attributes
     ----------
@@ -63,10 +67,11 @@ class Conversation:
         previews: str | Path | None = None,
         commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
+        look: Callable[[bytes], np.ndarray] = features_of,
     ) -> None:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
-        self._tour = tour = Tour(self._user)
+        self._tour = tour = Tour(self._user, look)
         self._listed = commands
         self._fetch = fetch
         self._asked_to_forget = False
@@ -125,6 +130,15 @@ class Conversation:
     def renew(self, graph: PostGraph) -> None:
         """Go on with another graph, between two messages."""
         self._user.board = graph
+
+    def keep_in(self, profiles: Profiles) -> None:
+        """Keep in another file from now on, between two messages."""
+        self._user.profiles = profiles
+
+    @property
+    def begun(self) -> bool:
+        """Whether the talk remembers something that a new one would not know."""
+        return self._asked_to_forget or self._tour.begun
 
     def taste(self) -> Taste:
         """Return everything known about the user's taste."""
@@ -211,7 +225,8 @@ class Conversation:
             "e6graph recommends posts of a tagged image board from its daily export.",
             f"This board: {posts}{site}.",
             "I keep the tags you name, the posts I showed you and what you said about them, in "
-            "a file of the person who runs this bot. Pictures that you send are not kept. "
+            "a file of the person who runs this bot. A picture that you send is not kept: this "
+            "talk remembers the numbers computed from it, while it follows that picture. "
             "/export gives you all of it, /forget deletes it.",
         ]
         return [Reply("\n".join(lines))]

@@ -99,7 +99,7 @@ def clean(text: str) -> str:
 
 @dataclass
 class Picture:
-    """A picture that a user sent: its bytes, or the `problem` with it."""
+    """A picture that a user sent: the bytes of its file, or the `problem` with it."""
 
     data: bytes = b""
     problem: str = ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..hydrate.previews import static_host
+from ..pictures import PictureReader
 from ..recommend import PostGraph, PostInfo
 from .conversation import Conversation
 from .fetch_previews import Fetcher
@@ -54,8 +55,20 @@ class Room:
         give_back_memory()
         watch = Watch(self.index)
         graph = self._warm_graph()
-        with self._fetcher(graph.posts.site) as fetch, self._open_profiles() as profiles:
-            sessions = Sessions(graph, profiles, self.previews, commands=commands, fetch=fetch)
+        with (
+            self._fetcher(graph.posts.site) as fetch,
+            self._open_profiles() as profiles,
+            closing(PictureReader()) as reader,
+        ):
+            reader.start()
+            sessions = Sessions(
+                graph,
+                profiles,
+                self.previews,
+                commands=commands,
+                fetch=fetch,
+                reader=reader,
+            )
             del graph  # so that its memory is free once the sessions have a newer one
             end = watch.start(self._warm_graph, sessions.renew)
             try:

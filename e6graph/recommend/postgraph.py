@@ -14,6 +14,7 @@ from ..embedding.dictionary import unit_rows
 from ..errors import BadInput, UnknownTag
 from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
+from ..pictures import features_of
 from ..store import Store
 from . import personal
 from .blacklist import Blacklist
@@ -30,8 +31,8 @@ NEAREST_BESIDE_WALK = 50  # candidates, beside those of a walk from query posts
 NEAREST_ALONE = 200  # candidates where there are no posts to walk from
 PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
 
-ImageLike = str | Path | bytes | Image.Image
-"""A picture: its path, the bytes of its file, or a PIL image."""
+ImageLike = str | Path | bytes | Image.Image | np.ndarray
+"""A picture: its path, the bytes of its file, a PIL image, or what `features_of` made."""
 
 
 class PostGraph(Board):
@@ -292,7 +293,7 @@ class PostGraph(Board):
             queries += [Query.of_tag(tag_id) for tag_id in ids]
             vector = self._vector(self.posts.names[tag_id] for tag_id in ids)
             vectors += [] if vector is None else [vector]
-        for image in images:
+        for image in map(features_of, images):  # each is decoded once
             seen = {
                 self.posts.tag_ids[tag]: confidence
                 for tag, confidence in self.recognize(image, PICTURE_TAGS)
