@@ -165,7 +165,7 @@ class Sessions:
             if known:
                 self._newcomers.pop(user, None)
                 talk = self._talks.setdefault(user, talk)
-                self._drop_one_too_many()
+                self._drop_one_too_many(user)
         return talk
 
     def _let_wait(self, user: str, talk: _Talk) -> None:
@@ -192,11 +192,11 @@ class Sessions:
         with self._lock:
             self._newcomers.pop(user, None)
             self._talks[user] = talk
-            self._drop_one_too_many()
+            self._drop_one_too_many(user)
         return said
 
-    def _drop_one_too_many(self) -> None:
-        """Drop the talk that is missed least.
+    def _drop_one_too_many(self, latest: str) -> None:
+        """Drop the talk that is missed least, beside the latest user's.
 
         That is one which was idle for long, or else one with nothing to remember, or
         else the shortest: many users who say little must not drop those who talk.
@@ -210,7 +210,7 @@ class Sessions:
             awake = talk.used > idle_since
             return awake, talk.conversation.begun, talk.messages if awake else 0, talk.used
 
-        del self._talks[min(self._talks, key=worth)]
+        del self._talks[min((user for user in self._talks if user != latest), key=worth)]
 
     def _look(self, user: str, data: bytes) -> np.ndarray:
         """Read a picture; all newcomers count as one sender."""

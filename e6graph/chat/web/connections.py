@@ -15,8 +15,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 OPEN_CONNECTIONS = 512  # at once
 CONNECTIONS_PER_ADDRESS = 64  # of this machine's own addresses, where a proxy may run: all
-HEADER_SECONDS = 10.0  # from the connection or the last answer to the end of the headers
+HEADER_SECONDS = 10.0  # from the connection, or the first byte, to the end of the headers
 EXCHANGE_SECONDS = 120.0  # from there to the end of the answer, however it is read
+IDLE_SECONDS = 60  # between an answer and the first byte of the next request
 
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -41,18 +42,21 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # Bytes of the headers do not extend their time.
-        if self._request_in_hand() is not self._timed:
+        # Further bytes of the headers do not extend their time.
+        if self._timer is None or self._request_in_hand() is not self._timed:
             self._start_timer()
 
     def on_response_complete(self) -> None:
         self.since = self.loop.time()
+        # uvicorn ends an idle connection, but not one whose answer is not fetched.
+        if not self.transport.get_write_buffer_size():
+            self._stop_timer()
         super().on_response_complete()
-        self._start_timer()
+        if self._request_in_hand() is not None:
+            self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_timer()
         super().connection_lost(exc)
 
     @property
@@ -62,17 +66,22 @@ class Connection(H11Protocol):
 
     def is_waited_for(self) -> tuple[bool, bool]:
         """Return whether the server waits for the other side's headers, for its body."""
-        request = self._request_in_hand()
-        return request is None, request is not None and self.cycle.more_body
+        if self._request_in_hand() is not None:
+            return False, self.cycle.more_body
+        return not self.transport.get_write_buffer_size(), False
 
     def _request_in_hand(self) -> object:
         if self.cycle is None or self.cycle.response_complete:
             return None
         return self.cycle
 
-    def _start_timer(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _start_timer(self) -> None:
+        self._stop_timer()
         self._timed = self._request_in_hand()
         seconds = HEADER_SECONDS if self._timed is None else EXCHANGE_SECONDS
         self._timer = self.loop.call_later(seconds, self.transport.abort)

@@ -45,7 +45,7 @@ from ..messages import (
     title,
 )
 from .access import LOOPBACK, AccessControl
-from .connections import Connection
+from .connections import IDLE_SECONDS, Connection
 from .turns import Arriving, Turns
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def make_server(app: Starlette) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         http=Connection,
+        timeout_keep_alive=IDLE_SECONDS,
         log_level="warning",
         access_log=False,
         server_header=False,
