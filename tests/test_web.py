@@ -705,7 +705,9 @@ def test_who_is_being_answered_is_not_sent_away_for_another(monkeypatch):
     talks = Slow()
     monkeypatch.setattr(connections, "OPEN_CONNECTIONS", 3)
     with serving(talks) as site:
-        with in_threads([lambda: say(site, "slow").status_code] * 2) as statuses:
+        clients = [returning(site) for _ in range(2)]
+        slow = [lambda c=client: say(site, "slow", c).status_code for client in clients]
+        with in_threads(slow) as statuses:
             for _ in range(2):
                 assert talks.begun.acquire(timeout=60)
             with opened_raw(site, UNFINISHED) as idle:
@@ -714,7 +716,7 @@ def test_who_is_being_answered_is_not_sent_away_for_another(monkeypatch):
             talks.go.set()
         assert statuses == [200, 200]
         talks.go.clear()
-        with in_threads([lambda: say(site, "slow").status_code] * 2):
+        with in_threads(slow):
             for _ in range(2):
                 assert talks.begun.acquire(timeout=60)
             monkeypatch.setattr(connections, "OPEN_CONNECTIONS", 2)

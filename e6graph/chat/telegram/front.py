@@ -25,6 +25,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,6 +64,7 @@ POLL_SECONDS = 30  # that a request for updates stays open
 LONGEST_POLL_DELAY = 30.0  # seconds between failed requests for updates
 OLDEST_MESSAGE = 3600.0  # seconds
 LAST_ANSWERS = 5.0  # seconds for answers under way when the bot is told to end
+THREADS = 40  # for answers; pictures hold 9 of them at most
 MAILBOX = 20  # messages of one user in hand; more are dropped
 UNLISTED = ("start", "quit", "picture")  # commands for which Telegram has its own ways
 TELEGRAM_COMMANDS = {name: COMMANDS[name] for name in COMMANDS if name not in UNLISTED}
@@ -200,6 +202,8 @@ class TelegramBot:
         ------
         TelegramError : the bot cannot start, or has lost its token.
         """
+        # The usual 6 threads (on 2 cores) would all wait for pictures at times.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         polling = asyncio.create_task(self._poll())
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; a thread

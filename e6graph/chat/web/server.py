@@ -45,7 +45,7 @@ from ..messages import (
     title,
 )
 from .access import LOOPBACK, AccessControl
-from .connections import IDLE_SECONDS, Connection
+from .connections import IDLE_SECONDS, limited
 from .turns import Arriving, Turns
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ BODY_SECONDS = 60  # for a body to arrive
 ARRIVING_BYTES = 8 * PICTURE_LIMIT  # of all bodies that are arriving
 LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
 THREADS_FOR_PICTURES = WAITING_PICTURES + 4  # more would only be refused by the reader
-THREADS_FOR_NEWCOMERS = 2  # who have no cookie yet, as a flood of messages has none
+THREADS_FOR_NEWCOMERS = 1  # who have no cookie yet, as a flood of messages has none
 _SIGNATURES = {
     "image/jpeg": rb"\xff\xd8\xff",
     "image/png": rb"\x89PNG\r\n\x1a\n",
@@ -146,7 +146,7 @@ def make_server(app: Starlette) -> uvicorn.Server:
     """Make a server for HTTP alone, without an access log or a header that names it."""
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=limited(),
         timeout_keep_alive=IDLE_SECONDS,
         log_level="warning",
         access_log=False,
@@ -295,7 +295,7 @@ class _Site:
                 pieces = request.stream()
                 while size <= limit and (piece := await anext(pieces, b"")):
                     body += piece
-                    self._arriving.grew(deadline, len(body))
+                    await self._arriving.grew(deadline, len(piece))
                     size = max(size, len(body))
         except (TimeoutError, ClientDisconnect):
             raise HTTPException(408, "the rest did not arrive: try again") from None

@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from starlette.exceptions import HTTPException
 
 WAITING_REQUESTS = 8  # of one user, beside the one in hand; more are refused
+UNPACED_BYTES = 4 * 1024**2  # of a body; most pictures are smaller
+PACE = 40e6  # bytes a second
+PACING_STEP = 0.02  # seconds; a shorter wait is put off
 _SLOWLY = "One thing at a time: wait for my answers."
 
 
@@ -47,12 +50,16 @@ class Arriving:
     """The bodies that are arriving: together they hold no more than so many bytes.
 
     Where there are too many, the one that has been arriving for longest is given up,
-    which is the slowest: so bodies that never end keep nobody out.
+    which is the slowest: so bodies that never end keep nobody out. What large bodies
+    have beyond `UNPACED_BYTES` is read at `PACE` in all, so that the event loop has
+    time for everybody else.
     """
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
         self._sizes: dict[asyncio.Timeout, int] = {}  # the oldest first
+        self._total = 0
+        self._paced_until = 0.0
 
     @asynccontextmanager
     async def within(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
@@ -67,15 +74,22 @@ class Arriving:
             try:
                 yield deadline
             finally:
-                del self._sizes[deadline]
+                self._total -= self._sizes.pop(deadline)
 
-    def grew(self, deadline: asyncio.Timeout, size: int) -> None:
-        """Note how large a body is by now; give up the oldest if all are too large."""
-        self._sizes[deadline] = size
-        excess = sum(self._sizes.values()) - self._most
-        for oldest, held in self._sizes.items():
+    async def grew(self, deadline: asyncio.Timeout, by: int) -> None:
+        """Note that a body grew; give up the oldest if all are too large; keep the pace."""
+        self._sizes[deadline] += by
+        self._total += by
+        excess = self._total - self._most
+        for oldest, held in self._sizes.items() if excess > 0 else ():
             if excess <= 0:
-                return
+                break
             if not oldest.expired():
                 oldest.reschedule(0)  # it is over
                 excess -= held
+
+        if self._sizes[deadline] > UNPACED_BYTES:
+            now = asyncio.get_running_loop().time()
+            self._paced_until = max(now, self._paced_until) + by / PACE
+            if self._paced_until - now > PACING_STEP:
+                await asyncio.sleep(self._paced_until - now)
