@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import io
 import json
+import os
 import random
 import struct
 import subprocess
@@ -24,6 +25,7 @@ import time
 import zlib
 from collections import Counter, defaultdict
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +144,7 @@ class Crowd:
         self.port = port
         self.random = random.Random(seed)  # noqa: S311 (visitors, not secrets)
         self.seconds: dict[str, list[float]] = defaultdict(list)  # by what was said
+        self.busy = 0.0  # cores that the server had in use on average
         self.problems: Counter[str] = Counter()
         self.hostile: Counter[str] = Counter()
         small = Image.effect_noise((800, 600), 40).convert("RGB")
@@ -227,6 +230,14 @@ class Crowd:
             writer.close()
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process so far, without its children's; 0 without /proc."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 def tree_memory(pid: int) -> int:
     """Return the resident bytes of a process and its children."""
     children: list[str] = []
@@ -240,6 +251,7 @@ async def press(port: int, pid: int, args: argparse.Namespace) -> tuple[Crowd, i
     crowd = Crowd(port, args.seed)
     pictures = await asyncio.to_thread(hostile_pictures)
     before = most = tree_memory(pid)
+    cpu, begun = cpu_seconds(pid), time.monotonic()
     tasks = [crowd.visit() for _ in range(args.clients - args.hostile)]
     tasks += [crowd.molest(number, pictures) for number in range(args.hostile)]
     running = [asyncio.create_task(task) for task in tasks]
@@ -250,6 +262,7 @@ async def press(port: int, pid: int, args: argparse.Namespace) -> tuple[Crowd, i
         for task in running:
             if task.done():
                 task.result()  # raises what went wrong in this program
+    crowd.busy = (cpu_seconds(pid) - cpu) / (time.monotonic() - begun)
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
@@ -299,7 +312,7 @@ def _places(index: str, scratch: str) -> list[str]:
 def report(crowd: Crowd, before: int, most: int) -> None:
     """Print what was measured."""
     rows = []
-    everything = sum(crowd.seconds.values(), [])
+    everything = list(chain.from_iterable(crowd.seconds.values()))
     for name, seconds in [*sorted(crowd.seconds.items()), ("all", everything)]:
         shown = np.percentile(seconds, (50, 95, 99, 100)) * 1e3
         rows.append([name, len(seconds), *(f"{ms:.0f}" for ms in shown)])
@@ -307,6 +320,7 @@ def report(crowd: Crowd, before: int, most: int) -> None:
     print()
     print(cli.table(sorted(crowd.hostile.items()), ("of the hostile ones", "times")))
     print()
+    print(f"cores in use by the server: {crowd.busy:.2f}\n")
     megabytes = [("at the start", before / 1e6), ("at most", most / 1e6)]
     print(cli.table(megabytes, ("resident, with its processes", "MB")))
     for problem, times in crowd.problems.most_common():
@@ -316,7 +330,7 @@ def report(crowd: Crowd, before: int, most: int) -> None:
 def judged(crowd: Crowd, before: int, most: int) -> list[str]:
     """Return what is not as it should be."""
     wrong = []
-    took = sum(crowd.seconds.values(), [])
+    took = list(chain.from_iterable(crowd.seconds.values()))
     late = float(np.percentile(took, 99)) if took else 0.0
     if late > P99_SECONDS:
         wrong.append(

@@ -277,7 +277,11 @@ def test_what_a_sender_cost_is_forgotten_in_time(monkeypatch):
     for _ in range(20):
         monkeypatch.setattr(reader, "_halved", time.monotonic() - 1 - reading.FORGET_SECONDS)
         reader._note("ann", 0.0)
-    assert not reader._spent.get("mallory")
+    assert reader._spent["mallory"] < 0.01
+    reader._spent.update((f"user {number}", 1.0) for number in range(reading.MOST_SENDERS))
+    monkeypatch.setattr(reader, "_halved", time.monotonic() - 1 - reading.FORGET_SECONDS)
+    reader._note("ann", 0.0)
+    assert len(reader._spent) == 0
 
 
 # -- files of one's own ----------------------------------------------------------------------------

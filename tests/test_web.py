@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from e6graph.chat.web import server as web
 from e6graph.chat.web.turns import WAITING_REQUESTS
 from e6graph.errors import BadArtifact, E6GraphError
 from e6graph.hydrate.previews import preview_path
+from e6graph.pictures import PictureReader
 from e6graph.recommend.board import PostInfo
 from e6graph.tags import BACKGROUND, COLORS, LIGHT_COLORS
 
@@ -872,6 +873,77 @@ def test_serve_says_where_and_ends_cleanly(tmp_path, number):
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "after\n", "")
+
+
+RUN = """
+import sys, time
+from argparse import Namespace
+from contextlib import contextmanager
+sys.path[:0] = sys.argv[1:3]
+from fake_graph import FakeGraph
+from e6graph import cli
+from e6graph.chat import web
+from e6graph.chat.profiles import Profiles
+from e6graph.chat.sessions import Sessions
+
+class Room:
+    @contextmanager
+    def sessions(self, commands):
+        with Profiles("profiles.sqlite") as profiles:
+            profiles.enjoy("bob", ["fox"])
+            print("loading", flush=True)
+            if sys.argv[3] == "loads":
+                time.sleep(60)
+            yield Sessions(FakeGraph(), profiles)
+
+sys.exit(cli.run(lambda: web.run(Namespace(host="127.0.0.1", port=0), Room())))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("when", ["serves", "loads"])
+def test_a_signal_closes_the_profiles_whenever_it_comes(tmp_path, number, when):
+    here = Path(__file__).resolve().parent
+    command = [sys.executable, "-c", RUN, str(here), str(here.parent), when]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process:
+        assert process.stdout.readline() == "loading\n"
+        with ExitStack() as stack:
+            if when == "serves":
+                address = process.stdout.readline().split()[0].rstrip("/")
+                client = returning(address)
+                assert "You enjoy owl" in say(address, "/enjoy owl", client).text
+                assert (tmp_path / "profiles.sqlite-wal").exists()
+                # Nobody waits for requests that do not go on.
+                for sent in (b"", UNFINISHED, BODY_TO_COME):
+                    stack.enter_context(opened_raw(address, sent))
+                assert say(address, "/help").status_code == 200  # so those have arrived
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == (0 if when == "serves" else 130)
+    assert "Traceback" not in err and err.count("\n") == (when == "loads")
+    assert [path.name for path in tmp_path.iterdir()] == ["profiles.sqlite"]
+    with Profiles(tmp_path / "profiles.sqlite") as kept:
+        assert kept.knows("bob")
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (PICTURE, "I think I see: fox 90%"),
+        (b"no picture", "expected a JPEG, PNG, GIF, WebP or BMP picture"),
+    ],
+)
+def test_a_picture_is_read_by_the_process_of_its_own(tmp_path, sent, said):
+    with (
+        Profiles(tmp_path / "profiles.sqlite") as profiles,
+        closing(PictureReader()) as reader,
+        serving(Sessions(FakeGraph(), profiles, reader=reader)) as site,
+    ):
+        client = returning(site)
+        headers = {**ASKED_BY_PAGE, "Content-Type": "image/gif"}
+        answer = client.post(f"{site}/api/picture", sent, headers=headers)
+        assert said in answer.json()["replies"][0]["text"]
+        assert reader.process_id
 
 
 def test_a_port_or_address_that_cannot_be_had_is_one_line():

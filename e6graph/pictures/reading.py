@@ -22,6 +22,8 @@ from .features import picture_features
 from .opening import SIDE, STRANGERS_PIXELS
 
 WAITING_PICTURES = 8  # more are refused
+UNKNOWN_SECONDS = 0.3  # that a sender is taken to have cost who sent nothing before
+MOST_SENDERS = 10_000  # whose cost is remembered
 FORGET_SECONDS = 60.0  # in which what a sender's pictures cost counts half
 _LONGEST_ANSWER = 100_000  # bytes; a square has 12,289
 _TOO_MANY = "too many pictures are waiting to be read: send yours again in a minute"
@@ -175,15 +177,17 @@ class PictureReader:
         return place is min(self._waiting, key=self._cost)
 
     def _cost(self, place: _Place) -> float:
-        return self._spent.get(place.sender, 0.0)
+        return self._spent.get(place.sender, UNKNOWN_SECONDS)
 
     def _note(self, sender: str, seconds: float) -> None:
         self._spent[sender] += seconds
         now = time.monotonic()
         if now - self._halved > FORGET_SECONDS:
             self._halved = now
-            kept = {who: spent / 2 for who, spent in self._spent.items() if spent > 0.02}
-            self._spent = defaultdict(float, kept)
+            if len(self._spent) > MOST_SENDERS:
+                self._spent.clear()
+            for who in self._spent:
+                self._spent[who] /= 2
 
 
 class _Place:

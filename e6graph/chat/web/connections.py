@@ -133,6 +133,12 @@ class Connection(H11Protocol):
             self._start_timer()
         self._note()
 
+    def shutdown(self) -> None:
+        if self.state() is State.SENDING:
+            self.transport.abort()  # the server ends, and would wait for the rest
+        else:
+            super().shutdown()
+
     def resume_writing(self) -> None:
         super().resume_writing()
         self._note()
