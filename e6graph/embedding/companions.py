@@ -146,15 +146,17 @@ def invert(matrix: np.ndarray) -> None:
     array([[ 0.667, -0.333],
            [-0.333,  0.667]], dtype=float32)
     """
-    factor, wrong = lapack.spotrf(matrix.T, lower=1, overwrite_a=1)  # .T: in Fortran's order
+    # .T is Fortran's order. The upper triangle, since OpenBLAS 0.3.30's strtri crashes on
+    # lower ones with the kernels for old processors (Prescott) and one thread.
+    factor, wrong = lapack.spotrf(matrix.T, lower=0, overwrite_a=1)
     if wrong:
         raise BadInput(f"matrix of {len(matrix)} rows: not positive definite at row {wrong}")
-    lapack.spotri(factor, lower=1, overwrite_c=1)  # its lower triangle, which is our upper
+    lapack.spotri(factor, lower=0, overwrite_c=1)  # its upper triangle, which is our lower
 
-    # Mirror the upper triangle.
+    # Mirror the lower triangle.
     for start in range(0, len(matrix), _MIRRORED):
         end = start + _MIRRORED
-        band = matrix[start:end]
-        matrix[end:, start:end] = band[:, end:].T
-        square = band[:, start:end]
-        square[:] = np.triu(square) + np.triu(square, 1).T
+        band = matrix[:, start:end]
+        matrix[start:end, end:] = band[end:].T
+        square = band[start:end]
+        square[:] = np.tril(square) + np.tril(square, -1).T
