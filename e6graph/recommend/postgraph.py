@@ -14,7 +14,6 @@ from ..embedding.dictionary import unit_rows
 from ..errors import BadInput, UnknownTag
 from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
-from ..pictures import features_of
 from ..store import Store
 from . import personal
 from .blacklist import Blacklist
@@ -293,7 +292,7 @@ class PostGraph(Board):
             queries += [Query.of_tag(tag_id) for tag_id in ids]
             vector = self._vector(self.posts.names[tag_id] for tag_id in ids)
             vectors += [] if vector is None else [vector]
-        for image in map(features_of, images):  # each is decoded once
+        for image in images:
             seen = {
                 self.posts.tag_ids[tag]: confidence
                 for tag, confidence in self.recognize(image, PICTURE_TAGS)
