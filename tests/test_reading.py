@@ -239,36 +239,50 @@ def waiting(reader, number):
 
 def test_one_is_read_at_a_time_and_too_many_are_refused():
     reader, refused = Held(waiting=3), []
-    threads = [sent(reader, "first", "ann", refused)]
+    threads = [sent(reader, b"first", "ann", refused)]
     assert reader.begun.acquire(timeout=60)
     for number in range(3):
-        threads.append(sent(reader, number, f"user {number}", refused))
+        threads.append(sent(reader, b"%d" % number, f"user {number}", refused))
         waiting(reader, number + 1)
     with pytest.raises(BadInput, match="send yours again"):
-        reader.read("one too many", "dan")
+        reader.read(b"one too many", "dan")
     for _ in threads:
         reader.go.release()
     for thread in threads:
         thread.join(60)
-    assert reader.order == ["first", 0, 1, 2] and reader.most == 1 and not refused
+    assert reader.order == [b"first", b"0", b"1", b"2"] and reader.most == 1 and not refused
 
 
 def test_whose_pictures_cost_least_comes_first_and_stays():
     reader, refused = Held(waiting=2), []
     reader._note("mallory", 3.0)
-    threads = [sent(reader, "first", "ann", refused)]
+    threads = [sent(reader, b"first", "ann", refused)]
     assert reader.begun.acquire(timeout=60)
-    for number, (data, sender) in enumerate([("costly", "mallory"), ("bob's", "bob")], 1):
+    for number, (data, sender) in enumerate([(b"costly", "mallory"), (b"bob's", "bob")], 1):
         threads.append(sent(reader, data, sender, refused))
         waiting(reader, number)
-    threads.append(sent(reader, "cat's", "cat", refused))  # takes the costly one's place
+    threads.append(sent(reader, b"cat's", "cat", refused))  # takes the costly one's place
     threads[1].join(60)
-    assert [data for data, _ in refused] == ["costly"]
+    assert [data for data, _ in refused] == [b"costly"]
     for _ in range(3):
         reader.go.release()
     for thread in threads:
         thread.join(60)
-    assert reader.order == ["first", "bob's", "cat's"]
+    assert reader.order == [b"first", b"bob's", b"cat's"]
+
+
+def test_small_pictures_go_before_large_ones_of_other_unknown_senders():
+    reader, refused = Held(waiting=2), []
+    threads = [sent(reader, b"first", "ann", refused)]
+    assert reader.begun.acquire(timeout=60)
+    for number, data in enumerate([bytes(10**6), b"small"], 1):
+        threads.append(sent(reader, data, f"user {number}", refused))
+        waiting(reader, number)
+    for _ in threads:
+        reader.go.release()
+    for thread in threads:
+        thread.join(60)
+    assert reader.order == [b"first", b"small", bytes(10**6)]
 
 
 def test_what_a_sender_cost_is_forgotten_in_time(monkeypatch):

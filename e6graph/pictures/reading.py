@@ -23,6 +23,7 @@ from .opening import SIDE, STRANGERS_PIXELS
 
 WAITING_PICTURES = 8  # more are refused
 UNKNOWN_SECONDS = 0.3  # that a sender is taken to have cost who sent nothing before
+SECONDS_A_BYTE = 1e-7  # that a picture is taken to cost before it is decoded
 MOST_SENDERS = 10_000  # whose cost is remembered
 FORGET_SECONDS = 60.0  # in which what a sender's pictures cost counts half
 _LONGEST_ANSWER = 100_000  # bytes; a square has 12,289
@@ -82,7 +83,7 @@ class PictureReader:
 
     def start(self) -> None:
         """Start the process, so that the first picture does not wait for it."""
-        with self._turn(""):
+        with self._turn("", 0):
             self._running()
 
     def close(self) -> None:
@@ -97,13 +98,14 @@ class PictureReader:
 
         Parameters
         ----------
-        sender : who sent it. Whose pictures cost least so far is served first.
+        sender : who sent it. Whose pictures cost least is served first: by the time that
+            they took of late, and by this one's size.
 
         Raises
         ------
         BadInput : the picture cannot be read within the limits, or too many wait.
         """
-        with self._turn(sender):
+        with self._turn(sender, len(data)):
             square = self._square(data)
         return picture_features(square[None])[0]
 
@@ -142,9 +144,9 @@ class PictureReader:
         return self._decoder
 
     @contextmanager
-    def _turn(self, sender: str) -> Iterator[None]:
+    def _turn(self, sender: str, size: int) -> Iterator[None]:
         """Wait until it is this sender's turn, and note what the block cost."""
-        place = _Place(sender)
+        place = _Place(sender, size)
         with self._change:
             self._enter(place)
             self._change.wait_for(lambda: place.refused or self._is_next(place))
@@ -177,7 +179,8 @@ class PictureReader:
         return place is min(self._waiting, key=self._cost)
 
     def _cost(self, place: _Place) -> float:
-        return self._spent.get(place.sender, UNKNOWN_SECONDS)
+        spent = self._spent.get(place.sender, UNKNOWN_SECONDS)
+        return spent + place.size * SECONDS_A_BYTE
 
     def _note(self, sender: str, seconds: float) -> None:
         self._spent[sender] += seconds
@@ -193,8 +196,9 @@ class PictureReader:
 class _Place:
     """A picture's place in the queue."""
 
-    def __init__(self, sender: str) -> None:
+    def __init__(self, sender: str, size: int) -> None:
         self.sender = sender
+        self.size = size  # bytes of the file
         self.refused = False
 
 
