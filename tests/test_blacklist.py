@@ -219,6 +219,15 @@ def test_an_uploaders_name_cannot_match_and_says_so(line, expected):
         assert hidden(line) == expected
 
 
+def test_the_warning_of_an_uploaders_name_is_at_the_callers_line(tmp_path):
+    (tmp_path / "list").write_text("fox user:bob\n")
+    for read in (Blacklist.parse, Blacklist.read):
+        given = (tmp_path / "list") if read == Blacklist.read else "user:bob"
+        with pytest.warns(UserWarning, match="matches no post") as warned:
+            read(given)
+        assert warned[0].filename == __file__
+
+
 @pytest.mark.parametrize("kind", [str, Path])
 @pytest.mark.parametrize(
     ("name", "wrong"),

@@ -134,10 +134,8 @@ def _dct(rgb: np.ndarray) -> np.ndarray:
     small = rgb.reshape(n, half, 2, half, 2, 3).mean((2, 4))
     planes = np.moveaxis(small @ _YCBCR.T, -1, 0)  # (3, n, 32, 32)
     spectra = scipy.fft.dctn(planes, axes=(2, 3), norm="ortho")
-    kept = [
-        spectrum[:, :k, :k].reshape(n, k * k)
-        for spectrum, k in zip(spectra, DCT_KEPT, strict=True)
-    ]
+    low = zip(spectra, DCT_KEPT, strict=True)
+    kept = [spectrum[:, :k, :k].reshape(n, k * k) for spectrum, k in low]
     return np.concatenate(kept, axis=1)
 
 
@@ -156,9 +154,8 @@ def _hog(rgb: np.ndarray) -> np.ndarray:
     down[:, 1:-1] = root[:, 2:] - root[:, :-2]
     strength = np.hypot(across, down)
     best = strength.argmax(-1)[..., None]
-    strength, across, down = (
-        np.take_along_axis(a, best, -1)[..., 0] for a in (strength, across, down)
-    )
+    gradients = (strength, across, down)
+    strength, across, down = (np.take_along_axis(a, best, -1)[..., 0] for a in gradients)
 
     # Each gradient goes to the two directions that are nearest to its own.
     angle = np.arctan2(down, across) * (HOG_BINS / (2 * np.pi)) % HOG_BINS

@@ -57,9 +57,7 @@ def open_picture(
         data, name = bytes(source), "the picture"
     else:
         data, name = _read_bytes(Path(source), max_bytes), str(source)
-    if len(data) > max_bytes:
-        size = f"{len(data):,} bytes"
-        raise BadInput(f"{name}: {size}, expected at most {max_bytes:,}")
+    _check_bytes(len(data), name, max_bytes)
     if not data:
         raise BadInput(f"{name} is empty: expected {_EXPECTED}")
     try:
@@ -113,13 +111,16 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe or /dev/zero would never end
             raise BadInput(f"{path} is not a file: expected a picture")
-        if status.st_size > max_bytes:
-            size = f"{status.st_size:,} bytes"
-            raise BadInput(f"{path}: {size}, expected at most {max_bytes:,}")
+        _check_bytes(status.st_size, str(path), max_bytes)
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadInput(f"{path}: {reason}: expected a picture") from None
+
+
+def _check_bytes(size: int, name: str, most: int) -> None:
+    if size > most:
+        raise BadInput(f"{name}: {size:,} bytes, expected at most {most:,}")
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import BadInput
+from ..errors import BadInput, warn
 
 if TYPE_CHECKING:
     from .posts import Posts
@@ -218,10 +217,9 @@ def _value(name: str, value: str, where: str) -> str | tuple[int, int] | None:
         if interval:
             return interval
         if name in ("user", "uploader"):
-            warnings.warn(
+            warn(
                 f"{where} matches no post: an export holds the ids of uploaders, not "
-                f"their names; write {name}:ID",
-                stacklevel=5,  # the caller of `parse`
+                f"their names; write {name}:ID"
             )
             return None
         units = ", kb and mb allowed" if name == "filesize" else ""
