@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,9 @@ _EDGE_COLUMNS = {
     "consequent_name": pa.string(),
     "status": pa.string(),
 }
+_WAITING = ("queued", "processing")
+"""States of an alias that the site already applies to lists of filters, not yet to posts."""
+
 _TAG_COLUMNS = {"name": pa.string(), "category": pa.uint8()}
 _POOL_COLUMNS = {
     "id": pa.int64(),
@@ -72,7 +75,7 @@ def import_export(
     directory = Path(directory)
     paths = {name: find_table(directory, name) for name in ("posts", "tags")}
     counts: dict[str, int] = {}
-    aliases, implications = _read_edges(directory, counts, progress)
+    aliases, implications, waiting = _read_edges(directory, counts, progress)
     posts = parse_posts(paths["posts"], aliases, implications, file_types, counts, progress)
 
     # A tag's id is its rank by use; equal ones go by name.
@@ -96,6 +99,7 @@ def import_export(
             _write_tags(stage, names, categories, used[ranked])
             bar.update()
             _write_edges(stage, tag_ids, aliases, implications, counts)
+            _write_aliases(stage, aliases, waiting)
             bar.update()
         counts["posts kept"] = posts.table.num_rows
         counts["post-tag pairs"] = save_posts(
@@ -109,18 +113,20 @@ def import_export(
 
 def _read_edges(
     directory: Path, counts: dict[str, int], progress: bool
-) -> tuple[Aliases, Implications]:
-    """Read the active aliases and implications of an export."""
+) -> tuple[Aliases, Implications, list[tuple[str, str]]]:
+    """Read the active aliases and implications of an export, and the aliases that wait."""
     pairs: dict[str, list[tuple[str, str]]] = {}
+    waiting: list[tuple[str, str]] = []
     for table in ("tag_aliases", "tag_implications"):
         pairs[table], inactive = [], 0
         path = find_table(directory, table)
         for batch in read_batches(path, _EDGE_COLUMNS, progress):
             active = batch.filter(pc.equal(batch["status"], "active"))
             inactive += len(batch) - len(active)
-            antecedents = active["antecedent_name"].to_pylist()
-            consequents = active["consequent_name"].to_pylist()
-            pairs[table] += zip(antecedents, consequents, strict=True)
+            pairs[table] += _edges(active)
+            if table == "tag_aliases":
+                states = pa.array(_WAITING)
+                waiting += _edges(batch.filter(pc.is_in(batch["status"], states)))
         counts[f"{table} not active, left out"] = inactive
     aliases = resolve_aliases(pairs["tag_aliases"])
     try:
@@ -132,7 +138,12 @@ def _read_edges(
     counts["names on an alias cycle, left as they are"] = aliases.cycles
     counts["tag_implications active"] = len(pairs["tag_implications"])
     counts["names on an implication cycle"] = implications.cycles
-    return aliases, implications
+    return aliases, implications, waiting
+
+
+def _edges(batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
+    antecedents = batch["antecedent_name"].to_pylist()
+    return zip(antecedents, batch["consequent_name"].to_pylist(), strict=True)
 
 
 def _read_categories(path: Path, names: list[str], progress: bool) -> np.ndarray:
@@ -184,6 +195,19 @@ def _write_edges(
     counts["names and aliases with an id"] = len(idx)
     counts["antecedents with an id"] = len(known)
     counts["antecedents without an id"] = len(rejected)
+
+
+def _write_aliases(stage: Stage, aliases: Aliases, waiting: list[tuple[str, str]]) -> None:
+    """Write every alias for filters, which `tag2idx` gives for tags with an id alone.
+
+    The site applies one that waits to a list of filters when the list is saved, while
+    posts may still hold its antecedent.
+    """
+    target = {name: aliases(other) for name, other in waiting if name != other}
+    target |= aliases.target
+    columns = {"antecedent": list(target), "name": list(target.values())}
+    schema = pa.schema([("antecedent", pa.string()), ("name", pa.string())])
+    pq.write_table(pa.table(columns, schema), stage.path("aliases.parquet"))
 
 
 def _read_pools(
