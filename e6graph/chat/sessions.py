@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import UnknownPost
 from ..hydrate.previews import preview_path
 from .conversation import Conversation
-from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste
+from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste, TextFile
 from .profiles import Profiles
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Sessions:
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
         self._lock = threading.Lock()
 
-    def reply(self, user: str, message: str | Picture) -> list[Reply]:
+    def reply(self, user: str, message: str | Picture | TextFile) -> list[Reply]:
         """Answer one message of one user; ask them to wait if they send too many."""
         talk = self._talk(user)
         with talk.lock:

@@ -230,8 +230,7 @@ class _Search:
         """Take a line apart: it matches a post that fulfills any of the conjunctions."""
         required: set[tuple[Condition, bool]] = set()
         optional: list[tuple[Condition, bool]] = []
-        has_optional = possible = True
-        has_optional = False
+        has_optional, possible = False, True
         for token in tokens:
             has_optional |= token.optional
             condition, inverted = self._condition(token)
@@ -297,9 +296,10 @@ class _Search:
         """Hide the rows of lines of one condition, all at once."""
         tags = [self._tags[str(c[1])] for c, inverted in conditions if _is_tag(c, inverted)]
         if tags:
-            numbers = np.unique(np.concatenate(tags))
-            for start in range(0, len(numbers), 1000):  # so that memory stays small
-                hidden[self._posts.rows_of(numbers[start : start + 1000])] = True
+            wanted = np.zeros(max(int(found.max(initial=0)) for found in tags) + 1, bool)
+            for found in tags:
+                wanted[found] = True
+            self._posts.mark_holders(np.flatnonzero(wanted), hidden)
         intervals: dict[str, list[tuple[int, int]]] = {}
         for condition, inverted in conditions:
             kind, value = condition
@@ -314,7 +314,7 @@ class _Search:
         """Sort the columns that many intervals are asked of."""
         asked: Counter[str] = Counter()
         for condition in {c for way in ways for c, inverted in way if not inverted}:
-            if isinstance(condition[1], tuple):
+            if isinstance(condition[1], tuple):  # an interval
                 asked[condition[0]] += 1
         for kind, times in asked.items():
             if times >= _SORTED_FROM:
@@ -370,8 +370,9 @@ class _Search:
         kind, value = condition
         if kind == "tag":
             tags = self._tags[str(value)]
-            rows = self._posts.rows_of(tags)
-            return rows if len(tags) == 1 else np.unique(rows)
+            if len(tags) > 1:
+                return np.flatnonzero(self._mask(condition))
+            return self._posts.rows_of(tags)
         if kind == "pool":
             return _given(self._pool(value))
         if kind in self._orders and isinstance(value, tuple):
@@ -402,7 +403,10 @@ class _Search:
     def _make_mask(self, kind: str, value: object) -> np.ndarray:
         if kind in ("tag", "pool"):
             mask = np.zeros(self._n, bool)
-            mask[self._rows((kind, value))] = True
+            if kind == "tag":
+                self._posts.mark_holders(self._tags[str(value)], mask)
+            else:
+                mask[_given(self._pool(value))] = True
             return mask
         if isinstance(value, tuple):
             return _in_any(self._column(kind), [value])

@@ -17,7 +17,7 @@ from ..errors import BadInput, UnknownPost, UnknownTag
 from ..tags.categories import RATING_TAGS
 from ..tags.spelling import nearest_names
 from ..tags.typed import find_name, folded, without_category
-from .blacklist import Blacklist
+from .blacklist import Blacklist, describe
 from .catalog import Catalog
 from .posts import ROWS_AT_ONCE
 
@@ -128,6 +128,19 @@ class Board:
                 self._narrowed.popitem(last=False)
         return made
 
+    def try_blacklist(self, blacklist: str) -> tuple[list[str], list[int]]:
+        """Try filters that somebody gives.
+
+        Returns
+        -------
+        remarks : a text on each word that cannot be read or matches no post, the
+            first few of them.
+        idle : numbers of the lines that can match nothing here.
+        """
+        filters = Blacklist.parse(blacklist)
+        remarks = describe(filters.remarks(self.posts), self.nearest_names)
+        return remarks, filters.idle(self.posts)
+
     # -- tags ----------------------------------------------------------------
     @cached_property
     def shown(self) -> np.ndarray:
@@ -209,8 +222,9 @@ class Board:
             numbers = self.posts.find_tags([prefix])[prefix]
             ids = numbers[numbers < len(self.posts.names)]
         else:
-            ids = self._ids_beginning(prefix) or self._ids_beginning(without_category(prefix))
-            ids = np.unique(ids).astype(int)
+            begun = self._ids_beginning(prefix)
+            begun = begun or self._ids_beginning(without_category(prefix))
+            ids = np.unique(begun).astype(int)
         shown = self.shown
         silent = [self.posts.tag_ids.get(name, -1) for name in RATING_TAGS]
         ids = ids[(shown[ids] > 0) & ~np.isin(ids, silent)]

@@ -238,6 +238,43 @@ class Posts:
         of_others = np.searchsorted(offsets, places.astype(offsets.dtype), side="right") - 1
         return np.concatenate([rows, of_others]).astype(np.int64)
 
+    def mark_holders(self, tags: np.ndarray, marks: np.ndarray) -> None:
+        """Set `marks` (bool (n,)) at the rows that hold any of some tags.
+
+        Many frequent tags have more pairs than there are posts. So the most used ones
+        go first, and once few rows are left these are asked for the others.
+
+        Parameters
+        ----------
+        tags : numbers as `find_tags` gives them, each once.
+        """
+        known = tags[tags < len(self.names)]
+        marks[self.rows_of(tags[len(known) :])] = True
+        sizes = self.rows_with.lengths(known)
+        order = np.argsort(-sizes, kind="stable")
+        known, pairs_left = known[order], int(sizes.sum())
+        pairs_a_row = len(self.rows_with.values) / max(len(self), 1)
+        since_count = 0
+        for at, (tag, size) in enumerate(zip(known.tolist(), sizes[order].tolist(), strict=True)):
+            marks[self.rows_with[tag]] = True
+            pairs_left -= size
+            since_count += size
+            if since_count > len(self):
+                since_count = 0
+                if np.count_nonzero(~marks) * pairs_a_row < pairs_left:
+                    self._mark_by_row(known[at + 1 :], marks)
+                    return
+
+    def _mark_by_row(self, tags: np.ndarray, marks: np.ndarray) -> None:
+        wanted = np.zeros(len(self.names), bool)
+        wanted[tags] = True
+        rows = np.flatnonzero(~marks)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows[start : start + ROWS_AT_ONCE]
+            held, offsets = self.tags_of.take(some)
+            hits = np.flatnonzero(wanted[held])
+            marks[some[np.searchsorted(offsets, hits, side="right") - 1]] = True
+
     def uses_of(self, tags: np.ndarray) -> int:
         """Return how many pairs of a post and one of some tags there are.
 

@@ -6,7 +6,10 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
+from ..store.ragged import run_starts
+
 GRAM = 3  # bytes by which a pattern is looked up
+SAMPLED = 61  # of so many places one is counted, to tell rare bytes from frequent ones
 
 
 def fits(pattern: str, name: str) -> bool:
@@ -56,60 +59,47 @@ class NameSearch:
     def find(self, patterns: Collection[str]) -> dict[str, np.ndarray]:
         """Return the positions of the names that fit each pattern, ascending, int64."""
         pieces = {pattern: _pieces(pattern) for pattern in patterns}
-        wanted = np.zeros(1 << (8 * GRAM), bool)
-        for parts in pieces.values():
-            wanted[_grams(parts[0])] = True
-        places = codes = np.zeros(0, np.int64)
-        if wanted.any() and len(self._text) >= GRAM:
-            all_codes = self._codes()
-            places = np.flatnonzero(wanted[all_codes])
-            codes = all_codes[places]
-            order = np.argsort(codes, kind="stable")
-            places, codes = places[order], codes[order]
-        return {
-            pattern: self._fitting(pattern, parts, places, codes)
-            for pattern, parts in pieces.items()
-        }
+        grams = {parts[0]: _codes(_bytes(parts[0])) for parts in pieces.values()}
+        long = any(map(len, grams.values()))
+        codes = _codes(self._text) if long else np.zeros(0, np.uint32)
+        seen = np.bincount(codes[::SAMPLED], minlength=1 << (8 * GRAM) if long else 0)
+        rarest = {piece: int(seen[some].argmin()) for piece, some in grams.items() if len(some)}
+        wanted = np.zeros(1 << (8 * GRAM) if long else 0, bool)
+        for piece, at in rarest.items():
+            wanted[grams[piece][at]] = True
 
-    def _codes(self) -> np.ndarray:
-        """Return the number that the `GRAM` bytes at each place make, uint32."""
-        size = len(self._text) - GRAM + 1
-        codes = np.zeros(size, np.uint32)
-        for at in range(GRAM):
-            codes <<= np.uint32(8)
-            codes |= self._text[at : at + size]
-        return codes
+        # The places of each gram that is wanted, gram by gram.
+        places = np.flatnonzero(wanted[codes])
+        codes = codes[places]
+        order = np.argsort(codes, kind="stable")
+        places, codes = places[order], codes[order]
 
-    def _fitting(
-        self, pattern: str, parts: list[bytes], places: np.ndarray, codes: np.ndarray
-    ) -> np.ndarray:
-        longest = parts[0]
-        if not longest:
-            return np.arange(len(self._names))
-        starts = self._places(longest, places, codes)
-        found = np.unique(np.searchsorted(self._starts, starts, side="right") - 1)
-        found = found[found < len(self._names)]
-        if len(parts) > 1:
-            fitting = [i for i in found.tolist() if fits(pattern, self._names[i])]
-            found = np.array(fitting, np.int64)
+        found = {}
+        for pattern, (piece, *others) in pieces.items():
+            if not piece:
+                found[pattern] = np.arange(len(self._names))
+                continue
+            if piece in rarest:
+                gram = grams[piece][rarest[piece]]
+                begin = np.searchsorted(codes, gram)
+                end = np.searchsorted(codes, gram, side="right")
+                starts = places[begin:end] - rarest[piece]
+            else:  # of one or two bytes
+                starts = np.flatnonzero(self._text == piece[0])
+            found[pattern] = self._numbers(piece, starts)
+            if others:
+                names = ((i, self._names[i]) for i in found[pattern].tolist())
+                fitting = [i for i, name in names if fits(pattern, name)]
+                found[pattern] = np.array(fitting, np.int64)
         return found
 
-    def _places(self, piece: bytes, places: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Return where a piece stands in the text; `places` are ordered by `codes`."""
-        grams = _grams(piece)
-        if grams:
-            low = np.searchsorted(codes, grams)
-            counts = np.searchsorted(codes, grams, side="right") - low
-            rarest = int(counts.argmin())
-            begin = int(low[rarest])
-            starts = places[begin : begin + int(counts[rarest])] - rarest
-        else:  # a piece of one or two bytes
-            starts = np.flatnonzero(self._text == piece[0])
-        last = len(self._text) - len(piece)
-        starts = starts[(starts >= 0) & (starts <= last)]
+    def _numbers(self, piece: bytes, starts: np.ndarray) -> np.ndarray:
+        """Return which names hold a piece that begins at one of some places, ascending."""
+        starts = starts[(starts >= 0) & (starts <= len(self._text) - len(piece))]
         for at, byte in enumerate(piece):
             starts = starts[self._text[starts + at] == byte]
-        return starts
+        found = np.searchsorted(self._starts, starts, side="right") - 1
+        return found[run_starts(found)]  # a name may hold a piece twice
 
 
 def _pieces(pattern: str) -> list[bytes]:
@@ -120,7 +110,15 @@ def _pieces(pattern: str) -> list[bytes]:
     return sorted(pieces, key=len, reverse=True) or [b""]
 
 
-def _grams(piece: bytes) -> list[int]:
-    return [
-        int.from_bytes(piece[at : at + GRAM], "big") for at in range(len(piece) - GRAM + 1)
-    ]
+def _codes(text: np.ndarray) -> np.ndarray:
+    """Return the number that the `GRAM` bytes at each place of a text make, uint32."""
+    size = max(0, len(text) - GRAM + 1)
+    codes = np.zeros(size, np.uint32)
+    for at in range(GRAM):
+        codes <<= np.uint32(8)
+        codes |= text[at : at + size]
+    return codes
+
+
+def _bytes(piece: bytes) -> np.ndarray:
+    return np.frombuffer(piece, np.uint8)
