@@ -167,7 +167,9 @@ class TasteCommands:
             raise BadInput("that file is not a text in UTF-8: save it as one") from None
         lines = _lines_of(messages.clean_lines(text))
         if not lines:
-            raise BadInput("that file is empty: expected a blacklist with a filter on each line")
+            raise BadInput(
+                "that file is empty: expected a blacklist with a filter on each line"
+            )
         return self.hide(lines)
 
     def hide(self, lines: Sequence[str]) -> list[Reply]:
@@ -250,7 +252,8 @@ def _listed(lines: Sequence[str]) -> str:
     earlier = [f"({len(lines) - len(shown):,} earlier)"] if len(shown) < len(lines) else []
     rows = [f"{n:>3}  {line}" for n, line in shown]
     hint = (
-        "/blacklist add LINE hides posts that match it, as on the site: fox -night. A whole "
-        "list can follow, or be sent as a file."
+        "/blacklist add LINE hides posts that match it, as on the site: fox -night. Several "
+        "lines may follow, and a whole list can be sent as a file (in a terminal: "
+        "/blacklist file PATH)."
     )
     return "\n".join([head, *earlier, *rows, hint])

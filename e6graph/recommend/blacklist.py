@@ -29,6 +29,7 @@ DEFAULT = "gore\nscat\nwatersports\nyoung -rating:s\nloli\nshota\n"
 REMARKS_SHOWN = 8  # of one list; the rest is counted
 FILE_LIMIT = 4 << 20  # bytes of a file; the site's largest lists have 600 kB
 _MASKS_KEPT = 64  # of conditions that many lines share, a byte a post each
+_SHARED_FROM = 8  # lines with a condition from which its mask is worth making
 _SORTED_FROM = 16  # intervals of one column from which sorting it is faster
 
 
@@ -196,7 +197,7 @@ class _Search:
         self._orders: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._pools: dict[str | int, np.ndarray | None] = {}
         self._masks: dict[Condition, np.ndarray] = {}
-        self._uses: Counter[Condition] = Counter()
+        self._shared: set[Condition] = set()  # by many lines
 
     # -- tokens
     def meant(self, token: Token) -> tuple[str, bool]:
@@ -222,7 +223,7 @@ class _Search:
             return f"no pool {token.value!r} holds a post here, so {token.text!r} {none}"
         if token.kind == "status" and token.value == "deleted":
             return f"deleted posts are never shown here, so {token.text!r} {none}"
-        if token.kind == "type" and not (self._column("file_ext") == token.value).any():
+        if token.kind == "type" and self._never(("type", token.value)):
             return f"no post here is of type {token.value!r}, so {token.text!r} {none}"
         return ""
 
@@ -265,6 +266,8 @@ class _Search:
             return self._pool(value) is None
         if isinstance(value, tuple):
             return value[0] > value[1]
+        if kind == "type":
+            return not self._mask(condition).any()
         return kind in ("nothing", "unreadable") or condition == ("status", "deleted")
 
     # -- lines
@@ -280,7 +283,10 @@ class _Search:
         self._hide_single({next(iter(way)) for way in ways if len(way) == 1}, hidden)
 
         many = [way for way in ways if len(way) > 1]
-        self._uses.update(condition for way in many for condition, _ in way)
+        uses = Counter(condition for way in many for condition, _ in way)
+        self._shared = {
+            c for c, times in uses.most_common(_MASKS_KEPT) if times >= _SHARED_FROM
+        }
         self._sort_columns(many)
         groups: dict[Condition | None, list[Conjunction]] = {}
         for way in many:
@@ -290,9 +296,7 @@ class _Search:
             self._hide_group(base, of_base, hidden)
         return hidden
 
-    def _hide_single(
-        self, conditions: set[tuple[Condition, bool]], hidden: np.ndarray
-    ) -> None:
+    def _hide_single(self, conditions: set[tuple[Condition, bool]], hidden: np.ndarray) -> None:
         """Hide the rows of lines of one condition, all at once."""
         tags = [self._tags[str(c[1])] for c, inverted in conditions if _is_tag(c, inverted)]
         if tags:
@@ -387,8 +391,8 @@ class _Search:
             low, high = value
             values = self._column(kind)[rows]
             return (values >= low) & (values <= high)
-        few = kind in ("tag", "pool") and self._uses[condition] < 4
-        if condition in self._masks or not few:
+        posting = kind in ("tag", "pool") and condition not in self._shared
+        if condition in self._masks or not posting:
             return self._mask(condition)[rows]
         return _among(rows, self._rows(condition))
 
@@ -425,10 +429,10 @@ class _Search:
         return masks[status] if status in masks else ~masks["modqueue"]
 
     def _pool(self, value: object) -> np.ndarray | None:
-        assert isinstance(value, (str, int))
-        if value not in self._pools:
-            self._pools[value] = self._posts.rows_in_pool(value)
-        return self._pools[value]
+        pool = value if isinstance(value, int) else str(value)
+        if pool not in self._pools:
+            self._pools[pool] = self._posts.rows_in_pool(pool)
+        return self._pools[pool]
 
     def _column(self, name: str) -> np.ndarray:
         if name not in self._columns:  # reading one takes longer than comparing it

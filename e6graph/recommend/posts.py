@@ -255,7 +255,9 @@ class Posts:
         known, pairs_left = known[order], int(sizes.sum())
         pairs_a_row = len(self.rows_with.values) / max(len(self), 1)
         since_count = 0
-        for at, (tag, size) in enumerate(zip(known.tolist(), sizes[order].tolist(), strict=True)):
+        for at, (tag, size) in enumerate(
+            zip(known.tolist(), sizes[order].tolist(), strict=True)
+        ):
             marks[self.rows_with[tag]] = True
             pairs_left -= size
             since_count += size

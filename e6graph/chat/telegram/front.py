@@ -28,19 +28,28 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram import (
+    Bot,
+    Document,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    Message,
+    Update,
+)
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 from telegram.request import HTTPXRequest
 
 from ...errors import BadInput, E6GraphError
 from ..messages import (
     COMMANDS,
+    LIST_BYTES,
     PICTURE_LIMIT,
     PREVIEW_PATIENCE,
     PREVIEW_POLL,
     Command,
     Picture,
     Reply,
+    TextFile,
     button,
 )
 from ..sessions import Sessions
@@ -74,6 +83,7 @@ TELEGRAM_COMMANDS["stop"] = Command(
 FROM_BOTFATHER = "expected the token that BotFather gave"
 SORRY = "Something is wrong here: try again later."
 NO_PICTURE = "Expected a picture of at most 20 MB: a photo, or an image sent as a file."
+TOO_LONG = f"That file is too long for a blacklist: {LIST_BYTES // 1000} kB at most."
 log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
@@ -173,6 +183,11 @@ def button_rows(choices: Sequence[str]) -> list[list[str]]:
     others = [choice for choice in fitting if choice not in short]
     rows = [short, *(others[i : i + 2] for i in range(0, len(others), 2))]
     return [row for row in rows if row]
+
+
+def _is_text(file: Document) -> bool:
+    kind, name = file.mime_type or "", file.file_name or ""
+    return kind.startswith("text/") or name.lower().endswith(".txt")
 
 
 def _key(choice: str) -> InlineKeyboardButton:
@@ -333,8 +348,8 @@ class TelegramBot:
         for reply in replies:
             await self._send(reply, where)
 
-    async def _said(self, message: Message, text: str) -> str | Picture:
-        """Return what a message says to the talk: its text, or its picture."""
+    async def _said(self, message: Message, text: str) -> str | Picture | TextFile:
+        """Return what a message says to the talk: its text, its picture or its list."""
         if not message.effective_attachment:
             word = text.lower().split()[0] if text else "/start"
             if word == "/picture":
@@ -343,6 +358,13 @@ class TelegramBot:
             return {"/start": "/start", "/stop": "/forget"}.get(word, text)
 
         sent = [message.document] if message.document else []
+        for file in sent:
+            if not _is_text(file):
+                continue
+            if (file.file_size or 0) > LIST_BYTES:
+                return TextFile(problem=TOO_LONG)
+            found = await self._call(self._bot.get_file, file.file_id)
+            return TextFile(bytes(await self._call(found.download_as_bytearray)))
         images = [file for file in sent if "image/" in (file.mime_type or "")]
         sizes = {file.file_id: file.file_size or 0 for file in message.photo or images}
         fitting = [name for name, size in sizes.items() if size <= PICTURE_LIMIT]

@@ -32,10 +32,12 @@ from ...errors import E6GraphError
 from ...tags.categories import RATING_TAGS
 from ..messages import (
     COMMANDS,
+    LIST_BYTES,
     PICTURE_LIMIT,
     TAGS_ON_CARD,
     Picture,
     Reply,
+    TextFile,
     button,
     clean,
     complete_command,
@@ -60,7 +62,7 @@ PAGE_COMMANDS = {
 }
 """Commands that /help and the completion list; the page has buttons for the others."""
 
-MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
+MESSAGE_BYTES = 2 << 20  # of JSON: a longest list with every character escaped
 PREFIX_LIMIT = 100  # characters of a word to complete
 BODY_SECONDS = 60  # for a body to arrive
 LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
@@ -153,6 +155,7 @@ def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
             Route("/preview/{post_id}", site.preview),
             Route("/api/message", site.message, methods=["POST"]),
             Route("/api/picture", site.picture, methods=["POST"]),
+            Route("/api/blacklist", site.blacklist, methods=["POST"]),
             Route("/api/taste", site.taste),
             Route("/api/complete", site.complete),
             Route("/api/export", site.export),
@@ -187,6 +190,11 @@ class _Site:
         async with self._uploads:
             data = await _body(request, "image/", PICTURE_LIMIT)
             return await self._talk(request, Picture(data))
+
+    async def blacklist(self, request: Request) -> Response:
+        return await self._talk(
+            request, TextFile(await _body(request, "text/plain", LIST_BYTES))
+        )
 
     async def taste(self, request: Request) -> Response:
         taste = dataclasses.asdict(await _ask(self._sessions.taste, request.state.user))
@@ -233,7 +241,7 @@ class _Site:
         headers = {"cache-control": "no-cache"}  # the preview may still come
         return Response(drawn, 200, headers, "image/svg+xml")
 
-    async def _talk(self, request: Request, message: str | Picture) -> Response:
+    async def _talk(self, request: Request, message: str | Picture | TextFile) -> Response:
         replies = await _ask(self._sessions.reply, request.state.user, message)
         return _json_response({"replies": [_reply(reply) for reply in replies]})
 
