@@ -30,6 +30,7 @@ REMARKS_SHOWN = 8  # of one list; the rest is counted
 FILE_LIMIT = 4 << 20  # bytes of a file; the site's largest lists have 600 kB
 _MASKS_KEPT = 64  # of conditions that many lines share, a byte a post each
 _SHARED_FROM = 8  # lines with a condition from which its mask is worth making
+_LONG_POSTING = 16  # times as long as the rows: searching beats marking all of it
 _SORTED_FROM = 16  # intervals of one column from which sorting it is faster
 
 
@@ -197,6 +198,7 @@ class _Search:
         self._orders: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._pools: dict[str | int, np.ndarray | None] = {}
         self._masks: dict[Condition, np.ndarray] = {}
+        self._scratch = np.zeros(self._n, bool)  # all False between two uses
         self._shared: set[Condition] = set()  # by many lines
 
     # -- tokens
@@ -370,18 +372,19 @@ class _Search:
 
     # -- conditions
     def _rows(self, condition: Condition) -> np.ndarray:
-        """Return the rows that fulfill a condition, ascending."""
+        """Return the rows that fulfill a condition; those of a tag or pool ascend."""
         kind, value = condition
         if kind == "tag":
             tags = self._tags[str(value)]
-            if len(tags) > 1:
+            if self._posts.uses_of(tags) > self._n // 16:
                 return np.flatnonzero(self._mask(condition))
-            return self._posts.rows_of(tags)
+            rows = self._posts.rows_of(tags)
+            return rows if len(tags) == 1 else np.unique(rows)
         if kind == "pool":
             return _given(self._pool(value))
         if kind in self._orders and isinstance(value, tuple):
             low, high = self._places(kind, value)
-            return np.sort(self._orders[kind][0][low:high])
+            return self._orders[kind][0][low:high]
         return np.flatnonzero(self._mask(condition))
 
     def _passes(self, condition: Condition, rows: np.ndarray) -> np.ndarray:
@@ -394,7 +397,13 @@ class _Search:
         posting = kind in ("tag", "pool") and condition not in self._shared
         if condition in self._masks or not posting:
             return self._mask(condition)[rows]
-        return _among(rows, self._rows(condition))
+        held = self._rows(condition)
+        if len(held) > _LONG_POSTING * len(rows):
+            return _among(rows, held)
+        self._scratch[held] = True
+        passes = self._scratch[rows]
+        self._scratch[held] = False
+        return passes
 
     def _mask(self, condition: Condition) -> np.ndarray:
         """Return which rows fulfill a condition, bool (n,)."""
@@ -475,7 +484,7 @@ def _in_any(values: np.ndarray, intervals: Iterable[tuple[int, int]]) -> np.ndar
 
 
 def _among(rows: np.ndarray, posting: np.ndarray) -> np.ndarray:
-    """Return which rows are in a posting, bool; both are ascending.
+    """Return which rows are in a posting, bool; the posting is ascending.
 
     >>> _among(np.array([1, 4, 9]), np.array([4, 5, 9]))
     array([False,  True,  True])

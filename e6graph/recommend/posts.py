@@ -225,18 +225,22 @@ class Posts:
         return {word: numbers[~np.isin(numbers, ratings)] for word, numbers in made.items()}
 
     def rows_of(self, tags: np.ndarray) -> np.ndarray:
-        """Return the rows that hold any of some tags, int64; in no order, with repeats.
+        """Return the rows that hold any of some tags; those of one tag ascend.
+
+        Those of several are in no order, and may repeat.
 
         Parameters
         ----------
         tags : numbers as `find_tags` gives them.
         """
         known = tags[tags < len(self.names)]
-        rows = self.rows_with[known[0]] if len(known) == 1 else self.rows_with.take(known)[0]
+        if len(known) == len(tags) == 1:
+            return self.rows_with[known[0]]
+        rows = self.rows_with.take(known)[0]
         places = tags[len(known) :] - len(self.names)
         offsets = self._other_tags[1]
         of_others = np.searchsorted(offsets, places.astype(offsets.dtype), side="right") - 1
-        return np.concatenate([rows, of_others]).astype(np.int64)
+        return np.concatenate([rows, of_others])
 
     def mark_holders(self, tags: np.ndarray, marks: np.ndarray) -> None:
         """Set `marks` (bool (n,)) at the rows that hold any of some tags.
@@ -293,7 +297,7 @@ class Posts:
         Aliases resolve, and `*` stands for anything in the tags' own names.
         """
         name = self.aliases.get(name, name)
-        return np.unique(self.rows_of(self.find_tags([name])[name]))
+        return np.unique(self.rows_of(self.find_tags([name])[name])).astype(np.int64)
 
     def _owns(self, name: str) -> bool:
         """Tell whether a name with an id is a tag's own."""

@@ -41,6 +41,7 @@ from ..messages import (
     button,
     clean,
     complete_command,
+    is_list,
     title,
 )
 from .access import LOOPBACK, AccessControl
@@ -62,7 +63,8 @@ PAGE_COMMANDS = {
 }
 """Commands that /help and the completion list; the page has buttons for the others."""
 
-MESSAGE_BYTES = 2 << 20  # of JSON: a longest list with every character escaped
+MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
+LIST_MESSAGE_BYTES = 2 << 20  # of JSON: a message with a longest blacklist, likewise
 PREFIX_LIMIT = 100  # characters of a word to complete
 BODY_SECONDS = 60  # for a body to arrive
 LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
@@ -178,12 +180,14 @@ class _Site:
         return Response(self._files[name], 200, {"cache-control": "no-cache"}, FILES[name])
 
     async def message(self, request: Request) -> Response:
-        body = await _body(request, "application/json", MESSAGE_BYTES)
+        body = await _body(request, "application/json", LIST_MESSAGE_BYTES)
         text = None
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             text = json.loads(body)["text"]
         if not isinstance(text, str):
             raise HTTPException(400, 'expected JSON such as {"text": "/help"}')
+        if len(body) > MESSAGE_BYTES and not is_list(text):
+            raise HTTPException(413, f"too large: expected {MESSAGE_BYTES >> 10} kB at most")
         return await self._talk(request, text)
 
     async def picture(self, request: Request) -> Response:
