@@ -118,7 +118,8 @@ def test_aliases_of_filters_are_those_of_the_site(posts, line, expected):
 
 def test_an_index_without_our_file_of_aliases_knows_those_of_ids(posts, tmp_path):
     shutil.copytree(posts._store.root, tmp_path / "index")
-    (tmp_path / "index" / "aliases.parquet").unlink()
+    for name in ("aliases.parquet", "aliases.parquet.json", "tag2idx.json.gz.json"):
+        (tmp_path / "index" / name).unlink()
     plain = Posts(Store(tmp_path / "index"))
     assert plain.aliases == {"vulpine": "fox", "vulp_*": "owl"}
     assert plain.rows_tagged("vulpine").tolist() == posts.rows_tagged("vulpine").tolist()

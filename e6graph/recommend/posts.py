@@ -190,7 +190,8 @@ class Posts:
 
         An index in E6DB's formats alone knows those of tags with an id.
         """
-        if self._store.find("aliases.parquet") is None:
+        written = self._store.sidecar("tag2idx.json.gz").get("together", ())
+        if "aliases.parquet" not in written:
             ids = self.tag_ids.items()
             return {name: self.names[i] for name, i in ids if self.names[i] != name}
         table = parquet.read_table(self._store, "aliases.parquet", "antecedent", "name")
