@@ -47,12 +47,13 @@ def make_parser() -> argparse.ArgumentParser:
     add(
         "--static-url",
         metavar="URL",
-        help="the site's host for thumbnails; static1.SITE if unset",
+        help="the site's host for thumbnails; without it, static1.SITE",
     )
     add(
         "--user-agent",
         metavar="TEXT",
-        help="program, version and contact, told to the site; made from E6GRAPH_CONTACT if unset",
+        help="program, version and contact, told to the site; without it, made from "
+        "E6GRAPH_CONTACT",
     )
     add(
         "--profiles",

@@ -27,23 +27,12 @@ INPUTS = ["posts.parquet", "pools.parquet", "tags.txt.gz", "dictionary.npz", "at
 def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__)
     add = parser.add_argument
-    jobs = cli.between(-1, 1024)
-    add("--offset", type=cli.natural, help="leave out posts of smaller ids; unset: take all")
-    add(
-        "--trees",
-        type=cli.positive,
-        default=32,
-        help="more raise recall and the file's size",
-    )
-    add("--jobs", type=jobs, default=1, help="threads, -1 for all; more than 1 vary the bytes")
-    add(
-        "--graph",
-        type=cli.natural,
-        default=0,
-        metavar="K",
-        help="keep K neighbors of each post",
-    )
-    add("--search-k", type=cli.positive, help="nodes to inspect; unset: enough for recall 0.95")
+    add("--offset", type=cli.natural, help="leave out posts of smaller ids; without it, none")
+    add("--trees", type=cli.positive, default=32, help="more raise recall and the file's size")
+    add("--jobs", type=cli.threads, default=1, help="-1: all cores; above 1 the bytes vary")
+    add("--graph", type=cli.natural, default=0, metavar="K", help="neighbors kept of each post")
+    nodes = "nodes to inspect; without it, enough for recall 0.95"
+    add("--search-k", type=cli.positive, help=nodes)
     add("--seed", type=cli.natural, default=0, help="seed of the trees and of the sample")
     args = parser.parse_args(argv)
     report, store = cli.Report(), Store(args.index)
@@ -65,26 +54,27 @@ def main(argv: list[str] | None = None) -> None:
         indexed, left_out = [], np.zeros(len(build.LEFT_OUT), int)
         for ids, vectors, counts in build.post_vectors(store, words, operator, offset or 0):
             left_out += counts
-            if len(ids) and builder is None:
+            if not len(ids):
+                continue
+            if builder is None:
                 offset = int(ids[0]) if offset is None else offset
                 path = stage.path(neighbors.PATTERN.replace("*", str(offset)))
                 builder = neighbors.Builder(path, dim, offset, args.seed)
-            if len(ids):
-                builder.add(ids, vectors)
-                indexed.append(ids)
+            builder.add(ids, vectors)
+            indexed.append(ids)
         reasons = list(zip(build.LEFT_OUT, left_out.tolist(), strict=True))
         if builder is None:
             raise BadInput(f"no post to index, left out: {reasons}: nothing was replaced")
-        builder.build(args.trees, args.jobs or -1)
+        builder.build(args.trees, args.jobs)
 
         # How hard to search is measured on the index itself.
         ids = np.concatenate(indexed)
         items = int(ids[-1]) - offset + 1
         index = neighbors.load(path, dim, neighbors.METRIC, items)
         found = neighbors.Neighbors(index, dim, offset, args.search_k or 0)
-        vectors = neighbors.stored_vectors(path, dim, items)
+        stored = neighbors.stored_vectors(path, dim, items)
         ladder = [args.search_k] if args.search_k else build.LADDER
-        rows = build.tune(found, ids, vectors, ladder, seed=args.seed)
+        rows = build.tune(found, ids, stored, ladder, seed=args.seed)
         search_k = found.search_k = rows[-1][0]
         about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": search_k}
         with ticking("tables of posts"):

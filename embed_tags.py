@@ -6,6 +6,7 @@ implicit_tag_factors.safetensors, and on request implicit_post_factors.safetenso
 """
 
 import sys
+from argparse import Namespace
 
 from e6graph import cli  # first: it says which package is missing
 
@@ -13,8 +14,8 @@ from e6graph import cli  # first: it says which package is missing
 import numpy as np
 
 from e6graph.embedding import als, pair_counts
+from e6graph.embedding import dictionary as pmi
 from e6graph.embedding.companions import save_companions
-from e6graph.embedding.dictionary import DIMENSIONS, EIG_POWER, SMOOTHING, embed_vocabulary
 from e6graph.embedding.interactions import iter_posts_by_tags
 from e6graph.errors import EXTRAS, BadInput
 from e6graph.store import Store
@@ -36,12 +37,12 @@ def main(argv: list[str] | None = None) -> None:
     add("--min-count", type=cli.positive, default=2, help="leave out tags used less often")
     add("--rating-tags", action="store_true", help="also take tags such as rating_safe")
     add("--seed", type=cli.natural, default=0, help="seed of the SVD or of the factors")
-    add("--tags", nargs="*", help="print neighbors of these; unset: of some common tags")
-    length, strength = cli.between(1, 65536), cli.between(0, 1e6, float)
+    add("--tags", nargs="*", help="print neighbors of these; without it, of common tags")
+    length, share, strength = cli.between(1, 65536), cli.share, cli.between(0, 1e6, float)
     add = parser.add_argument_group("for pmi-svd").add_argument
-    add("--dim", type=length, default=DIMENSIONS, help="length of a vector")
-    add("--smoothing", type=cli.share, default=SMOOTHING, help="exponent of context counts")
-    add("--eig-power", type=cli.share, default=EIG_POWER, help="exponent of singular values")
+    add("--dim", type=length, default=pmi.DIMENSIONS, help="length of a vector")
+    add("--smoothing", type=share, default=pmi.SMOOTHING, help="exponent of context counts")
+    add("--eig-power", type=share, default=pmi.EIG_POWER, help="exponent of singular values")
     add = parser.add_argument_group(f"for als (see {EXTRAS})").add_argument
     add("--factors", type=length, default=als.FACTORS, help="length of a tag's factors")
     add("--regularization", type=strength, default=als.REGULARIZATION, help="its strength, λ")
@@ -58,11 +59,11 @@ def main(argv: list[str] | None = None) -> None:
     left_out = {"index", "tags", *ONLY_FOR[other]}
     parameters = {name: value for name, value in vars(args).items() if name not in left_out}
     made, name = (factors if args.method == "als" else pmi_svd)(args, store, parameters)
-    print_neighbors(made, args.tags or ())
+    print_neighbors(made, args.tags or [])
     report.wrote(store.path(name), f"{len(made.tags):,} tags × {made.vecs.shape[1]}")
 
 
-def pmi_svd(args, store, parameters):
+def pmi_svd(args: Namespace, store: Store, parameters: dict) -> tuple[pmi.Dictionary, str]:
     vocabulary = load_vocabulary(store, args.vocab, args.min_count, args.rating_tags)
     if not vocabulary.names:
         raise BadInput(f"no tag is used {args.min_count:,} times or more: lower --min-count")
@@ -70,7 +71,7 @@ def pmi_svd(args, store, parameters):
     held = np.zeros(len(vocabulary.names), np.int64)
     counts = pair_counts.cooccurrence(pair_counts.tallied((block for _, block in read), held))
     options = args.dim, args.smoothing, args.eig_power, args.seed
-    made = embed_vocabulary(vocabulary, counts, *options)
+    made = pmi.embed_vocabulary(vocabulary, counts, *options)
     with store.stage("embed_tags.py", parameters, ["posts.parquet", "tags.txt.gz"]) as stage:
         made.save(stage)
         rows = np.isin(vocabulary.tag_ids, made.tag_ids)
@@ -79,7 +80,7 @@ def pmi_svd(args, store, parameters):
     return made, "dictionary.npz"
 
 
-def factors(args, store, parameters):
+def factors(args: Namespace, store: Store, parameters: dict) -> tuple[pmi.Dictionary, str]:
     als.require_extras()
     limits = args.vocab, args.min_count, args.min_tags, args.rating_tags
     ids, matrix = als.load_training_posts(store, *limits)
@@ -94,15 +95,14 @@ def factors(args, store, parameters):
     return made, als.TAG_FACTORS
 
 
-def print_neighbors(made, wanted):
+def print_neighbors(made: pmi.Dictionary, wanted: list[str]) -> None:
     if missing := [tag for tag in wanted if tag not in made.tags]:
         print(f"no vector: {', '.join(missing)}")
     last = len(made.tags) - 1
     common = np.unique(np.geomspace(min(10, last), min(1000, last), SHOWN).astype(int))
-    table = []
-    for row in [made.tags.index(tag) for tag in wanted if tag in made.tags] or common:
-        near = made.nearest(made.vecs[row], 5, but=row)
-        table.append((made.tags[row], ", ".join(tag for tag, _ in near)))
+    rows = [made.tags.index(tag) for tag in wanted if tag in made.tags] or common
+    near = ((made.tags[row], made.nearest(made.vecs[row], 5, but=row)) for row in rows)
+    table = [(tag, ", ".join(other for other, _ in found)) for tag, found in near]
     print(cli.table(table, ("tag", "nearest tags")))
 
 

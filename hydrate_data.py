@@ -6,11 +6,14 @@ and pools.parquet to the index. The site wants to know who asks: set E6GRAPH_CON
 --user-agent.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from e6graph import cli
-from e6graph.errors import BadInput
+from e6graph.errors import BadInput, BadTable
+from e6graph.hydrate.exports import EXPORT_NAMES, fetch_exports, reject_export
 from e6graph.hydrate.importdb import import_export
 from e6graph.store import Store
 
@@ -18,7 +21,7 @@ SITE = "https://e621.net"
 DEMO_POSTS = 2000
 
 
-def make_parser():
+def make_parser() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__)
     add = parser.add_argument
     origin = parser.add_mutually_exclusive_group()
@@ -29,7 +32,7 @@ def make_parser():
         "--from",
         dest="directory",
         metavar="DIR",
-        help="import the export in DIR; without this, it is downloaded",
+        help="import the export in DIR; without it, the export is downloaded",
     )
     origin.add_argument(
         "--demo",
@@ -38,14 +41,14 @@ def make_parser():
         const=DEMO_POSTS,
         metavar="N",
         help=f"draw a board of N posts with pictures ({DEMO_POSTS:,} if N is left out) and "
-        "import it; without this, no board is drawn",
+        "import it; without it, no board is drawn",
     )
     add("--exports", default="db_export", metavar="DIR", help="the directory for downloads")
     add("--demo-dir", default="demo", metavar="DIR", help="the directory for the demo board")
     add(
         "--user-agent",
         metavar="TEXT",
-        help="program, version and contact to send to the site; without this, they are made "
+        help="program, version and contact to send to the site; without it, they are made "
         "from E6GRAPH_CONTACT",
     )
     add("--force", action="store_true", help="download files that are up to date as well")
@@ -53,22 +56,22 @@ def make_parser():
         "--file-types",
         nargs="+",
         metavar="EXT",
-        help="keep only posts of these types, as in: jpg png; without this, all are kept",
+        help="keep only posts of these types, as in: jpg png; without it, all are kept",
     )
     add(
         "--site",
         metavar="URL",
-        help="the site where posts can be looked at; without this, it is the --source of a "
+        help="the site where posts can be looked at; without it, that is the --source of a "
         "download, and none of other boards",
     )
     add("--seed", type=cli.natural, default=0, metavar="N", help="seed of the demo board")
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     args = make_parser().parse_args(argv)
     report, store = cli.Report(), Store(args.index)
-    site = args.site or ""
+    site, files = args.site or "", None
     if args.demo:
         from e6graph.demo import make_board
 
@@ -82,14 +85,19 @@ def main(argv=None):
                 f"{args.directory!r} is no directory: give the one that holds posts.csv.gz"
             )
     else:
-        from e6graph.hydrate.exports import fetch_exports
-
         directory = Path(args.exports)
         print(f"{directory}  being brought up to date from {args.source}", flush=True)
-        fetch_exports(args.source, directory, user_agent=args.user_agent, force=args.force)
+        paths = fetch_exports(args.source, directory, EXPORT_NAMES, args.user_agent, args.force)
+        files = dict(zip(EXPORT_NAMES, paths, strict=True))
         site = args.site or args.source
 
-    counts = import_export(directory, store, args.file_types, site=site.rstrip("/"))
+    site = site.rstrip("/")
+    try:
+        counts = import_export(directory, store, args.file_types, site=site, files=files)
+    except BadTable as error:
+        if files and reject_export(error.path):
+            raise BadInput(f"{error}; the next run downloads this file again") from None
+        raise
     print(cli.table(((count, name) for name, count in counts.items()), ("count", "of")))
     for artifact in ("tags", "posts", "pools"):
         shape = f"{counts[f'{artifact} kept']:,} {artifact}"

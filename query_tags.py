@@ -11,12 +11,13 @@ cosines with all tags asked for.
 """
 
 import argparse
-import json
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from e6graph import cli
 from e6graph.embedding.dictionary import Dictionary
-from e6graph.embedding.nearest_tags import TagSpace, as_records, as_text
+from e6graph.embedding.nearest_tags import Near, TagSpace, as_records, as_text
 from e6graph.errors import BadInput
 from e6graph.store import Store
 from e6graph.tags.categories import CATEGORIES
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         action="append",
         choices=CATEGORIES,
         metavar="NAME",
-        help=f"second: take tags of this one of {', '.join(CATEGORIES)}; repeatable; unset: all",
+        help=f"second: only of this category: {', '.join(CATEGORIES)}; repeatable; without it, all",
     )
     add("-k", "--topk", **number(cli.positive, 20, "third: keep the N nearest of each TAG"))
     add("-N", "--total", **number(cli.positive, 20, "fourth: keep the N of largest score"))
@@ -63,18 +64,18 @@ def main(argv: list[str] | None = None) -> None:
         )
     each = [space.near(query[[i]], *limits, args.each) for i in range(len(query)) if args.each]
     if args.json:
-        print(json.dumps(as_records(space, near, each), ensure_ascii=False, indent=1))
+        print(cli.as_json(as_records(space, near, each)))
     else:
         print(as_text(space, near, each))
     if args.output:
         plot(space, near, args)
 
 
-def number(kind, default, said):
+def number(kind: Callable[[str], float], default: int, said: str) -> dict[str, Any]:
     return {"type": kind, "default": default, "metavar": "N", "help": said}
 
 
-def vectors(store, factors):
+def vectors(store: Store, factors: bool) -> Dictionary:
     if not factors:
         return Dictionary.open(store)
     from e6graph.embedding.als import load_tag_factors  # only --factors needs it
@@ -84,7 +85,7 @@ def vectors(store, factors):
     return load_tag_factors(store)
 
 
-def plot(space, near, args):
+def plot(space: TagSpace, near: Near, args: argparse.Namespace) -> None:
     from e6graph.embedding.plot import draw_tags, save_plot, show_plot  # matplotlib is slow
 
     if args.output == "-":

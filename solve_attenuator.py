@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     partial = attenuator.solve(means, words.vecs, weights * ~held, args.ridge)
     operator = attenuator.solve(means, words.vecs, weights, args.ridge)
     columns = (identity, means), (identity, sif), (partial, means), (operator, means)
-    cosines = [attenuator.induced_cosines(*column, words.vecs) for column in columns]
+    cosines = [attenuator.induced_cosines(a, u, words.vecs) for a, u in columns]
     parameters = vars(args) | {"index": None}
     inputs = ["posts.parquet", "dictionary.npz"]
     with store.stage("solve_attenuator.py", parameters, inputs) as stage:

@@ -6,6 +6,7 @@ index/recognizer.npz. After an interrupt, run it again: it continues where it wa
 """
 
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 from e6graph import cli
@@ -24,8 +25,11 @@ def main(argv: list[str] | None = None) -> None:
     add("--sample", type=cli.positive, default=20000, help="learn from this many posts at most")
     add("--ratings", default="s", help="ratings to learn from: some of the letters s, q, e")
     add("--no-fetch", action="store_true", help="use only the previews that are there")
-    add("--static-url", help="host of the previews; unset: static1. before that of the board")
-    add("--user-agent", help="program, version and a contact; unset: made from E6GRAPH_CONTACT")
+    add("--static-url", help="host of the previews; without it, static1.SITE")
+    add(
+        "--user-agent",
+        help="program, version and contact; without it, made from E6GRAPH_CONTACT",
+    )
     seconds, minutes = cli.between(0, 3600, float), cli.between(0, 1e6, float)
     add("--delay", type=seconds, default=1.0, help="seconds between two requests")
     add("--limit-minutes", type=minutes, help="stop fetching then, and learn from what came")
@@ -67,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
     report.wrote(store.path("recognizer.npz"), f"{shape} tags, {dimensions}")
 
 
-def fetch(args, store, wanted, here):
+def fetch(args: Namespace, store: Store, wanted: Candidates, here: Candidates) -> Candidates:
     """Fetch what is missing; without a site, or a contact, make do with what is `here`."""
     site = store.sidecar("posts.parquet").get("parameters", {}).get("site", "")
     static_url = args.static_url or static_host(site)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
-from .errors import E6GraphError
+from .errors import BadInput, E6GraphError
 
 UNKNOWN_STATE = "the index is whole, either as before or already replaced"
 LARGEST = 2**31 - 1  # annoy counts in 32 bits
+MOST_THREADS = 1024
 CORE = frozenset(
     ["annoy", "numpy", "pandas", "PIL", "pyarrow", "rapidfuzz", "requests", "scipy", "tqdm"]
 )
@@ -31,8 +35,12 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def parser(doc: str) -> argparse.ArgumentParser:
-    """Make a parser with the script's docstring as its help, and with `--index`."""
+    """Make a parser with the script's docstring as its help, and with `--index`.
+
+    Arguments without a type of their own are read by `text`.
+    """
     made = argparse.ArgumentParser(description=doc.strip(), formatter_class=HelpFormatter)
+    made.register("type", None, text)
     made.add_argument("--index", default="index", metavar="DIR", help="the index directory")
     return made
 
@@ -54,6 +62,37 @@ def between(low: float, high: float, kind: type = int) -> Callable[[str], float]
     return number
 
 
+def text(argument: str) -> str:
+    """Return an argument that is text; Python hands on stray bytes as surrogates (PEP 383).
+
+    Raises
+    ------
+    BadInput : the argument holds such bytes. Arrow, SQLite and others would end in
+        an error of their own, perhaps after hours.
+    """
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        raise BadInput(
+            f"argument {argument!r} holds bytes that are not UTF-8: expected text; "
+            "type it again, or rename the file"
+        ) from None
+    return argument
+
+
+def threads(argument: str) -> int:
+    """Parse a number of threads for argparse: 1 or more, or -1 for all cores.
+
+    >>> threads("2"), threads("-1")
+    (2, -1)
+    """
+    count = int(argument)
+    if count != -1 and not 1 <= count <= MOST_THREADS:
+        expected = f"expected 1 to {MOST_THREADS:,}, or -1 for all cores"
+        raise argparse.ArgumentTypeError(f"{count}: {expected}")
+    return count
+
+
 natural = between(0, LARGEST)
 positive = between(1, LARGEST)
 share = between(0, 1, float)
@@ -62,6 +101,7 @@ share = between(0, 1, float)
 def run(main: Callable[[], object]) -> int:
     """Call `main` and return the exit status; print problems as one line."""
     status = 1
+    make_streams_safe()
     try:
         main()
         sys.stdout.flush()
@@ -75,14 +115,51 @@ def run(main: Callable[[], object]) -> int:
         outcome = getattr(error, "__notes__", [UNKNOWN_STATE])[0]
         problem, status = f"interrupted: {outcome}", 130
     except BrokenPipeError:
-        # Whoever read our output is gone: do not flush the rest of it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)  # whoever read our output is gone
         return 141
     except OSError as error:
         parts = (error.strerror or error, error.filename)
         problem = ": ".join(str(part) for part in parts if part)
     print(f"{program()}: {problem}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk, say: Python would complain once more at exit
+        _give_up(sys.stdout)
     return status
+
+
+def make_streams_safe() -> None:
+    """Let no character that is printed or typed end the script.
+
+    What a terminal's encoding lacks is printed as an escape such as \\xd7, stray bytes
+    of the input become replacement characters, and a stream that was closed before
+    the start leads nowhere.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):  # tests put others in its place
+            stream.reconfigure(errors="replace" if mode == "r" else "backslashreplace")
+
+
+def _give_up(stream: TextIO) -> None:
+    """Send what is left in a stream's buffer nowhere, so that its flush at exit cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def as_json(value: object, indent: int | None = 1) -> str:
+    """Write JSON that standard output can show; escapes of its own would not be JSON.
+
+    >>> as_json(["fox", 3], indent=None)
+    '["fox", 3]'
+    """
+    written = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    try:
+        written.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, allow_nan=False)
+    return written
 
 
 def program() -> str:

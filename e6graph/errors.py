@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ DAMAGE: tuple[type[Exception], ...] = (
     LookupError,
     TypeError,
     NotImplementedError,
+    RecursionError,
     OSError,
     EOFError,
     zlib.error,
@@ -38,6 +41,14 @@ class BadInput(E6GraphError):
     """An export, a picture, a filter or an option that cannot be used as it is."""
 
 
+class BadTable(BadInput):
+    """A file of an export that cannot be used; `path` is the file."""
+
+    def __init__(self, path: str | Path, wrong: str) -> None:
+        super().__init__(f"{path}: {wrong}")
+        self.path = Path(path)
+
+
 class UnknownTag(E6GraphError):
     """A tag that is not in the vocabulary; the message lists the nearest known names."""
 
@@ -48,6 +59,14 @@ class UnknownPost(E6GraphError):
 
 class DownloadError(E6GraphError):
     """A site that could not be reached, or that sent something other than it promised."""
+
+
+def warn(text: str) -> None:
+    """Warn at the line outside this package that led here: whoever wrote it can mend it."""
+    level, frame = 1, sys._getframe(0).f_back
+    while frame and f"{frame.f_globals.get('__name__')}.".startswith("e6graph."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level + 1)
 
 
 def run_again(file: str | Path, wrong: str, script: str = "hydrate_data.py") -> BadArtifact:

@@ -8,6 +8,7 @@ import pytest
 from boards import planted_export
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 600  # seconds: ends what hangs; no machine is so slow
 sys.path.insert(0, str(ROOT))  # so that `pytest` finds the scripts as `python -m pytest` does
 
 

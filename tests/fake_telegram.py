@@ -42,6 +42,7 @@ class Fault:
     status: int = 0
     body: bytes = b""
     handled: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def refusal(code: int, description: str, **parameters: Any) -> Fault:
@@ -96,6 +97,10 @@ class FakeTelegram:
     confirmed: list[dict] = field(default_factory=list)
     repeat: int = 0  # confirmed updates that come again with the next ones
     files: dict[str, bytes] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)  # of files that are elsewhere
+    asked: list[str] = field(default_factory=list)  # paths of files that were asked for
+    endless: set[str] = field(default_factory=set)  # files without an end
+    streamed: int = 0  # bytes of those
     polls: int = 0
     closed: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -288,7 +293,7 @@ class FakeTelegram:
             "file_id": name,
             "file_unique_id": name,
             "file_size": len(self.files[name]),
-            "file_path": f"photos/{name}.jpg",
+            "file_path": self.paths.get(name, f"photos/{name}.jpg"),
         }
 
 
@@ -303,9 +308,23 @@ def _handler(server: FakeTelegram) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             found = re.fullmatch(rf"/file/bot{TOKEN}/photos/(\w+)\.jpg", unquote(self.path))
             with server.changed:
+                server.asked.append(unquote(self.path))
                 fault = server.faults["file"].popleft() if server.faults["file"] else None
             result = fault or (Fault(200, server.files[found[1]]) if found else Fault(404))
-            self.give(result)
+            if found and found[1] in server.endless:
+                self.stream()
+            else:
+                self.give(result)
+
+        def stream(self) -> None:
+            """Send bytes until the client leaves, with no word of how many there are."""
+            self.close_connection = True
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while server.streamed < 10**9:
+                    self.wfile.write(bytes(1 << 16))
+                    server.streamed += 1 << 16
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -326,6 +345,8 @@ def _handler(server: FakeTelegram) -> type[BaseHTTPRequestHandler]:
             if not result.status:
                 return
             self.send_response(result.status)
+            for name, value in result.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(result.body)))
             self.end_headers()
             self.wfile.write(result.body)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from conftest import PATIENCE
+
 
 @dataclass
 class Answer:
@@ -63,7 +65,7 @@ class Site:
     def requests(self, path: str) -> list[Asked]:
         """Return the requests for a path; wait until each is answered in full."""
         found = [asked for asked in self.asked if asked.path == path]
-        assert all(asked.done.wait(10) for asked in found)
+        assert all(asked.done.wait(PATIENCE) for asked in found)
         return found
 
     def sent(self, path: str) -> int:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 from packaging.requirements import Requirement
 
 from e6graph import cli
@@ -62,13 +63,14 @@ def test_a_default_of_zero_is_shown():
         *(([script], script) for script in SCRIPTS),
         (["-m", "e6graph.importdb"], "importdb.py"),
         (["-m", "e6graph.normalize"], "e6graph"),
+        (["-m", "e6graph.evaluate"], "e6graph"),
     ],
     ids=str,
 )
 def test_outside_the_environment_one_line_says_what_to_install(started, program):
     """`-S` leaves out the installed packages."""
     command = [sys.executable, "-S", "-E", *started]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == (
         f"{program}: numpy is not installed: activate the environment "
@@ -108,3 +110,55 @@ def test_an_error_names_the_program(monkeypatch, capsys, started, said):
 
     assert cli.run(main) == 1
     assert capsys.readouterr().err == f"{said}: out of memory (9 GB)\n"
+
+
+def parsers_of_the_package(monkeypatch):
+    """The parsers of the commands that `python -m` runs."""
+    from e6graph.evaluate import __main__ as evaluate
+    from e6graph.hydrate import importdb
+    from e6graph.normalize import __main__ as normalize
+
+    made = []
+
+    def stop(parser, argv=None):
+        made.append(parser)
+        raise SystemExit
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    for main in (evaluate.main, importdb.main, normalize.main):
+        with pytest.raises(SystemExit):
+            main([])
+    return made
+
+
+def test_what_happens_without_an_option_is_said_in_one_way(monkeypatch):
+    parsers = [parser_of(script, monkeypatch) for script in SCRIPTS]
+    parsers += parsers_of_the_package(monkeypatch)
+    said = 0
+    for parser in parsers:
+        for action in parser._actions:
+            text = action.help or ""
+            other = re.search(
+                r"\bunset\b|not given|without th|without it(?!, )|by default", text
+            )
+            assert not other, (parser.prog, action.dest, text)
+            said += "; without it, " in text
+    assert said >= 12
+
+
+@pytest.mark.parametrize("module", ["importdb", "normalize", "evaluate"])
+@pytest.mark.parametrize("missing", sorted(cli.CORE))
+def test_any_missing_package_is_one_line(module, missing):
+    """The import of None in `sys.modules` fails as that of a package that is not there."""
+    code = (
+        "import runpy, sys; sys.modules[sys.argv.pop()] = None; "
+        f"sys.argv[1:] = ['--help']; runpy.run_module('e6graph.{module}', "
+        "run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-c", code, missing]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
+    lines = done.stderr.splitlines()
+    if done.returncode == 0:  # it is needed later, if at all
+        assert done.stdout.startswith("usage: ")
+    else:
+        assert len(lines) == 1 and f": {missing} is not installed: " in lines[0]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import PATIENCE
 from test_scripts import ENVIRONMENT, ROOT, one_line, run
 
 from e6graph.chat.conversation import Conversation
@@ -117,7 +118,7 @@ def test_a_limit_of_file_sizes_keeps_the_old(demo, tmp_path, script, share):
         text=True,
         cwd=ROOT,
         env=ENVIRONMENT,
-        timeout=120,
+        timeout=PATIENCE,
     )
     err = process.stderr
     said = one_line(err)

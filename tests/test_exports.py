@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from conftest import PATIENCE
 from http_server import Answer, Clock, Site, serving
 
 from e6graph import __version__
@@ -53,7 +54,12 @@ def clock(monkeypatch):
 
 
 def impatient(**options) -> Client:
-    settings = {"pace": Pace(0), "backoff": 0.001, "timeout": (10, 10), "retries": 3} | options
+    settings = {
+        "pace": Pace(0),
+        "backoff": 0.001,
+        "timeout": (PATIENCE, PATIENCE),
+        "retries": 3,
+    } | options
     return Client(AGENT, **settings)
 
 
@@ -378,7 +384,7 @@ def test_back_off_doubles_and_requests_are_spaced(site, clock):
 def test_stalls_and_drips_end(site, tmp_path):
     offer_posts(site, Answer(POSTS, pause=5))
     with pytest.raises(DownloadError, match="no answer in time"):
-        fetch_posts(site, tmp_path, client=impatient(timeout=(10, 0.1), retries=1))
+        fetch_posts(site, tmp_path, client=impatient(timeout=(PATIENCE, 0.1), retries=1))
     site.put("/files/posts.csv.gz", Answer(POSTS[:150], pause=0.02))
     site.put("/db_exports.json", listing(entry("posts", POSTS[:150])))
     with pytest.raises(DownloadError, match="bytes a second"):

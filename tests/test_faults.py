@@ -12,7 +12,7 @@ import traceback
 import numpy as np
 import pytest
 from boards import planted_export
-from conftest import build
+from conftest import PATIENCE, build
 
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact, E6GraphError
@@ -113,11 +113,11 @@ def apart(job, index):
     process.start()
     theirs.close()
     try:
-        ended = ours.recv() if ours.poll(60) else ("bug", "nothing after a minute")
+        ended = ours.recv() if ours.poll(PATIENCE) else ("bug", "no answer")
     except EOFError:
         ended = "crash", None
-    process.kill() if ended[1] == "nothing after a minute" else None
-    process.join(60)
+    process.kill() if ended[1] == "no answer" else None
+    process.join(PATIENCE)
     return ("crash", process.exitcode) if ended[0] == "crash" else ended
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from boards import post, write_export
-from conftest import build
+from conftest import PATIENCE, build
 from fake_graph import BOARD, FakeGraph
 from http_server import Answer, serving
 
@@ -22,7 +22,12 @@ from e6graph.errors import BadInput, E6GraphError
 from e6graph.hydrate.previews import preview_path
 
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(500)
-QUICK = {"delay": 0.0, "backoff": 0.001, "timeout": (60, 60), "user_agent": "tester"}
+QUICK = {
+    "delay": 0.0,
+    "backoff": 0.001,
+    "timeout": (PATIENCE, PATIENCE),
+    "user_agent": "tester",
+}
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ def fetcher(site, tmp_path):
 def gate(site, monkeypatch):
     """Nothing is answered before it is set."""
     made, answer = threading.Event(), site.next_answer
-    monkeypatch.setattr(site, "next_answer", lambda path: made.wait(60) and answer(path))
+    monkeypatch.setattr(site, "next_answer", lambda path: made.wait(PATIENCE) and answer(path))
     yield made
     made.set()
 
@@ -57,7 +62,7 @@ def posts(n=12):
     return [FakeGraph("sq").describe(post_id) for post_id in list(BOARD)[:n]]
 
 
-def until(true, seconds=60.0):
+def until(true, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come"
@@ -193,7 +198,7 @@ def test_the_terminal_waits_a_moment(site, fetcher, tmp_path, monkeypatch):
         talk = Conversation(FakeGraph(), profiles, "ann", tmp_path, fetch=fetcher.want)
         show = lambda reply: came.append(reply.picture.is_file()) if reply.post else None  # noqa: E731
         monkeypatch.setattr(terminal, "_printer", lambda stdout: show)
-        monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", 60)
+        monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", PATIENCE)
         terminal.talk(talk, io.StringIO("/enjoy inkwash\n/walk\n"), io.StringIO())
         monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", 0.3)
         start = time.monotonic()
@@ -215,7 +220,7 @@ def test_the_bot_fetches_previews_when_told_to_and_of_no_hidden_post(
     monkeypatch.setattr(fetching, "REQUEST_DELAY", 0.0)
     monkeypatch.setattr(Fetcher.__init__, "__defaults__", (None, 0.0))
     monkeypatch.setattr(terminal, "PREVIEW_POLL", 0.002)
-    monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", 60)
+    monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", PATIENCE)
     monkeypatch.chdir(tmp_path)
     command = ["--ratings", "sq", "--blacklist", "none", "--static-url", site.url]
 

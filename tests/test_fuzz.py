@@ -19,6 +19,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from boards import COLUMNS, post, write_export, write_table, write_text
+from conftest import PATIENCE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -558,7 +559,7 @@ def test_nothing_hangs_or_passes_two_gigabytes(tmp_path):
     usual = time.process_time() - start  # how long this machine takes over 256 MB of gzip
     command = [sys.executable, "-c", CHILD, *map(str, places)]
     root = Path(__file__).resolve().parents[1]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.removesuffix("\n").split("\n")
     for kind, line in zip(HEAVY, lines, strict=True):  # one line each

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from annoy import AnnoyIndex
+from conftest import PATIENCE
 
 from e6graph.embedding.dictionary import unit_rows
 from e6graph.errors import BadArtifact, BadInput, E6GraphError
@@ -161,7 +162,7 @@ def test_no_room_is_an_error_and_no_signal(tmp_path, parts, nodes, fits):
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[1],
-        timeout=60,
+        timeout=PATIENCE,
     )
     said = "built" if fits else f"[Errno 27] File too large: '{path}'"
     assert (done.returncode, done.stdout.strip()) == (0, said), done

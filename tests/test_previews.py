@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 from http_server import Answer, Clock, serving
 
 from e6graph.errors import BadInput, DownloadError
@@ -28,7 +29,12 @@ def address(md5: str) -> str:
 
 
 def fetch(site, root, md5s, **options) -> PreviewCounts:
-    settings = {"delay": 0, "backoff": 0.001, "timeout": (10, 10), "user_agent": "tester"}
+    settings = {
+        "delay": 0,
+        "backoff": 0.001,
+        "timeout": (PATIENCE, PATIENCE),
+        "user_agent": "tester",
+    }
     return fetch_previews(md5s, root, site.url, **(settings | options))
 
 

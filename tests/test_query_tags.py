@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from boards import CLUSTERS
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 from PIL import Image
 
 import query_tags
@@ -312,7 +312,7 @@ def test_nothing_heavy_is_imported_without_a_plot(built_index):
         "print(heavy & set(sys.modules))"
     )
     command = [sys.executable, "-c", code, "--index", built_index, "fox"]
-    made = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=60)
+    made = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=PATIENCE)
     assert made.stdout.splitlines()[-1] == "set()", made.stderr
 
 
@@ -321,7 +321,9 @@ def cpu_seconds(*command):
     seconds = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=120)
+        done = subprocess.run(
+            command, cwd=ROOT, text=True, capture_output=True, timeout=PATIENCE
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.returncode == 0, done.stderr
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)

@@ -175,6 +175,27 @@ def test_unknown_tags_name_the_nearest_and_partly_unknown_ones_warn(graph):
         graph.embed_tags(["qqqqqqqq"])
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda graph, tags: graph.recommend(tags=tags, n=3),
+        lambda graph, tags: graph.recommend(posts=shown(graph), avoid=tags, n=3),
+        lambda graph, tags: graph.embed_tags(tags),
+        lambda graph, tags: graph.suggest_tags(tags),
+        lambda graph, tags: graph.telling_tags(tags),
+        lambda graph, tags: graph.doubtful_tags(tags),
+        lambda graph, tags: graph.redundant_tags(tags),
+        lambda graph, tags: graph.known_tag_ids(tags),
+    ],
+)
+def test_a_warning_of_unknown_tags_names_the_line_that_gave_them(graph, ask):
+    tags = [*graph.posts.names[10:13], "no_such_tag_at_all"]
+    with pytest.warns(UserWarning, match="unknown tags are left out") as warned:
+        ask(graph, tags)
+    place = (warned[0].filename, warned[0].lineno)
+    assert place == (__file__, ask.__code__.co_firstlineno)
+
+
 def test_nothing_to_go_by_is_refused(graph):
     for wrong in ({}, {"posts": []}, {"posts": shown(graph), "n": 0}):
         with pytest.raises(BadInput):

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -38,13 +39,61 @@ ALIASES = [
     ("shota", "shota_(character)"),  # the name itself is an alias: the rule follows it
     ("pending_kid", "young", "pending"),
     ("old_kid", "young", "deleted"),
+    ("tree", "cub", "deleted"),  # such a one must not hide half of the board
+    ("fox", "young", "retired"),
+    ("queued_kid", "young", "queued"),  # the site has approved these two
+    ("coming_kid", "young", "processing"),
+    ("LOLI", "grown_up"),  # a tag in upper case is an alias, so that the import renames it
+    ("cub", "round"),  # a cycle
+    ("round", "about"),
+    ("about", "cub"),
+    ("twofold", "young"),  # two aliases of one name; the last would win
+    ("twofold", "tree"),
+    ("small_one", "young\u3000"),  # the target in disguise
+    ("yo\u200bung\u3000fox", "tree"),  # a disguise that an alias would take away
+    ("pup", "puppy"),
 ]
 IMPLICATIONS = [
     ("toddler", "kid"),  # through an alias
     ("baby", "toddler"),  # and transitively
     ("fox_kit", "Cub"),  # upper case on the far side
     ("pending_child", "young", "pending"),
+    ("tree", "loli", "deleted"),
+    ("queued_child", "young", "queued"),
+    ("calf", "\ufeffSHOTA"),  # the far side in disguise
+    ("ewe\u2060_lamb", "kid"),  # and the near side
+    ("pup", "young"),  # of a name that is an alias: `puppy` implies it, too
 ]
+DISGUISES = {
+    "upper case": str.upper,
+    "no-break space after": "{}\xa0".format,
+    "ideographic space before": "\u3000{}".format,
+    "line separator after": "{}\u2028".format,
+    "next line before": "\x85{}".format,
+    "byte order mark before": "\ufeff{}".format,
+    "soft hyphen after": "{}\xad".format,
+    "zero-width space within": lambda word: word[:2] + "\u200b" + word[2:],
+    "zero-width joiner within": lambda word: word[:2] + "\u200d" + word[2:],
+    "no-break space within": lambda word: word[:1] + "\xa0" + word[1:],
+    "right-to-left mark within": lambda word: word[:1] + "\u200f" + word[1:],
+    "control character within": lambda word: word[:1] + "\x01" + word[1:],
+    "variation selector within": lambda word: word[:1] + "\ufe0f" + word[1:],
+    "grapheme joiner within": lambda word: word[:1] + "\u034f" + word[1:],
+    "Hangul filler after": "{}\u3164".format,
+    "blank Braille before": "\u2800{}".format,
+    "tag character after": "{}\U000e0041".format,
+    "fullwidth letters": lambda word: "".join(chr(ord(letter) + 0xFEE0) for letter in word),
+    "bold letters": lambda word: "".join(chr(ord(letter) - 97 + 0x1D41A) for letter in word),
+    "circled letters": lambda word: "".join(chr(ord(letter) - 97 + 0x24D0) for letter in word),
+    "long s": lambda word: word.replace("s", "ſ"),
+    "dotted I": lambda word: word.upper().replace("I", "İ"),
+    "dotless i": lambda word: word.replace("i", "ı"),
+    "a word beside it": "tree\xa0{}".format,
+    "a word behind it": "{}\u2003tree".format,
+    "several at once": lambda word: "\ufeff" + "\u200b".join(word.upper()) + "\u2060",
+}
+HIDDEN_WORDS = ("young", "loli", "shota", "cub", "kid", "baby")
+"""Words under the rule; the last two are an alias and an implication."""
 FORBIDDEN = {
     "young": "young",
     "loli": "fox loli tree",
@@ -62,9 +111,33 @@ FORBIDDEN = {
     "128 times": " ".join(["young"] * 128),
     "256 times": " ".join(["cub"] * 256 + ["fox"]),
     "tab and line end": "fox\tyoung\ntree",
+    "a queued alias": "queued_kid fox",
+    "an alias in processing": "coming_kid fox",
+    "a queued implication": "queued_child",
+    "upper case that is an alias": "fox LOLI",
+    "a cycle": "fox round",
+    "a longer cycle": "about",
+    "two aliases": "twofold fox",
+    "two aliases in upper case": "TWOFOLD fox",
+    "an alias of a disguise": "small_one",
+    "an alias that would take the disguise away": "yo\u200bung\u3000fox river",
+    "an implication of a disguise": "calf",
+    "an implication by a disguise": "ewe_lamb tree",
+    "an alias that implies": "pup",
+    "what an alias that implies becomes": "puppy fox",
+    **{
+        f"{how}: {word}": f"fox {disguise(word)} tree"
+        for word, (how, disguise) in zip(cycle(HIDDEN_WORDS), DISGUISES.items())
+    },
+    "long s: shota": f"fox {DISGUISES['long s']('shota')} tree",
+    "dotted I: loli": f"fox {DISGUISES['dotted I']('loli')} tree",
+    "dotless i: kid": f"fox {DISGUISES['dotless i']('kid')} tree",
 }
+DISGUISED = {text.split(" ")[1] for how, text in FORBIDDEN.items() if ": " in how}
 INNOCENT = {
     "a part of a name": "young_tree cubism lolipop",
+    "a part of a name in disguise": "cu\u200bbism you\xa0ngling\u2028x CUBISM",
+    "only what cannot be seen": "\u200b\u2060 fox",
     "an alias that is not active": "pending_kid old_kid",
     "an implication that is not active": "pending_child fox",
     "nothing of the sort": "fox tree",
@@ -130,6 +203,19 @@ def test_the_ids_under_the_rule(tmp_path):
         "YOUNG",
         "Kid",
         "Baby",
+        "queued_kid",  # not active yet, so that they keep their names
+        "coming_kid",
+        "queued_child",
+        "grown_up",
+        "round",
+        "about",
+        "TWOFOLD",
+        "young\u3000",
+        "yo\u200bung\u3000fox",
+        "calf",
+        "ewe_lamb",
+        "puppy",
+        *DISGUISED,
     }
     assert set(NEVER_TAGS) == {"young", "loli", "shota", "cub"}
 
@@ -473,17 +559,32 @@ WORDS = [
     "cloud",
     "bell",
 ]
+PLAIN = {disguise(word): word for word in HIDDEN_WORDS for disguise in DISGUISES.values()} | {
+    "young\u3000": "young",
+    "yo\u200bung\u3000fox": "young",
+    "\ufeffSHOTA": "shota",
+    "ewe\u2060_lamb": "ewe_lamb",
+}
+"""Disguised names and what they are."""
+BECOMES = {"shota_(character)", "grown_up", "round", "about", "puppy"}
+"""Names that aliases make of names under the rule."""
 SUSPECT = ["young", "cub", "Loli", "kid", "toddler", "baby", "shota", "YOUNGSTER", "fox_kit"]
+SUSPECT += ["LOLI", "round", "twofold", "small_one", "calf", "ewe_lamb", "pup", "queued_kid"]
+SUSPECT += ["old_kid", "pending_child", "cubism", "you\xa0ngling", *PLAIN]
 
 
 def oracle(tags):
     """Whether the rule speaks of these tags, worked out one name at a time."""
-    found = {tag.lower() for tag in tags}
-    edges = [(a, b) for a, b, *status in ALIASES + IMPLICATIONS if not status]
+    found = {PLAIN.get(tag, tag).lower() for tag in tags}
+    edges = [
+        (PLAIN.get(a, a).lower(), PLAIN.get(b, b).lower())
+        for a, b, *status in ALIASES + IMPLICATIONS
+        if status in ([], ["queued"], ["processing"])
+    ]
     while True:
         more = {b.lower() for a, b in edges if a in found} - found
         if not more:
-            return bool(found & (NEVER_TAGS | {"shota_(character)"}))
+            return bool(found & (NEVER_TAGS | BECOMES))
         found |= more
 
 
@@ -494,43 +595,44 @@ def random_posts(rng):
         tags += rng.choice(SUSPECT, rng.choice([0, 0, 1, 2]), replace=False).tolist()
         if rng.random() < 0.2:
             tags.append(f"only_here_{post_id}")
+        # Some posts have the picture of an earlier one.
+        same = {"md5": rng.choice(posts)["md5"]} if posts and rng.random() < 0.1 else {}
         posts.append(
-            post(post_id, " ".join(rng.permutation(tags)), rating=rng.choice([*"ssqe"]))
+            post(post_id, " ".join(rng.permutation(tags)), rating=rng.choice([*"ssqe"]), **same)
         )
     return posts
 
 
+def under_rule(rows):
+    """Ids of the posts that the rule forbids, of {"id", "rating", "md5", "held"}."""
+    pictures = {row["md5"] for row in rows if row["held"] and row["rating"] != "s"}
+    return {row["id"] for row in rows if row["md5"] in pictures}
+
+
 def random_index(tmp_path, seed):
-    """A board drawn by lot, imported: (index, ids of all its posts, those under the rule)."""
+    """A board drawn by lot, imported: (index, MD5s by post id, ids under the rule)."""
     rng = np.random.default_rng(seed)
     posts = random_posts(rng)
-    ids = [row["id"] for row in posts]
-    members = rng.choice(ids, (4, 5)).tolist()
+    md5s = {row["id"]: row["md5"] for row in posts}
+    members = rng.choice(list(md5s), (4, 5)).tolist()
     pools = [(i, f"pool_{i}", pool) for i, pool in enumerate(members, 1)]
     edges = {"aliases": ALIASES, "implications": IMPLICATIONS}
     export = write_export(tmp_path / "e", posts, **edges, pools=pools)
     index = tmp_path / "index"
     import_export(export, Store(index), progress=False)
-    held = {row["id"]: oracle(row["tag_string"].split()) for row in posts}
-    forbidden = {row["id"] for row in posts if held[row["id"]] and row["rating"] != "s"}
-    assert ids_in(Store(index)) == set(ids) - forbidden
+    held = {row["id"]: oracle(row["tag_string"].split(" ")) for row in posts}
+    forbidden = under_rule([row | {"held": held[row["id"]]} for row in posts])
+    assert ids_in(Store(index)) == set(md5s) - forbidden
     pooled = pq.read_table(index / "pools.parquet")["post_ids"].combine_chunks().flatten()
     assert not set(pooled.to_pylist()) & forbidden
     if seed % 2:  # from another importer, with ratings of its own
         table = pq.read_table(index / "posts.parquet")
         ratings = rng.choice([*"sqe"], len(table)).tolist()
-        rewrite(
-            index,
-            "posts.parquet",
-            put(table, rating=ratings),
-            ["absent", "rewritten"][seed % 4 // 2],
-        )
-        forbidden |= {
-            i
-            for i, rating in zip(table["id"].to_pylist(), ratings, strict=True)
-            if rating != "s" and held[i]
-        }
-    return index, ids, forbidden
+        table = put(table, rating=ratings)
+        rewrite(index, "posts.parquet", table, ["absent", "rewritten"][seed % 4 // 2])
+        rows = table.select(["id", "rating", "md5"]).to_pylist()
+        forbidden |= under_rule([row | {"held": held[row["id"]]} for row in rows])
+    return index, md5s, forbidden
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -554,10 +656,6 @@ sys.addaudithook(
 TALK = "/walk\n/like\n/surprise\n/dislike\n/more\n/why\n/taste\n/export\n"
 
 
-def md5_of(post_id):
-    return post(post_id, "")["md5"]
-
-
 def numbers(text):
     """Post ids that a text names."""
     return set(
@@ -575,13 +673,13 @@ def test_no_way_out_of_a_random_board_lets_one_through(
     import solve_recognizer
 
     rng = np.random.default_rng(seed)
-    index, ids, forbidden = random_index(tmp_path, seed)
+    index, md5s, forbidden = random_index(tmp_path, seed)
     ratings = str(rng.choice(["sqe", "qe", "sq"]))
     blacklist = str(rng.choice(["none", tmp_path / "list"]))
     (tmp_path / "list").write_text("bell\n")
     assert len(forbidden) > 3
     finish(index)
-    secret, asked = {md5_of(i) for i in forbidden}, []
+    secret, asked = {md5s[i] for i in forbidden}, []
     here = tmp_path / "previews"
 
     def fetch(md5s, root, *args, **options):
@@ -619,7 +717,7 @@ def test_no_way_out_of_a_random_board_lets_one_through(
             )
         assert asked and not secret & set(asked)
         OPENED.clear()
-        draw(here, map(md5_of, ids))  # as if of a time before the rule
+        draw(here, md5s.values())  # as if of a time before the rule
         OPENED.append(opened)
         with contextlib.suppress(BadInput):
             solve_recognizer.main(
@@ -678,7 +776,7 @@ def test_no_way_out_of_a_random_board_lets_one_through(
         named = numbers("".join(texts))
         assert named and not named & forbidden
         assert not any(md5 in text for md5 in secret for text in texts)
-        for post_id in ids:
+        for post_id in md5s:
             got = client.get(f"{site}/preview/{post_id}").status_code
             assert got == (200 if graph.visible(post_id) else 404)
     assert not any(md5 in caplog.text for md5 in secret)

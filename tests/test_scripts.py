@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from annoy import AnnoyIndex
 from boards import ANYWHERE, CLUSTERS, planted_export, post, write_export, write_text
-from conftest import ROOT, build
+from conftest import PATIENCE, ROOT, build
 
 from e6graph import PostGraph, cli
 from e6graph.errors import BadArtifact, BadInput
@@ -36,7 +36,6 @@ NEEDS = {  # on an empty index
     "construct_index.py": "run embed_tags.py first",
 }
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-PATIENCE = 600  # seconds: ends a script that hangs; no machine is so slow
 
 
 def start(script, *args, **options):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import PATIENCE
 
 from e6graph import cli
 from e6graph.errors import BadArtifact, E6GraphError, MissingArtifact, reading
@@ -106,10 +107,14 @@ def test_a_sidecar_says_what_an_artifact_was_made_from(store):
         stage.path("dictionary.npz").write_text("vectors")
         parameters["dim"] = 128  # known only at the end
     record = json.loads((store.root / "dictionary.npz.json").read_text())
-    seal, sealed = record.pop("seal"), {k: v for k, v in record.items() if k != "stat"}
+    seal, stat_seal = record.pop("seal"), record.pop("stat_seal")
+    sealed = {k: v for k, v in record.items() if k != "stat"}
     assert seal == hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
+    pair = json.dumps([record["stat"], seal])
+    assert stat_seal == hashlib.sha256(pair.encode()).hexdigest()
     assert record == {
         "format": FORMAT,
+        "name": "dictionary.npz",
         "made_by": "embed_tags.py",
         "parameters": {"seed": 3, "dim": 128},
         "inputs": {"posts.parquet": hashlib.sha256(b"posts").hexdigest()},
@@ -159,8 +164,10 @@ def chain(store):
 def test_altered_bytes_are_refused(store):
     chain(store)
     store.check("posts.arrow")
-    time.sleep(0.02)  # past the file system's clock tick
-    (store.root / "dictionary.npz").write_text("dictionarX")  # as long as before
+    altered = store.root / "dictionary.npz"
+    altered.write_text("dictionarX")  # as long as before
+    later = altered.stat().st_mtime_ns + 10**9  # whatever the file system's clock tick is
+    os.utime(altered, ns=(later, later))
     with pytest.raises(BadArtifact, match=r"dictionary\.npz is not what .* run embed_tags\.py"):
         store.check("dictionary.npz")
     with pytest.raises(BadArtifact, match=r"run embed_tags\.py again"):
@@ -549,7 +556,7 @@ def test_a_lock_held_by_another_process_names_it(store):
         assert str(caught.value) == f"{store.root} {said}"
         assert contents(store.root) == {}
     finally:
-        other.communicate("\n", timeout=20)
+        other.communicate("\n", timeout=PATIENCE)
     write(store, posts_parquet="mine")
     assert contents(store.root) == {"posts.parquet": "mine"}
 
@@ -567,7 +574,7 @@ def test_a_reader_waits_for_a_writer_amid_its_renames(store):
         with pytest.raises(subprocess.TimeoutExpired):
             reader.wait(2)
         assert contents(store.root) == {"posts.parquet": "old"}
-    assert reader.wait(20) == 0
+    assert reader.wait(PATIENCE) == 0
     assert contents(store.root) == {"posts.parquet": "new"}
 
 

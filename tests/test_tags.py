@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE
 
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, MissingArtifact, UnknownTag
 from e6graph.tags import BACKGROUND, COLORS, PLOT_COLORS, RATING_TAGS
@@ -119,7 +120,7 @@ def test_without_any_package_tags_are_read_and_unknown_ones_get_the_nearest_name
         assert "rapidfuzz" not in sys.modules
     """
     command = [sys.executable, "-S", "-E", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
     assert done.stdout == "no tag 'vixenn'; nearest names: vixen\n", done.stderr
 
 

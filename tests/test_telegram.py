@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import io
 import json
 import logging
@@ -219,34 +220,43 @@ def test_help_says_of_stop_what_a_typed_stop_does(server, quick, tmp_path):
     assert not re.search(r"(?m)^/(picture|quit|start)\b", told.text)
 
 
+class Clock:
+    """A clock that a test moves on; `time` is as it is."""
+
+    ahead, time = 0.0, staticmethod(time.time)
+
+    def monotonic(self):
+        return time.monotonic() + self.ahead
+
+
 def test_a_preview_that_is_coming_is_waited_for_a_moment(server, quick, monkeypatch):
+    monkeypatch.setattr(front, "time", clock := Clock())
+    monkeypatch.setattr(front, "PREVIEW_PATIENCE", 6000.0)
     looks = []
 
-    def late():  # is there at the third look
-        looks.append(time.monotonic())
-        return jpeg() if len(looks) == 3 else None
+    def look():  # a look takes 1,000 seconds, so that it hardly matters what all else takes
+        looks.append(clock)
+        clock.ahead += 1000
 
-    def never():
-        looks.append(time.monotonic())
+    def late():  # is there at the third look
+        look()
+        return jpeg() if len(looks) == 3 else None
 
     sent = {
         "late": Reply("late", late, coming=True),
-        "never": Reply("never", never, coming=True),
-        "none": Reply("none", never),
+        "never": Reply("never", look, coming=True),
+        "none": Reply("none", look),
     }
+    counts = []
     with running(server, Script(lambda user, message: [sent[message]])):
-        counts = []
-        for number, (name, patience) in enumerate(
-            [("late", 60), ("never", 0.4), ("none", 60)], 1
-        ):
-            monkeypatch.setattr(front, "PREVIEW_PATIENCE", patience)
+        for number, name in enumerate(sent, 1):
             looks.clear()
             server.say(ANN, name)
             server.wait(number)
-            counts.append((len(looks), looks[-1] - looks[0]))
+            counts.append(len(looks))
         methods = [(call.method, call.text) for call in server.wait(3)]
     assert methods == [("sendPhoto", "late"), ("sendMessage", "never"), ("sendMessage", "none")]
-    assert counts[0][0] == 3 and counts[1][1] > 0.3 and counts[2][0] == 1
+    assert counts == [3, 6, 1]
 
 
 def test_users_are_answered_at_once_and_each_in_order(server, quick):
@@ -617,6 +627,251 @@ def test_a_user_who_blocked_the_bot_stops_nothing(server, quick, caplog):
         len([call for call in server.called("sendMessage") if call.chat == ANN]) == 2
     )  # no retry
     assert "blocked by the user" in caplog.text
+
+
+# -- updates that cannot be read -------------------------------------------------------------------
+def anns(**more):
+    """A message of Ann's that can be read, but for what is put into it."""
+    who = {"id": ANN, "is_bot": False, "first_name": "Ann"}
+    chat = {"id": ANN, "type": "private", "first_name": "Ann"}
+    told = {"message_id": 5, "date": int(time.time()), "from": who, "chat": chat}
+    return {key: value for key, value in (told | more).items() if value is not None}
+
+
+def nested(depth):
+    made = {}
+    for _ in range(depth):
+        made = {"reply_to_message": made}
+    return made
+
+
+BROKEN = {
+    "a new kind of poll": {"poll": {"id": "1", "type": "ranked", "question": "PRIVATE"}},
+    "no chat": {"message": anns(chat=None, text="PRIVATE")},
+    "no date": {"message": anns(date=None, text="PRIVATE")},
+    "a date of another age": {"message": anns(date=10**20, text="PRIVATE")},
+    "a date that is none": {"message": anns(date="PRIVATE", text="PRIVATE")},
+    "a message that is a text": {"message": "PRIVATE"},
+    "a message that is a list": {"message": [anns(text="PRIVATE")]},
+    "a text that is a number": {"message": anns(text=5)},
+    "a text that is an object": {"message": anns(text={"a": "PRIVATE"})},
+    "no id of the user": {"message": anns(**{"from": {"first_name": "PRIVATE"}}, text="hi")},
+    "a user who is a list": {"message": anns(**{"from": ["PRIVATE"]}, text="hi")},
+    "an id that is a list": {
+        "message": anns(**{"from": {"id": ["P"], "is_bot": False, "first_name": ""}}, text="hi")
+    },
+    "a chat whose id is a text": {
+        "message": anns(chat={"id": "PRIVATE", "type": "private"}, text="hi")
+    },
+    "a photo of half a size": {"message": anns(photo=[{"file_id": "PRIVATE"}])},
+    "a press of nobody": {"callback_query": {"id": "1", "data": "PRIVATE"}},
+    "entities that are none": {"message": anns(text="PRIVATE", entities=[5])},
+    "deep nesting": {"message": anns(text="PRIVATE", **nested(300))},
+    "nothing": {},
+    "a kind that nobody knows": {"wish": {"of": "PRIVATE"}},
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_an_update_that_cannot_be_read_is_stepped_over(server, quick, caplog, capfd, name):
+    """Among others, and alone; and it does not come again."""
+    caplog.set_level(logging.INFO, "e6graph")
+    sessions = Script()
+    with running(server, sessions):
+        with server.changed:  # all three in one answer
+            server.say(BEN, "before")
+            server.put(BROKEN[name])
+            server.say(BEN, "after")
+        assert texts(server.wait(2, BEN)) == ["heard before", "heard after"]
+        server.put(BROKEN[name])
+        server.until(lambda: not server.updates)
+        server.say(BEN, "again")
+        assert texts(server.wait(3, BEN))[2:] == ["heard again"]
+    assert {user for user, _ in sessions.heard} <= {f"telegram:{BEN}", f"telegram:{ANN}"}
+    said = caplog.text + "".join(capfd.readouterr())
+    assert "PRIVATE" not in said and SECRET not in said
+    assert "no messages from the server" not in said
+
+
+def test_a_restart_after_a_bad_update_goes_on(server, quick):
+    server.put(BROKEN["a new kind of poll"])
+    with running(server, Script()):
+        server.say(BEN, "hi")
+        assert texts(server.wait(1)) == ["heard hi"]
+    assert not server.updates
+
+
+def test_the_log_names_the_update(server, quick, caplog):
+    with running(server, Script()):
+        server.put(BROKEN["a new kind of poll"])
+        number = server.updates[-1]["update_id"] if server.updates else None
+        server.until(lambda: not server.updates)
+    lines = [line for line in caplog.messages if "stepped over update" in line]
+    assert len(lines) == 1 and (number is None or str(number) in lines[0])
+
+
+def answered(result):
+    return Fault(200, json.dumps({"ok": True, "result": result}).encode())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Fault(200, b"[]"),
+        Fault(200, b"5"),
+        Fault(200, b"null"),
+        Fault(200, b""),
+        Fault(200, b"\xff\xfe"),
+        Fault(200, b"{}"),
+        Fault(200, b'{"ok": true}'),
+        Fault(200, b'{"ok": false, "description": "PRIVATE"}'),
+        Fault(200, b"[" * 100_000),
+        Fault(502, b"[]"),
+        Fault(429, b'{"ok": false, "parameters": ["PRIVATE"]}'),
+        Fault(429, b'{"ok": false, "parameters": {"retry_after": "PRIVATE"}}'),
+        Fault(429, b'{"ok": false, "parameters": {"retry_after": -5}}'),
+        answered("text"),
+        answered({"update_id": "PRIVATE"}),
+        answered([[]]),
+        answered(["PRIVATE", 5, None]),
+        answered([{"message": anns(text="PRIVATE")}]),  # has no number
+        answered([{"update_id": 10**30, "message": anns(text="PRIVATE")}]),
+        answered([{"update_id": -1, "message": anns(text="PRIVATE")}]),
+        answered([{"update_id": True}, {"update_id": 5.5}, {"update_id": "7"}]),
+    ],
+    ids=lambda fault: fault.body[:40].decode("latin-1"),
+)
+def test_an_answer_that_is_none_is_asked_for_again(server, quick, caplog, answer):
+    """It moves no offset, and the next ones are heard."""
+    sessions = Script()
+    server.faults["getUpdates"].extend([answer] * 2)
+    with running(server, sessions):
+        server.say(BEN, "hi")
+        assert texts(server.wait(1)) == ["heard hi"]
+    offsets = [call.params.get("offset") for call in server.called("getUpdates")]
+    assert offsets[:3] == [None] * 3
+    assert sessions.heard == [(f"telegram:{BEN}", "hi")]
+    assert "PRIVATE" not in caplog.text
+
+
+def test_one_update_without_a_number_stops_no_other(server, quick, caplog):
+    good = {"update_id": 5, "message": anns(text="good")}
+    odd = ["PRIVATE", {"message": anns(text="PRIVATE")}, {"update_id": 10**30}]
+    server.faults["getUpdates"].append(answered([*odd, good, *odd]))
+    with running(server, Script()):
+        assert texts(server.wait(1)) == ["heard good"]
+        server.until(lambda: len(server.called("getUpdates")) > 1)
+        assert server.called("getUpdates")[1].params["offset"] == "6"
+    assert "stepped over 6 updates" in caplog.text and "PRIVATE" not in caplog.text
+
+
+@pytest.mark.parametrize("method", ["getMe", "setMyCommands", "deleteWebhook"])
+@pytest.mark.parametrize("answer", [Fault(200, b"[]"), Fault(200, b"{}"), answered([5])])
+def test_a_start_with_odd_answers_is_one_line_or_none(
+    server, quick, method, answer, logs_as_before
+):
+    server.faults[method].extend([answer] * front.TRIES)
+    server.faults["getUpdates"].append(refusal(401, "Unauthorized"))
+    with pytest.raises(E6GraphError) as raised:
+        front.serve(Script(), TOKEN, server.url)
+    assert "\n" not in str(raised.value) and SECRET not in str(raised.value)
+
+
+def test_an_odd_answer_to_a_message_ends_nothing(server, quick, caplog):
+    with running(server, Script()):
+        for answer in (answered([]), answered({"message_id": "x"}), Fault(200, b"[]")):
+            server.faults["sendMessage"].append(answer)
+            server.say(ANN, "a")
+        server.say(ANN, "b")
+        server.until(lambda: "heard b" in texts(server.sent(ANN)))
+
+
+# -- files -----------------------------------------------------------------------------------------
+def seen(user, message):
+    return message.problem or f"{len(message.data)} bytes"
+
+
+@pytest.mark.parametrize("kind", ["absolute", "relative"])
+def test_no_file_of_this_machine_is_read(server, quick, tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "mine.jpg").write_bytes(b"SECRET OF THIS MACHINE")
+    path = "photos/mine.jpg" if kind == "relative" else str(tmp_path / "photos" / "mine.jpg")
+    sessions = Script(seen)
+    with running(server, sessions):
+        server.photo(ANN, b"1234")
+        (name,) = server.files
+        server.wait(1)
+        server.paths[name] = path
+        server.files["mine"] = b"from the server"
+        server.message(
+            ANN, photo=[{**server.keep(b""), "file_id": name, "width": 9, "height": 9}]
+        )
+        server.wait(2)
+    assert texts(server.sent())[0] == "4 bytes"
+    told = "15 bytes" if kind == "relative" else front.SORRY
+    assert texts(server.sent())[1] == told
+    assert server.asked[1] == f"/file/bot{TOKEN}/{path.lstrip('/')}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "http://127.0.0.1:1/x.jpg",
+        "//127.0.0.1:1/x.jpg",
+        "@127.0.0.1:1/x.jpg",
+        "../../../x.jpg",
+        "x.jpg?a#b\r\nHost: other",
+        "\0",
+        "",
+        None,
+        5,
+        ["x.jpg"],
+        "x" * 100_000,
+    ],
+    ids=lambda path: str(path)[:20],
+)
+def test_a_path_of_another_place_leads_to_no_other_host(server, quick, path, caplog):
+    with running(server, Script(seen)):
+        name = "odd"
+        server.files[name], server.paths[name] = b"1234", path
+        size = {"file_id": name, "file_unique_id": name, "width": 9, "height": 9}
+        server.message(ANN, photo=[size])
+        assert texts(server.wait(1)) == [front.SORRY]
+        server.say(BEN, "hi")
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("to", ["http://127.0.0.1:1/x.jpg", "/file/other"])
+def test_a_redirect_is_not_followed(server, quick, to):
+    with running(server, Script(seen)):
+        server.faults["file"].append(Fault(302, b"", headers={"Location": to}))
+        server.photo(ANN, b"1234")
+        assert texts(server.wait(1)) == [front.SORRY]
+    assert len(server.asked) == 1
+
+
+def test_a_file_stops_at_the_limit_whatever_it_claims(server, quick, monkeypatch):
+    monkeypatch.setattr(front, "PICTURE_LIMIT", 1 << 20)
+    with running(server, Script(seen)):
+        for size in (10, 1 << 20):
+            server.photo(ANN, bytes(size))
+        assert texts(server.wait(2)) == ["10 bytes", f"{1 << 20} bytes"]
+        size = {**server.keep(b""), "width": 9, "height": 9}
+        server.endless.add(size["file_id"])
+        server.message(ANN, photo=[size | {"file_size": 1000}])
+        del size["file_size"]  # claims nothing
+        server.message(ANN, photo=[size])
+        assert texts(server.wait(4))[2:] == [front.NO_PICTURE] * 2
+    assert server.streamed < 200 << 20
+
+
+def test_packed_bytes_are_not_unpacked(server, quick):
+    packed = gzip.compress(bytes(10**6))
+    with running(server, Script(seen)):
+        server.faults["file"].append(Fault(200, packed, headers={"Content-Encoding": "gzip"}))
+        server.photo(ANN, b"1234")
+        assert texts(server.wait(1)) == [front.SORRY]
 
 
 # -- start, end, the token -------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from conftest import PATIENCE
 from fake_graph import BOARD, FakeGraph
 from PIL import Image
 
@@ -79,7 +80,7 @@ def serving(sessions, hosts=()):
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(60)
+            thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -418,7 +419,7 @@ def test_a_picture_arrives_whole(site, talks):
 def raw(site, head, body=b""):
     """What comes back for a request sent as bytes."""
     place = urlsplit(site)
-    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=PATIENCE) as connection:
         lines = [
             head,
             f"Host: {place.netloc}",
@@ -448,7 +449,7 @@ def test_a_body_that_does_not_come_or_breaks_off(site, talks, monkeypatch, capfd
     monkeypatch.setattr(web, "BODY_SECONDS", 0.1)
     part = "POST /api/picture HTTP/1.1\r\nContent-Length: 100"
     assert raw(site, part, b"only this").startswith(b"HTTP/1.1 408")
-    monkeypatch.setattr(web, "BODY_SECONDS", 60)
+    monkeypatch.setattr(web, "BODY_SECONDS", PATIENCE)
     place = urlsplit(site)
     with socket.create_connection((place.hostname, place.port)) as connection:
         head = (
@@ -568,7 +569,7 @@ def test_serve_says_where_and_ends_cleanly(tmp_path):
         address = re.fullmatch(r"(http://127\.0\.0\.1:\d+)/  \(Ctrl-C ends it\)\n", line)[1]
         assert requests.get(address).status_code == 200
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "after\n", "")
 
 
@@ -669,7 +670,7 @@ def opened(browser, address, **options):
     asked, errors = set(), []
     context = browser.new_context(reduced_motion="reduce", **options)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(1000 * PATIENCE)
     page.on("request", lambda request: asked.add(urlsplit(request.url)[:2]))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: line.type == "error" and errors.append(line.text))
@@ -784,7 +785,7 @@ def test_a_preview_that_comes_later_takes_its_place(browser, tmp_path):
         path = preview_path(tmp_path, asked[0].md5)
         path.parent.mkdir(parents=True)
         path.write_bytes(picture.getvalue())
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while image.evaluate(wide) != 64 and time.monotonic() < until:
             page.wait_for_timeout(50)
         assert image.evaluate(wide) == 64

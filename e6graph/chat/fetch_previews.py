@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, E6GraphError
-from ..hydrate.client import Client, Pace, make_user_agent
-from ..hydrate.previews import PreviewFetcher, check_address, preview_path, read_missing
+from ..hydrate.client import AskedToWait, Client, Pace, make_user_agent
+from ..hydrate.previews import (
+    PreviewFetcher,
+    cached_preview,
+    check_address,
+    preview_path,
+    read_missing,
+)
+from ..store.parquet import usable_md5
 
 if TYPE_CHECKING:
     from ..recommend.board import PostInfo
@@ -20,7 +27,7 @@ QUEUE_LENGTH = 60  # previews; when more are wanted, the oldest of them are not 
 REMEMBERED_FAILURES = (
     1000  # previews that the site did not give and that are not asked for again
 )
-REST = 600.0  # seconds without a request after many failures or a full disk
+REST = 600.0  # seconds without a request after many failures, a full disk or a wish to wait
 REQUEST_DELAY = 1.0  # seconds between the starts of two requests
 CLIENT_OPTIONS = {"retries": 1, "backoff": 2.0, "longest_wait": 60.0, "timeout": (5.0, 10.0)}
 log = logging.getLogger(__name__)
@@ -73,8 +80,8 @@ class Fetcher:
         Call this for posts that a board has handed out and for no others: the
         board is what decides that a post may be shown.
         """
-        md5 = post.md5
-        if preview_path(self._root, md5).is_file() or md5 in self._missing:
+        md5, path = usable_md5(post.md5), cached_preview(self._root, post.md5)
+        if path is None or path.is_file() or md5 in self._missing:
             return False
         with self._changed:
             if self._resting or md5 in self._failed:
@@ -98,11 +105,14 @@ class Fetcher:
                 for md5 in self._wanted():
                     previews.fetch(self._client, md5)
             except (E6GraphError, OSError) as error:
-                log.warning("no previews are fetched for %.0f minutes: %s", REST / 60, error)
+                rest = REST
+                if isinstance(error, AskedToWait):
+                    rest = min(max(REST, error.seconds), threading.TIMEOUT_MAX)
+                log.warning("no previews are fetched for %.0f minutes: %s", rest / 60, error)
                 with self._changed:
                     self._resting, self._in_hand = True, None
                     self._queue.clear()
-                self._closed.wait(REST)
+                self._closed.wait(rest)
                 self._resting = False
 
     def _wanted(self) -> Iterator[str]:

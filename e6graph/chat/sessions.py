@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UnknownPost
-from ..hydrate.previews import preview_path
+from ..hydrate.previews import cached_preview
 from .conversation import Conversation
 from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste, TextFile
 from .profiles import Profiles
@@ -97,10 +97,9 @@ class Sessions:
 
     def thumbnail(self, post: PostInfo) -> bytes | None:
         """Return a post's preview; None if the cache does not have it."""
-        if self._previews is None:
-            return None
+        path = cached_preview(self._previews, post.md5)
         try:
-            return preview_path(self._previews, post.md5).read_bytes()
+            return path.read_bytes() if path else None
         except OSError:
             return None
 

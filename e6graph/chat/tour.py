@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from ..errors import BadInput, MissingArtifact
-from ..hydrate.previews import preview_path
+from ..errors import BadArtifact, BadInput, MissingArtifact
+from ..hydrate.previews import cached_preview
 from ..recommend import Recommendation
 from ..recommend.personal import Profile
 from . import messages
@@ -18,7 +19,11 @@ POSTS_LIKE_PICTURE = 3  # shown at once
 TAGS_OF_PICTURE = 8  # named
 REMEMBERED_POSTS = 100  # whose reason /why still knows
 NOTHING_SHOWN = "Nothing was shown yet: /walk shows a post."
+MOST_POSTS_TRIED = 10_000  # for one message, if none of them can be shown
 log = logging.getLogger(__name__)
+
+Find = Callable[[list[int], int], Sequence[Recommendation]]
+"""(ids of posts to leave out, how many to find) → the posts to show next."""
 
 
 class Tour:
@@ -39,6 +44,7 @@ class Tour:
         self._last: int | None = None  # post id
         self._last_was_alone = False  # shown without others, so that /skip is about it
         self._stories: OrderedDict[int, str] = OrderedDict()  # by post id
+        self._broken: list[int] = []  # ids of posts that could not be shown
         self._picture: bytes | None = None  # if set, the tour follows it and not the taste
         self._shown = self._liked = 0  # posts of this tour
 
@@ -74,14 +80,16 @@ class Tour:
             return self._by_taste(POSTS_AT_ONCE)
         profile = self._user.profile()
         graph = self._user.graph(profile)
-        found = graph.recommend(
-            posts=[graph.describe(post_id).post_id],
-            avoid=self._user.resolve(profile.avoids)[0],
-            n=POSTS_AT_ONCE,
-            seed=len(profile.seen),
-            exclude=profile.seen,
-        )
-        return self._show(found, f"posts like #{post_id}", profile)
+        like_this = [graph.describe(post_id).post_id]
+        avoid = self._user.resolve(profile.avoids)[0]
+
+        def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
+            seed = len(profile.seen)
+            return graph.recommend(
+                posts=like_this, avoid=avoid, n=n, seed=seed, exclude=exclude
+            )
+
+        return self._show(find, POSTS_AT_ONCE, f"posts like #{post_id}", profile)
 
     def follow(self, picture: Picture) -> list[Reply]:
         """Say what a picture shows, and show posts like it. The profile does not keep it."""
@@ -118,14 +126,16 @@ class Tour:
 
     def _by_picture(self, picture: bytes, n: int) -> list[Reply]:
         profile = self._user.profile()
-        found = self._user.graph(profile).recommend(
-            images=[picture],
-            avoid=self._user.resolve(profile.avoids)[0],
-            n=n,
-            seed=len(profile.seen),
-            exclude=profile.seen,
-        )
-        return self._show(found, "your picture", profile, like="like your picture")
+        graph = self._user.graph(profile)
+        avoid = self._user.resolve(profile.avoids)[0]
+
+        def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
+            seed = len(profile.seen)
+            return graph.recommend(
+                images=[picture], avoid=avoid, n=n, seed=seed, exclude=exclude
+            )
+
+        return self._show(find, n, "your picture", profile, like="like your picture")
 
     def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
         profile = self._user.profile()
@@ -136,7 +146,11 @@ class Tour:
             )
             return [Reply(line, choices=["/surprise", "/help"])]
         graph = self._user.graph(profile)
-        found = graph.personal(profile, n=n, seed=len(profile.seen), explore=explore)
+
+        def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
+            unseen = replace(profile, seen=exclude)
+            return graph.personal(unseen, n=n, seed=len(profile.seen), explore=explore)
+
         parts = {
             "the {} you enjoy": count(profile.enjoys, "tag"),
             "the {} you liked": count(self._user.visible(profile.liked, graph), "post"),
@@ -146,25 +160,27 @@ class Tour:
             "without the {} you avoid": count(profile.avoids, "tag"),
         }
         named = [words.format(many) for words, many in parts.items() if many[0] != "0"]
-        return self._show(found, ", ".join(named) or "no taste at all", profile)
+        return self._show(find, n, ", ".join(named) or "no taste at all", profile)
 
     def _show(
         self,
-        found: Sequence[Recommendation],
+        find: Find,
+        n: int,
         source: str,
         profile: Profile,
         like: str = "",
     ) -> list[Reply]:
-        """Make a card of each post and remember that it was shown.
+        """Make a card of each of the next n posts and remember that it was shown.
 
         Parameters
         ----------
+        find : what searches, see `Find`.
         source : what was searched from, for /why.
         like : a reason to put before those of each post.
         """
+        found, replies = self._cards(find, n, profile, like)
         if not found:
             return [Reply("Nothing new is left for that: /enjoy or /like something else.")]
-        replies = [self._card(post, profile, like) for post in found]
         post_ids = [int(post.post_id) for post in found]
         self._user.profiles.saw(self._user.key, post_ids)
         self._shown += len(found)
@@ -181,6 +197,34 @@ class Tour:
             self._stories.popitem(last=False)
         return replies
 
+    def _cards(
+        self, find: Find, n: int, profile: Profile, like: str
+    ) -> tuple[list[Recommendation], list[Reply]]:
+        """Find up to n posts and make their cards; step over posts that cannot be shown.
+
+        One such post would else be found again by every message, and end the tour.
+        """
+        found: list[Recommendation] = []
+        replies: list[Reply] = []
+        tried = n
+        while True:
+            known = [int(post.post_id) for post in found]
+            broken = len(self._broken)
+            for post in find([*profile.seen, *self._broken, *known], tried):
+                if len(found) == n:
+                    break
+                try:
+                    replies.append(self._card(post, profile, like))
+                    found.append(post)
+                except (MissingArtifact, BadArtifact):
+                    raise  # of the whole index, which only the operator can mend
+                except Exception:
+                    log.exception("post %s cannot be shown", post.post_id)
+                    self._broken.append(int(post.post_id))
+            if len(found) == n or len(self._broken) == broken or tried > MOST_POSTS_TRIED:
+                return found, replies
+            tried *= 2  # many in a row must not take a search each
+
     def _card(self, found: Recommendation, profile: Profile, like: str) -> Reply:
         post, previews = self._user.board.describe(found.post_id), self._user.previews
         said = messages.reasons(found.because, profile.enjoys, profile.liked)
@@ -195,7 +239,7 @@ class Tour:
             messages.card(post, found.because, why),
             post,
             why,
-            preview_path(previews, post.md5) if previews else None,
+            cached_preview(previews, post.md5),
             [
                 f"/like {number}",
                 f"/dislike {number}",

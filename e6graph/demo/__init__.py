@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
@@ -25,15 +24,15 @@ _WORTH_TWO = 200  # pictures for which it pays to start a second process
 def make_board(out: Path, posts: int = 2000, seed: int = 0, progress: bool = True) -> None:
     """Write a board of drawn pictures as the site would export it.
 
-    The same seed and size give the same bytes. The tables are written last, so a board whose
-    tables are there is complete.
+    The same seed and size give the same bytes. The tables are written last, so a
+    board whose tables are there is complete.
 
     Parameters
     ----------
     out : directory; gets `posts.csv.gz`, `tags.csv.gz`, `tag_aliases.csv.gz`,
-        `tag_implications.csv.gz`, `pools.csv.gz` and `data/preview/ab/cd/{md5}.jpg`.
+        `tag_implications.csv.gz`, `pools.csv.gz`, and the pictures under
+        `data/preview/ab/cd/{md5}.jpg`.
     posts : rows of the table of posts, deleted ones included; at least 60.
-    seed : number that everything drawn by lot depends on.
     progress : whether to show a bar.
 
     Raises
@@ -41,9 +40,8 @@ def make_board(out: Path, posts: int = 2000, seed: int = 0, progress: bool = Tru
     BadInput : for too few posts, or where `out` cannot be written.
     """
     if posts < FEWEST_POSTS:
-        raise BadInput(
-            f"a demo board of {posts} posts: expected {FEWEST_POSTS} or more; ask for more"
-        )
+        least = f"expected {FEWEST_POSTS} or more"
+        raise BadInput(f"a demo board of {posts} posts: {least}; ask for more")
     out = Path(out)
     entries, pools = plan(posts, seed)
     rows = make_posts(entries, pools, seed)
@@ -53,7 +51,8 @@ def make_board(out: Path, posts: int = 2000, seed: int = 0, progress: bool = Tru
         with ProcessPoolExecutor(max_workers=2) as workers:
             work = (_draw, repeat(out), shown)
             drawn = workers.map(*work, chunksize=16) if two else map(*work)
-            for _ in tqdm(drawn, "drawing", len(shown), unit="picture", disable=not progress):
+            quiet = not progress
+            for _ in tqdm(drawn, "drawing", len(shown), unit="picture", disable=quiet):
                 pass
         for name, data in export(rows, pools, seed).items():
             write_atomic(out / name, data)
@@ -64,10 +63,8 @@ def make_board(out: Path, posts: int = 2000, seed: int = 0, progress: bool = Tru
 
 def _draw(out: Path, post: Post) -> None:
     """Draw one picture; it depends on nothing but its own scene."""
-    file = io.BytesIO()
-    render(post.entry.scene).save(file, "JPEG", quality=JPEG_QUALITY)
     path = preview_path(out, post.md5)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(file.getvalue())
+    render(post.entry.scene).save(temporary, "JPEG", quality=JPEG_QUALITY)
     os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""Drawing lots: what is in a picture, within what species, places and artists allow."""
+"""Drawing lots: what is in a picture, as species, places and artists allow."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ _TALL = ((192, 256), (205, 256))
 _POSE_WEIGHTS = {"sitting": 3, "standing": 2, "swimming": 2}
 _WORN_IN = {name: place.worn for name, place in PLACES.items()}
 _WORN_IN |= {"rain": ["umbrella"], "snow": ["beanie", "scarf"], "night": ["lantern"]}
+_MARKS_OF_A_COLOR = {"panda", "patch", "penguin", "bands", "mallard"}
+_EYES = {"amber": 3, "blue": 3, "green": 2, "brown": 2, "purple": 1}
 _BUBBLES = "... ! ? null nan none true 143 10:30 café naïve"
 _BACKGROUNDS = ("blue", "green", "pink", "yellow", "purple", "teal", "tan")
 
@@ -47,8 +49,8 @@ class Chooser:
     def pick(self, options: Mapping[Choice, float] | Iterable[Choice]) -> Choice:
         """Return one of the options, by weight if they have weights."""
         items = list(options)
-        weights = options.values() if isinstance(options, Mapping) else [1] * len(items)
-        total = np.cumsum(np.fromiter(weights, float))
+        weights = [*options.values()] if isinstance(options, Mapping) else None
+        total = np.cumsum(weights or np.ones(len(items)))
         at = np.searchsorted(total, self.rng.random() * total[-1], side="right")
         return items[int(at)]
 
@@ -58,12 +60,12 @@ class Chooser:
 
     def friends(self, hero: str, place: str) -> list[str]:
         """Return a character of the same series who fits in, if any."""
-        series = CHARACTERS[hero].series
         names = [
             name
-            for name, other in CHARACTERS.items()
-            if name != hero and other.series == series and fits(other.actor.species, place)
+            for name, (series, actor, _, _) in CHARACTERS.items()
+            if series == CHARACTERS[hero].series and fits(actor.species, place)
         ]
+        names = [name for name in names if name != hero]
         return [self.pick(names)] if names else []
 
     def species(self, artist: str, place: str = "") -> str:
@@ -72,8 +74,9 @@ class Chooser:
         weights = {}
         for name, species in SPECIES.items():
             if not place or fits(name, place):
-                liked, at_home = likes & lineage(name), place in species.homes
-                weights[name] = species.weight * 3.5 ** bool(liked) * 5**at_home
+                liked = bool(likes & lineage(name))
+                at_home = place in species.homes
+                weights[name] = species.weight * 3.5**liked * 5**at_home
         return self.pick(weights)
 
     def place(self, artist: str, species: str) -> str:
@@ -82,14 +85,15 @@ class Chooser:
         weights = {}
         for name, place in PLACES.items():
             if fits(species, name):
-                weights[name] = place.weight * 6 ** (name in homes) * 2.5 ** (name in likes)
+                at_home, liked = name in homes, name in likes
+                weights[name] = place.weight * 6**at_home * 2.5**liked
         return self.pick(weights)
 
     def time(self, artist: str) -> str:
         """Return a time of day; dawn and dusk are rare."""
-        weights = {"dawn": 2.0, "day": 4.0, "dusk": 2.0, "night": 3.0}
-        weights |= {t: 3 * weights[t] for t in weights if t in ARTISTS[artist].likes}
-        return self.pick(weights)
+        weights = {"dawn": 2, "day": 4, "dusk": 2, "night": 3}
+        likes = ARTISTS[artist].likes
+        return self.pick({t: w * 3 ** (t in likes) for t, w in weights.items()})
 
     def weather(self, artist: str, place: str) -> str:
         """Return a weather that the place knows."""
@@ -99,12 +103,14 @@ class Chooser:
     def pose(self, actor: Actor, time: str) -> Actor:
         """Put an animal in a pose in which all it wears can be seen."""
         worn = {BELONGS[thing][0] for thing, _ in actor.things}
-        options = [actor._replace(pose=pose) for pose in poses_of(actor.species)]
-        options = [o for o in options if worn <= slots(drawing_of(o)).keys()]
-        if actor.young:
-            options = [o for o in options if o.pose not in ("flying", "jumping")]
         weights = _POSE_WEIGHTS | {"sleeping": 2 if time == "night" else 1}
-        return self.pick({o: weights.get(o.pose, 1) for o in options})
+        options = {}
+        for pose in poses_of(actor.species):
+            posed = actor._replace(pose=pose)
+            wild = pose in ("flying", "jumping")
+            if worn <= slots(drawing_of(posed)).keys() and not (actor.young and wild):
+                options[posed] = weights.get(pose, 1)
+        return self.pick(options)
 
     def dress(self, actor: Actor, calls: list[str]) -> Actor:
         """Give an animal up to two things that the occasion calls for."""
@@ -132,17 +138,17 @@ class Chooser:
         species = SPECIES[name]
         color = self.pick({color: 1 / k for k, color in enumerate(species.colors, 1)})
         pattern, mouth = species.features.get("pattern", "plain"), "smile"
-        if not {"panda", "patch", "penguin", "bands", "mallard"} & species.marks:
+        if _MARKS_OF_A_COLOR.isdisjoint(species.marks):
             if self.chance(0.12):
                 color = self.pick(list(TAG_COLORS))
             if pattern == "plain":
                 pattern = self.pick({"plain": 8, "spotted": 1, "striped": 1})
         if species.features.get("face") in ("fox", "cat", "small", "bear"):
             mouth = self.pick({"smile": 6, "open": 2, "cat": 1})
-        eyes = self.pick({"amber": 3, "blue": 3, "green": 2, "brown": 2, "purple": 1})
+        eyes = self.pick(_EYES)
         if young and name == "pekin_duck":
             color = "yellow"
-        actor = Actor(name, color, pattern, eyes=eyes, mouth=mouth, young=young)
+        actor = Actor(name, color, pattern, "", eyes, (), mouth, young)
         actor = self.pose(actor, time)
         return actor if young else self.dress(actor, [place, time, weather])
 
@@ -156,7 +162,8 @@ class Chooser:
                 sky += ["stars", self.pick(("full_moon", "crescent_moon"))]
             elif self.chance(0.75):
                 sky.append("sun")
-        if weather == "rain" and time == "day" and place != "room" and self.chance(0.4):
+        outdoors = place != "room"
+        if (weather, time) == ("rain", "day") and outdoors and self.chance(0.4):
             sky.append("rainbow")
         return sky
 
@@ -180,7 +187,8 @@ class Chooser:
         # nothing tells the time before a simple background
         time = "day" if place == "plain" else time or self.time(artist)
         weather = weather or self.weather(artist, place)
-        actors = [self.actor(name, place, time, weather, young) for name in names]
+        air = (place, time, weather)
+        actors = [self.actor(name, *air, young) for name in names]
         return Scene(
             seed=int(self.rng.integers(2**31)),
             size=self.pick(_WIDE + _TALL if len(actors) == 1 else _WIDE),
@@ -188,7 +196,7 @@ class Chooser:
             place=place,
             time=time,
             weather=weather,
-            sky=tuple(self.sky(place, time, weather)),
+            sky=tuple(self.sky(*air)),
             props=tuple(self.props(place, time)),
             actors=tuple(actors),
             bubble=self.pick(_BUBBLES.split()) if self.chance(0.05) else "",
@@ -202,9 +210,9 @@ class Chooser:
         kind = self.pick({"character": 0.26, "animal": 0.58, "animals": 0.16})
         if kind == "character":
             name = self.name(CHARACTERS)
-            hero = CHARACTERS[name]
+            _, hero, homes, _ = CHARACTERS[name]
             at_home = self.chance(0.75)
-            place = self.pick(hero.homes) if at_home else self.place(artist, hero.actor.species)
+            place = self.pick(homes) if at_home else self.place(artist, hero.species)
             friends = self.friends(name, place) if self.chance(0.33) else []
             return self.scene(artist, place, [name, *friends])
 
@@ -212,8 +220,8 @@ class Chooser:
         place = self.place(artist, species)
         names = [species]
         if kind == "animals":
-            names.append(species if self.chance(0.45) else self.species(artist, place))
-            names += [species] if self.chance(0.12) else []
+            other = species if self.chance(0.45) else self.species(artist, place)
+            names += [other, species] if self.chance(0.12) else [other]
         return self.scene(artist, place, names)
 
     def young_scene(self) -> Scene:

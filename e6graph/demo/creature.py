@@ -33,8 +33,8 @@ def poses_of(species: str) -> list[str]:
     >>> poses_of("barn_owl")
     ['standing', 'sleeping', 'flying']
     """
-    body = SPECIES[species].body
-    return [name.partition("-")[2] for name in DRAWINGS if name.startswith(f"{body}-")]
+    body = f"{SPECIES[species].body}-"
+    return [name.removeprefix(body) for name in DRAWINGS if name.startswith(body)]
 
 
 def draw_creature(
@@ -49,7 +49,8 @@ def draw_creature(
     solid, skin = Image.new("L", image.size), Image.new("L", image.size)
     width, height = image.size
     x, y = width / 2 + height * spot.x, height * spot.y
-    frame = (x, y, height * spot.size * (0.66 if actor.young else 1), 0.0, spot.flip)
+    size = height * spot.size * (0.66 if actor.young else 1)
+    frame = (x, y, size, 0.0, spot.flip)
     pen = Pen(image, style.outline, style.ink, (solid, skin)).at(*frame)
     painter = _animal_painter(actor, light, seed)
     painter.draw(drawing_of(actor), pen)
@@ -66,19 +67,16 @@ def draw_creature(
             painter.wear(slot, pen.at(*place))
     if style.cut:
         shadow = ImageChops.offset(solid, 7, 9).filter(ImageFilter.BoxBlur(3))
-        shadow = ImageChops.subtract(shadow, solid).point([v * 2 // 5 for v in range(256)])
-        image.paste(NIGHT, mask=shadow)
+        shadow = ImageChops.subtract(shadow, solid)
+        image.paste(NIGHT, mask=shadow.point([v * 2 // 5 for v in range(256)]))
 
 
 def _animal_painter(actor: Actor, light: tuple[float, ...], seed: int) -> Painter:
-    """Return a painter who knows how this animal looks."""
     species = SPECIES[actor.species]
-    words = {*species.marks, *species.features.values(), actor.pose}
-    if actor.pose == "sleeping":
-        words.add("asleep")
+    asleep = {"asleep"} if actor.pose == "sleeping" else set()
     return Painter(
         _palette(actor),
-        words,
+        {*species.marks, *species.features.values(), actor.pose} | asleep,
         np.random.default_rng(seed),
         features={"legs": "soft", "mouth": actor.mouth} | species.features,
         worn={BELONGS[thing][0]: (thing, TAG_COLORS[tint]) for thing, tint in actor.things},
@@ -89,22 +87,29 @@ def _animal_painter(actor: Actor, light: tuple[float, ...], seed: int) -> Painte
 
 
 def _palette(actor: Actor) -> dict[str, Color]:
-    """Return the colors of an animal's parts."""
     body = TAG_COLORS[actor.color]
-    black = actor.color == "black"
     palette = {
         "body": body,
-        "far": mix(body, (120, 120, 150), 0.22) if black else shade(body, 0.86),
-        "belly": mix(body, (255, 246, 230), 0.35 if black else 0.68),
+        "far": shade(body, 0.86),
+        "belly": mix(body, (255, 246, 230), 0.68),
         "inner": mix(body, (244, 158, 160), 0.6),
-        "dark": mix(shade(body, 0.6 if black else 0.32), (60, 44, 44), 0.3),
+        "dark": mix(shade(body, 0.32), (60, 44, 44), 0.3),
         "accent": shade(body, 0.72),
-        "pattern": mix(body, (210, 210, 225), 0.42) if black else shade(body, 0.5),
+        "pattern": shade(body, 0.5),
     }
-    parts = {"leg": "body", "ear": "body", "head": "body", "tip": "belly", "nose": "ink"}
-    parts |= {"spots": "pattern", "iris": actor.eyes} | SPECIES[actor.species].features
+    if actor.color == "black":  # its shades would be black, too
+        palette |= {
+            "far": mix(body, (120, 120, 150), 0.22),
+            "belly": mix(body, (255, 246, 230), 0.35),
+            "dark": mix(shade(body, 0.6), (60, 44, 44), 0.3),
+            "pattern": mix(body, (210, 210, 225), 0.42),
+        }
+    parts = dict.fromkeys(("leg", "ear", "head"), "body")
+    parts |= {"tip": "belly", "nose": "ink", "spots": "pattern", "iris": actor.eyes}
+    parts |= SPECIES[actor.species].features
     paints = PAINTS | palette
-    return palette | {part: paints[name] for part, name in parts.items() if name in paints}
+    named = {part: paints[name] for part, name in parts.items() if name in paints}
+    return palette | named
 
 
 def _shade(image: Image.Image, solid: Image.Image, strength: float) -> None:
@@ -116,8 +121,9 @@ def _shade(image: Image.Image, solid: Image.Image, strength: float) -> None:
     reach = max(2, round(image.size[1] / 105))
     small = ImageOps.expand(solid.reduce(4), reach)
     frame = (reach, reach, small.size[0] - reach, small.size[1] - reach)
+    blur = ImageFilter.BoxBlur(reach)
     for move, color, alpha in ((-reach, NIGHT, 0.5), (reach, (255, 250, 226), 0.34)):
-        shifted = ImageChops.offset(small, move, move).filter(ImageFilter.BoxBlur(reach))
+        shifted = ImageChops.offset(small, move, move).filter(blur)
         edge = ImageChops.subtract(small, shifted).crop(frame)
         edge = edge.point([round(value * alpha * strength) for value in range(256)])
         edge = edge.resize(solid.size, Image.Resampling.BILINEAR)

@@ -22,6 +22,7 @@ SKIN = ("body", "far", "head", "leg", "ear")  # paints that patterns are laid ov
 LAMPLIGHT: Color = (255, 226, 140)
 
 Frame = tuple[float, float, float, float]  # x, y, size, turn in degrees
+Worn = tuple[str, Color]  # a drawing and its tint
 
 
 class Step(NamedTuple):
@@ -38,7 +39,6 @@ class Step(NamedTuple):
 
 
 def _read_step(line: str) -> Step:
-    """Parse one indented line."""
     found = re.fullmatch(r" +(?:(!?)([\w,]+)\? )?([=-]*)(.+)", line)
     if found is None:
         raise ValueError(f"no step of a drawing: {line!r}")
@@ -46,7 +46,7 @@ def _read_step(line: str) -> Step:
     shapes: list[tuple[str, Outlines]] = []
     for shape in reversed(rest.split(" + ")):
         action, name, *groups = shape.removeprefix("=").split()
-        numbers = [[float(number) / 100 for number in group.split(",")] for group in groups]
+        numbers = [[float(n) / 100 for n in group.split(",")] for group in groups]
         outlines: Outlines = []
         if action in SHAPES:
             outlines = SHAPES[action](*numbers)
@@ -57,9 +57,16 @@ def _read_step(line: str) -> Step:
         if "=" in marks or shape.startswith("="):
             outlines += [outline * (-1, 1) for outline in outlines]
         shapes.insert(0, (name, outlines))
-    conditions = words.split(",") if words else []
-    outlined, mirrored = "-" not in marks, "=" in marks
-    return Step(conditions, bool(unless), action, name, numbers, shapes, outlined, mirrored)
+    return Step(
+        words=words.split(",") if words else [],
+        unless=bool(unless),
+        action=action,
+        name=name,
+        numbers=numbers,
+        shapes=shapes,
+        outlined="-" not in marks,
+        mirrored="=" in marks,
+    )
 
 
 def _read_all() -> tuple[dict[str, list[Step]], dict[str, list[str]]]:
@@ -103,7 +110,7 @@ def slots(drawing: str) -> dict[str, Frame]:
 
 
 def _frame_of(step: Step) -> Frame:
-    """Return the frame that the numbers of a step describe."""
+    """Read a frame; its size is 1 and its turn 0 if they are not given."""
     (x, y), *rest = step.numbers
     size = rest[0][0] if rest else 1.0
     turn = 100 * rest[1][0] if len(rest) > 1 else 0.0
@@ -118,7 +125,7 @@ class Painter:
     words: set[str]  # that hold: marks, weather and so on
     rng: np.random.Generator
     features: dict[str, str] = field(default_factory=dict)  # for the names in {}
-    worn: dict[str, tuple[str, Color]] = field(default_factory=dict)  # slot -> drawing, tint
+    worn: dict[str, Worn] = field(default_factory=dict)  # by slot
     light: tuple[float, ...] = (1.0, 1.0, 1.0)  # factor of each channel
     horizon: Color = (255, 255, 255)  # color that distant things fade to
     fog: float = 0.0  # haze of what is near
@@ -138,8 +145,8 @@ class Painter:
             color = shade(color, 1.4 if paint[-1] == "+" else 0.6)
         if paint[-1] == "!":
             return color
-        lit = (min(255, round(c * k)) for c, k in zip(color, self.light, strict=False))
-        color = (*lit, *color[3:])
+        channels = zip(color, self.light, strict=False)
+        color = (*(min(255, round(c * k)) for c, k in channels), *color[3:])
         # fog hides a share of what the distance has left
         distance = haze + self.fog * (1 - haze)
         return mix(color, self.horizon, distance) if distance else color
@@ -162,12 +169,12 @@ class Painter:
             elif step.action == "draw":
                 self._draw_other(step, pen, haze)
             elif step.action == "slot" and step.name in ("back", "neck"):
-                self.wear(
-                    step.name, pen.at(*_frame_of(step))
-                )  # the rest comes after the shading
+                # the other things come after the shading
+                self.wear(step.name, pen.at(*_frame_of(step)))
             elif step.action == "glow":
+                middle, (radius,), (strength,) = numbers
                 color = self.color(step.name + "!")
-                pen.glow(numbers[0], numbers[1][0], color, 100 * numbers[2][0])
+                pen.glow(middle, radius, color, 100 * strength)
             elif step.action == "ridge":
                 self._ridge(step, pen)
             elif step.action == "strew":
@@ -180,7 +187,6 @@ class Painter:
             self.draw(name, pen)
 
     def _draw_other(self, step: Step, pen: Pen, haze: float) -> None:
-        """Draw another drawing, and perhaps its mirror image."""
         name = step.name.format_map(defaultdict(str, self.features))
         x, y, size, turn = _frame_of(step)
         if name == "head":
@@ -197,8 +203,8 @@ class Painter:
         turns = 2 * np.pi * x / length
         phases = self.rng.uniform(0, 2 * np.pi, 2)
         waves = np.sin(turns + phases[0]) + 0.5 * np.sin(2.3 * turns + phases[1])
-        crest = y - rise * waves / 1.5
-        outline = np.stack([np.r_[x, side, -side], np.r_[crest, 1.06, 1.06]], axis=1)
+        crest = np.stack([x, y - rise * waves / 1.5], axis=1)
+        outline = np.concatenate([crest, [(side, 1.06), (-side, 1.06)]])
         pen.fill([(outline, self.color(step.name, haze), False)], outlined=False)
 
     def _strew(self, step: Step, pen: Pen) -> None:

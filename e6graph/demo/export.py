@@ -1,7 +1,7 @@
 """The five tables of the export, in the site's columns, from a planned board.
 
-NULL is an empty field, and fields are quoted only where they must be. The same board gives the
-same bytes.
+NULL is an empty field, and fields are quoted only where they must be. The same
+board gives the same bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from typing import NamedTuple
 from .choose import Chooser
 from .stories import TAG_USED_ONCE, Entry, Pool
 from .tables import ARTISTS, CHARACTERS, read_rows
-from .tagging import ALIASES, CATEGORY_NUMBERS, MOST_SCENE_TAGS, Relation, closure, implications
+from .tagging import (
+    ALIASES,
+    CATEGORY_NUMBERS,
+    MOST_SCENE_TAGS,
+    Relation,
+    closure,
+    implications,
+)
 
 _OPENED = datetime(2024, 1, 1, 8)  # when the board opened
 _FIRST_ID = 101
@@ -45,12 +52,15 @@ def make_posts(entries: list[Entry], pools: list[Pool], seed: int) -> list[Post]
     """Give entries ids, in no order of the stories, and odd tags."""
     chooser = Chooser(seed, 0x7AB1E)
     rng, count = chooser.rng, len(entries)
-    ids = _FIRST_ID + rng.choice(round(count / (1 - _UNUSED_IDS)) + 1, count, replace=False)
+    span = round(count / (1 - _UNUSED_IDS)) + 1
+    ids = _FIRST_ID + rng.choice(span, count, replace=False)
     # posts that others refer to, or that have a purpose, are never deleted
-    kept = {at for pool in pools for at in pool.members} | {entry.parent for entry in entries}
+    kept = {entry.parent for entry in entries}
+    kept.update(*(pool.members for pool in pools))
     kept |= {at for at, e in enumerate(entries) if {TAG_USED_ONCE, "young"} & e.tags}
     free = [at for at in range(count) if at not in kept]
-    deleted = set(rng.choice(free, min(len(free), round(0.03 * count)), replace=False).tolist())
+    most = min(len(free), round(0.03 * count))
+    deleted = set(rng.choice(free, most, replace=False).tolist())
     posts = []
     for at, entry in enumerate(entries):
         tags = set(entry.tags)
@@ -59,9 +69,8 @@ def make_posts(entries: list[Entry], pools: list[Pool], seed: int) -> list[Post]
             scale = 4
         if scale >= 7:
             tags |= closure({"hi_res" if scale == 7 else "absurd_res"})
-        if (
-            len(tags) > MOST_SCENE_TAGS + 1
-        ):  # no room for the tags of its size: not so large, then
+        # where there is no room for the tags of its size, a post is not so large
+        if len(tags) > MOST_SCENE_TAGS + 1:
             tags, scale = set(entry.tags), 4
         ext = chooser.pick({"jpg": 70, "png": 25, "gif": 1, "webm": 1})
         if ext in ("gif", "webm"):
@@ -69,14 +78,15 @@ def make_posts(entries: list[Entry], pools: list[Pool], seed: int) -> list[Post]
         name = f"demo {seed} {ids[at]}".encode()
         md5 = hashlib.md5(name, usedforsecurity=False).hexdigest()
         parent = None if entry.parent is None else int(ids[entry.parent])
-        post = Post(int(ids[at]), entry, tags, tags, md5, ext, scale, parent, at in deleted)
-        posts.append(post)
+        about = (md5, ext, scale, parent, at in deleted)
+        posts.append(Post(int(ids[at]), entry, tags, tags, *about))
     return _miswrite(chooser, posts)
 
 
 def _miswrite(chooser: Chooser, posts: list[Post]) -> list[Post]:
-    """Write an alias in some tag strings, as on the site before its queue has run."""
-    meant = {a.consequent: a.antecedent for a in ALIASES if a.status == "active"}
+    """Write aliases in some tag strings, as the site does until its queue has run."""
+    active = [alias for alias in ALIASES if alias.status == "active"]
+    meant = {alias.consequent: alias.antecedent for alias in active}
     ambiguous = {"lavender_sky", "lilac_sky"}
     left = {"chain": 2, "cycle": 2, "invalid": 2}
     rewritten = []
@@ -103,7 +113,8 @@ def export(posts: list[Post], pools: list[Pool], seed: int) -> dict[str, bytes]:
     """Return the five files, gzipped, by name."""
     chooser = Chooser(seed, 0xE4)
     ordered = sorted(posts, key=lambda post: post.id)
-    counts = Counter(tag for post in posts if not post.deleted for tag in post.tags)
+    shown = [post for post in posts if not post.deleted]
+    counts = Counter(tag for post in shown for tag in post.tags)
     tables = {
         "posts": [_post_row(chooser, post) for post in ordered],
         "tags": _tag_rows(posts, counts),
@@ -111,15 +122,17 @@ def export(posts: list[Post], pools: list[Pool], seed: int) -> dict[str, bytes]:
         "tag_implications": _relation_rows(implications(), counts),
         "pools": _pool_rows(chooser, posts, pools),
     }
-    columns = dict(read_rows("columns"))
-    return {f"{name}.csv.gz": _pack(columns[name], rows) for name, rows in tables.items()}
+    return {
+        f"{name}.csv.gz": _pack(columns, tables[name]) for name, columns in read_rows("columns")
+    }
 
 
 def _pack(columns: str, rows: list[Row]) -> bytes:
-    """Write a table as gzipped CSV; a column may say what stands in every row."""
-    common = dict(column.split("=") for column in columns.split() if "=" in column)
+    """Write a table as gzipped CSV; a column may say what every row holds."""
     names = [column.partition("=")[0] for column in columns.split()]
+    common = dict(column.split("=") for column in columns.split() if "=" in column)
     text = io.StringIO()
+    # a row may say more than its table has columns for
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(common | row for row in rows)
@@ -127,23 +140,23 @@ def _pack(columns: str, rows: list[Row]) -> bytes:
 
 
 def _times(number: int, minutes: int) -> Row:
-    """Return when something was made and when it was changed."""
-    made = _OPENED + timedelta(minutes=37 * number, microseconds=37_011 * (number % 20))
+    made = _OPENED + number * timedelta(minutes=37)
+    made += timedelta(microseconds=37_011 * (number % 20))
     changed = made + timedelta(minutes=minutes)
     form = "%Y-%m-%d %H:%M:%S.%f"
     return {"created_at": made.strftime(form), "updated_at": changed.strftime(form)}
 
 
 def _braced(items: Iterable[object]) -> str:
-    """Write a list as the site does."""
     return "{" + ",".join(map(str, items)) + "}"
 
 
 def _post_row(chooser: Chooser, post: Post) -> Row:
     """Return the row of a post; who is well known gets more votes."""
     rng, scene = chooser.rng, post.entry.scene
-    fame = sum(CHARACTERS[actor.name].weight for actor in scene.actors if actor.name)
-    fame += ARTISTS[scene.artist].weight if scene.actors else 0
+    fame = ARTISTS[scene.artist].weight if scene.actors else 0
+    known = [actor.name for actor in scene.actors if actor.name]
+    fame += sum(CHARACTERS[name].weight for name in known)
     up = int(rng.lognormal(1.6 + 0.11 * fame, 0.7))
     down = int(rng.poisson(0.4 + 0.03 * up))
     width, height = (side * post.scale for side in scene.size)
@@ -175,29 +188,29 @@ def _post_row(chooser: Chooser, post: Post) -> Row:
 def _description(chooser: Chooser, post: Post) -> str:
     """Return some words with quotes and line ends, which are hard on readers."""
     scene = post.entry.scene
-    if scene.place == "card":
+    place = scene.place
+    if place == "card":
         return "A blank card.\r\nAn import must leave this row out."
     names = [actor.name or actor.species for actor in scene.actors]
     names = [name.partition("_(")[0].replace("_", " ").title() for name in names]
+    hero, number = names[0], post.id % 50 + 1
     lines = {
         "": 4,
-        f'"{" & ".join(names)}", {scene.place}, {scene.time}': 2,
-        f'[b]{names[0]}[/b] again.\r\n\r\n"{scene.place}" is no. {post.id % 50 + 1}.': 2,
-        f'They said: "draw a {names[0]}", so, well,\nhere it is; naïve, but mine.': 2,
+        f'"{" & ".join(names)}", {place}, {scene.time}': 2,
+        f'[b]{hero}[/b] again.\r\n\r\n"{place}" is no. {number}.': 2,
+        f'They said: "draw a {hero}", so, well,\nhere it is; naïve, but mine.': 2,
     }
     return chooser.pick(lines)
 
 
 def _tag_rows(posts: list[Post], counts: Counter[str]) -> list[Row]:
-    """Return the row of each tag that the other tables name."""
+    names = set().union(*(post.tags | post.written for post in posts))
+    for antecedent, consequent, _ in [*ALIASES, *implications()]:
+        names |= {antecedent, consequent}
+    # a tag that was written for another counts as both
     counts = counts.copy()
-    names: set[str] = set()
     for post in posts:
-        names |= post.tags | post.written
-        if not post.deleted:
-            counts.update(post.written - post.tags)
-    for relation in [*ALIASES, *implications()]:
-        names |= {relation.antecedent, relation.consequent}
+        counts.update(() if post.deleted else post.written - post.tags)
     aliased = {alias.antecedent for alias in ALIASES if alias.status == "active"}
     return [
         _times(number, 5)
@@ -212,7 +225,6 @@ def _tag_rows(posts: list[Post], counts: Counter[str]) -> list[Row]:
 
 
 def _relation_rows(relations: list[Relation], counts: Counter[str]) -> list[Row]:
-    """Return the row of each alias or implication."""
     reasons = {"pending": "awaiting approval", "deleted": 'ambiguous, or so "they" say'}
     return [
         _times(number, 9)
@@ -231,10 +243,9 @@ def _relation_rows(relations: list[Relation], counts: Counter[str]) -> list[Row]
 
 
 def _pool_rows(chooser: Chooser, posts: list[Post], pools: list[Pool]) -> list[Row]:
-    """Return the row of each pool; ids follow no order of the plan."""
     last = max(post.id for post in posts)
     numbers = (chooser.rng.permutation(len(pools)) + 1).tolist()
-    rows = [
+    return [
         _times(last + number, 60)
         | {
             "id": number,
@@ -244,6 +255,5 @@ def _pool_rows(chooser: Chooser, posts: list[Post], pools: list[Pool]) -> list[R
             "category": pool.category,
             "post_ids": _braced(posts[at].id for at in pool.members),
         }
-        for number, pool in zip(numbers, pools, strict=True)
+        for number, pool in sorted(zip(numbers, pools, strict=True))
     ]
-    return sorted(rows, key=lambda row: str(row["id"]).zfill(9))

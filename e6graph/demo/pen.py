@@ -1,7 +1,8 @@
 """Outlines, and the pen that fills them on a picture.
 
-An outline is a float array (n, 2) in the frame of the pen, y down. Each maker of outlines takes
-the groups of numbers of one line of a drawing, in units of the frame, and returns a list.
+An outline is a float array (n, 2) in the frame of the pen, y down. Each maker of
+outlines takes the groups of numbers of one line of a drawing, in units of the
+frame, and returns a list.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from .tables import Color
 
 Point = Sequence[float]
 Outlines = list[np.ndarray]
-NIGHT: Color = (24, 20, 46)  # shadows tend to this violet, because black would look dirty
+NIGHT: Color = (24, 20, 46)  # shadows tend to it, because black would look dirty
 
-# Catmull-Rom basis: 7 samples of a segment between its two inner control points, (7, 4)
+# Catmull-Rom basis: 7 samples of a segment between its inner control points, (7, 4)
 _SPLINE = np.vander(np.arange(7) / 7, 4) @ (
     np.array([[-1, 3, -3, 1], [2, -5, 4, -1], [-1, 0, 1, 0], [0, 2, 0, 0]]) / 2
 )
@@ -32,8 +33,8 @@ def mix(first: Color, second: Color, share: float) -> Color:
     >>> mix((0, 100, 200), (100, 100, 100), 0.5)
     (50, 100, 150)
     """
-    mixed = (round(a + (b - a) * share) for a, b in zip(first[:3], second[:3], strict=True))
-    return (*mixed, *first[3:])
+    channels = zip(first[:3], second[:3], strict=True)
+    return (*(round(a + (b - a) * share) for a, b in channels), *first[3:])
 
 
 def shade(color: Color, factor: float) -> Color:
@@ -74,7 +75,8 @@ def dots(radius: Point, *middles: Point) -> Outlines:
 def star(middle: Point, sizes: Point) -> Outlines:
     """Return a star from its two radii and a hundredth of the number of tips."""
     tips = round(100 * sizes[2])
-    points = np.exp(1j * (np.arange(2 * tips) / tips - 0.5) * np.pi) * np.tile(sizes[:2], tips)
+    angles = (np.arange(2 * tips) / tips - 0.5) * np.pi
+    points = np.exp(1j * angles) * np.tile(sizes[:2], tips)
     return [np.stack([points.real, points.imag], axis=1) + middle]
 
 
@@ -107,22 +109,22 @@ def tube(widths: Point, *points: Point) -> Outlines:
     across = along[:, ::-1] * (-1, 1)
     width = np.interp(_ALONG, np.linspace(0, 1, len(widths)), widths)[:, None]
     turn = np.linspace(0, np.pi, 8)[1:-1, None]
-    end, start = (
-        spine[at] + sign * width[at] * (np.cos(turn) * across[at] + np.sin(turn) * along[at])
-        for at, sign in ((-1, 1), (0, -1))
-    )
-    right = (spine - across * width)[::-1]
-    return [np.concatenate([spine + across * width, end, right, start])]
+
+    def cap(at: int) -> np.ndarray:
+        return width[at] * (np.cos(turn) * across[at] + np.sin(turn) * along[at])
+
+    left, right = spine + across * width, (spine - across * width)[::-1]
+    return [np.concatenate([left, spine[-1] + cap(-1), right, spine[0] - cap(0)])]
 
 
-SHAPES: dict[str, Callable[..., Outlines]] = {
-    make.__name__: make for make in (poly, blob, sym, oval, dots, star, bloom, grid, tube)
-}
+_MAKERS = (poly, blob, sym, oval, dots, star, bloom, grid, tube)
+SHAPES: dict[str, Callable[..., Outlines]] = {make.__name__: make for make in _MAKERS}
 STROKES = {"line": poly, "bend": bend}
 
 
 def _rotation(degrees: float) -> np.ndarray:
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    angle = math.radians(degrees)
+    cosine, sine = math.cos(angle), math.sin(angle)
     return np.array([[cosine, -sine], [sine, cosine]])
 
 
@@ -131,10 +133,10 @@ class Pen:
 
     Parameters
     ----------
-    image : picture, mode RGB; colors of four values are blended with what is there.
+    image : picture, mode RGB; colors of four values are blended with it.
     outline : width of outlines in pixels, 0 for none.
     ink : color of outlines, or None for a darker shade of each fill.
-    masks : (solid, skin), mode L: where this pen drew, and where what it drew is skin.
+    masks : (solid, skin), mode L: where this pen drew, and where it drew skin.
     """
 
     def __init__(
@@ -151,13 +153,20 @@ class Pen:
         self._matrix, self._origin, self._scale = np.eye(2), np.zeros(2), 1.0
 
     def at(
-        self, x: float, y: float, scale: float = 1.0, angle: float = 0.0, flip: bool = False
+        self,
+        x: float,
+        y: float,
+        scale: float = 1.0,
+        angle: float = 0.0,
+        flip: bool = False,
     ) -> Pen:
         """Return a pen in another frame: moved, scaled, turned, mirrored."""
         pen = object.__new__(Pen)  # copy.copy would take three times as long
         pen.__dict__.update(self.__dict__)
         pen._origin = self._matrix @ (x, y) + self._origin
-        pen._matrix = scale * (self._matrix @ _rotation(angle) if angle else self._matrix)
+        pen._matrix = scale * self._matrix
+        if angle:
+            pen._matrix = scale * (self._matrix @ _rotation(angle))
         if flip:
             pen._matrix = pen._matrix * (-1, 1)
         pen._scale = self._scale * scale
@@ -184,18 +193,20 @@ class Pen:
                     mask.line(ring, fill=value, width=width)
         for flat, color, skin in placed:
             self._on(color).polygon(flat, fill=color)
-            for mask, value in zip(self._masks, (255, 255 * skin), strict=False):
+            values = (255, 255 * skin)
+            for mask, value in zip(self._masks, values, strict=False):
                 mask.polygon(flat, fill=value)
 
     def stroke(self, line: np.ndarray, width: float, color: Color) -> None:
         """Draw an open line; `width` in units of the frame."""
         pixels = max(1, round(width * self._scale))
         flat, draw = self.place(line), self._on(color)
-        draw.line(flat, fill=color, width=pixels, joint="curve" if pixels > 4 else None)
+        joint = "curve" if pixels > 4 else None
+        draw.line(flat, fill=color, width=pixels, joint=joint)
         if pixels > 3:  # round ends
-            radius = pixels / 2 - 0.5
+            r = pixels / 2 - 0.5
             for x, y in (flat[:2], flat[-2:]):
-                draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
+                draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
         for mask, value in zip(self._masks, (255, 0), strict=False):
             mask.line(flat, fill=value, width=pixels)
 

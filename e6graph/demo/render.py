@@ -1,6 +1,7 @@
-"""From a scene to its picture: sky, place, things, animals, weather, then the artist's finish.
+"""From a scene to its picture, from the sky to the artist's finish.
 
-The unit of scenery is the height of the picture; x = 0 is its middle, y = 0 its upper edge.
+The unit of scenery is the height of the picture; x = 0 is its middle, y = 0 its
+upper edge.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from .creature import Spot, draw_creature, drawing_of
 from .drawings import BELONGS, Painter, slots
@@ -21,9 +22,14 @@ _SUPERSAMPLE = 2  # pictures are drawn at double size, which makes edges smooth
 _GROUND = 0.86  # height at which feet stand
 _FLOATING = {"jumping": 0.84, "flying": 0.88, "swimming": 1.05}  # sizes in these poses
 _INDOORS = ("plain", "room", "cave", "underwater")  # where no weather falls
+_PLACES_OF = {  # how many animals -> where across the picture, sizes at most
+    1: ((0,), 0.29, 0.31),
+    2: ((-0.22, 0.23), 0.24, 0.19),
+    3: ((-0.3, 0, 0.3), 0.19, 0.14),
+}
 _GREYNESS = {"rain": 0.62, "storm": 0.8, "snow": 0.5, "fog": 0.55, "cloudy": 0.12}
 
-# where the things of a layer stand: distance from the side, height of the foot, size
+# where things of a layer stand: distance from the side, height of the foot, size
 _LAYERS = {
     "far": (0.13, 0.785, 1.15),
     "near": (0.12, 0.95, 1.2),
@@ -31,8 +37,7 @@ _LAYERS = {
     "sky": (0.2, 0.3, 0.9),
 }
 
-
-# time of day -> zenith, horizon, and what its light multiplies scenery and animals with
+# time of day -> zenith, horizon, and factors of its light on scenery and on animals
 _SKIES: dict[str, tuple[Color, Color, tuple[float, ...], tuple[float, ...]]] = {
     "day": ((92, 172, 236), (212, 238, 250), (1, 1, 1), (1, 1, 1)),
     "dawn": ((150, 150, 218), (255, 204, 186), (0.98, 0.9, 0.94), (1, 0.96, 0.96)),
@@ -49,7 +54,7 @@ def render(scene: Scene) -> Image.Image:
     width, height = (_SUPERSAMPLE * side for side in scene.size)
     painter = _scenery_painter(scene, width / height)
     image = _gradient((width, height), painter.palette["zenith"], painter.horizon)
-    outline = 0.6 * style.outline if style.outline >= 2 else 0  # thin ones would not show
+    outline = 0.6 * style.outline if style.outline >= 2 else 0  # others would not show
     pen = Pen(image, outline, style.ink).at(width / 2, 0, height)
 
     # from back to front
@@ -71,8 +76,9 @@ def render(scene: Scene) -> Image.Image:
 
     image = finish(image.reduce(_SUPERSAMPLE), style, scene.monochrome)
     if scene.shift:
-        image = image.crop((scene.shift, scene.shift // 2, *scene.size)).resize(scene.size)
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if scene.flipped else image
+        image = image.crop((scene.shift, scene.shift // 2, *scene.size))
+        image = image.resize(scene.size)
+    return ImageOps.mirror(image) if scene.flipped else image
 
 
 def _scenery_painter(scene: Scene, width: float) -> Painter:
@@ -82,7 +88,8 @@ def _scenery_painter(scene: Scene, width: float) -> Painter:
     cloud: Color = tuple(round(channel * brightness) for channel in (176, 184, 196))
     if scene.weather == "storm":
         cloud = mix(cloud, (60, 64, 84), 0.6)
-    zenith, horizon = mix(zenith, cloud, greyness), mix(horizon, cloud, 0.85 * greyness)
+    zenith = mix(zenith, cloud, greyness)
+    horizon = mix(horizon, cloud, 0.85 * greyness)
     heavy = scene.weather in ("rain", "storm", "snow")
     dark = {"dark"} if scene.time in ("dusk", "night") else set()
     return Painter(
@@ -103,9 +110,8 @@ def _scenery_painter(scene: Scene, width: float) -> Painter:
 
 
 def _gradient(size: tuple[int, int], zenith: Color, horizon: Color) -> Image.Image:
-    """Return a sky."""
     share = np.clip(np.arange(size[1]) / (size[1] * 0.74), 0, 1)[:, None]
-    column = np.array(zenith) * (1 - share) + np.array(horizon) * share  # (h, 3)
+    column = (1 - share) * zenith + share * horizon  # (h, 3)
     strip = Image.fromarray(column.round().astype(np.uint8)[:, None])
     return strip.resize(size, Image.Resampling.NEAREST)
 
@@ -124,15 +130,16 @@ def _heavens(scene: Scene, painter: Painter, pen: Pen) -> None:
 
 
 def _layout(scene: Scene, width: float) -> list[Spot]:
-    """Return where each animal stands."""
     rng = np.random.default_rng((scene.seed, 1))
+    if not scene.actors:
+        return []
     count = len(scene.actors)
+    shares, high, broad = _PLACES_OF[count]
     spots = []
-    for at, actor in enumerate(scene.actors):
-        size = min((0.29, 0.24, 0.19)[count - 1], width * (0.31, 0.19, 0.14)[count - 1])
-        size *= _FLOATING.get(actor.pose, 1)
-        share = ((0,), (-0.22, 0.23), (-0.3, 0, 0.3))[count - 1][at]
-        x, y = width * (share + rng.uniform(-0.03, 0.03)), _GROUND + rng.uniform(0, 0.04)
+    for at, (actor, share) in enumerate(zip(scene.actors, shares, strict=True)):
+        size = min(high, width * broad) * _FLOATING.get(actor.pose, 1)
+        x = width * (share + rng.uniform(-0.03, 0.03))
+        y = _GROUND + rng.uniform(0, 0.04)
         if actor.pose in ("flying", "swimming"):
             y -= 0.12 + rng.uniform(0, 0.06 if size > 0.24 else 0.2)
         elif actor.pose == "jumping":
@@ -143,7 +150,6 @@ def _layout(scene: Scene, width: float) -> list[Spot]:
 
 
 def _things(scene: Scene, painter: Painter, pen: Pen, layers: tuple[str, ...]) -> None:
-    """Draw the things of some layers, left and right in turns."""
     rng = np.random.default_rng((scene.seed, 2))
     side = int(rng.integers(2)) * 2 - 1
     for name in scene.props:
@@ -172,7 +178,9 @@ def _extras(
         pen = pen.at(-painter.width * 0.26, 0.16)
         painter.draw("speech", pen)
         # the font at hand has no accents
-        text = unicodedata.normalize("NFKD", scene.bubble).encode("ascii", "ignore").decode()
-        font = ImageFont.load_default((0.12 if len(text) < 5 else 0.085) * image.size[1])
-        x, y = pen.place(np.zeros((1, 2)))
+        plain = unicodedata.normalize("NFKD", scene.bubble)
+        text = plain.encode("ascii", "ignore").decode()
+        size = 0.12 if len(text) < 5 else 0.085
+        font = ImageFont.load_default(size * image.size[1])
+        x, y = pen.place(np.zeros(2))
         ImageDraw.Draw(image).text((x, y), text, (52, 44, 66), font, anchor="mm")

@@ -1,6 +1,6 @@
-"""The whole board: stories told in pools, free pictures, young animals, near-duplicates.
+"""The whole board: stories in pools, free pictures, young animals, near-duplicates.
 
-`plan` settles everything about a board but its ids, dates and figures; it draws nothing.
+`plan` settles everything about a board but its ids, dates and figures.
 """
 
 from __future__ import annotations
@@ -8,10 +8,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .choose import Chooser
-from .tables import ARTISTS, CHARACTERS, DAYTIMES, PLACES, SPECIES, TAG_COLORS, Scene, fits
+from .tables import (
+    ARTISTS,
+    CHARACTERS,
+    DAYTIMES,
+    PLACES,
+    SPECIES,
+    TAG_COLORS,
+    Scene,
+    fits,
+)
 from .tagging import scene_tags
 
-FORBIDDEN_POSTS = 3  # rows that an import must leave out; their picture is a grey card
+FORBIDDEN_POSTS = 3  # rows that an import must leave out; they show a grey card
 TAG_USED_ONCE = "hapax"
 _TITLES = {
     "journey": ("and_the_long_road", "goes_far", "looks_for_home", "follows_the_map"),
@@ -37,7 +46,7 @@ class Pool(NamedTuple):
     members: list[int]
 
 
-Story = tuple[str, str, str, list[Scene]]  # title, description, kind, scenes in order
+Story = tuple[str, str, str, list[Scene]]  # title, description, kind, scenes
 
 
 def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
@@ -46,14 +55,16 @@ def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
     entries: list[Entry] = []
     pools: dict[str, Pool] = {}
     for _ in range(max(3, round(0.035 * posts))):
-        title, text, kind, scenes = _study(chooser) if chooser.chance(0.2) else _tale(chooser)
+        tell = _study if chooser.chance(0.2) else _tale
+        title, text, kind, scenes = tell(chooser)
         while title in pools:
             title += "_again"
         lore = "long_journey_(lore)" if kind == "journey" else ""
         category = "collection" if kind == "study" else "series"
-        members = list(range(len(entries), len(entries) + len(scenes)))
-        pools[title] = Pool(title, text, category, members)
+        first = len(entries)
         entries += [_entry(chooser, scene, lore) for scene in scenes]
+        members = list(range(first, len(entries)))
+        pools[title] = Pool(title, text, category, members)
 
     # posts that no import may let in, and young animals that it must
     card = Scene(0, (256, 256), "bold_bram", "card")
@@ -71,7 +82,6 @@ def plan(posts: int, seed: int) -> tuple[list[Entry], list[Pool]]:
 
 
 def _entry(chooser: Chooser, scene: Scene, lore: str = "") -> Entry:
-    """Tag a scene and rate it."""
     tags = scene_tags(scene) | ({lore} - {""})
     if scene.place == "sky" and chooser.chance(0.3):
         tags.add("dream_(lore)")
@@ -88,7 +98,7 @@ def _tale(chooser: Chooser) -> Story:
     if kind == "friends":
         group += chooser.friends(name, homes[0])
     species = [CHARACTERS[member].actor.species for member in group]
-    places = [place for place in PLACES if all(fits(member, place) for member in species)]
+    places = [place for place in PLACES if all(fits(kin, place) for kin in species)]
     places.remove("plain")
     if kind == "day" or len(places) == 1:  # nobody travels far under water
         kind, road = "day", [chooser.pick(homes)] * count
@@ -116,27 +126,33 @@ def _study(chooser: Chooser) -> Story:
     species = chooser.species(artist)
     place = chooser.place(artist, species)
     time, weather = chooser.pick(DAYTIMES), chooser.weather(artist, place)
-    count = int(chooser.rng.integers(4, 13))
-    scenes = [chooser.scene(artist, place, [species], time, weather) for _ in range(count)]
-    model = scenes[0].actors[0]._replace(things=())
-    actors = [model._replace(pose=scene.actors[0].pose) for scene in scenes]
-    scenes = [s._replace(actors=(a,)) for s, a in zip(scenes, actors, strict=True)]
+    setting = (artist, place, [species], time, weather)
+    drawn = [chooser.scene(*setting) for _ in range(int(chooser.rng.integers(4, 13)))]
+    model = drawn[0].actors[0]._replace(things=())
+    scenes = []
+    for scene in drawn:
+        posed = model._replace(pose=scene.actors[0].pose)
+        scenes.append(scene._replace(actors=(posed,)))
     title = f"{species}_studies_{place}_{time}".title()
-    text = f"Studies of one {species.replace('_', ' ')}, {time}, {weather}; all by {artist}."
+    who = species.replace("_", " ")
+    text = f"Studies of one {who}, {time}, {weather}; all by {artist}."
     return (title, text, "study", scenes)
 
 
 def _near_duplicate(chooser: Chooser, entries: list[Entry]) -> Entry:
     """Return an earlier picture recolored, mirrored, or moved a little."""
-    originals = [at for at, entry in enumerate(entries) if entry.parent is None]
-    at = chooser.pick(at for at in originals if entries[at].scene.place != "card")
+    at = chooser.pick(
+        at
+        for at, (scene, _, _, parent) in enumerate(entries)
+        if parent is None and scene.place != "card"
+    )
     scene, _, rating, _ = entries[at]
     change = chooser.pick(("recolor", "mirror", "move"))
     more: set[str] = set()
-    actor = scene.actors[0]
+    actor, *others = scene.actors
     if change == "recolor" and not actor.name and not actor.young:
         color = chooser.pick(color for color in TAG_COLORS if color != actor.color)
-        scene = scene._replace(actors=(actor._replace(color=color), *scene.actors[1:]))
+        scene = scene._replace(actors=(actor._replace(color=color), *others))
         if color not in SPECIES[actor.species].colors:
             more.add("second_brush_(colorist)")
     elif change == "mirror" and not scene.bubble:  # a bubble would read backwards

@@ -1,7 +1,7 @@
 """The artists' hands: outlines, shading, and how each finishes a picture.
 
-A finish takes a picture, float32 (h, w, 3) in 0..255, and returns another of that shape. Colors
-stay recognizable in all of them, because tags name colors.
+A finish takes a picture, float32 (h, w, 3) in 0..255, and returns another of that
+shape. Colors stay recognizable in all of them, because tags name colors.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Style(NamedTuple):
 @cache
 def _noise(blur: int) -> np.ndarray:
     """Return fixed noise, (256, 256), mean 0, deviation 1."""
-    grey = np.random.default_rng(11 + blur).integers(0, 256, (256, 256), dtype=np.uint8)
+    rng = np.random.default_rng(11 + blur)
+    grey = rng.integers(0, 256, (256, 256), dtype=np.uint8)
     blurred = Image.fromarray(grey).filter(ImageFilter.GaussianBlur(blur))
     field = np.asarray(blurred, dtype=np.float32)
     return (field - field.mean()) / field.std()
@@ -63,13 +64,13 @@ def _blurred(picture: np.ndarray, radius: float) -> np.ndarray:
 def _window(height: int, width: int, margin: float, ragged: float, soft: float) -> np.ndarray:
     """Return where bare paper leaves the picture, (h, w, 1) in 0..1."""
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    inside = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
+    inside = np.minimum.reduce([x, width - 1 - x, y, height - 1 - y])
     inside += ragged * _noise(5)[:height, :width]
     return np.clip((inside - margin) / np.float32(soft), 0, 1)[..., None]
 
 
 def _margin(picture: np.ndarray, margin: float, ragged: float, soft: float) -> np.ndarray:
-    """Leave a margin of bare paper round the picture, its edge ragged or soft."""
+    """Leave a margin of bare paper, its edge ragged or soft."""
     window = _window(*picture.shape[:2], margin, ragged, soft)
     return _PAPER + (picture - _PAPER) * window
 
@@ -107,7 +108,7 @@ def _pixels(picture: np.ndarray) -> np.ndarray:
 
 def _crayon(picture: np.ndarray) -> np.ndarray:
     grain = _grain(picture)
-    strokes = grain + np.roll(grain, (1, 1), (0, 1)) + np.roll(grain, (2, 2), (0, 1))
+    strokes = sum(np.roll(grain, (k, k), (0, 1)) for k in range(3))
     waxy = _saturate(picture, 1.1) + 5.5 * strokes
     bare = np.clip(strokes - 1.1, 0, 1) * 0.32
     return _margin(waxy + (_PAPER - waxy) * bare, 8, 2.2, 2.5)
@@ -118,8 +119,9 @@ def _velvet(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
     y, x = np.mgrid[:height, :width]
     far = np.hypot(x / width - 0.5, y / height - 0.5)[..., None] * 1.41
+    violet = np.clip(0.05 + 0.62 * far**2.2, 0, 0.75)
     deep = _saturate(picture, 1.2) * 1.12 - 15
-    return deep + ((58, 30, 92) - deep) * np.clip(0.05 + 0.62 * far**2.2, 0, 0.75)
+    return deep + ((58, 30, 92) - deep) * violet
 
 
 def _lino(picture: np.ndarray) -> np.ndarray:

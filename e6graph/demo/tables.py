@@ -16,7 +16,7 @@ class Actor(NamedTuple):
     pattern: str = "plain"  # or spotted, striped
     pose: str = "sitting"
     eyes: str = "amber"
-    things: tuple[tuple[str, str], ...] = ()  # what it wears and holds: name, color
+    things: tuple[tuple[str, str], ...] = ()  # worn or held: name, color
     mouth: str = "smile"  # or cat, open
     young: bool = False
     name: str = ""  # of a recurring character
@@ -42,9 +42,12 @@ class Scene(NamedTuple):
 
     def extras(self) -> dict[str, str]:
         """Return small things drawn beside animals, and their tags."""
-        found = {"hearts": "<3"} if len(self.actors) == 2 and self.seed % 5 == 0 else {}
-        asleep = any(actor.pose == "sleeping" for actor in self.actors)
-        return found | ({"zzz": "zzz"} if asleep else {})
+        found = {}
+        if len(self.actors) == 2 and self.seed % 5 == 0:
+            found["hearts"] = "<3"
+        if any(actor.pose == "sleeping" for actor in self.actors):
+            found["zzz"] = "zzz"
+        return found
 
 
 class Species(NamedTuple):
@@ -56,7 +59,7 @@ class Species(NamedTuple):
     colors: list[str]
     homes: list[str]  # places that it likes
     weight: float
-    features: dict[str, str]  # values that drawings ask for, for example {"tail": "bush"}
+    features: dict[str, str]  # that drawings ask for, for example {"tail": "bush"}
     marks: set[str]  # words that they ask for, for example "mane"
 
 
@@ -89,8 +92,9 @@ class Character(NamedTuple):
 
 def read_rows(name: str) -> list[list[str]]:
     """Return the cells of each row of a table but the header."""
-    text = (Path(__file__).parent / "tables" / f"{name}.txt").read_text("utf-8")
-    return [[cell.strip() for cell in row.split("|")] for row in text.splitlines()[1:]]
+    path = Path(__file__).with_name("tables") / f"{name}.txt"
+    rows = path.read_text("utf-8").splitlines()[1:]
+    return [[cell.strip() for cell in row.split("|")] for row in rows]
 
 
 def _species(row: list[str]) -> Species:
@@ -101,28 +105,34 @@ def _species(row: list[str]) -> Species:
     return Species(parents.split(), body, cover, *leanings, features, marks)
 
 
+def _place(row: list[str]) -> Place:
+    *words, weight = row
+    tags, weathers, props, worn = (cell.split() for cell in words)
+    return Place(tags, weathers, props, worn, float(weight))
+
+
 def _character(row: list[str]) -> Character:
     name, series, species, traits, worn, homes, weight = row
     color, pattern, eyes = traits.split()
     pairs = [pair.partition(":") for pair in worn.split()]
     things = tuple((thing, tint) for thing, _, tint in pairs)
-    actor = Actor(species, color, pattern, "", eyes, things, name=f"{name}_({series})")
+    name = f"{name}_({series})"
+    actor = Actor(species, color, pattern, "", eyes, things, name=name)
     return Character(series, actor, homes.split(), float(weight))
 
 
-PAINTS: dict[str, Color] = {
-    name: tuple(bytes.fromhex(color)) for name, color, _ in read_rows("paints")
-}
-TAG_COLORS = {name: PAINTS[name] for name, _, named in read_rows("paints") if named}
+_PAINTS = read_rows("paints")
+PAINTS: dict[str, Color] = {name: tuple(bytes.fromhex(color)) for name, color, _ in _PAINTS}
+TAG_COLORS = {name: PAINTS[name] for name, _, named in _PAINTS if named}
 SPECIES = {name: _species(row) for name, *row in read_rows("species")}
 YOUNG = {  # what the young of some species are called
-    name: kind.features["young"] for name, kind in SPECIES.items() if "young" in kind.features
+    name: species.features["young"]
+    for name, species in SPECIES.items()
+    if "young" in species.features
 }
-GROUPS = {group: parent for parent, groups in read_rows("tree") for group in groups.split()}
-PLACES = {
-    name: Place(tags.split(), weathers.split(), props.split(), worn.split(), float(weight))
-    for name, tags, weathers, props, worn, weight in read_rows("places")
-}
+_TREE = read_rows("tree")
+GROUPS = {group: parent for parent, groups in _TREE for group in groups.split()}
+PLACES = {name: _place(row) for name, *row in read_rows("places")}
 ARTISTS = {
     name: Artist(medium, likes.split(), float(weight))
     for name, medium, likes, weight in read_rows("artists")

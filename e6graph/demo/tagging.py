@@ -1,6 +1,6 @@
 """The tags of a picture, and the aliases and implications of the demo board.
 
-Every tag is read off the scene, so that what the picture shows and what the post says agree.
+Every tag is read off the scene, so that picture and tags agree.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .tables import (
     read_rows,
 )
 
-MOST_SCENE_TAGS = 23  # of a scene; size, lore and the like bring the post to 25 at most
+MOST_SCENE_TAGS = 23  # size, lore and the like bring a post to 25 at most
 
 
 class Relation(NamedTuple):
@@ -34,7 +34,6 @@ class Relation(NamedTuple):
 
 
 def _read_relations(table: str) -> list[Relation]:
-    """Read aliases or implications."""
     return [
         Relation(antecedent, consequent, status or "active")
         for consequent, antecedents, status in read_rows(table)
@@ -44,11 +43,12 @@ def _read_relations(table: str) -> list[Relation]:
 
 ALIASES = _read_relations("aliases")
 CATEGORY_NUMBERS = {  # the site's number of each tag's category, where it is not 0
-    tag: int(number) for number, tags in read_rows("categories") for tag in tags.split()
+    **{tag: int(n) for n, tags in read_rows("categories") for tag in tags.split()},
+    **dict.fromkeys(ARTISTS, 1),
+    **dict.fromkeys([hero.series for hero in CHARACTERS.values()], 3),
+    **dict.fromkeys(CHARACTERS, 4),
+    **dict.fromkeys([*SPECIES, *GROUPS, *YOUNG.values()], 5),
 }
-CATEGORY_NUMBERS |= dict.fromkeys(ARTISTS, 1) | dict.fromkeys(CHARACTERS, 4)
-CATEGORY_NUMBERS |= dict.fromkeys([hero.series for hero in CHARACTERS.values()], 3)
-CATEGORY_NUMBERS |= dict.fromkeys([*SPECIES, *GROUPS, *YOUNG.values()], 5)
 
 
 @cache
@@ -59,16 +59,17 @@ def implications() -> list[Relation]:
     for thing, (_, *tints) in BELONGS.items():
         pairs |= {(f"{tint}_{thing}", thing) for tint in tints}
     for name, species in SPECIES.items():
-        pairs |= {(f"{color}_{species.cover}", species.cover) for color in TAG_COLORS}
+        cover = species.cover
+        pairs |= {(f"{color}_{cover}", cover) for color in TAG_COLORS}
         names = {name, YOUNG.get(name, name)}
         pairs |= {(name, parent) for name in names for parent in species.parents}
-    relations = {Relation(*pair) for pair in pairs} | {*_read_relations("implications")}
-    return sorted(relations, key=lambda relation: (relation.status != "active", relation))
+    relations = {Relation(*pair) for pair in pairs}
+    relations.update(_read_relations("implications"))
+    return sorted(relations, key=lambda made: (made.status != "active", made))
 
 
 @cache
 def _implied() -> dict[str, list[str]]:
-    """Return what each tag implies in one step."""
     found: dict[str, list[str]] = {}
     for antecedent, consequent, status in implications():
         if status == "active":
@@ -84,8 +85,8 @@ def closure(tags: set[str]) -> set[str]:
     """
     found, queue = set(tags), list(tags)
     while queue:
-        new = [tag for tag in _implied().get(queue.pop(), ()) if tag not in found]
-        found.update(new)
+        new = set(_implied().get(queue.pop(), ())) - found
+        found |= new
         queue += new
     return found
 
@@ -96,7 +97,8 @@ def scene_tags(scene: Scene) -> set[str]:
         return {"young", "blank_card", "grey_background", "simple_background"}
     colored = not scene.monochrome
     place = PLACES[scene.place]
-    needed = {scene.artist, ("solo", "duo", "group")[len(scene.actors) - 1], place.tags[0]}
+    number = ("solo", "duo", "group")[len(scene.actors) - 1]
+    needed = {scene.artist, number, place.tags[0]}
     optional = ["monochrome"] if scene.monochrome else []
     if scene.place == "plain":
         needed |= {f"{scene.tint}_background"} if colored else set()
@@ -140,7 +142,8 @@ def _actor_tags(actor: Actor, colored: bool) -> tuple[set[str], list[str]]:
     elif colored and "eyepatch" not in dict(actor.things):
         optional.append(f"{actor.eyes}_eyes")
     optional += sorted({"horns", "antlers", "horn", "mane"} & species.marks)
-    if "wings" in species.features or (species.cover == "feathers" and actor.pose == "flying"):
+    feathered = species.cover == "feathers"
+    if "wings" in species.features or (feathered and actor.pose == "flying"):
         optional.append("wings")
     optional += {"cat": [":3"], "open": ["open_mouth"]}.get(actor.mouth, [])
     return needed, optional
@@ -149,7 +152,8 @@ def _actor_tags(actor: Actor, colored: bool) -> tuple[set[str], list[str]]:
 def _air_tags(scene: Scene) -> list[str]:
     """Return weather and sky; little of them can be seen from indoors."""
     if scene.place in ("plain", "underwater", "cave", "room"):
-        return ["stars"] if scene.place == "room" and "stars" in scene.sky else []
+        seen = {"stars"} if scene.place == "room" else set()
+        return [*seen.intersection(scene.sky)]
     named = {"rain": "rain", "storm": "lightning", "snow": "snowing", "fog": "fog"}
     tags = [named[scene.weather]] if scene.weather in named else []
     if scene.weather == "clear" and scene.place != "sky":

@@ -1,4 +1,4 @@
-"""From posts × tags to vectors: co-occurrence, PPMI, SVD, ALS and the à la carte operator."""
+"""From posts × tags to vectors: co-occurrence, PPMI, SVD, ALS, à la carte."""
 
 from .dictionary import Dictionary, ppmi, unit_rows
 from .pair_counts import cooccurrence

@@ -21,28 +21,19 @@ from ..tags.vocabulary import load_names, load_vocabulary
 from .dictionary import Dictionary, unit_rows
 from .interactions import posts_by_tags
 
-FACTORS = 256
-"""Length of a tag's and of a post's factors."""
-REGULARIZATION = 0.02
-"""λ."""
-ITERATIONS = 15
-"""How often each side is solved."""
-MIN_TAGS = 11
-"""Direct tags that a post needs to take part."""
+FACTORS = 256  # length of a tag's and of a post's factors
+REGULARIZATION = 0.02  # λ
+ITERATIONS = 15  # how often each side is solved
+MIN_TAGS = 11  # direct tags that a post needs to take part
 
 TAG_FACTORS = "implicit_tag_factors.safetensors"
-"""`tag_factors` float32 (V, factors), a row a tag id; zeros for a tag that no used post holds."""
+"""`tag_factors` float32 (V, factors), a row a tag id; zeros if no used post holds it."""
 POST_FACTORS = "implicit_post_factors.safetensors"
 """`post_factors` float32 (n, factors), and `post_ids` int64 (n,), ascending."""
 
 
 def require_extras() -> None:
-    """Say at once, and not after an hour, which extra is missing.
-
-    Raises
-    ------
-    E6GraphError
-    """
+    """Raise E6GraphError at once, and not after an hour, if an extra is missing."""
     for module in ("implicit.cpu.als", "threadpoolctl", "safetensors.numpy"):
         with needs(module.partition(".")[0]):
             importlib.import_module(module)
@@ -55,7 +46,9 @@ def load_training_posts(
     min_tags: int = MIN_TAGS,
     rating_tags: bool = False,
 ) -> tuple[np.ndarray, sp.csr_matrix]:
-    """Load the posts of `min_tags` direct tags or more × the `size` most used tags (None: all).
+    """Load the posts of `min_tags` direct tags or more × the `size` most used tags.
+
+    A `size` of None takes all tags.
 
     Returns
     -------
@@ -82,7 +75,7 @@ def load_training_posts(
 
 
 def idf(posts_by_tags: sp.csr_matrix) -> np.ndarray:
-    """Compute log(posts / posts that hold the tag) by column, float32; 0 for a tag of no post.
+    """Compute log(posts / posts that hold the tag), float32 (V,); 0 for a tag of no post.
 
     >>> idf(sp.csr_matrix([[1, 1, 0], [1, 0, 0]])).round(3)
     array([0.   , 0.693, 0.   ], dtype=float32)
@@ -101,9 +94,10 @@ def factorize(
     threads: int = 0,
     progress: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimize Σ c_pt (1 − x_p·y_t)² + Σ over the other pairs (x_p·y_t)² + λ(‖x‖² + ‖y‖²).
+    """Minimize Σ c_pt (1 − x_p·y_t)² + Σ (x_p·y_t)² + λ(‖x‖² + ‖y‖²).
 
-    c_pt = IDF of the tag (Hu et al. 2008, eq. 3, with this in place of 1 + αr).
+    The first sum is over the pairs, the second over all others (Hu et al. 2008, eq.
+    3); c_pt is the IDF of the tag, in place of 1 + αr.
     Factors depend on the seed and not on the threads: each row is solved by itself.
 
     Parameters
@@ -151,7 +145,9 @@ def save_factors(
     post_factors: np.ndarray | None = None,
     post_ids: np.ndarray | None = None,
 ) -> None:
-    """Write `TAG_FACTORS`, and `POST_FACTORS` if given; the same arrays give the same bytes.
+    """Write `TAG_FACTORS`, and `POST_FACTORS` if given.
+
+    The same arrays give the same bytes.
 
     Raises
     ------
@@ -183,18 +179,20 @@ def load_tag_factors(store: Store) -> Dictionary:
         with safetensors.safe_open(path, framework="numpy") as file:
             factors = file.get_tensor("tag_factors")
     except (safetensors.SafetensorError, TypeError, OSError) as error:
-        raise BadArtifact(f"{path} cannot be read ({str(error)[:200]}): {remedy}") from None
+        reason = str(error)[:200]
+        raise BadArtifact(f"{path} cannot be read ({reason}): {remedy}") from None
     names = load_names(store)
     if factors.ndim != 2 or len(factors) > len(names):
-        raise BadArtifact(
-            f"{path} has {factors.shape}, expected a row for each of {len(names)} tags: {remedy}"
-        )
+        expected = f"expected a row for each of {len(names)} tags"
+        raise BadArtifact(f"{path} has {factors.shape}, {expected}: {remedy}")
 
     if store.find("tags.parquet"):
         counts = load_vocabulary(store, min_count=0, rating_tags=True).frequencies
     else:
-        counts = np.array([round(tag_rank_to_freq(rank)) for rank in range(len(names))])
+        ranks = range(len(names))
+        counts = np.array([round(tag_rank_to_freq(rank)) for rank in ranks])
     vecs = unit_rows(np.nan_to_num(factors.astype(np.float32)))
     ids = np.flatnonzero(vecs.any(1)).astype(np.int32)
+    tags = [names[tag_id] for tag_id in ids]
     values = np.ones(factors.shape[1], np.float32)
-    return Dictionary([names[i] for i in ids], vecs[ids], counts[ids], ids, values)
+    return Dictionary(tags, vecs[ids], counts[ids], ids, values)

@@ -15,18 +15,16 @@ import scipy.sparse as sp
 from ..store.parallel import in_order
 from .dictionary import unit_rows
 
-WEIGHTING = "log"
-"""How much a tag counts in the fit, see `tag_weights`."""
-THRESHOLD = 20
-"""Posts that a tag needs with the weighting "threshold"."""
-ATTENUATOR_RIDGE = 1e-3
-"""Regularization strength, as a share of the average diagonal of the Gram matrix."""
-
-BANDS = ((2, 4), (5, 19), (20, 99), (100, 999), (1000, None))  # posts a tag is used on
+WEIGHTING = "log"  # how much a tag counts in the fit, see `tag_weights`
+THRESHOLD = 20  # posts that a tag needs with the weighting "threshold"
+ATTENUATOR_RIDGE = 1e-3  # as a share of the average diagonal of the Gram matrix
+BANDS = ((2, 4), (5, 19), (20, 99), (100, 999), (1000, None))  # posts of a tag
 
 
 def context_means(
-    blocks: Iterable[sp.csr_matrix], vecs: np.ndarray, weights: np.ndarray | None = None
+    blocks: Iterable[sp.csr_matrix],
+    vecs: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the mean vector of each tag's contexts, which leave out the tag itself.
 
@@ -43,7 +41,7 @@ def context_means(
     Returns
     -------
     means : float32 (V, d); zero for a tag without contexts.
-    contexts : int64 (V,), posts that gave a context (those with another known tag).
+    contexts : int64 (V,), posts with the tag and another known one.
     """
     ((means, contexts),) = many_context_means(blocks, vecs, [(weights, None)])
     return means, contexts
@@ -64,8 +62,11 @@ def many_context_means(
     width, dim = vecs.shape
     plans = []
     for weights, take in wanted:
-        weights = None if weights is None else weights.astype(np.float32)
-        plans.append((weights, vecs if weights is None else vecs * weights[:, None], take))
+        weighted = vecs
+        if weights is not None:
+            weights = weights.astype(np.float32)
+            weighted = vecs * weights[:, None]
+        plans.append((weights, weighted, take))
     total = [np.zeros((width, dim)) for _ in plans]
     own = [np.zeros(width) for _ in plans]
     contexts = [np.zeros(width, np.int64) for _ in plans]
@@ -94,22 +95,24 @@ def _context_sums(
     weighted: np.ndarray,
     take: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum S_p / (m_p − a_w), 1 / (m_p − a_w) and 1 by tag, over posts of two tags or more."""
+    """Sum S_p / (m_p − a_w), 1 / (m_p − a_w) and 1 by tag; a post has two or more."""
     lengths, columns, indptr = np.diff(block.indptr), block.indices, block.indptr
+    # m_p − a_w, by pair
     if weights is None:
         rest = np.repeat((lengths - 1).astype(np.float32), lengths)
     else:
-        rest = np.repeat(block @ weights, lengths) - weights[columns]  # m_p − a_w, by pair
+        rest = np.repeat(block @ weights, lengths) - weights[columns]
     if take is not None:
         keep = take[columns]
         indptr = np.concatenate([[0], np.cumsum(keep)])[indptr]
         columns, rest = columns[keep], rest[keep]
     share = 1 / rest
     scaled = sp.csr_matrix((share, columns, indptr), block.shape)
-    # The transpose stays CSC: its sums by tag fit in the cache, those of CSR would not.
+    # The transpose stays CSC, whose sums by tag fit in the cache.
     inside = scaled.T @ (block @ weighted)
     width = block.shape[1]
-    return inside, np.bincount(columns, share, width), np.bincount(columns, minlength=width)
+    shares = np.bincount(columns, share, width)
+    return inside, shares, np.bincount(columns, minlength=width)
 
 
 def tag_weights(
@@ -128,7 +131,10 @@ def tag_weights(
 
 
 def solve(
-    means: np.ndarray, vecs: np.ndarray, weights: np.ndarray, ridge: float = ATTENUATOR_RIDGE
+    means: np.ndarray,
+    vecs: np.ndarray,
+    weights: np.ndarray,
+    ridge: float = ATTENUATOR_RIDGE,
 ) -> np.ndarray:
     """Solve A = (Vᵀ W U)(Uᵀ W U + λI)⁻¹, λ = ridge × the average diagonal of Uᵀ W U.
 
@@ -141,8 +147,8 @@ def solve(
     float32 (d, d); the induced vector of a context mean u is A u.
     """
     means, vecs = means.astype(np.float64), vecs.astype(np.float64)
-    gram = (means * weights[:, None]).T @ means
-    cross = (means * weights[:, None]).T @ vecs
+    weighted = (means * weights[:, None]).T
+    gram, cross = weighted @ means, weighted @ vecs
     level = np.trace(gram) / len(gram)
     if ridge < np.finfo(float).eps:  # of many solutions the smallest
         return np.linalg.lstsq(gram, cross, rcond=None)[0].T.astype(np.float32)
@@ -158,14 +164,15 @@ def induced_cosines(operator: np.ndarray, means: np.ndarray, vecs: np.ndarray) -
 def by_band(
     frequencies: np.ndarray, *columns: np.ndarray, take: np.ndarray | None = None
 ) -> list[tuple]:
-    """Average each column by frequency band: rows (band, tags, mean, ...) of those not empty."""
+    """Average columns by band of frequency: rows (band, tags, mean, ...), none empty."""
     take = np.ones(len(frequencies), bool) if take is None else take
     rows = []
     for low, high in BANDS:
         inside = take & (frequencies >= low) & (frequencies <= (high or np.inf))
         if inside.any():
             label = f"{low}-{high}" if high else f"{low}+"
-            rows.append((label, int(inside.sum()), *(float(c[inside].mean()) for c in columns)))
+            means = (float(column[inside].mean()) for column in columns)
+            rows.append((label, int(inside.sum()), *means))
     return rows
 
 

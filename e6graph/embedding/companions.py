@@ -1,4 +1,4 @@
-"""Which tags each tag meets most, and an inverse: the parts for completing a list of tags.
+"""What completing a list of tags needs: which tags each tag meets, and an inverse.
 
 The inverse is that of the Gram matrix of posts × the most used tags, with a ridge
 and a dropout: P of EDLAE (Steck, "Autoencoders that don't overfit towards the
@@ -15,7 +15,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from ..errors import BadArtifact, BadInput
+from ..errors import BadInput, run_again
 from ..store import Stage, Store
 from ..store.progress import ticking
 from ..store.ragged import Ragged
@@ -23,7 +23,7 @@ from .dictionary import Dictionary
 
 COMPANIONS = "companions.arrow"
 
-EXACT = 4096  # most used tags that are predicted together: 64 MiB, and a second to invert
+EXACT = 4096  # most used tags, predicted together: 64 MiB, a second to invert
 KEPT_COMPANIONS = 128  # of each tag, those it meets most
 COMPLETION_RIDGE = 5.0  # λ
 DROPOUT = 0.05  # ρ
@@ -68,7 +68,8 @@ class Companions:
         for tag, (start, end) in enumerate(bounds):
             columns, values = counts.indices[start:end], counts.data[start:end]
             if tag < together:
-                matrix[tag, columns[columns < together]] = values[columns < together]
+                inside = columns < together
+                matrix[tag, columns[inside]] = values[inside]
             order = np.arange(len(values))
             if len(values) > kept:
                 order = np.argpartition(-values, kept)[:kept]
@@ -78,7 +79,8 @@ class Companions:
         own = np.maximum(frequencies[:together], matrix.max(1, initial=0))
         dropout = DROPOUT
         while True:
-            np.fill_diagonal(inverse := matrix.copy(), COMPLETION_RIDGE + (1 + dropout) * own)
+            inverse = matrix.copy()
+            np.fill_diagonal(inverse, COMPLETION_RIDGE + (1 + dropout) * own)
             try:
                 invert(inverse)
                 break
@@ -97,16 +99,15 @@ class Companions:
         """
         table = store.map_table(COMPANIONS)
         if table.column_names != ["inverse", "columns", "counts"]:
-            raise BadArtifact(f"{COMPANIONS} is of an older version: run embed_tags.py again")
+            raise run_again(COMPANIONS, "is of an older version", "embed_tags.py")
         inverse = Ragged.of(table["inverse"]).values
         together = math.isqrt(len(inverse))
         lists = (Ragged.of(table[name]) for name in ("columns", "counts"))
         made = cls(inverse.reshape(together, together), *lists)
-        if len(made) != len(dictionary.tags):
-            raise BadArtifact(
-                f"{COMPANIONS} has {len(made)} tags, the dictionary {len(dictionary.tags)}: "
-                "run embed_tags.py again"
-            )
+        tags = len(dictionary.tags)
+        if len(made) != tags:
+            wrong = f"has {len(made)} tags, the dictionary {tags}"
+            raise run_again(COMPANIONS, wrong, "embed_tags.py")
         return made
 
     def __len__(self) -> int:
@@ -117,20 +118,19 @@ def save_companions(stage: Stage, counts: sp.csr_matrix, frequencies: np.ndarray
     """Write `companions.arrow`; the parameters are those of `Companions.of`."""
     with ticking("companions"):
         made = Companions.of(counts, frequencies)
-    ends = np.minimum(np.arange(len(made) + 1), len(made.inverse)) * len(made.inverse)
+    width = len(made.inverse)
+    ends = np.minimum(np.arange(len(made) + 1), width) * width
     rows = {"inverse": Ragged(ends, made.inverse.ravel())}
     rows |= {"columns": made.columns, "counts": made.counts}
-    lists = {
-        name: pa.ListArray.from_arrays(
-            pa.array(row.offsets.astype(np.int32)), pa.array(row.values)
-        )
-        for name, row in rows.items()
-    }
+    lists = {}
+    for name, row in rows.items():
+        offsets = pa.array(row.offsets.astype(np.int32))
+        lists[name] = pa.ListArray.from_arrays(offsets, pa.array(row.values))
     stage.save_table(COMPANIONS, pa.table(lists))
 
 
 def invert(matrix: np.ndarray) -> None:
-    """Replace a symmetric positive definite matrix by its inverse, by Cholesky's factor.
+    """Replace a symmetric positive definite matrix by its inverse (Cholesky).
 
     Parameters
     ----------
@@ -146,15 +146,17 @@ def invert(matrix: np.ndarray) -> None:
     array([[ 0.667, -0.333],
            [-0.333,  0.667]], dtype=float32)
     """
-    factor, wrong = lapack.spotrf(matrix.T, lower=1, overwrite_a=1)  # .T: in Fortran's order
+    # .T is Fortran's order. The upper triangle, since OpenBLAS 0.3.30's strtri crashes on
+    # lower ones with the kernels for old processors (Prescott) and one thread.
+    factor, wrong = lapack.spotrf(matrix.T, lower=0, overwrite_a=1)
     if wrong:
         raise BadInput(f"matrix of {len(matrix)} rows: not positive definite at row {wrong}")
-    lapack.spotri(factor, lower=1, overwrite_c=1)  # its lower triangle, which is our upper
+    lapack.spotri(factor, lower=0, overwrite_c=1)  # its upper triangle, which is our lower
 
-    # Mirror the upper triangle.
+    # Mirror the lower triangle.
     for start in range(0, len(matrix), _MIRRORED):
         end = start + _MIRRORED
-        band = matrix[start:end]
-        matrix[end:, start:end] = band[:, end:].T
-        square = band[:, start:end]
-        square[:] = np.triu(square) + np.triu(square, 1).T
+        band = matrix[:, start:end]
+        matrix[start:end, end:] = band[end:].T
+        square = band[start:end]
+        square[:] = np.tril(square) + np.tril(square, -1).T

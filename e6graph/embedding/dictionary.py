@@ -1,4 +1,4 @@
-"""Tag vectors: co-occurrence → PPMI → truncated SVD, and the `Dictionary` that holds them.
+"""Tag vectors: co-occurrence → PPMI → truncated SVD → `Dictionary`.
 
 Levy, Goldberg, Dagan, "Improving Distributional Similarity with Lessons Learned from
 Word Embeddings", TACL 2015 (context smoothing, eigenvalue weighting).
@@ -19,16 +19,13 @@ from ..store.progress import ticking
 from ..tags.vocabulary import Vocabulary
 from .svd import BAND_ROWS, BandedMatrix, bands_of, truncated_svd
 
-DIMENSIONS = 128
-"""Length of a tag vector."""
-SMOOTHING = 0.75
-"""α, the exponent of the context distribution; 1 is no smoothing."""
-EIG_POWER = 0.5
-"""p, the exponent of the singular values; 0.5 or 0, never 1 (Levy et al. 2015)."""
+DIMENSIONS = 128  # length of a tag vector
+SMOOTHING = 0.75  # α, the exponent of the context distribution; 1 is no smoothing
+EIG_POWER = 0.5  # p, that of singular values; 0.5 or 0, never 1 (Levy et al. 2015)
 
 
 def ppmi(counts: sp.csr_matrix, smoothing: float = SMOOTHING) -> sp.csr_matrix:
-    """Compute positive pointwise mutual information with a smoothed context distribution.
+    """Compute positive pointwise mutual information with smoothed contexts.
 
     PPMI(w, c) = max(0, log( P(w,c) / (P(w) P_α(c)) )), P_α(c) ∝ #c^α
     (Levy et al. 2015, eq. 3).
@@ -47,9 +44,8 @@ def ppmi(counts: sp.csr_matrix, smoothing: float = SMOOTHING) -> sp.csr_matrix:
 
 def ppmi_bands(counts: sp.csr_matrix, smoothing: float) -> Iterator[sp.csr_matrix]:
     """Yield the rows of `ppmi`, `BAND_ROWS` at a time."""
-    uses = np.concatenate(
-        [np.asarray(band.sum(1, dtype=np.float64)).ravel() for band in bands_of(counts)]
-    )
+    sums = [band.sum(1, dtype=np.float64) for band in bands_of(counts)]
+    uses = np.asarray(np.concatenate(sums)).ravel()
     as_context = uses**smoothing  # counts are symmetric: a column's sum is its row's
     with np.errstate(divide="ignore"):
         log_tag = np.log(uses)
@@ -61,7 +57,8 @@ def ppmi_bands(counts: sp.csr_matrix, smoothing: float) -> Iterator[sp.csr_matri
         information = np.log(band.data) - np.repeat(own, np.diff(band.indptr))
         information -= log_context[band.indices]
         values = np.maximum(information, 0).astype(np.float32)
-        made = sp.csr_matrix((values, band.indices.copy(), band.indptr.copy()), band.shape)
+        indices, indptr = band.indices.copy(), band.indptr.copy()
+        made = sp.csr_matrix((values, indices, indptr), band.shape)
         made.eliminate_zeros()
         return made
 
@@ -143,11 +140,12 @@ class Dictionary:
     def nearest(
         self, vector: np.ndarray, n: int = 8, but: int | None = None
     ) -> list[tuple[str, float]]:
-        """Find the n tags of largest cosine with a vector (d,), best first, equal ones by use.
+        """Find the n tags of largest cosine with a vector (d,), equal ones by use.
 
         `but` is the row of a tag to leave out: the one whose neighbors are wanted.
         """
-        cosines = round_scores(self.vecs @ unit_rows(np.asarray(vector, np.float32)[None])[0])
+        direction = unit_rows(np.asarray(vector, np.float32)[None])[0]
+        cosines = round_scores(self.vecs @ direction)
         order = np.argsort(-cosines, kind="stable")
         return [(self.tags[i], float(cosines[i])) for i in order[order != but][:n]]
 

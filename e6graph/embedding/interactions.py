@@ -1,4 +1,4 @@
-"""Posts × tags as SciPy CSR, straight from `posts.parquet`, whole or in blocks; and for torch.
+"""Posts × tags as SciPy CSR, straight from `posts.parquet`; and for torch.
 
 Arrow's offsets and tag ids are read where the Parquet reader put them. Copied are
 only chunks that must be joined, the column numbers, which are not the ids, both
@@ -23,7 +23,10 @@ from ..tags.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from torch import Tensor
 
-_COLUMNS_READ = {"all": ("stripped_tags", "implied_tags"), "stripped": ("stripped_tags",)}
+_COLUMNS_READ = {
+    "all": ("stripped_tags", "implied_tags"),
+    "stripped": ("stripped_tags",),
+}
 
 
 def iter_posts_by_tags(
@@ -53,8 +56,9 @@ def iter_posts_by_tags(
     if which not in _COLUMNS_READ:
         raise BadInput(f"column {which!r}: expected {' or '.join(_COLUMNS_READ)}")
     lists = _COLUMNS_READ[which]
-    column = np.full(int(vocabulary.tag_ids.max(initial=-1)) + 2, -1, np.int32)
-    column[vocabulary.tag_ids] = np.arange(len(vocabulary.tag_ids), dtype=np.int32)
+    ids, width = vocabulary.tag_ids, len(vocabulary.names)
+    column = np.full(int(ids.max(initial=-1)) + 2, -1, np.int32)
+    column[ids] = np.arange(width, dtype=np.int32)
     path, last = store.path("posts.parquet"), 0
 
     for table in parquet.row_groups(store, "posts.parquet", "id", *lists, groups=groups):
@@ -66,7 +70,7 @@ def iter_posts_by_tags(
             direct = pc.list_value_length(table["stripped_tags"])
             table = table.filter(pc.greater_equal(direct, min_direct))
         try:
-            parts = [tag_lists(table[name], column, len(vocabulary.names)) for name in lists]
+            parts = [tag_lists(table[name], column, width) for name in lists]
         except BadInput as error:
             raise run_again(path, f"holds {error}") from None
         block = parts[0] if len(parts) == 1 else parts[0] + parts[1]
@@ -77,20 +81,23 @@ def iter_posts_by_tags(
 def posts_by_tags(
     store: Store, vocabulary: Vocabulary, which: str = "all", min_direct: int = 0
 ) -> tuple[np.ndarray, sp.csr_matrix]:
-    """Read the whole matrix: (ids int64 (n,), float32 (n, V) CSR), see `iter_posts_by_tags`.
+    """Read the whole matrix: ids int64 (n,), and float32 (n, V) CSR.
 
-    It takes 8 bytes a pair, and as much again while the blocks are joined.
+    It takes 8 bytes a pair, and as much again while the blocks are joined. See
+    `iter_posts_by_tags`.
     """
-    nothing = np.zeros(0, np.int64), sp.csr_matrix((0, len(vocabulary.names)), dtype=np.float32)
-    parts = [*iter_posts_by_tags(store, vocabulary, which, min_direct)] or [nothing]
-    ids, blocks = zip(*parts, strict=True)
+    nothing = sp.csr_matrix((0, len(vocabulary.names)), dtype=np.float32)
+    ids, blocks = [np.zeros(0, np.int64)], [nothing]
+    for some, block in iter_posts_by_tags(store, vocabulary, which, min_direct):
+        ids.append(some)
+        blocks.append(block)
     return np.concatenate(ids), sp.vstack(blocks, "csr")
 
 
 def tag_lists(
     lists: pa.ListArray | pa.ChunkedArray, column: np.ndarray, width: int
 ) -> sp.csr_matrix:
-    """Turn a list column of tag ids into a CSR of counts, a row a list; null is an empty list.
+    """Turn a list column of tag ids into a CSR of counts; a null is an empty list.
 
     Parameters
     ----------
@@ -161,7 +168,8 @@ def to_torch(matrix: sp.csr_matrix) -> TorchPosts:
         torch.from_numpy(np.require(part, requirements=["C", "W"]))
         for part in (matrix.indptr, matrix.indices, matrix.data)
     )
+    parts = (indptr, tags, values)
     with warnings.catch_warnings():  # torch calls the layout beta, once a process
         warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
-        csr = torch.sparse_csr_tensor(indptr, tags, values, matrix.shape, check_invariants=True)
+        csr = torch.sparse_csr_tensor(*parts, matrix.shape, check_invariants=True)
     return TorchPosts(csr, tags, indptr[:-1])

@@ -1,4 +1,4 @@
-"""Which tags are near some tags: the query, its filters in their order, and the answer."""
+"""Which tags are near some tags: the query, its filters, and the answer."""
 
 from __future__ import annotations
 
@@ -87,8 +87,9 @@ class TagSpace:
             tag = None if name is None else self._ids[name]
             if tag is None:
                 spelled = without_category(folded(given.strip().replace(" ", "_")))
-                near = ", ".join(nearest_names(spelled, list(self._ids))) or "nothing like it"
-                wrong.append(f"no tag {given!r}; nearest names: {near}")
+                near = ", ".join(nearest_names(spelled, list(self._ids)))
+                told = f"nearest names: {near or 'nothing like it'}"
+                wrong.append(f"no tag {given!r}; {told}")
             elif tag not in self._rows:
                 why = "too rare, or never on a post with another"
                 wrong.append(f"{self._names[tag]!r} has no vector: {why}")
@@ -106,7 +107,7 @@ class TagSpace:
         topk: int = 20,
         total: int | None = None,
     ) -> Near:
-        """Find neighbors of query tags, other than these, by filters in the order given here.
+        """Find neighbors of query tags by filters, in the order of the parameters.
 
         Parameters
         ----------
@@ -129,27 +130,26 @@ class TagSpace:
 
 
 def as_records(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> dict:
-    """Turn an answer into JSON's types: `query`, `neighbors`, and `nearest` by tag of `each`."""
+    """Turn an answer into JSON's types; `each` gives the `nearest` of single tags."""
     names = [space.tags[row] for row in near.query]
-    neighbors = [
-        space.entry(row) | {"score": score, "cosines": dict(zip(names, cosines, strict=True))}
-        for row, score, cosines in zip(
-            near.rows, near.scores.tolist(), near.cosines.tolist(), strict=True
-        )
-    ]
-    answer = {"query": [space.entry(row) for row in near.query], "neighbors": neighbors}
-    nearest = {
-        space.tags[one.query[0]]: [
+    neighbors = []
+    found = zip(near.rows, near.scores.tolist(), near.cosines.tolist(), strict=True)
+    for row, score, cosines in found:
+        by_tag = dict(zip(names, cosines, strict=True))
+        neighbors.append(space.entry(row) | {"score": score, "cosines": by_tag})
+    nearest = {}
+    for one in each:
+        nearest[space.tags[one.query[0]]] = [
             space.entry(row) | {"cosine": cosine}
             for row, cosine in zip(one.rows, one.scores.tolist(), strict=True)
         ]
-        for one in each
-    }
+    query = [space.entry(row) for row in near.query]
+    answer = {"query": query, "neighbors": neighbors}
     return answer | ({"nearest": nearest} if nearest else {})
 
 
 def as_text(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> str:
-    """Lay an answer out as tables; two to four query tags get a column of cosines each."""
+    """Lay an answer out as tables; two to four query tags get a column each."""
     answer = as_records(space, near, each)
     names = [tag["tag"] for tag in answer["query"]]
     names = names if 1 < len(names) <= MOST_COSINE_COLUMNS else []
@@ -157,10 +157,10 @@ def as_text(space: TagSpace, near: Near, each: Iterable[Near] = ()) -> str:
 
     asked = [[tag[key] for key in entry] for tag in answer["query"]]
     blocks = [table(asked, ("asked for", *entry[1:]))]
-    rows = [
-        [tag[key] for key in (*entry, "score")] + [tag["cosines"][name] for name in names]
-        for tag in answer["neighbors"]
-    ]
+    rows = []
+    for tag in answer["neighbors"]:
+        cosines = [tag["cosines"][name] for name in names]
+        rows.append([*(tag[key] for key in (*entry, "score")), *cosines])
     blocks.append(table(rows, (*entry, "score", *names)))
     for name, tags in answer.get("nearest", {}).items():
         rows = [[tag[key] for key in (*entry, "cosine")] for tag in tags]

@@ -18,7 +18,7 @@ from ..errors import BadInput
 from ..store.parallel import in_order
 from ..store.progress import ticking
 
-FREQUENT = 1024  # first columns that are taken as dense: tags on one post in 200 or more
+FREQUENT = 1024  # first columns taken as dense: tags on one post in 200 or more
 POSTS_IN_16_BITS = 50_000  # their counts fit in 16 bits, so at most 65,535
 PAIRS_AT_ONCE = 48_000_000  # post-tag pairs of rarer tags in a product, 8 bytes each
 PANELS = 8  # parts of the rarer tags; n of them take (n + 1) / 2n of the products
@@ -53,7 +53,9 @@ def cooccurrence(blocks: Iterable[sp.csr_matrix], frequent: int = FREQUENT) -> s
 
     counted = in_order(lambda part: _count_part(part, frequent), _split_blocks(blocks))
     for count, rarer in counted:
-        dense = count.astype(np.int32) if dense is None else np.add(dense, count, out=dense)
+        if dense is None:
+            dense = np.zeros(count.shape, np.int32)
+        dense += count
         waiting.append(rarer)
         pairs += rarer.nnz
         if pairs > PAIRS_AT_ONCE:
@@ -68,7 +70,7 @@ def cooccurrence(blocks: Iterable[sp.csr_matrix], frequent: int = FREQUENT) -> s
 
 
 def tallied(blocks: Iterable[sp.csr_matrix], held: np.ndarray) -> Iterator[sp.csr_matrix]:
-    """Pass blocks on, and add to `held`, int64 (V,), how many of their posts hold each tag.
+    """Pass blocks on, and add to `held`, int64 (V,), the posts that hold each tag.
 
     That is the diagonal of XᵀX. It may be above the frequencies of `tags.txt.gz`:
     some exports do not count tags that a post's other tags imply.
@@ -86,14 +88,14 @@ def _split_blocks(blocks: Iterable[sp.csr_matrix]) -> Iterator[sp.csr_matrix]:
 
 
 def _count_part(part: sp.csr_matrix, frequent: int) -> tuple[np.ndarray, sp.csr_matrix]:
-    """Count all tags with the frequent ones, uint16 (V, K); keep the columns of the others."""
+    """Count all tags with the frequent ones, uint16 (V, K); keep the others' columns."""
     ones = np.ones(part.nnz, np.uint16)
     small = sp.csr_matrix((ones, part.indices, part.indptr), part.shape)
     return small.T @ small[:, :frequent].toarray(), part[:, frequent:]
 
 
 def _panel_bounds(parts: list[sp.csr_matrix]) -> np.ndarray:
-    """Find where the panels of the rarer tags begin and end: each holds as many pairs."""
+    """Find the bounds of the panels of the rarer tags; each holds as many pairs."""
     uses = sum(np.bincount(part.indices, minlength=part.shape[1]) for part in parts)
     used = np.cumsum(uses)
     shares = np.arange(1, PANELS) / PANELS * used[-1] if len(used) else np.zeros(0)
@@ -103,7 +105,7 @@ def _panel_bounds(parts: list[sp.csr_matrix]) -> np.ndarray:
 def _add_products(
     upper: list[sp.csr_matrix] | None, parts: list[sp.csr_matrix], bounds: np.ndarray
 ) -> list[sp.csr_matrix]:
-    """Add the products of some posts to the panels, each (b − a, R − a), from column a on."""
+    """Add the products of some posts to the panels: (b − a, R − a) from column a on."""
     if not parts:
         return upper or []
     rarer = sp.vstack(parts, "csr")
@@ -120,7 +122,7 @@ def _add_products(
 
 
 def _join(dense: np.ndarray, upper: list[sp.csr_matrix], bounds: np.ndarray) -> sp.csr_matrix:
-    """Put C together from its dense columns and the rarer tags' panels above the diagonal."""
+    """Put C together from dense columns and the panels above the diagonal."""
     frequent = dense.shape[1]
     np.fill_diagonal(dense, 0)
     spans = list(pairwise(bounds.tolist()))
@@ -149,7 +151,7 @@ def _join(dense: np.ndarray, upper: list[sp.csr_matrix], bounds: np.ndarray) -> 
 
 
 def _to_sparse(dense: np.ndarray) -> sp.csr_matrix:
-    """Make a float32 CSR in less memory than SciPy, which lists (row, column, value) first."""
+    """Make a float32 CSR in less memory than SciPy, which lists all entries first."""
     row, column = np.nonzero(dense)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(dense)))])
     values = dense[row, column].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tags on a plane: local PCA of query tags and their neighbors, in the site's colors.
+"""Tags on a plane: PCA of query tags and their neighbors, in the site's colors.
 
 matplotlib draws and textalloc places the labels; both are extras.
 """
@@ -38,7 +38,7 @@ _NO_WINDOW = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
 def local_pca(
     vectors: np.ndarray, dims: Sequence[int] = (1, 2)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute principal components of these vectors alone, by SVD of the centered rows.
+    """Compute principal components of these vectors alone, by SVD.
 
     Parameters
     ----------
@@ -92,20 +92,19 @@ def draw_tags(
     categories = [str(category) for category in space.categories[rows]]
     areas = 20 + 25 * np.log10(np.maximum(space.posts[rows], 1))
 
-    axes = _add_axes(
-        figure, [f"component {d}: {s:.0%}" for d, s in zip(dims, shares, strict=True)]
-    )
+    told = [f"component {d}: {s:.0%}" for d, s in zip(dims, shares, strict=True)]
+    axes = _add_axes(figure, told)
     _add_dots(axes, places, areas, categories, asked)
     _add_legend(figure, axes)
-    title = axes.set_title("", color=_INK, fontsize=14, loc="left", parse_math=False, pad=12)
-    title.set_text(_shorten(f"{', '.join(names[:asked])}: {len(near.rows)} nearest", 100))
+    said = _shorten(f"{', '.join(names[:asked])}: {len(near.rows)} nearest", 100)
+    title = axes.set_title(said, color=_INK, fontsize=14, loc="left", parse_math=False, pad=12)
     areas[:asked] *= RING
     colors = [_readable(COLORS[category]) for category in categories]
     with warnings.catch_warnings():  # letters that the font lacks are shown as boxes
         warnings.filterwarnings("ignore", "Glyph .* missing")
         hidden = _add_labels(axes, places, areas, names, colors, asked)
     if hidden:
-        title.set_text(f"{title.get_text()} ({hidden} without room for a label)")
+        title.set_text(f"{said} ({hidden} without room for a label)")
     return figure
 
 
@@ -186,7 +185,7 @@ def _add_dots(
 
 
 def _add_legend(figure: Figure, axes: Axes) -> None:
-    """Add a legend below the axes, where no label comes; its dots are of one size."""
+    """Add a legend below the axes, where no label comes; its dots have one size."""
     handles, labels = axes.get_legend_handles_labels()
     legend = figure.legend(
         handles,
@@ -210,7 +209,7 @@ def _add_labels(
     colors: Sequence[str],
     asked: int,
 ) -> int:
-    """Write names beside their dots, the first `asked` before all others, with lines if far.
+    """Write names beside their dots, the first `asked` first, with lines if far.
 
     Return how many found no room.
     """
@@ -257,7 +256,7 @@ def _shorten(name: str, longest: int = LONGEST_LABEL) -> str:
 
 
 def _readable(color: str) -> str:
-    """Mix a color with white until its contrast on the background is 4.5 (WCAG 2.1, 1.4.3).
+    """Mix a color with white until its contrast is 4.5 (WCAG 2.1, 1.4.3).
 
     >>> _readable("#b4c7d9"), _readable("#228822")
     ('#b4c7d9', '#5da85d')

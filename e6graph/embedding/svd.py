@@ -21,14 +21,14 @@ from ..store.parallel import in_order
 
 BAND_ROWS = 1024
 TILE_COLUMNS = 1024
-CROWDED = 0.05  # share of a tile's cells above which the dense product is the faster
+CROWDED = 0.05  # share of a tile's cells above which a dense product is faster
 OVERSAMPLE = 32  # vectors beyond those wanted
 KRYLOV_DEPTH = 4
 
 
 @dataclass(frozen=True)
 class Band:
-    """Some rows: `dense` (r, k) float32 for the first k columns, `sparse` (r, V − k) CSR."""
+    """Some rows: first `dense` (r, k) float32, then `sparse` (r, V − k) CSR."""
 
     dense: np.ndarray
     sparse: sp.csr_matrix
@@ -55,7 +55,7 @@ class Band:
 
 
 class BandedMatrix:
-    """A matrix cut into bands of rows. Products use all cores, whose number changes no bit."""
+    """A matrix in bands of rows. The number of cores changes no bit of a product."""
 
     def __init__(self, bands: Iterable[sp.csr_matrix]) -> None:
         self.bands = list(in_order(Band.of, bands))
@@ -112,7 +112,8 @@ def truncated_svd(
 
     # An orthonormal basis of the Krylov space, and Mᵀ times it.
     wide = min(dim + OVERSAMPLE, matrix.rows)
-    start = np.random.default_rng(seed).standard_normal((matrix.rows, wide), dtype=np.float32)
+    rng = np.random.default_rng(seed)
+    start = rng.standard_normal((matrix.rows, wide), dtype=np.float32)
     basis = _orthonormal(_orthonormal(matrix.times(start)))  # (V, wide); twice, for float32
     turned = matrix.transposed_times(basis)
     for _ in range(min(depth, (matrix.rows - 1) // wide)):
@@ -122,7 +123,7 @@ def truncated_svd(
         basis = np.hstack([basis, fresh])
         turned = np.hstack([turned, matrix.transposed_times(fresh)])
 
-    # Singular vectors within it; the Gram matrix is enough, since the right ones are not needed.
+    # Singular vectors within it, by the Gram matrix: right ones are not needed.
     turned = turned.astype(np.float64)
     squares, left = np.linalg.eigh(turned.T @ turned)
     vectors = (basis @ left[:, ::-1])[:, :dim]
@@ -136,7 +137,7 @@ def truncated_svd(
 
 
 def _orthonormal(columns: np.ndarray) -> np.ndarray:
-    """Return columns of the same span and a unit Gram matrix; dependent ones become zero.
+    """Return orthonormal columns of the same span; dependent ones become zero.
 
     By the eigenvectors of the Gram matrix: all the work is in two products, while a
     Householder QR of a tall matrix spends its time on synchronizing threads.

@@ -1,6 +1,6 @@
-"""Measure every quality figure that the README quotes, beside the peers a user would try first.
+"""Every quality figure that the README quotes, beside the peers one would try.
 
-    python -m e6graph.evaluate --index index [--quick] [--json] [--plots DIR] [--sections NAME ...]
+    python -m e6graph.evaluate --index index [--quick] [--sections NAME ...]
 
 `protocol` says how recommendations are judged and is for notebooks too; the other
 modules are the sections that `__main__` lists. Pools are never used to recommend.
@@ -9,6 +9,9 @@ Those that are judged by are never used to train a peer or to choose a number.
 
 from collections.abc import Sequence
 
+from .. import cli  # noqa: F401 (first: it says which package is missing)
+
+# isort: split
 from .methods import baselines
 from .protocol import judge, judge_recommend, judging_queries, rank_among, summarize
 
@@ -25,6 +28,7 @@ __all__ = [
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command `python -m e6graph.evaluate`."""
-    from .__main__ import main as command  # here, because -m warns of what is imported before
+    # imported here, because -m warns of what was imported before
+    from .__main__ import main as command
 
     command(argv)

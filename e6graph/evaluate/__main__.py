@@ -52,7 +52,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         nargs="+",
         choices=SECTIONS,
         metavar="NAME",
-        help=f"what to measure: {', '.join(SECTIONS)}; all of them if not given",
+        help=f"what to measure: {', '.join(SECTIONS)}; without it, all of them",
     )
     add("--quick", action="store_true", help="fewer queries and points: under two minutes")
     add("--json", action="store_true", help="print one JSON object in place of tables")
@@ -62,7 +62,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         "--queries",
         type=cli.positive,
         metavar="N",
-        help=f"queries to judge by; if not given {FULL_QUERIES:,}, {QUICK_QUERIES} with --quick",
+        help=f"queries to judge by; without it, {FULL_QUERIES:,}, or {QUICK_QUERIES} with --quick",
     )
     add("--ratings", default="s", help="ratings of the posts that take part")
     add(
@@ -75,7 +75,8 @@ def parse(argv: Sequence[str] | None) -> Namespace:
     add("--seed", type=cli.natural, default=0, help="seed of everything drawn at random")
     args = parser.parse_args(argv)
     args.sections = args.sections or list(SECTIONS)
-    args.queries = args.queries or (QUICK_QUERIES if args.quick else FULL_QUERIES)
+    usual = QUICK_QUERIES if args.quick else FULL_QUERIES
+    args.queries = args.queries or usual
     return args
 
 
@@ -98,20 +99,24 @@ def main(argv: Sequence[str] | None = None) -> None:
             made = [Table(f"left out: {error}", (), [])]
 
         tables = [part for part in made if isinstance(part, Table)]
-        figures = [part for part in made if isinstance(part, Figure) and args.plots]
-        drawn = [str(plotting.save_figure(figure, args.plots)) for figure in figures]
+        drawn = [
+            str(plotting.save_figure(part, args.plots))
+            for part in made
+            if isinstance(part, Figure) and args.plots
+        ]
         seconds = time.perf_counter() - start
         if not args.json:
             parts = [f"== {name}", *map(str, tables), *drawn, f"{seconds:.1f} s"]
-            print("\n\n".join(parts), end="\n\n", flush=True)
+            print(*parts, sep="\n\n", end="\n\n", flush=True)
         done[name] = {
             "tables": [table.as_json() for table in tables],
             "figures": drawn,
             "seconds": round(seconds, 1),
         }
     if args.json:
-        options = {key: value for key, value in vars(args).items() if key != "json"}
-        print(json.dumps({"options": options, "sections": done}, indent=1, allow_nan=False))
+        del args.json
+        answer = {"options": vars(args), "sections": done}
+        print(json.dumps(answer, indent=1, allow_nan=False))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""Tag completion: hide a fifth of a post's tags, rank all tags by the rest, look for the hidden.
+"""Tag completion: hide a fifth of a post's tags, and rank all tags by the rest.
 
 nDCG@8 and precision@8 (Järvelin and Kekäläinen 2002, binary gain). The hidden tags
 are taken out of everything that any method learns from. Posts of odd row are
 judged: the constants of `completion` were chosen on even ones. Two more tables
-judge posts that are not on the board at all: completion from few tags, and finding
-a wrong tag, where a stranger was put among a post's own.
+judge posts that are not on the board: completion from few tags, and finding a
+wrong tag, where a stranger was put among a post's own.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from argparse import Namespace
@@ -38,7 +39,7 @@ QUICK_CASES = 200
 ABSENT = 150  # posts taken off the board
 QUICK_ABSENT = 40
 GIVEN = (1, 2, 4, 8)  # tags
-EASE_RIDGES = (100.0, 10.0)  # λ: that of larger data, and what suits a board of some thousands
+EASE_RIDGES = (100.0, 10.0)  # λ for large boards and for small ones
 EASE_LARGEST = 12_000  # tags that EASE is tried with unless it is asked for
 EASE_LARGEST_QUICK = 4_000
 EASE_SECONDS = 2e-11  # of a core, times tags³
@@ -52,7 +53,7 @@ Completer = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ReducedPosts:
-    """The posts of a board without the hidden tags: as much of `Posts` as `Ranking` reads."""
+    """Posts without the hidden tags: as much of `Posts` as `Ranking` reads."""
 
     tags_of: Ragged
     rows_with: Ragged
@@ -64,28 +65,23 @@ class ReducedPosts:
 
 
 def hide(matrix: sp.csr_matrix, n: int, seed: int = 0) -> tuple[sp.csr_matrix, list[Case]]:
-    """Take a fifth of the tags of n random posts of odd row away.
+    """Hide a fifth of the tags of n random posts of odd row, of five tags or more.
 
-    Parameters
-    ----------
-    matrix : (posts, V) CSR of ones; posts with fewer than five tags are not judged.
-
-    Returns
-    -------
-    The matrix without the hidden entries, and the case of each judged post.
+    Returns the matrix (posts, V) of ones without them, and the case of each post.
     """
     rng = np.random.default_rng(seed)
-    kept = np.ones(matrix.nnz, bool)
+    gone = np.zeros(matrix.nnz, bool)
     cases = []
     for row in rng.permutation(judged_rows(matrix))[:n]:
-        start, end = matrix.indptr[row : row + 2]
-        hidden = np.zeros(end - start, bool)
-        count = max(1, round(HIDDEN_SHARE * (end - start)))
-        hidden[rng.permutation(end - start)[:count]] = True
-        kept[start:end] = ~hidden
-        columns = matrix.indices[start:end]
+        here = slice(*matrix.indptr[row : row + 2])
+        columns, hidden = matrix.indices[here], gone[here]
+        count = max(1, round(HIDDEN_SHARE * len(columns)))
+        hidden[rng.permutation(len(columns))[:count]] = True
         cases.append((columns[~hidden], columns[hidden]))
-    return without_entries(matrix, ~kept), cases
+    seen = matrix.copy()
+    seen.data[gone] = 0
+    seen.eliminate_zeros()
+    return seen, cases
 
 
 def judged_rows(matrix: sp.csr_matrix) -> np.ndarray:
@@ -94,16 +90,8 @@ def judged_rows(matrix: sp.csr_matrix) -> np.ndarray:
     return rows[rows % 2 == 1]
 
 
-def without_entries(matrix: sp.csr_matrix, gone: np.ndarray) -> sp.csr_matrix:
-    """Return a copy without the entries that `gone`, bool (nnz,), marks."""
-    reduced = matrix.copy()
-    reduced.data = reduced.data * ~gone
-    reduced.eliminate_zeros()
-    return reduced
-
-
 def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
-    """Compute nDCG@k and precision@k of k columns in order; k is the length of `order`.
+    """Compute nDCG@k and precision@k of the k columns of `order`.
 
     >>> ndcg(np.array([4, 7]), np.array([7, 9]))  # 1/log2(3) of 1 + 1/log2(3)
     (0.386..., 0.5)
@@ -115,7 +103,9 @@ def ndcg(order: np.ndarray, hidden: np.ndarray) -> tuple[float, float]:
 
 
 def judge_completer(score: Completer, cases: Sequence[Case], name: str) -> list[float]:
-    """Measure mean nDCG@8 and p@8, and the median of the milliseconds a call."""
+    """Measure mean nDCG@8, mean p@8 and median milliseconds; nan of no cases."""
+    if not cases:
+        return [math.nan] * 3
     found, seconds = [], []
     for seen, hidden in progress(cases, name):
         start = time.perf_counter()
@@ -134,7 +124,7 @@ def completers(
     seed: int = 0,
     ridges: Sequence[float] = EASE_RIDGES,
 ) -> Iterator[tuple[str, Completer | str]]:
-    """Learn from a (posts, V) matrix over the dictionary's columns by each method in turn.
+    """Learn from a (posts, V) matrix by each method.
 
     Yields names and methods, those that take minutes last. Where a package is
     missing, the reason stands in place of the method.
@@ -146,11 +136,12 @@ def completers(
     root = np.sqrt(once)
     yield "popularity", lambda seen: frequency
     yield "co-occurrence", lambda seen: once[seen] @ counts[seen]  # Σ P(j | i)
-    yield "item-kNN", lambda seen: (root[seen] @ counts[seen]) * root  # Σ cosine of i and j
+    yield "item-kNN", lambda seen: (root[seen] @ counts[seen]) * root  # Σ cosine
 
     with waiting("learning suggest_tags"):
         completion = suggester(graph, matrix, counts)
-    yield "suggest_tags", lambda seen: completion.scores(graph.dictionary.tag_ids[seen])
+    ids = graph.dictionary.tag_ids
+    yield "suggest_tags", lambda seen: completion.scores(ids[seen])
 
     for factors in ALS_FACTORS[: 1 if quick else None]:
         name = f"ALS, {factors} factors"
@@ -164,18 +155,22 @@ def completers(
     for ridge in ridges:
         name = f"EASE, λ {ridge:g}"
         with waiting(f"learning {name}"):
-            weights = ease(counts, frequency, ridge)
-        yield name, lambda seen, weights=weights: weights[seen].sum(0)  # type: ignore[misc]  # a default binds each λ's own
+            method = sum_of_rows(ease(counts, frequency, ridge))
+        yield name, method
+
+
+def sum_of_rows(weights: np.ndarray) -> Completer:
+    """Score tags by the sum of the rows of the seen tags, weights (V, V)."""
+    return lambda seen: weights[seen].sum(0)
 
 
 def affordable(tags: int, quick: bool, asked: bool) -> tuple[Sequence[float], list[str]]:
     """Choose the λ that EASE is tried with, and say why there are fewer.
 
-    Parameters
-    ----------
-    asked : completion alone is measured, so it may take long.
+    If `asked` for completion alone, it may take long.
     """
-    need, have = 4 * tags**2, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    need = 4 * tags**2  # bytes
+    have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     said = f"EASE left out: {tags:,} tags are a matrix of {need / 1e9:.1f} GB"
     if 3 * need > have:
         return (), [f"{said}, too much for {have / 1e9:.0f} GB of memory"]
@@ -188,13 +183,9 @@ def affordable(tags: int, quick: bool, asked: bool) -> tuple[Sequence[float], li
 
 
 def ease(counts: sp.csr_matrix, frequency: np.ndarray, ridge: float) -> np.ndarray:
-    """Compute B = I − P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹.
+    """Compute B = I − P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹: float32 (V, V), zero diagonal.
 
     Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
-
-    Returns
-    -------
-    float32 (V, V), zero diagonal.
     """
     weights = counts.toarray().astype(np.float32, copy=False)
     np.fill_diagonal(weights, frequency + ridge)
@@ -207,7 +198,7 @@ def ease(counts: sp.csr_matrix, frequency: np.ndarray, ridge: float) -> np.ndarr
 def als_completer(
     matrix: sp.csr_matrix, factors: int, seed: int, ridge: float = als.REGULARIZATION
 ) -> Completer:
-    """Learn by ALS (Hu, Koren, Volinsky 2008); the seen tags are folded in as one more post.
+    """Learn by ALS (Hu, Koren, Volinsky 2008); the seen tags are one more post.
 
     Raises
     ------
@@ -226,19 +217,15 @@ def als_completer(
 
 
 def suggester(graph: PostGraph, matrix: sp.csr_matrix, counts: sp.csr_matrix) -> TagCompleter:
-    """Make `PostGraph.suggest_tags` as if the board's posts held the tags of `matrix` alone."""
-    tag_ids, all_tags = graph.dictionary.tag_ids, len(graph.posts.names)
-    by_tag = matrix.tocsc()
-    held = np.diff(by_tag.indptr)
-    ends = np.zeros(all_tags + 1, np.int64)
-    ends[1 + tag_ids] = held
+    """Make `PostGraph.suggest_tags` of posts that hold the tags of `matrix` alone."""
+    tag_ids, names = graph.dictionary.tag_ids, graph.posts.names
     tags_of = Ragged(matrix.indptr, tag_ids[matrix.indices])
-    rows_with = Ragged(np.cumsum(ends), by_tag.indices)
-    reduced = ReducedPosts(tags_of, rows_with, graph.posts.names, graph.posts.categories)
+    rows, _ = matrix.nonzero()
+    rows_with = Ragged.group(tags_of.values, rows, len(names))
+    reduced = ReducedPosts(tags_of, rows_with, names, graph.posts.categories)
 
-    frequency = np.maximum(held, 1).astype(np.int64)
-    shown = np.zeros(all_tags, np.int64)
-    shown[tag_ids] = frequency
+    shown = np.maximum(np.diff(rows_with.offsets), 1)
+    frequency = shown[tag_ids]
     return TagCompleter(
         Companions.of(counts, frequency),
         replace(graph.dictionary, frqs=frequency),
@@ -253,17 +240,17 @@ def completion_table(
 ) -> tuple[list[tuple], list[str]]:
     """Measure every method on "all tags" or "stripped tags".
 
-    Returns
-    -------
-    Rows (method, nDCG@8, p@8, ms), `suggest_tags` last, and notes.
+    Returns rows (method, nDCG@8, p@8, ms), `suggest_tags` last, and notes.
     """
     matrix, cases = hide(dictionary_matrix(graph, which), n, seed)
-    rows, notes = [], [f"{len(cases):,} posts judged, {matrix.shape[1]:,} tags to rank"]
+    notes = [f"{len(cases):,} posts judged, {matrix.shape[1]:,} tags to rank"]
+    rows = []
     for name, method in completers(graph, matrix, seed=seed, **options):
         if isinstance(method, str):
             notes.append(f"{name}: {method}")
         else:
-            rows.append((name, *judge_completer(method, cases, f"{name}, {which}")))
+            figures = judge_completer(method, cases, f"{name}, {which}")
+            rows.append((name, *figures))
     return sorted(rows, key=lambda row: row[0] == "suggest_tags"), notes
 
 
@@ -272,54 +259,54 @@ def absent(
 ) -> tuple[sp.csr_matrix, list[np.ndarray], np.random.Generator]:
     """Take n posts off the board.
 
-    Returns
-    -------
-    The `dictionary_matrix` without their tags, the columns of each of them, and the generator.
+    Returns the `dictionary_matrix` without their tags, the columns of each post, and
+    the generator.
     """
-    rng, matrix = np.random.default_rng(seed), dictionary_matrix(graph, "all tags")
+    rng = np.random.default_rng(seed)
+    matrix = dictionary_matrix(graph, "all tags")
     rows = rng.permutation(judged_rows(matrix))[:n]
-    gone = np.repeat(np.isin(np.arange(matrix.shape[0]), rows), np.diff(matrix.indptr))
-    posts = [matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]] for row in rows]
-    return without_entries(matrix, gone), posts, rng
+    kept = np.ones(matrix.shape[0], np.float32)
+    kept[rows] = 0
+    learned = (sp.diags_array(kept) @ matrix).tocsr()
+    learned.eliminate_zeros()
+    return learned, [matrix[row].indices for row in rows], rng
 
 
 def few_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
-    """Measure nDCG@8 from 1, 2, 4 and 8 tags of a post, whose other tags are to be found."""
+    """Measure nDCG@8 of a post's other tags, from 1, 2, 4 and 8 of them."""
     learned, posts, rng = absent(graph, n, seed)
     orders = [rng.permutation(tags) for tags in posts]
-    cases = [[(tags[:k], tags[k:]) for tags in orders if len(tags) > k] for k in GIVEN]
     rows = []
     for name, method in islice(completers(graph, learned), 4):  # the others take minutes
-        if not isinstance(method, str):
-            figures = [
-                judge_completer(method, some, f"{name}, tags given: {k}")[0] if some else np.nan
-                for k, some in zip(GIVEN, cases, strict=True)
-            ]
-            rows.append((name, *figures))
+        if isinstance(method, str):
+            continue
+        figures = []
+        for k in GIVEN:
+            cases = [(tags[:k], tags[k:]) for tags in orders if len(tags) > k]
+            found = judge_completer(method, cases, f"{name}, tags given: {k}")
+            figures.append(found[0])
+        rows.append((name, *figures))
     return rows
 
 
 def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
-    """Measure how often a stranger put among a post's tags has the lowest support of all.
+    """Measure how often a stranger among a post's tags has the lowest support.
 
     Drawn evenly a stranger is mostly a rare tag; drawn by use it is one that people
-    do write.
-
-    Returns
-    -------
-    Rows (measure, share of strangers found when drawn evenly, share when drawn by use).
+    do write. Returns rows (measure, share found if drawn evenly, if drawn by use).
     """
     learned, posts, rng = absent(graph, n, seed)
-    counts = cooccurrence([learned])
-    completion, tag_ids = suggester(graph, learned, counts), graph.dictionary.tag_ids
+    counts, words = cooccurrence([learned]), graph.dictionary
+    completion = suggester(graph, learned, counts)
     frequency = np.maximum(np.asarray(learned.sum(0)).ravel(), 1)
 
     def together(tags: np.ndarray) -> np.ndarray:
-        return (counts[tags][:, tags].toarray() / frequency[tags][:, None]).sum(0)
+        met = counts[tags][:, tags].toarray()
+        return (met / frequency[tags][:, None]).sum(0)
 
     def doubt(tags: np.ndarray) -> np.ndarray:
-        order = {name: place for place, (name, _) in enumerate(completion.doubt(tag_ids[tags]))}
-        return np.array([order[graph.dictionary.tags[tag]] for tag in tags.tolist()])
+        order = [name for name, _ in completion.doubt(words.tag_ids[tags])]
+        return np.array([order.index(words.tags[tag]) for tag in tags])
 
     measures: dict[str, Completer] = {
         "posts that hold it": lambda tags: frequency[tags],
@@ -338,35 +325,26 @@ def doubt_table(graph: PostGraph, n: int, seed: int = 0) -> list[tuple]:
 
 
 def dictionary_matrix(graph: PostGraph, which: str) -> sp.csr_matrix:
-    """Return shown posts × columns of the dictionary, CSR of ones.
-
-    Parameters
-    ----------
-    which : "all tags" or "stripped tags".
-    """
-    lists = graph.posts.tags_of if which == "all tags" else graph.posts.lists("stripped_tags")
-    column_of = np.full(len(graph.posts.names), -1)
-    column_of[graph.dictionary.tag_ids] = np.arange(len(graph.dictionary.tag_ids))
-    values, offsets = lists.take(np.flatnonzero(graph.allowed))
-    columns = column_of[values]
-    indptr = np.concatenate([[0], np.cumsum(columns >= 0)])[offsets]
-    columns = columns[columns >= 0]
-    shape = (len(offsets) - 1, len(graph.dictionary.tag_ids))
-    matrix = sp.csr_matrix((np.ones(len(columns), np.float32), columns, indptr), shape)
+    """Return shown posts × tags, CSR of ones; for `which` see `completion_table`."""
+    posts = graph.posts
+    lists = posts.tags_of if which == "all tags" else posts.lists("stripped_tags")
+    ones = np.ones(len(lists.values), np.float32)
+    shape = (len(lists), len(posts.names))
+    every_tag = sp.csr_matrix((ones, lists.values, lists.offsets), shape)
+    matrix = every_tag[graph.allowed][:, graph.dictionary.tag_ids]
     matrix.sort_indices()
     return matrix
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Make the tables of completion, on all tags and on stripped ones, and of strangers."""
+    """Make the tables of completion and of strangers."""
     cases, posts = (QUICK_CASES, QUICK_ABSENT) if args.quick else (CASES, ABSENT)
     alone = args.sections == ["completion"]
     ridges, left_out = affordable(len(graph.dictionary.tags), args.quick, alone)
+    options = {"quick": args.quick, "ridges": ridges}
     made: list[Table | Figure] = []
     for which in ("all tags", "stripped tags"):
-        rows, notes = completion_table(
-            graph, which, cases, args.seed, quick=args.quick, ridges=ridges
-        )
+        rows, notes = completion_table(graph, which, cases, args.seed, **options)
         title = f"Completion, {which}: a fifth of a post's hidden"
         header = ("method", f"nDCG@{RANKED_TAGS}", f"p@{RANKED_TAGS}", "ms")
         made.append(Table(title, header, rows, notes + left_out))
@@ -377,5 +355,6 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     made.append(Table(title, ("method", *map(str, GIVEN)), few, notes))
     doubts = doubt_table(graph, posts, args.seed)
     title = "Doubt: a stranger put among a post's tags has the lowest support of all"
-    made.append(Table(title, ("support by", "any tag", "drawn by use"), doubts, notes))
+    columns = ("support by", "any tag", "drawn by use")
+    made.append(Table(title, columns, doubts, notes))
     return made

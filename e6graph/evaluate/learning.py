@@ -1,31 +1,33 @@
-"""Learning: simulated users with hidden tastes, and what each way of choosing makes of them.
+"""Learning: how well each way of choosing posts finds simulated users' tastes.
 
-A user has three themes: each is up to four tags of one random post, so that tags of
-a theme do go together. Three tags that occur beside liked ones are disliked. The
-utility of a post is the sum of the idf of its liked tags less that of its disliked
-ones; the user likes it with probability 1 / (1 + exp((θ − utility) / s)). θ makes a
-user like a twentieth of the board, and s, a quarter of the standard deviation over
-the board, is a little noise. Tags of a taste are held by ten posts or more and at
-most a tenth of the board: nobody names "paper" as their taste. The learner is told
-one tag of the first theme; each answer tells whether a post is liked. Posts are
-shown one a day, none twice; the reward is the probability that the post is liked.
+A user has three themes: each is up to four tags of one random post, so that tags
+of a theme do go together. Three tags that occur beside liked ones are disliked.
+The utility of a post is the sum of the idf of its liked tags less that of its
+disliked ones; the user likes it with probability 1 / (1 + exp((θ − utility) / s)).
+θ makes a user like a twentieth of the board, and s, a quarter of the standard
+deviation over the board, is a little noise. Tags of a taste are held by ten posts
+or more and at most a tenth of the board: nobody names "paper" as their taste.
+The learner is told one tag of the first theme; each answer tells whether a post
+is liked. Posts are shown one a day, none twice; the reward is the probability
+that the post is liked.
 
 Why this is fair: no method's vectors, lengths or weights are in the taste (the
-ranking's idf is, for all methods alike); two of three themes have to be found; what
-was tuned was tuned on other users, drawn by other random numbers. What favors all
-methods that read tags: tastes are sums over tags.
+ranking's idf is, for all methods alike); two of three themes have to be found;
+what was tuned was tuned on other users, drawn by other random numbers. What
+favors all methods that read tags: tastes are sums over tags.
 """
 
 from __future__ import annotations
 
-import copy
+import math
 import time
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.optimize import bisect
 from scipy.special import expit
 
 from ..errors import BadInput
@@ -52,7 +54,8 @@ GREEDY = "learned, the best by the mean"
 EXPLORING = "learned"
 REWARD_NOTES = (
     "Mean probability that what was shown is liked; ±: standard error over the people.",
-    f"× {NOT_LEARNING}: the first 30 over its first 30. Most possible: the hidden taste itself.",
+    f"× {NOT_LEARNING}: the first 30 over its first 30. "
+    "Most possible: the hidden taste itself.",
 )
 
 Rewards = Mapping[str, np.ndarray]
@@ -116,66 +119,74 @@ def simulate_user(
     disliked = np.array(sorted(drawn), np.int64)
 
     utility = np.zeros(len(posts))
-    for sign, some in ((1, liked), (-1, disliked)):
-        for tag_id in some:
-            utility[posts.rows_with[tag_id]] += sign * idf[tag_id]
+    for tag_id in liked:
+        utility[posts.rows_with[tag_id]] += idf[tag_id]
+    for tag_id in disliked:
+        utility[posts.rows_with[tag_id]] -= idf[tag_id]
     told = int(rng.choice(themes[0]))
     return SimulatedUser(themes, disliked, told, like_chances(utility, rows))
 
 
 def like_chances(utility: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Turn utilities into probabilities of a like whose mean over some rows is `LIKED_SHARE`."""
+    """Turn utilities into chances of a like, `LIKED_SHARE` on average over `rows`."""
     s = TASTE_NOISE * max(utility[rows].std(), 1e-9)
+
+    def excess(theta: float) -> float:
+        return float(expit((utility[rows] - theta) / s).mean()) - LIKED_SHARE
+
     low, high = utility[rows].min() - 50 * s, utility[rows].max() + 50 * s
-    for _ in range(60):
-        theta = (low + high) / 2
-        above = expit((utility[rows] - theta) / s).mean() > LIKED_SHARE
-        low, high = (theta, high) if above else (low, theta)
-    return expit((utility - theta) / s)
+    return expit((utility - bisect(excess, low, high)) / s)
 
 
+@dataclass(frozen=True)
 class LearningTalk:
-    """The posts that the learner showed one user, and the answers."""
+    """A talk with one user: the tag told, and each day's row and answer."""
 
-    def __init__(self, graph: PostGraph, told: int, seed: int) -> None:
-        self._graph, self._told, self._seed = graph, told, seed
-        self._left = graph.allowed.copy()
-        self._answers: list[tuple[int, float]] = []
+    graph: PostGraph
+    told: int
+    seed: int
+    answers: list[tuple[int, float]] = field(default_factory=list)
 
     def go_on(
-        self, chance: np.ndarray, posts: int, explore: float, half_life: float = HALF_LIFE
+        self,
+        chance: np.ndarray,
+        posts: int,
+        explore: float,
+        half_life: float = HALF_LIFE,
     ) -> list[float]:
         """Show some more posts, one a day; return the reward of each."""
-        graph, rewards = self._graph, []
+        graph, rewards = self.graph, []
+        left = graph.allowed.copy()
+        left[[row for row, _ in self.answers]] = False
         for _ in range(posts):
-            day = len(self._answers)
-            judged = [Judgment(row, v, day - i) for i, (row, v) in enumerate(self._answers)]
-            taste = Preference(
-                graph.ranking, graph.dictionary, judged, [self._told], graph.allowed, half_life
-            )
-            seed = (self._seed << 20) + day
-            row = int(choose(taste, graph.ranking, self._left, seed=seed, explore=explore)[0])
-            self._left[row] = False
-            liked = np.random.default_rng([self._seed, day]).random() < chance[row]
-            self._answers.append((row, 1.0 if liked else -1.0))
+            day = len(self.answers)
+            judged = [
+                Judgment(row, value, day - at) for at, (row, value) in enumerate(self.answers)
+            ]
+            words, told = graph.dictionary, [self.told]
+            taste = Preference(graph.ranking, words, judged, told, graph.allowed, half_life)
+            seed = (self.seed << 20) + day
+            row = int(choose(taste, graph.ranking, left, seed=seed, explore=explore)[0])
+            left[row] = False
+            liked = np.random.default_rng([self.seed, day]).random() < chance[row]
+            self.answers.append((row, 1.0 if liked else -1.0))
             rewards.append(float(chance[row]))
         return rewards
 
     def fork(self) -> LearningTalk:
         """Return a copy that goes on by itself."""
-        made = copy.copy(self)
-        made._left, made._answers = self._left.copy(), self._answers.copy()
-        return made
+        return replace(self, answers=[*self.answers])
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Measure the rewards of each method, and of a taste that changes half way."""
+    """Measure the rewards of each method, also for tastes that change half way."""
     n = QUICK_USERS if args.quick else USERS
     most = QUICK_SHOWN_POSTS if args.quick else SHOWN_POSTS
     posts = min(most, int(graph.allowed.sum()))
     half = posts // 2
-    users = [simulate_user(graph, np.random.default_rng([args.seed, i])) for i in range(n)]
     votes = popularity(graph)
+    draws = [np.random.default_rng([args.seed, i]) for i in range(n)]
+    users = [simulate_user(graph, rng) for rng in draws]
     rewards: dict[str, list[list[float]]] = defaultdict(list)
     drifted: dict[str, list[list[float]]] = defaultdict(list)
     seconds: dict[str, float] = defaultdict(float)
@@ -185,36 +196,39 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         rows = rng.permutation(np.flatnonzero(graph.allowed))
         tag = graph.posts.names[user.told]
         fixed = [m.post_id for m in graph.recommend(tags=[tag], n=posts, seed=seed)]
+        likely = user.chance
         orders = {
             "random": rows,
             "popularity": rows[np.argsort(-votes[rows], kind="stable")],
             NOT_LEARNING: graph.posts.rows(np.array(fixed)),
-            "most possible": rows[np.argsort(-user.chance[rows], kind="stable")],
+            "most possible": rows[np.argsort(-likely[rows], kind="stable")],
         }
         for name, order in orders.items():
-            rewards[name].append(user.chance[order[:posts]].tolist())
+            rewards[name].append(likely[order[:posts]].tolist())
 
         for name, explore in ((GREEDY, 0.0), (EXPLORING, EXPLORE)):
             start = time.perf_counter()
             talk = LearningTalk(graph, user.told, seed)
-            before = talk.go_on(user.chance, half, explore)
+            before = talk.go_on(likely, half, explore)
             at_half = talk.fork()
-            whole = before + talk.go_on(user.chance, posts - half, explore)
+            whole = before + talk.go_on(likely, posts - half, explore)
             rewards[name].append(whole)
             seconds[name] += time.perf_counter() - start
 
-        # Every other user changes half way; the talk so far is the exploring one.
-        if i % 2 == 0:
-            kept = user.themes[rng.integers(THEMES_A_USER)]
-            changes = {
-                "one theme stays": simulate_user(graph, rng, kept),
-                "all is new": simulate_user(graph, rng),
-            }
-            for change, new in changes.items():
-                for name, half_life in (("decay", HALF_LIFE), ("no decay", np.inf)):
-                    after = at_half.fork().go_on(new.chance, posts - half, EXPLORE, half_life)
-                    drifted[f"{change}, {name}"].append(before + after)
-            drifted["no change, decay"].append(whole)
+        # Every other user changes half way, in the talk that explores.
+        if i % 2:
+            continue
+        kept = user.themes[rng.integers(THEMES_A_USER)]
+        changes = {
+            "one theme stays": simulate_user(graph, rng, kept).chance,
+            "all is new": simulate_user(graph, rng).chance,
+        }
+        for change, chance in changes.items():
+            for name, half_life in (("decay", HALF_LIFE), ("no decay", np.inf)):
+                talk = at_half.fork()
+                after = talk.go_on(chance, posts - half, EXPLORE, half_life)
+                drifted[f"{change}, {name}"].append(before + after)
+        drifted["no change, decay"].append(whole)
 
     found = {name: np.array(lists) for name, lists in rewards.items()}
     changed = {name: np.array(lists) for name, lists in drifted.items()}
@@ -229,24 +243,27 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
 
 
 def mean_and_error(rewards: np.ndarray) -> tuple[float, float]:
-    """Compute the mean of rewards (users, posts) and its standard error over the users."""
+    """Compute the mean of rewards (users, posts), and its standard error over users."""
     each = rewards.mean(1)
     return float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
 
 
 def rewards_table(title: str, found: Rewards, ms: Mapping[str, float]) -> Table:
-    """Tabulate mean rewards of the first posts, and how many times those of not learning."""
+    """Tabulate mean rewards of the first posts, and multiples of not learning's."""
     shown = found[NOT_LEARNING].shape[1]
     depths = [k for k in REWARD_DEPTHS if k <= shown]
-    by = 30 if 30 in depths else depths[-1] if depths else None
-    header = ["method", *(name for k in depths for name in (f"first {k}", f"± {k}"))]
-    header += ["21 to 30", f"× {NOT_LEARNING}", "ms"]
+    by = max((k for k in depths if k <= 30), default=shown)
+    usual = found[NOT_LEARNING][:, :by].mean()
     rows = []
     for name, rewards in found.items():
-        figures = [value for k in depths for value in mean_and_error(rewards[:, :k])]
-        times = rewards[:, :by].mean() / found[NOT_LEARNING][:, :by].mean()
-        late = float(rewards[:, 20:30].mean()) if rewards.shape[1] >= 30 else float("nan")
-        rows.append((name, *figures, late, float(times), ms.get(name, float("nan"))))
+        row: list[object] = [name]
+        for k in depths:
+            row += mean_and_error(rewards[:, :k])
+        late = float(rewards[:, 20:30].mean()) if shown >= 30 else math.nan
+        times = float(rewards[:, :by].mean() / usual)
+        rows.append([*row, late, times, ms.get(name, math.nan)])
+    means = [name for k in depths for name in (f"first {k}", f"± {k}")]
+    header = ["method", *means, "21 to 30", f"× {NOT_LEARNING}", "ms"]
     return Table(title, header, rows, REWARD_NOTES)
 
 
@@ -254,17 +271,19 @@ def drift_table(changed: Rewards) -> Table:
     """Tabulate mean rewards before and after the change."""
     users, posts = next(iter(changed.values())).shape
     half, late = posts // 2, posts * 3 // 4
-    header = ("", f"1 to {half}", f"{half + 1} to {posts}", "±", f"{late + 1} to {posts}")
     rows = []
     for name, rewards in changed.items():
-        before, after = float(rewards[:, :half].mean()), mean_and_error(rewards[:, half:])
+        before = float(rewards[:, :half].mean())
+        after = mean_and_error(rewards[:, half:])
         rows.append((name, before, *after, float(rewards[:, late:].mean())))
+    title = f"{users} of them, half of the time another taste"
+    spans = (f"1 to {half}", f"{half + 1} to {posts}", "±", f"{late + 1} to {posts}")
     note = (
-        f"After {half} days two or all of the three themes are new, and what is disliked; the "
-        "tag told at first is not taken back. Decay: a judgment's noise doubles in "
-        f"{HALF_LIFE:g} days."
+        f"After {half} days two or all of the three themes are new, and what is "
+        "disliked; the tag told at first is not taken back. Decay: a judgment's noise "
+        f"doubles in {HALF_LIFE:g} days."
     )
-    return Table(f"{users} of them, half of the time another taste", header, rows, [note])
+    return Table(title, ("", *spans), rows, [note])
 
 
 def rewards_figure(found: Rewards) -> Figure:
@@ -272,18 +291,33 @@ def rewards_figure(found: Rewards) -> Figure:
     series = {}
     for name, rewards in found.items():
         shown = np.arange(1, rewards.shape[1] + 1)
-        series[name.replace(",", ":")] = shown, np.cumsum(rewards.mean(0)) / shown
-    title, label = "What is shown is liked, the more is known", "mean chance of a like so far"
-    return Figure("learning", title, "posts shown", label, series, markers=False, limits=(0, 1))
+        mean = np.cumsum(rewards.mean(0)) / shown
+        series[name.replace(",", ":")] = shown, mean
+    return Figure(
+        "learning",
+        "What is shown is liked, the more is known",
+        "posts shown",
+        "mean chance of a like so far",
+        series,
+        markers=False,
+        limits=(0, 1),
+    )
 
 
 def drift_figure(changed: Rewards) -> Figure:
     """Show the reward against posts shown, the mean of a few at a time."""
     series = {}
     for name, rewards in changed.items():
-        whole = rewards[:, : rewards.shape[1] // CURVE_WINDOW * CURVE_WINDOW].mean(0)
-        smooth = whole.reshape(-1, CURVE_WINDOW).mean(1)
-        series[name] = CURVE_WINDOW * (np.arange(len(smooth)) + 0.5), smooth
-    title = "A taste that changes half way"
-    label = f"mean chance of a like, {CURVE_WINDOW} at a time"
-    return Figure("drift", title, "posts shown", label, series, markers=False, limits=(0, 1))
+        points = rewards.shape[1] // CURVE_WINDOW
+        whole = rewards.mean(0)[: points * CURVE_WINDOW]
+        middle = CURVE_WINDOW * (np.arange(points) + 0.5)
+        series[name] = middle, whole.reshape(points, -1).mean(1)
+    return Figure(
+        "drift",
+        "A taste that changes half way",
+        "posts shown",
+        f"mean chance of a like, {CURVE_WINDOW} at a time",
+        series,
+        markers=False,
+        limits=(0, 1),
+    )

@@ -1,4 +1,4 @@
-"""The look of the figures: the site's colors on its dark page, legible at 1,200 pixels."""
+"""The look of the figures: the site's colors on its dark page."""
 
 from __future__ import annotations
 
@@ -6,47 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import needs
-from ..tags import BACKGROUND, COLORS
+from ..tags.categories import BACKGROUND, COLORS, FOREGROUND
 from .report import BENCH_PACKAGES, Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAGE_INCHES = (12.0, 6.75)
-PAGE_DPI = 100  # 1,200 pixels wide
-TEXT_COLOR = "#e6eef7"
+LAYOUT = Path(__file__).with_name("figures.mplstyle")
 GRID_COLOR = "#3d587f"
 LINE_CATEGORIES = ("artist", "general", "species", "character", "copyright", "meta", "pool")
 MARKERS = "osD^vPX"
 DASHES = ("-", (0, (5, 2)), (0, (2, 2)), (0, (1, 1, 4, 1)))
-NOTE_DROPS = (18, 42, 66)  # points below a mark, in turn, so that neighbors stay legible
-STYLE: dict[Any, Any] = {
-    "figure.facecolor": BACKGROUND,
-    "axes.facecolor": BACKGROUND,
-    "savefig.facecolor": BACKGROUND,
-    "text.color": TEXT_COLOR,
-    "axes.labelcolor": TEXT_COLOR,
-    "axes.titlecolor": TEXT_COLOR,
-    "xtick.labelcolor": TEXT_COLOR,
-    "ytick.labelcolor": TEXT_COLOR,
-    "axes.edgecolor": GRID_COLOR,
-    "grid.color": GRID_COLOR,
-    "xtick.color": GRID_COLOR,
-    "ytick.color": GRID_COLOR,
-    "axes.titlesize": 20,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 16,
-    "axes.labelsize": 17,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "font.size": 15,
-    "legend.frameon": False,
-    "lines.linewidth": 2.5,
-    "lines.markersize": 9,
-    "figure.constrained_layout.w_pad": 0.2,  # inches
-    "figure.constrained_layout.h_pad": 0.2,
+NOTE_DROPS = (18, 42, 66)  # points below a mark, in turn: notes must not overlap
+
+_COLORED = {
+    BACKGROUND: "figure.facecolor axes.facecolor savefig.facecolor",
+    FOREGROUND: "text.color axes.labelcolor axes.titlecolor xtick.labelcolor ytick.labelcolor",
+    GRID_COLOR: "axes.edgecolor grid.color xtick.color ytick.color",
 }
 
 
@@ -63,12 +39,15 @@ def save_figure(figure: Figure, directory: str | Path) -> Path:
 
     path = Path(directory) / f"{figure.name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(STYLE):
-        page = Page(figsize=PAGE_INCHES, layout="constrained")
+    colors: dict[Any, Any] = {
+        part: color for color, parts in _COLORED.items() for part in parts.split()
+    }
+    with matplotlib.rc_context(colors, LAYOUT):
+        page = Page()
         axes = page.subplots()
         axes.set_title(figure.title)
         draw_lines(axes, figure)
-        page.savefig(path, dpi=PAGE_DPI, metadata={"Software": None})
+        page.savefig(path, metadata={"Software": None})
     return path
 
 
@@ -106,8 +85,7 @@ def draw_lines(axes: Axes, figure: Figure) -> None:
     if figure.ticks:
         axes.set_xticks(figure.ticks)
         axes.minorticks_off()
-    axes.set_xlabel(figure.x)
-    axes.set_ylabel(figure.y)
+    axes.set(xlabel=figure.x, ylabel=figure.y)
     low, high = figure.limits or axes.get_ylim()
     short = max(0, figure.span - (high - low)) / 2
     axes.set_ylim(low - short, high + short)

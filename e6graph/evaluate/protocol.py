@@ -1,10 +1,10 @@
-"""The protocol: queries drawn from pools, the ranks of their hidden members, and figures of these.
+"""The protocol: queries from pools, the ranks of their hidden members, and figures.
 
 A query is up to five random members of a pool of three or more that may be shown;
 the hidden post is one other member. The query posts are left out of the ranking.
 Many posts share their exact tags, so equal scores are shuffled: a post's id must
-not decide. Hit rate @k is the share of queries whose hidden post is among the first
-k.
+not decide. Hit rate @k is the share of queries with their hidden post among the
+first k.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ FIRST_POSTS = 100  # of a ranking: overlap and coverage look at these
 QUERIES_AT_ONCE = 64  # scored by exact methods
 METHOD_COLUMNS = (*(f"@{k}" for k in HIT_DEPTHS), "MRR", "popular", "coverage", "ms")
 
+Queries = Sequence[PoolQuery]
 BoardScorer = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Rows of b queries → scores (b, n), -inf for a post that may not be shown."""
 PostLister = Callable[[np.ndarray, int], np.ndarray]
@@ -34,12 +35,7 @@ PostLister = Callable[[np.ndarray, int], np.ndarray]
 def judging_queries(
     pools: Sequence[np.ndarray], n: int = 1000, size: int = 5, seed: int = 0
 ) -> list[PoolQuery]:
-    """Draw queries as `draw_pool_queries` does, and insist on some.
-
-    Raises
-    ------
-    BadInput : no pool has three members.
-    """
+    """Draw queries as `draw_pool_queries` does. Raises BadInput without any."""
     made = draw_pool_queries(pools, n, size, seed)
     if not made:
         raise BadInput("no pool has three members that may be shown: nothing to judge by")
@@ -47,13 +43,7 @@ def judging_queries(
 
 
 def split_pools(graph: PostGraph, half: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the rows of the pools to judge by, and those of the other pools.
-
-    Parameters
-    ----------
-    half : "all", "even" or "odd" pools in their order. The weights of the ranking are learned
-        from the even ones.
-    """
+    """Return the rows of the "all", "even" or "odd" pools, and those of the others."""
     shown = [pool[graph.allowed[pool]] for pool in pool_rows(graph.posts)]
     if half == "all":
         return shown, []
@@ -66,17 +56,15 @@ def rank_among(scores: np.ndarray, hidden: int, rng: np.random.Generator) -> int
     >>> rank_among(np.array([0.1, 0.9, 0.5]), 2, np.random.default_rng(0))
     1
     """
-    own = scores[hidden]
-    equal = int((scores == own).sum())
-    return int((scores > own).sum()) + int(rng.integers(0, equal))
+    above = int((scores > scores[hidden]).sum())
+    equal = int((scores == scores[hidden]).sum())
+    return above + int(rng.integers(0, equal))
 
 
 def summarize(ranks: np.ndarray) -> list[float]:
-    """Compute the hit rate at each of `HIT_DEPTHS` and the mean reciprocal rank.
+    """Compute the hit rates at `HIT_DEPTHS` and the mean reciprocal rank.
 
-    Parameters
-    ----------
-    ranks : 0-based, inf for a hidden post that was not found.
+    Ranks begin at 0; that of a post that was not found is inf.
     """
     rates = [float((ranks < k).mean()) for k in HIT_DEPTHS]
     return [*rates, float((1 / (ranks + 1)).mean())]
@@ -88,7 +76,7 @@ class MethodResult:
 
     Attributes
     ----------
-    ranks : float64 (q,), of the hidden posts, inf where the method did not name it.
+    ranks : float64 (q,), of the hidden posts, inf where one was not named.
     first : for each query the rows of the first `FIRST_POSTS`, in any order.
     ms : milliseconds a query.
     """
@@ -98,11 +86,9 @@ class MethodResult:
     ms: float
 
     def figures(self, popular: np.ndarray, eligible: int) -> list[float]:
-        """Compute the columns `METHOD_COLUMNS`.
+        """Compute `METHOD_COLUMNS`, from a mask (n,) of the most popular posts.
 
-        Parameters
-        ----------
-        popular : bool (n,), the most popular posts. eligible : how many posts may be shown.
+        `eligible` posts may be shown.
         """
         shown = np.concatenate(self.first)
         overlap = float(popular[shown].mean()) if len(shown) else 0.0
@@ -111,18 +97,14 @@ class MethodResult:
 
 
 def judge_scores(
-    score: BoardScorer, queries: Sequence[PoolQuery], seed: int = 0, name: str = "scores"
+    score: BoardScorer, queries: Queries, seed: int = 0, name: str = "scores"
 ) -> MethodResult:
-    """Judge a method that scores every post.
-
-    The time is that of scoring `QUERIES_AT_ONCE` together. `name` stands beside the
-    progress bar.
-    """
+    """Judge a method that scores every post, for `QUERIES_AT_ONCE` at a time."""
     rng = np.random.default_rng(seed)
-    ranks: list[int] = []
+    ranks: list[float] = []
     first: list[np.ndarray] = []
     seconds = 0.0
-    order = None
+    order = np.zeros(0, np.int64)
     for at in progress(range(0, len(queries), QUERIES_AT_ONCE), name):
         batch, hidden = zip(*queries[at : at + QUERIES_AT_ONCE], strict=True)
         start = time.perf_counter()
@@ -134,19 +116,18 @@ def judge_scores(
             ranks.append(rank_among(line, target, rng))
 
         # Posts in random order, so that any of the equals may be among the first.
-        if order is None:
+        if not len(order):
             order = rng.permutation(scores.shape[1])
-        mixed = scores[:, order]
-        deep = min(FIRST_POSTS, mixed.shape[1])
-        best = np.argpartition(-mixed, deep - 1, axis=1)[:, :deep]
-        # A method does not recommend a post to which it gives nothing.
-        first += [order[b[line[b] > 0]] for b, line in zip(best, mixed, strict=True)]
-    return MethodResult(np.array(ranks, np.float64), first, seconds / len(queries) * 1000)
+        for line in scores[:, order]:
+            last = min(FIRST_POSTS, len(line)) - 1
+            best = np.argpartition(-line, last)[:FIRST_POSTS]
+            # A method does not recommend a post to which it gives nothing.
+            first.append(order[best[line[best] > 0]])
+    ms = seconds / len(queries) * 1000
+    return MethodResult(np.array(ranks, float), first, ms)
 
 
-def judge_lists(
-    listed: PostLister, queries: Sequence[PoolQuery], name: str = "lists"
-) -> MethodResult:
+def judge_lists(listed: PostLister, queries: Queries, name: str = "lists") -> MethodResult:
     """Judge a method that names posts, one query at a time."""
     ranks: list[float] = []
     first: list[np.ndarray] = []
@@ -159,34 +140,34 @@ def judge_lists(
         place = np.flatnonzero(found == hidden)
         ranks.append(place[0] if len(place) else np.inf)
         first.append(found[:FIRST_POSTS])
-    return MethodResult(np.array(ranks, np.float64), first, seconds / len(queries) * 1000)
+    ms = seconds / len(queries) * 1000
+    return MethodResult(np.array(ranks, float), first, ms)
 
 
-def recommended(graph: PostGraph, depth: int = max(HIT_DEPTHS)) -> PostLister:
+def recommended(graph: PostGraph) -> PostLister:
     """Return `PostGraph.recommend` as a method, as far as the deepest figure."""
-    ids = graph.posts.ids
 
     def listed(rows: np.ndarray, seed: int) -> np.ndarray:
-        made = graph.recommend(posts=ids[rows].tolist(), n=depth, seed=seed)
+        asked = graph.posts.ids[rows].tolist()
+        made = graph.recommend(posts=asked, n=max(HIT_DEPTHS), seed=seed)
         return graph.posts.rows(np.array([m.post_id for m in made], np.int64))
 
     return listed
 
 
 def judge(
-    score: Callable[[np.ndarray], np.ndarray], queries: Sequence[PoolQuery], seed: int = 0
+    score: Callable[[np.ndarray], np.ndarray], queries: Queries, seed: int = 0
 ) -> list[float]:
-    """Judge a function from the rows of one query to scores (n,).
+    """Judge a function from rows to scores (n,): `summarize`, milliseconds a query."""
 
-    Returns the figures of `summarize` and the milliseconds a query.
-    """
-    found = judge_scores(
-        lambda batch: np.array([score(rows) for rows in batch], np.float64), queries, seed
-    )
+    def together(batch: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([score(rows) for rows in batch], np.float64)
+
+    found = judge_scores(together, queries, seed)
     return [*summarize(found.ranks), found.ms]
 
 
-def judge_recommend(graph: PostGraph, queries: Sequence[PoolQuery]) -> list[float]:
-    """Judge `PostGraph.recommend`: the figures of `summarize` and milliseconds."""
+def judge_recommend(graph: PostGraph, queries: Queries) -> list[float]:
+    """Judge `PostGraph.recommend`: `summarize`, milliseconds a query."""
     found = judge_lists(recommended(graph), queries, "PostGraph.recommend")
     return [*summarize(found.ranks), found.ms]

@@ -1,4 +1,4 @@
-"""Recommending: the hidden member of a pool, by `PostGraph.recommend` and by its peers."""
+"""Recommending: the hidden member of a pool, by `recommend` and by its peers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from ..errors import E6GraphError
 from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Sizes
-from ..recommend.weights import PoolQuery
-from .methods import RP3_BETA, ExactMethods, most_popular
+from .methods import RP3_BETA, ExactMethods, method_table
 from .protocol import (
-    METHOD_COLUMNS,
     BoardScorer,
     MethodResult,
+    Queries,
     judge_lists,
     judge_scores,
     judging_queries,
@@ -30,9 +29,7 @@ from .protocol import (
 from .report import Figure, Table, progress, say, waiting
 from .walking import walked
 
-Results = dict[str, MethodResult]
-
-QUERY_SIZES = (5, 1, 20)  # query posts at most; the first is that of the main table
+QUERY_SIZES = (5, 1, 20)  # query posts at most; the main table comes first
 OURS = "PostGraph.recommend"
 WITHOUT_SIZES = "PostGraph.recommend, no sizes"
 DRAWN_METHODS = (
@@ -47,10 +44,10 @@ DRAWN_METHODS = (
 )
 QUICK_ALS = (64, 5)  # factors and iterations of ALS with --quick
 COLUMN_NOTES = (
-    "popular: share of the first 100 among the 1,000 most popular (a tenth of a small board); "
-    "coverage: share of the posts that are ever among a first 100.",
-    "ms a query: exact methods score the whole board for 64 queries at once, the walk and "
-    "recommend answer one at a time.",
+    "popular: share of the first 100 among the 1,000 most popular (a tenth of a small "
+    "board); coverage: share of the posts that are ever among a first 100.",
+    "ms a query: exact methods score the whole board for 64 queries at once, the walk "
+    "and recommend answer one at a time.",
 )
 
 
@@ -68,7 +65,7 @@ class NoSizes(Sizes):
 
 
 def without(graph: PostGraph, part: str) -> PostGraph:
-    """Return a graph whose ranking lacks one of its parts; the weights of the others stay.
+    """Return a graph whose ranking lacks a part; the other weights stay.
 
     Without "size" the sizes bring no candidates either.
     """
@@ -85,12 +82,9 @@ def peers(
 ) -> tuple[dict[str, BoardScorer], list[str]]:
     """Prepare the scorer of every exact method by its name, and notes on them.
 
-    Parameters
-    ----------
-    others : rows of the pools that are not judged: β is chosen on them, item-kNN made of them.
+    `others` are the pools that are not judged: β and item-kNN go by them.
     """
     exact = ExactMethods(graph)
-    notes = []
     made = {"popularity": exact.popularity()}
     for kind in progress(("raw", "IDF", "SIF", "attenuated"), "mean tag vectors"):
         made[f"{kind} mean, exact cosine"] = exact.cosine(exact.vectors(kind))
@@ -98,10 +92,12 @@ def peers(
 
     beta, chosen = RP3_BETA, "there are no other pools to choose it by"
     if any(len(pool) >= 3 for pool in others):
-        queries = judging_queries(others, max(1, args.queries // 2), seed=args.seed + 1)
-        beta, chosen = exact.tuned_beta(queries, args.seed), "chosen on the pools not judged"
+        half = max(1, args.queries // 2)
+        queries = judging_queries(others, half, seed=args.seed + 1)
+        beta = exact.tuned_beta(queries, args.seed)
+        chosen = "chosen on the pools not judged"
     made[f"RP³β, β {beta}"] = exact.rp3(beta)
-    notes.append(f"RP³β: β = {beta}, {chosen}.")
+    notes = [f"RP³β: β = {beta}, {chosen}."]
 
     if others:
         made["item-kNN on other pools"] = exact.pools(others)
@@ -110,69 +106,68 @@ def peers(
 
     factors, iterations = QUICK_ALS if args.quick else (als.FACTORS, als.ITERATIONS)
     try:
+        options = {"iterations": iterations, "seed": args.seed}
         with waiting(f"ALS, {factors} factors"):
-            posts, _ = als.factorize(exact.tags, factors, iterations=iterations, seed=args.seed)
+            posts, _ = als.factorize(exact.tags, factors, **options)
         made["ALS post factors"] = exact.cosine(unit_rows(posts))
-        notes.append(f"ALS: {factors} factors, {iterations} iterations, idf as confidence.")
+        told = f"{factors} factors, {iterations} iterations"
+        notes.append(f"ALS: {told}, idf as confidence.")
     except E6GraphError as error:
         notes.append(f"ALS left out: {error}")
     return made, notes
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Make the tables by query size, the ablation, and the figure of hit rate by depth."""
+    """Make the tables by query size, the ablation, and the figure by depth."""
     judged, others = split_pools(graph, args.half)
-    judging_queries(judged, 1)  # a board without pools is refused before the long work
+    judging_queries(judged, 1)  # refuses a board without pools before the long work
     scorers, notes = peers(graph, others, args)
-    popular, eligible = most_popular(graph, seed=args.seed), int(graph.allowed.sum())
-
-    def table(title: str, found: Results, notes: Sequence[str] = ()) -> Table:
-        rows = [(name, *result.figures(popular, eligible)) for name, result in found.items()]
-        return Table(title, ("method", *METHOD_COLUMNS), rows, notes)
-
     made: list[Table | Figure] = []
     for size in QUERY_SIZES:
         main = size == QUERY_SIZES[0]
         queries = judging_queries(judged, args.queries, size, args.seed)
         title = (
-            f"{len(queries):,} queries of up to {size} posts, a hidden member of a pool "
-            f"({args.half} pools) among {eligible:,} posts"
+            f"{len(queries):,} queries of up to {size} posts, a hidden member of a "
+            f"pool ({args.half} pools) among {graph.allowed.sum():,} posts"
         )
         say(f"  {title}")
         found = {
             name: judge_scores(score, queries, args.seed, name)
             for name, score in scorers.items()
         }
-        found["walk by itself"] = judge_lists(walked(graph, args.seed), queries, "walk")
+        walk = walked(graph, args.seed)
+        found["walk by itself"] = judge_lists(walk, queries, "walk")
+        parts = ablation(graph, queries) if main else {}
         if main:
-            no_sizes = recommended(without(graph, "size"))
-            found[WITHOUT_SIZES] = judge_lists(no_sizes, queries, WITHOUT_SIZES)
+            found[WITHOUT_SIZES] = parts["without size"]
         found[OURS] = judge_lists(recommended(graph), queries, OURS)
-        made.append(table(title, found, [*notes, *COLUMN_NOTES] if main else ()))
+
+        notes = [*notes, *COLUMN_NOTES] if main else []
+        made.append(method_table(graph, title, "method", found, args.seed, notes))
         if main:
             made.append(hit_rate_figure(found))
-            title = f"{OURS}, a part of its ranking left out, the other weights as they are"
-            made.append(table(title, ablation(graph, queries, found)))
+            left_out = "a part of its ranking left out, the other weights as they are"
+            title = f"{OURS}, {left_out}"
+            parts = {"all parts": found[OURS]} | parts
+            made.append(method_table(graph, title, "method", parts, args.seed))
     return made
 
 
-def ablation(graph: PostGraph, queries: Sequence[PoolQuery], known: Results) -> Results:
-    """Judge the ranking with all of its parts, and without each."""
-    found = {"all parts": known[OURS]}
+def ablation(graph: PostGraph, queries: Queries) -> dict[str, MethodResult]:
+    """Judge the ranking without each of its parts."""
+    found = {}
     for part in graph.ranking.parts:
         name = f"without {part}"
-        if part == "size":
-            found[name] = known[WITHOUT_SIZES]
-        else:
-            found[name] = judge_lists(recommended(without(graph, part)), queries, name)
+        method = recommended(without(graph, part))
+        found[name] = judge_lists(method, queries, name)
     return found
 
 
-def hit_rate_figure(found: Results) -> Figure:
+def hit_rate_figure(found: dict[str, MethodResult]) -> Figure:
     """Show hit rate against depth, 1 to 1,000."""
     depths = np.unique(np.geomspace(1, 1000, 40).round())
     series = {}
-    for name in (name for name in DRAWN_METHODS if name in found):
+    for name in DRAWN_METHODS:
         rates = [float((found[name].ranks < k).mean()) for k in depths]
         series[name.removesuffix(", exact cosine")] = depths, rates
     return Figure(

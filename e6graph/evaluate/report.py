@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,17 +30,10 @@ class Table:
     def __str__(self) -> str:
         return "\n".join([self.title, cli.table(self.rows, self.header), *self.notes])
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the table as plain lists.
-
-        JSON has no numbers that are not finite: they become null.
-        """
-        return {
-            "title": self.title,
-            "header": list(self.header),
-            "rows": [[_null_unless_finite(value) for value in row] for row in self.rows],
-            "notes": list(self.notes),
-        }
+    def as_json(self) -> dict[str, object]:
+        """Return the fields; JSON has no infinity, so that it becomes None."""
+        rows = [[_none_unless_finite(value) for value in row] for row in self.rows]
+        return vars(self) | {"rows": rows}
 
 
 @dataclass(frozen=True)
@@ -50,8 +43,8 @@ class Figure:
     Attributes
     ----------
     x, y : names of the axes.
-    series : name → (xs, ys), sequences or arrays; xs may be texts. Names that agree up to a
-        comma are of one kind: they share a color and differ in their dashes.
+    series : name → (xs, ys), sequences or arrays; xs may be texts. Names that agree
+        up to a comma share a color and differ in their dashes.
     log : which axis is logarithmic: "", "x" or "y".
     limits : of the y axis.
     span : how much of the y axis is shown at least, so that noise looks small.
@@ -74,8 +67,9 @@ class Figure:
     ticks: Sequence[float] = ()
 
 
-def _null_unless_finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _none_unless_finite(value: object) -> object:
+    infinite = isinstance(value, float) and not math.isfinite(value)
+    return None if infinite else value
 
 
 def say(text: str) -> None:
@@ -85,15 +79,16 @@ def say(text: str) -> None:
 
 def progress(items: Iterable[T], name: str) -> Iterator[T]:
     """Iterate with a bar on a terminal; elsewhere write the name, once."""
-    if not sys.stderr.isatty():
-        say(f"  {name}")
-    yield from tqdm(items, f"  {name}", leave=False, disable=None)
+    yield from tqdm(items, _named(name), leave=False, disable=None)
 
 
-@contextlib.contextmanager
-def waiting(name: str) -> Iterator[None]:
-    """Show how long one step without parts takes on a terminal; elsewhere write its name."""
+def waiting(name: str) -> AbstractContextManager[None]:
+    """Show on a terminal how long one step takes; elsewhere write its name."""
+    return ticking(_named(name))
+
+
+def _named(name: str) -> str:
+    """Indent the name of a step, and write it where no bar will show it."""
     if not sys.stderr.isatty():
         say(f"  {name}")
-    with ticking(f"  {name}"):
-        yield
+    return f"  {name}"

@@ -1,4 +1,4 @@
-"""The index: recall@10 and speed of annoy over search_k and trees, beside graph and list indexes.
+"""The index: recall@10 and speed of annoy, beside graph and list indexes.
 
 All search the same float32 unit vectors, one query at a time on one thread, as a
 bot does. The cosines of what each returns are computed again, so that no index's
@@ -37,16 +37,16 @@ BUILD_EFFORT = 200  # ef_construction of every graph
 Search = Callable[[np.ndarray], Any]
 """One vector (d,) → rows of its nearest, -1 for none."""
 Settings = Iterator[tuple[str, Search]]
-"""Settings from hasty to thorough, and the search with each. The first step builds the index."""
+"""Settings, hasty ones first, and the search with each; the first builds the index."""
 IndexMaker = Callable[[np.ndarray, int], Settings]
 """Vectors (n, d) and a seed → the settings of an index of them."""
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Make a table of all settings, and the figure of recall against queries a second."""
-    rng = np.random.default_rng(args.seed)
+    """Make a table of all settings, and the figure of recall against speed."""
     vectors = ExactMethods(graph).vectors("attenuated")
-    vectors = vectors[rng.permutation(np.flatnonzero(graph.allowed & vectors.any(1)))]
+    rows = np.flatnonzero(graph.allowed & vectors.any(1))
+    vectors = vectors[np.random.default_rng(args.seed).permutation(rows)]
     vectors = vectors[:QUICK_VECTORS] if args.quick else vectors
     asked = vectors[: 100 if args.quick else 500]
     n = min(NEIGHBORS_ASKED, len(vectors))
@@ -54,29 +54,30 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     least = neighbors.nth_best(progress(blocks, "exact nearest posts"), asked, n)
     copies = 1 - len(np.unique(vectors, axis=0)) / len(vectors)
     notes = [
-        f"{copies:.0%} of the vectors are copies of another: a graph of links to the nearest "
-        "may be cut into islands by them. All were added in one random order."
+        f"{copies:.0%} of the vectors are copies of another: a graph of links to the "
+        "nearest may be cut into islands by them. All were added in one random order."
     ]
 
-    rows = []
-    series = {}
+    table = []
+    series: dict[str, tuple[list[float], list[float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         makers = index_makers(QUICK_TREES if args.quick else TREES, Path(scratch))
         for name, maker in makers.items():
-            points: list[tuple[float, float]] = []
+            recalls, speeds = [], []
             start, built = time.perf_counter(), 0.0
             try:
                 for setting, search in progress(maker(vectors, args.seed), name):
                     built = built or time.perf_counter() - start
                     found, ms = measure(search, vectors, asked, least, n)
-                    points.append((found, 1000 / ms))
-                    rows.append((name, setting, found, ms, built))
+                    table.append((name, setting, found, ms, built))
+                    recalls.append(found)
+                    speeds.append(1000 / ms)
+                series[name] = recalls, speeds
             except E6GraphError as error:
                 notes.append(f"{name} left out: {error}")
-                continue
-            series[name] = [point[0] for point in points], [point[1] for point in points]
 
-    title = f"{len(asked)} posts, their {n} nearest of {len(vectors):,} × {vectors.shape[1]}"
+    count, dim = vectors.shape
+    title = f"{len(asked)} posts, their {n} nearest of {count:,} × {dim}"
     header = ("index", "setting", f"recall@{n}", "ms", "s to build")
     figure = Figure(
         "index",
@@ -86,14 +87,15 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         series,
         log="y",
     )
-    return [Table(title, header, rows, notes), figure]
+    return [Table(title, header, table, notes), figure]
 
 
 def index_makers(trees: tuple[int, ...], scratch: Path) -> dict[str, IndexMaker]:
     """Return the makers of all indexes by name; annoy's files lie in `scratch`."""
     made: dict[str, IndexMaker] = {}
     for n in trees:
-        made[f"annoy, {n} trees"] = partial(annoy, trees=n, path=scratch / f"{n}.ann")
+        path = scratch / f"{n}.ann"
+        made[f"annoy, {n} trees"] = partial(annoy, trees=n, path=path)
     return made | {
         "hnswlib": hnswlib,
         "usearch": usearch,
@@ -104,14 +106,13 @@ def index_makers(trees: tuple[int, ...], scratch: Path) -> dict[str, IndexMaker]
 
 
 def measure(
-    search: Search, vectors: np.ndarray, asked: np.ndarray, least: np.ndarray, n: int
+    search: Search,
+    vectors: np.ndarray,
+    asked: np.ndarray,
+    least: np.ndarray,
+    n: int,
 ) -> tuple[float, float]:
-    """Measure recall and milliseconds a query.
-
-    Parameters
-    ----------
-    least : the exact search's n-th cosine of each query, as `neighbors.nth_best` finds it.
-    """
+    """Measure recall and milliseconds a query; `least` is by `neighbors.nth_best`."""
     search(asked[0])  # the first call may have to prepare something
     start = time.perf_counter()
     found = [search(vector) for vector in asked]
@@ -180,7 +181,8 @@ def faiss_graph(vectors: np.ndarray, seed: int) -> Settings:
     with needs("faiss-cpu", BENCH_PACKAGES):
         import faiss
     faiss.omp_set_num_threads(1)
-    index = faiss.IndexHNSWFlat(vectors.shape[1], GRAPH_LINKS, faiss.METRIC_INNER_PRODUCT)
+    metric = faiss.METRIC_INNER_PRODUCT
+    index = faiss.IndexHNSWFlat(vectors.shape[1], GRAPH_LINKS, metric)
     index.hnsw.efConstruction = BUILD_EFFORT
     index.add(vectors)
     for effort in GRAPH_EFFORTS:
@@ -189,7 +191,7 @@ def faiss_graph(vectors: np.ndarray, seed: int) -> Settings:
 
 
 def faiss_lists(vectors: np.ndarray, seed: int) -> Settings:
-    """Build lists of k-means cells, √n / 2 of them (Jégou et al. 2011's IVF without the codes)."""
+    """Build lists of √n / 2 k-means cells (IVF, Jégou et al. 2011, without codes)."""
     with needs("faiss-cpu", BENCH_PACKAGES):
         import faiss
     faiss.omp_set_num_threads(1)

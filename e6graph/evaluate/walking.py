@@ -1,4 +1,4 @@
-"""The walk by itself: how long, how it restarts, when it stops, how much of the graph it needs.
+"""The walk by itself: its length, its restarts, when it stops, and pruned graphs.
 
 The figures of Eksombatchai et al., WWW 2018 (section 5.3 and after), on this
 board's tags.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,11 +19,10 @@ import numpy as np
 from ..embedding.dictionary import unit_rows
 from ..graph import pixie
 from ..recommend.postgraph import PostGraph
-from ..recommend.weights import PoolQuery
-from .methods import ExactMethods, most_popular
+from .methods import ExactMethods, method_table
 from .protocol import (
-    METHOD_COLUMNS,
     PostLister,
+    Queries,
     judge_lists,
     judging_queries,
     split_pools,
@@ -33,13 +33,14 @@ from .report import Figure, Table, progress, waiting
 WALK_STEPS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 RESTARTS = (1.0, 0.5, 0.2)
 LONG_WALK = 1_000_000  # steps
-LONG_WALK_POSTS = 1000  # first posts of the long walk, which a short one should find
+LONG_WALK_POSTS = 1000  # its first posts, which a short walk should find
 STOPPED_BUDGET = 200_000  # steps of a walk that may stop early
 STOP_POSTS = (250, 500, 1000, 2000, 4000)  # n_p
 STOP_VISITS = (2, 4, 8)  # n_v
 STABLE_DEPTHS = (10, 100, 1000)  # first posts that two seeds may share
+EDGES_AT_ONCE = 200_000  # whose cosines are in memory
 DELTAS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)  # δ of the pruning
-EQUALS_NOTE = "Posts of the same tags are equals: chance decides which of them come first."
+EQUALS_NOTE = "Of posts with the same tags, chance decides which come first."
 SHARE_LIMITS = (0, 1)  # of an axis that shows a share
 NOT_STOPPED = "no early stop"
 
@@ -49,16 +50,14 @@ def walked(
 ) -> PostLister:
     """Return the walk as a method; posts of equal visits come in random order.
 
-    Parameters
-    ----------
-    seed : query i walks by a seed of its own, made of this one and i.
-    over : another graph of the same posts. options : as in `pixie.walk`.
+    Each query walks by a seed of its own. `over` is another graph of the same posts,
+    `options` are those of `pixie.walk`.
     """
-    walked_graph = graph.ranking.graph if over is None else over
+    over = over or graph.ranking.graph
 
     def listed(rows: np.ndarray, turn: int) -> np.ndarray:
         own = (seed << 20) + turn
-        found = pixie.walk(walked_graph, rows, allowed=graph.allowed, seed=own, **options)
+        found = pixie.walk(over, rows, allowed=graph.allowed, seed=own, **options)
         return shuffle_equals(*found, own)
 
     return listed
@@ -71,7 +70,8 @@ def shuffle_equals(found: np.ndarray, visits: np.ndarray, seed: int) -> np.ndarr
     array([4, 7, 9])
     """
     place = np.cumsum(np.append(0, visits[1:] != visits[:-1])[: len(visits)])
-    return found[np.argsort(place + np.random.default_rng(seed).random(len(visits)))]
+    chance = np.random.default_rng(seed).random(len(visits))
+    return found[np.argsort(place + chance)]
 
 
 class StepCounter:
@@ -90,7 +90,8 @@ class StepCounter:
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     """Measure steps and restarts, options, early stopping, stability and pruning."""
-    queries = judging_queries(split_pools(graph, args.half)[0], args.queries, seed=args.seed)
+    pools, _ = split_pools(graph, args.half)
+    queries = judging_queries(pools, args.queries, seed=args.seed)
     some = spread_out(queries, 40 if args.quick else 300)
     few = spread_out(queries, 5 if args.quick else 40)
     steps = WALK_STEPS[::2] if args.quick else WALK_STEPS
@@ -104,32 +105,26 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     ]
 
 
-def spread_out(queries: Sequence[PoolQuery], n: int) -> Sequence[PoolQuery]:
+def spread_out(queries: Queries, n: int) -> Queries:
     """Take at most n of the queries, at even distances."""
     return queries[:: max(1, len(queries) // n)][:n]
 
 
 def by_length(
-    graph: PostGraph, queries: Sequence[PoolQuery], steps: Sequence[int], seed: int
+    graph: PostGraph, queries: Queries, steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
-    """Measure hit rate @100 by the number of steps, for each chance of a restart."""
+    """Measure hit rate @100 by steps and chance of a restart."""
     names = [f"restart {restart:g}" for restart in RESTARTS]
     rows = []
     for n in steps:
-        found = [
-            judge_lists(
-                walked(graph, seed, steps=n, restart=restart),
-                queries,
-                f"walk of {n:,} steps, restart {restart:g}",
-            )
-            for restart in RESTARTS
-        ]
+        found = []
+        for restart, name in zip(RESTARTS, names, strict=True):
+            method = walked(graph, seed, steps=n, restart=restart)
+            found.append(judge_lists(method, queries, f"walk of {n:,} steps, {name}"))
         rates = [summarize(result.ranks)[1] for result in found]
         rows.append((n, *rates, *(result.ms for result in found)))
 
-    series = {
-        name: (steps, [float(row[1 + i]) for row in rows]) for i, name in enumerate(names)
-    }
+    series = {name: (steps, [row[i] for row in rows]) for i, name in enumerate(names, 1)}
     figure = Figure(
         "walk_steps",
         "The walk: hit rate by its length",
@@ -140,12 +135,13 @@ def by_length(
         span=0.2,
         legend="lower right",
     )
-    header = ("steps", *(f"@100, {name}" for name in names), *(f"ms, {name}" for name in names))
+    rates_of, times_of = ([f"{what}, {name}" for name in names] for what in ("@100", "ms"))
+    header = ("steps", *rates_of, *times_of)
     title = f"The walk by itself, {len(queries):,} queries: length and chance of a restart"
     return [Table(title, header, rows), figure]
 
 
-def by_option(graph: PostGraph, queries: Sequence[PoolQuery], seed: int) -> Table:
+def by_option(graph: PostGraph, queries: Queries, seed: int) -> Table:
     """Measure the default walk, and what each of its options changes."""
     over = graph.ranking.graph
     even = replace(over, board_weights=(graph.ranking.draw > 0).astype(float))
@@ -158,17 +154,16 @@ def by_option(graph: PostGraph, queries: Sequence[PoolQuery], seed: int) -> Tabl
         "budget scaled, no booster": {"booster": False, **scaled},
         "tags drawn evenly, common or not": {"over": even},
     }
-    popular, eligible = most_popular(graph, seed=seed), int(graph.allowed.sum())
-    rows = []
-    for name, given in walks.items():
-        found = judge_lists(walked(graph, seed, **given), queries, name)
-        rows.append((name, *found.figures(popular, eligible)))
+    found = {
+        name: judge_lists(walked(graph, seed, **given), queries, name)
+        for name, given in walks.items()
+    }
     title = f"Options of the walk, {len(queries):,} queries"
-    return Table(title, ("walk", *METHOD_COLUMNS), rows)
+    return method_table(graph, title, "walk", found, seed)
 
 
 def overlap(found: np.ndarray, other: np.ndarray, depth: int) -> float:
-    """Compute the share of the first `depth` of `other` among the first `depth` of `found`.
+    """Compute what share of the first `depth` of `other` are those of `found`, too.
 
     >>> overlap(np.array([1, 2, 3]), np.array([3, 4, 1]), 2)
     0.0
@@ -177,9 +172,9 @@ def overlap(found: np.ndarray, other: np.ndarray, depth: int) -> float:
 
 
 def stopping(
-    graph: PostGraph, queries: Sequence[PoolQuery], steps: Sequence[int], seed: int
+    graph: PostGraph, queries: Queries, steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
-    """Measure the overlap with the first 1,000 of a walk of a million steps, against time."""
+    """Measure the overlap with the first 1,000 posts of a walk of a million steps."""
     walks: dict[tuple[str, int], dict[str, Any]]
     walks = {(NOT_STOPPED, n): {"steps": n} for n in (*steps, LONG_WALK)}
     for n_v, n_p in itertools.product(STOP_VISITS, STOP_POSTS):
@@ -190,25 +185,25 @@ def stopping(
     long = walked(graph, seed + 1, steps=LONG_WALK)
     for turn, (rows, _) in enumerate(progress(queries, "walks stopped early")):
         truth = long(rows, turn)
-        walked(graph, seed)(rows, turn)  # the first walk after a long one has memory to ask for
+        walked(graph, seed)(rows, turn)  # after a long walk, one has memory to ask for
         # All walks take turns, so that another program's load hits all of them.
         for row, given in zip(measured, walks.values(), strict=True):
             own, over = (seed << 20) + turn, StepCounter(graph.ranking.graph)
             start = time.process_time()
             found = pixie.walk(over, rows, allowed=graph.allowed, seed=own, **given)
             ms = (time.process_time() - start) * 1000
-            row += over.steps, ms, overlap(shuffle_equals(*found, own), truth, LONG_WALK_POSTS)
+            shared = overlap(shuffle_equals(*found, own), truth, LONG_WALK_POSTS)
+            row += over.steps, ms, shared
     measured /= len(queries)
 
     table = []
-    series: dict[str, tuple[list[float], list[float]]] = {}
+    series: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     for (name, n), (taken, ms, shared) in zip(walks, measured.tolist(), strict=True):
         stopped = f"n_p {n:,}, n_v {name.partition(' ')[0]}"
         said = f"all of {n:,} steps" if name == NOT_STOPPED else stopped
         table.append((said, round(taken), ms, shared))
-        xs, ys = series.setdefault(name, ([], []))
-        xs.append(ms)
-        ys.append(shared)
+        series[name][0].append(ms)
+        series[name][1].append(shared)
     title = (
         f"Overlap with the first {LONG_WALK_POSTS:,} of {LONG_WALK:,} steps, "
         f"{len(queries)} queries"
@@ -235,18 +230,17 @@ def stopping(
 
 
 def stability(
-    graph: PostGraph, queries: Sequence[PoolQuery], steps: Sequence[int], seed: int
+    graph: PostGraph, queries: Queries, steps: Sequence[int], seed: int
 ) -> list[Table | Figure]:
     """Measure the overlap between walks of two seeds."""
     rows = []
     for n in steps:
         one, two = (walked(graph, seed + i, steps=n) for i in range(2))
-        pairs = [
-            (one(query, turn), two(query, turn))
-            for turn, (query, _) in enumerate(progress(queries, f"two walks of {n:,} steps"))
-        ]
-        shared = [np.mean([overlap(*pair, depth) for pair in pairs]) for depth in STABLE_DEPTHS]
-        rows.append((n, *map(float, shared)))
+        shared = []
+        for turn, (query, _) in enumerate(progress(queries, f"two walks of {n:,} steps")):
+            pair = one(query, turn), two(query, turn)
+            shared.append([overlap(*pair, depth) for depth in STABLE_DEPTHS])
+        rows.append((n, *np.mean(shared, 0).tolist()))
     series = {
         f"first {depth:,}": (steps, [row[i] for row in rows])
         for i, depth in enumerate(STABLE_DEPTHS, 1)
@@ -266,35 +260,34 @@ def stability(
 
 
 def pruning(
-    graph: PostGraph, queries: Sequence[PoolQuery], deltas: Sequence[float], seed: int
+    graph: PostGraph, queries: Queries, deltas: Sequence[float], seed: int
 ) -> list[Table | Figure]:
-    """Measure hit rate on pruned graphs, where a post keeps ⌈degree^δ⌉ edges.
-
-    These are the edges to the tags most like the post, or to its rarest tags.
-    """
-    over, ranking = graph.ranking.graph, graph.ranking
+    """Measure hit rate where a post keeps ⌈degree^δ⌉ edges, likely or rare ones."""
+    over = graph.ranking.graph
+    tags = over.boards_of.values
     with waiting("likeness of posts and their tags"):
         cosines = edge_cosines(graph)
     affinities = {
         "tags most like the post": cosines,
-        "rarest tags": ranking.idf[over.boards_of.values],
+        "rarest tags": graph.ranking.idf[tags],
     }
-    silent = ranking.draw[over.boards_of.values] == 0  # edges that no walk takes go first
+    silent = graph.ranking.draw[tags] == 0  # edges that no walk takes go first
     rows = []
     for delta in deltas:
         rates: list[float] = []
         for kind, affinity in affinities.items():
             pruned = pixie.prune(over, np.where(silent, -np.inf, affinity), delta)
-            found = judge_lists(
-                walked(graph, seed, over=pruned), queries, f"pruned by δ {delta:g}, {kind}"
-            )
+            method = walked(graph, seed, over=pruned)
+            found = judge_lists(method, queries, f"pruned by δ {delta:g}, {kind}")
             rates += summarize(found.ranks)[:2]
         kept = len(pruned.boards_of.values) / len(silent)  # the same for both
         rows.append((delta, kept, *rates))
 
-    header = ("δ", "edges kept", *(f"@{k}, {kind}" for kind in affinities for k in (10, 100)))
+    rates_of = [f"@{k}, {kind}" for kind in affinities for k in (10, 100)]
+    header = ("δ", "edges kept", *rates_of)
+    kept_edges = [row[1] for row in rows]
     series = {
-        kind: ([row[1] for row in rows], [row[3 + 2 * i] for row in rows])
+        kind: (kept_edges, [row[3 + 2 * i] for row in rows])
         for i, kind in enumerate(affinities)
     }
     figure = Figure(
@@ -305,16 +298,16 @@ def pruning(
         series,
         span=0.2,
         legend="lower right",
-        notes={next(iter(series)): [f"δ {delta:g}" for delta in deltas]},
+        notes={"tags most like the post": [f"δ {delta:g}" for delta in deltas]},
     )
     title = f"Pruned graphs, {len(queries):,} queries"
     return [Table(title, header, rows), figure]
 
 
-def edge_cosines(graph: PostGraph, block: int = 200_000) -> np.ndarray:
-    """Compute the cosine of each edge's post (its attenuated mean) and tag, float32.
+def edge_cosines(graph: PostGraph) -> np.ndarray:
+    """Compute the cosine of each edge's post (attenuated mean) and tag, float32.
 
-    Edges to tags without a vector get -1. `block` edges are computed at once.
+    Edges to tags without a vector get -1.
     """
     words, lists = graph.dictionary, graph.posts.tags_of
     vectors = ExactMethods(graph).vectors("attenuated")
@@ -322,9 +315,9 @@ def edge_cosines(graph: PostGraph, block: int = 200_000) -> np.ndarray:
     column_of[words.tag_ids] = np.arange(len(words.tag_ids))
     rows = np.repeat(np.arange(len(lists)), np.diff(lists.offsets))
     columns = column_of[lists.values]
-    unit = unit_rows(words.vecs)
-    made = np.empty(len(rows), np.float32)
-    for at in range(0, len(rows), block):
-        part = slice(at, at + block)
-        made[part] = np.einsum("ij,ij->i", vectors[rows[part]], unit[columns[part]])
+    unit, made = unit_rows(words.vecs), np.full(len(rows), -1, np.float32)
+    for at in range(0, len(rows), EDGES_AT_ONCE):
+        part = slice(at, at + EDGES_AT_ONCE)
+        tags = unit[columns[part]]
+        made[part] = np.einsum("ij,ij->i", vectors[rows[part]], tags)
     return np.where(columns >= 0, made, -1)

@@ -1,8 +1,9 @@
-"""The steps of construct_index.py: vectors of posts, how hard to search, who is near whom."""
+"""The steps of construct_index.py: vectors, how hard to search, who is near whom."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -15,17 +16,22 @@ from ..store.progress import counted, ticking
 from ..tags.never import never_shown
 from .neighbors import Neighbors, nth_best, recall
 
-LEFT_OUT = ("under the never-shown rule", "no known tag", "below the offset")
-"""Why a post is not indexed."""
-LADDER = (500, 1000, 2000, 4000, 8000, 16000, 32000)
-"""Values of search_k to try."""
+LEFT_OUT = (  # reasons why a post is not indexed
+    "under the never-shown rule",
+    "no known tag",
+    "below the offset",
+)
+LADDER = (500, 1000, 2000, 4000, 8000, 16000, 32000)  # values of search_k to try
 TARGET_RECALL = 0.95
 TUNING_QUERIES = 500
 
 
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
 def post_vectors(
     store: Store, words: Dictionary, operator: np.ndarray, offset: int = 0
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[Arrays]:
     """Compute attenuated means of the posts that may be indexed, block by block.
 
     Yields
@@ -37,13 +43,14 @@ def post_vectors(
     with ticking("the never-shown rule"):
         never = never_shown(store)
 
-    def blocks() -> Iterator[tuple[np.ndarray, ...]]:
+    def blocks() -> Iterator[Arrays]:
         at = 0
-        for ids, tags in counted(iter_posts_by_tags(store, words.vocabulary), "vectors"):
+        posts = iter_posts_by_tags(store, words.vocabulary)
+        for ids, tags in counted(posts, "vectors"):
             yield ids, tags, never[at : at + len(ids)]
             at += len(ids)
 
-    def embed(block: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def embed(block: Arrays) -> Arrays:
         ids, tags, forbidden = block
         vectors = attenuated_means(tags, words.vecs, operator)
         unknown = ~forbidden & ~vectors.any(1)
@@ -75,27 +82,24 @@ def tune(
     -------
     (search_k, recall) pairs; the last is the one to use.
     """
-    chosen = np.random.default_rng(seed).choice(
-        post_ids, min(sample, len(post_ids)), replace=False
-    )
+    rng, sample = np.random.default_rng(seed), min(sample, len(post_ids))
+    chosen = rng.choice(post_ids, sample, replace=False)
     queries = np.array([found.vector(post_id) for post_id in chosen.tolist()])
     n = min(10, len(post_ids))
     least = nth_best(counted(blocks, "exact search"), queries, n)
     rows: list[tuple[int, float]] = []
     for search_k in ladder:
-
-        def cosines(query: np.ndarray, search_k: int = search_k) -> np.ndarray:
-            return found.query(query, n, search_k)[1]
-
+        search = partial(found.query, n=n, search_k=search_k)
         with ticking(f"recall with search_k {search_k:,}"):
-            rows.append((search_k, recall(in_order(cosines, queries), least, n)))
+            cosines = (near for _, near in in_order(search, queries))
+            rows.append((search_k, recall(cosines, least, n)))
         if rows[-1][1] >= TARGET_RECALL:
             break
     return rows
 
 
 def neighbor_table(found: Neighbors, post_ids: np.ndarray, width: int) -> np.ndarray:
-    """Find each post's nearest others as positions in `post_ids`, int32 (n, width), -1: none."""
+    """Find each post's nearest others: positions in `post_ids`, int32 (n, width), or -1."""
     table = np.full((len(post_ids), width), -1, np.int32)
 
     def near(post_id: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from annoy import AnnoyIndex
 
-from ..errors import BadArtifact, BadInput, E6GraphError
+from ..errors import BadArtifact, BadInput, E6GraphError, run_again
 from ..store import Store
 from ..store.parallel import in_order
 from ..store.progress import ticking
@@ -35,28 +35,31 @@ _PROBE = (
     "raise SystemExit(len(index.get_nns_by_item(0, 8)) != 8)\n"
 )
 REMEDY = (
-    "ANNOY_COMPILER_ARGS=-O3,-ffast-math,-fno-finite-math-only,-DANNOYLIB_MULTITHREADED_BUILD,"
-    "-std=c++14 pip install --no-cache-dir --no-binary annoy --force-reinstall annoy==1.17.3"
+    "ANNOY_COMPILER_ARGS=-O3,-ffast-math,-fno-finite-math-only,"
+    "-DANNOYLIB_MULTITHREADED_BUILD,-std=c++14 pip install --no-cache-dir "
+    "--no-binary annoy --force-reinstall annoy==1.17.3"
 )
 
 
 def probe() -> None:
-    """Check that this annoy finds neighbors, in a process of its own, because it may crash.
+    """Check in a process of its own that annoy finds neighbors: it may crash.
 
     Raises
     ------
     E6GraphError : with the command that installs a sound one.
     """
     # A fixed program without input, run by the interpreter that runs this one.
-    done = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=60)  # noqa: S603
-    if done.returncode:
-        raise E6GraphError(
-            f"annoy as installed does not find neighbors: reinstall it with\n{REMEDY}"
-        )
+    command = [sys.executable, "-c", _PROBE]
+    if subprocess.run(command, capture_output=True).returncode:  # noqa: S603
+        raise _unsound("as installed does not find neighbors")
+
+
+def _unsound(what: str) -> E6GraphError:
+    return E6GraphError(f"annoy {what}: reinstall it with\n{REMEDY}")
 
 
 def check_vector(vector: np.ndarray, dim: int) -> np.ndarray:
-    """Return the vector as float32 (dim,). Raises BadInput if annoy could not answer for it."""
+    """Return the vector as float32 (dim,). Raises BadInput if it has no neighbors."""
     vector = np.asarray(vector, np.float32)
     if vector.shape != (dim,):
         raise BadInput(f"a vector of shape {vector.shape}, expected ({dim},)")
@@ -80,10 +83,10 @@ class Builder:
         self._index.on_disk_build(str(path))
         self._path, self._offset = Path(path), offset
         self._count = 0  # posts added
-        self._held = 0  # bytes of the file that have room on the disk, its holes too
+        self._held = 0  # bytes of the file that surely have room on the disk
 
     def add(self, post_ids: np.ndarray, vectors: np.ndarray) -> None:
-        """Add (n,) ids, ascending and from `offset` on, with float32 (n, d) unit rows."""
+        """Add (n,) ids, ascending, `offset` or more, with float32 (n, d) unit rows."""
         vectors = np.asarray(vectors, np.float32)
         if not np.isfinite(vectors).all() or not vectors.any(1).all():
             raise BadInput("a vector that is zero or not finite cannot be indexed")
@@ -96,20 +99,18 @@ class Builder:
         if span > MOST_IDS_A_POST * max(self._count, 1000):
             raise BadInput(
                 f"post id {post_ids[-1]}: {self._count:,} posts over {span:,} ids, "
-                f"expected one in {MOST_IDS_A_POST} to be there: remove the stray post, "
-                "or start at a later --offset"
+                f"expected one in {MOST_IDS_A_POST} to be there: "
+                "remove the stray post, or start at a later --offset"
             )
         self._make_room(span)
 
-        # annoy writes the last vector, which extends the file. The others are written to the
-        # file directly: that is quicker than a Python list for each.
+        # annoy writes the last vector, which extends the file. The others are written
+        # to the file directly: that is quicker than a Python list for each.
         self._index.add_item(span - 1, vectors[-1].tolist())
         nodes = _nodes(self._path, self._index.f, span, "r+")
         last = nodes[-1]
         if last["descendants"] != 1 or not np.array_equal(last["vector"], vectors[-1]):
-            raise E6GraphError(
-                f"annoy stores its vectors in another way: reinstall it with\n{REMEDY}"
-            )
+            raise _unsound("stores its vectors in another way")
         made = np.zeros(len(items), nodes.dtype)
         made["descendants"], made["vector"] = 1, vectors
         made["norm"] = np.einsum("ij,ij->i", vectors, vectors)
@@ -117,8 +118,8 @@ class Builder:
 
     def build(self, trees: int, jobs: int = 1) -> None:
         """Build the trees; with one job the same vectors and seed give the same bytes."""
-        # A leaf holds up to d + 2 items; on skewed vectors one was found to hold 40 % of that.
-        # A tree has as many inner nodes as leaves.
+        # A leaf holds up to d + 2 items; on skewed vectors it was found to hold 40 % of
+        # that. A tree has as many inner nodes as leaves.
         leaves = 3 * self._count // (self._index.f + 2) + 1
         self._make_room(self._index.get_n_items() + 2 * trees * leaves)
         with ticking(f"building {trees} trees"):
@@ -159,8 +160,7 @@ class Neighbors:
     def __init__(
         self, index: AnnoyIndex, dim: int, offset: int, search_k: int, posts: int = 0
     ) -> None:
-        self._index = index
-        self.dim, self.offset = dim, offset
+        self._index, self.dim, self.offset = index, dim, offset
         self.search_k, self.posts = search_k, posts
 
     @classmethod
@@ -173,17 +173,16 @@ class Neighbors:
         """
         path = store.check(PATTERN)
         about = store.sidecar(PATTERN).get("parameters", {})
-        try:
-            dim, offset, items = about["dim"], about["offset"], about["items"]
-            metric, search_k, posts = about["metric"], about["search_k"], about["posts"]
-        except KeyError as error:
-            raise BadArtifact(
-                f"{path} has no sidecar that gives its {error}: run construct_index.py again"
-            ) from None
-        return cls(load(path, dim, metric, items), dim, offset, search_k, posts)
+        names = ("dim", "metric", "items", "offset", "search_k", "posts")
+        for name in names:
+            if name not in about:
+                wrong = f"has no sidecar that gives its {name!r}"
+                raise run_again(path, wrong, "construct_index.py")
+        dim, metric, items, *rest = (about[name] for name in names)
+        return cls(load(path, dim, metric, items), dim, *rest)
 
     def vector(self, post_id: int) -> np.ndarray:
-        """Return the post's vector, float32 (d,); zeros for a post that was not indexed."""
+        """Return a post's vector, float32 (d,); zeros if it was not indexed."""
         vector = self._index.get_item_vector(post_id - self.offset)
         return np.array(vector, np.float32)
 
@@ -192,7 +191,7 @@ class Neighbors:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the n nearest posts: (post ids int64, cosines float32), best first."""
         vector = check_vector(vector, self.dim)
-        # The trees mostly bring the same candidates, so n different ones take n × trees.
+        # Trees mostly bring the same candidates: n different ones take n × trees.
         search_k = max(search_k or self.search_k, n * self._index.get_n_trees())
         ids, distances = self._index.get_nns_by_vector(
             vector.tolist(), n, search_k, include_distances=True
@@ -202,7 +201,7 @@ class Neighbors:
 
 
 def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
-    """Map an annoy file, and check that it holds as many items as its sidecar says."""
+    """Map an annoy file; it must hold as many items as its sidecar says."""
     if metric != METRIC:
         raise BadArtifact(f"{path} has metric {metric}, expected {METRIC}")
     index = AnnoyIndex(dim, METRIC)
@@ -210,22 +209,22 @@ def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
         index.load(str(path))
     except OSError as error:
         raise BadArtifact(f"{path}: {error}: run construct_index.py again") from None
-    if index.get_n_items() != items:
-        raise BadArtifact(
-            f"{path} holds {index.get_n_items()} items, expected {items}: "
-            "run construct_index.py again"
-        )
+    held = index.get_n_items()
+    if held != items:
+        wrong = f"holds {held} items, expected {items}"
+        raise run_again(path, wrong, "construct_index.py")
     return index
 
 
 def _nodes(path: Path, dim: int, items: int, mode: Literal["r", "r+"] = "r") -> np.memmap:
-    """Map the items of an annoy file of metric angular by id (annoylib.h, `Angular::Node`)."""
-    fields = [("descendants", "i4"), ("norm", "f4"), ("child", "i4"), ("vector", "f4", (dim,))]
+    """Map the items of an annoy file by id (annoylib.h, `Angular::Node`)."""
+    header = [("descendants", "i4"), ("norm", "f4"), ("child", "i4")]
+    fields = [*header, ("vector", "f4", (dim,))]
     return np.memmap(path, np.dtype(fields), mode, shape=(items,))
 
 
 def stored_vectors(path: Path, dim: int, items: int) -> Iterator[np.ndarray]:
-    """Read the vectors of an annoy file in blocks, float32 (n_k, d), in ascending id."""
+    """Read the vectors of an annoy file in ascending id, blocks of float32 (n_k, d)."""
     nodes = _nodes(path, dim, items)
     for start in range(0, items, VECTORS_AT_ONCE):
         block = nodes[start : start + VECTORS_AT_ONCE]
@@ -233,7 +232,7 @@ def stored_vectors(path: Path, dim: int, items: int) -> Iterator[np.ndarray]:
 
 
 def nth_best(blocks: Iterable[np.ndarray], queries: np.ndarray, n: int = 10) -> np.ndarray:
-    """Find the cosine of the n-th nearest of all vectors by exact search, float32 (q,).
+    """Find the n-th best cosine among all vectors by exact search, float32 (q,).
 
     Parameters
     ----------
@@ -268,9 +267,8 @@ def recall(found: Iterable[np.ndarray], least: np.ndarray, n: int = 10) -> float
     >>> recall([np.array([0.9, 0.8]), np.array([0.7, 0.1])], np.array([0.8, 0.6]), n=2)
     0.75
     """
-    # annoy's float32 distance loses up to 1e-6 of a cosine near 1
-    hits = [
-        min(int((cosines >= low - 1e-5).sum()), n)
-        for cosines, low in zip(found, least, strict=True)
-    ]
-    return sum(hits) / (len(hits) * n)
+    hits = 0
+    for cosines, low in zip(found, least, strict=True):
+        # annoy's float32 distance loses up to 1e-6 of a cosine near 1
+        hits += min(int((cosines >= low - 1e-5).sum()), n)
+    return hits / (len(least) * n)

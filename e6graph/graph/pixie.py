@@ -8,7 +8,7 @@ one NumPy step at a time, on graphs whose nodes are integers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..store.ragged import Ragged, run_starts
 
 
 class Graph(Protocol):
-    """A graph that can be walked: nodes 0..n-1, a random step (-1: none), and degrees."""
+    """A graph to walk: nodes 0..n-1, a random step (-1: none), and degrees."""
 
     @property
     def n(self) -> int: ...
@@ -84,10 +84,11 @@ class NeighborTable:
         return (self.table[nodes] >= 0).sum(1)
 
     def step(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        # Most rows are full: draw from all columns, and draw again where nothing was found.
-        width = self.table.shape[1]
-        flat, drawn = self.table.reshape(-1), rng.random(len(nodes)) * width
-        reached = flat.take(nodes * width + drawn.astype(np.int64)).astype(np.int64)
+        # Most rows are full: draw from all columns, and again where nothing was found.
+        width, flat = self.table.shape[1], self.table.reshape(-1)
+        drawn = rng.random(len(nodes)) * width
+        at = nodes * width + drawn.astype(np.int64)
+        reached = flat.take(at).astype(np.int64)
         missed = np.flatnonzero(reached < 0)
         nodes, drawn = nodes[missed], drawn[missed]
         degree = self.degree(nodes)
@@ -98,7 +99,7 @@ class NeighborTable:
 
 @dataclass
 class CachedNeighbors:
-    """A graph that asks for a node's neighbors once, when a walker first stands there.
+    """A graph that asks for a node's neighbors when a walker first stands there.
 
     Attributes
     ----------
@@ -135,15 +136,16 @@ def budget(
     scaled: bool,
     largest: float | None = None,
 ) -> np.ndarray:
-    """Share steps among queries (int64): N_q = w_q N s_q / Σ s, s_q = |E(q)| (C − log|E(q)|).
+    """Share steps among queries, int64: N_q = w_q N s_q / Σ s (Pixie, eqs. 1, 2).
 
-    `C` is log `largest`, the largest degree of the graph (Pixie, eqs. 1, 2). Without
-    `scaled`, s_q = 1. Every query of positive weight gets one step at least.
+    s_q = |E(q)| (C − log|E(q)|), and C is log `largest`, the largest degree of the
+    graph. Without `scaled`, s_q = 1. Every query of positive weight gets one step
+    at least.
     """
     degrees = np.maximum(np.asarray(degrees, np.float64), 1)
     top = np.log(max(largest or 0, degrees.max(initial=1)))
     size = degrees * (top - np.log(degrees)) if scaled else np.ones(len(degrees))
-    size = np.where(size > 0, size, degrees)  # the largest node of all would get nothing
+    size = np.where(size > 0, size, degrees)  # the largest node would get nothing
     share = np.asarray(weights, np.float64) * size
     if share.sum() <= 0:
         return np.zeros(len(degrees), np.int64)
@@ -173,7 +175,7 @@ def walk(
     queries : integer (q,), nodes.
     weights : float (q,), 1 each by default.
     steps : N, over all queries.
-    restart : chance of going back to the query after each step; 1 is one step at a time.
+    restart : chance of going back to the query after each step.
     booster : score is (Σ_q √V_q)² instead of Σ_q V_q (Pixie, eq. 3).
     scaled_budget, largest_degree : see `budget`.
     allowed : bool (n,); other nodes are walked through but not counted.
@@ -184,7 +186,7 @@ def walk(
 
     Returns
     -------
-    nodes : int64, visited nodes other than the queries, by score descending, then node.
+    nodes : int64, visited nodes but the queries, by score descending, then node.
     scores : float64.
 
     Raises
@@ -194,9 +196,9 @@ def walk(
     least = min(steps, stop_visits, 1 if stop_posts is None else stop_posts)
     if not 0 < restart <= 1 or least < 1 or seed < 0:
         raise BadInput(
-            f"restart {restart}, steps {steps}, stop {stop_posts} {stop_visits}, "
-            f"seed {seed}: expected restart above 0 and at most 1, seed of 0 or more, "
-            "the rest of 1 or more"
+            f"restart {restart}, steps {steps}, stop {stop_posts} {stop_visits}, seed "
+            f"{seed}: expected restart above 0 and at most 1, seed of 0 or more, the "
+            "rest of 1 or more"
         )
     queries = np.asarray(queries, np.int64)
     weights = np.ones(len(queries)) if weights is None else weights
@@ -217,9 +219,10 @@ def walk(
     shift = kind.type(bits)
     visits: list[np.ndarray] = []
     for home, at in _advance(graph, queries, share, rounds, restart, rng):
-        counted = allowed[at] if allowed is not None else np.ones(len(at), bool)
-        counted &= at >= 0 if at.min(initial=0) < 0 else True  # a post may lead nowhere
-        made = at.astype(kind)  # in place from here: new memory costs as much as the work
+        counted = at >= 0  # a post may lead nowhere
+        if allowed is not None:
+            counted &= allowed[at]
+        made = at.astype(kind)  # in place from here: new memory costs as much
         np.left_shift(made, shift, out=made)
         np.bitwise_or(made, home.astype(kind), out=made)
         visits.append(made[counted])
@@ -232,7 +235,7 @@ def walk(
     nodes, scores = _scores(np.concatenate(visits), bits, booster)
     keep = ~np.isin(nodes, queries)
     nodes, scores = nodes[keep], scores[keep]
-    # Most nodes are visited once. They are in order already; only the others need sorting.
+    # Most nodes are visited once and in order already. Only the others need sorting.
     lowest = scores.min(initial=np.inf)
     more = np.flatnonzero(scores > lowest)
     more = more[np.argsort(-scores[more], kind="stable")]
@@ -248,7 +251,7 @@ def _advance(
     restart: float,
     rng: np.random.Generator,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Move all walkers, a step at a time; yield the number of each one's query, and its node."""
+    """Move all walkers, a step at a time; yield the query and the node of each."""
     # Walkers that go all rounds, and the steps of one that stops earlier.
     whole, part = np.divmod(share, rounds)
     fewer = np.argsort(-part, kind="stable")[: np.count_nonzero(part)]
@@ -266,12 +269,12 @@ def _advance(
 
 
 def _count_visits(seen: np.ndarray, nodes: np.ndarray, enough: int) -> int:
-    """Add visits (nodes, ascending) to counts that stop at `enough`; return how many get there."""
+    """Count visits (nodes, ascending) up to `enough`; return how many get there."""
     first = run_starts(nodes)
     nodes, more = nodes[first], np.diff(first, append=len(nodes))
     before = seen[nodes]
     seen[nodes] = after = np.minimum(before + more, enough)
-    return int(np.count_nonzero(after == enough) - np.count_nonzero(before == enough))
+    return int(((after == enough) & (before < enough)).sum())
 
 
 def _scores(visits: np.ndarray, bits: int, booster: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -288,7 +291,7 @@ def _scores(visits: np.ndarray, bits: int, booster: bool) -> tuple[np.ndarray, n
 
 
 def prune(graph: Bipartite, affinity: np.ndarray, delta: float) -> Bipartite:
-    """Keep ⌈|E(p)|^δ⌉ edges of each post, those of highest affinity (Pixie, section 3.2).
+    """Keep the ⌈|E(p)|^δ⌉ edges of highest affinity of each post (Pixie, section 3.2).
 
     Parameters
     ----------
@@ -302,14 +305,9 @@ def prune(graph: Bipartite, affinity: np.ndarray, delta: float) -> Bipartite:
     order = np.lexsort((-affinity, row))
     place = np.arange(len(row)) - offsets[row]  # rank within the row, best first
     kept = np.sort(order[place < np.ceil(lengths**delta)[row]])
-    return bipartite(
-        row[kept],
-        graph.boards_of.values[kept],
-        graph.n,
-        len(graph.posts_on),
-        board_weights=graph.board_weights,
-        post_bias=graph.post_bias,
-    )
+    boards = graph.boards_of.values[kept]
+    made = bipartite(row[kept], boards, graph.n, len(graph.posts_on))
+    return replace(graph, boards_of=made.boards_of, posts_on=made.posts_on)
 
 
 def bipartite(
@@ -319,28 +317,20 @@ def bipartite(
     n_boards: int,
     **biases: np.ndarray | None,
 ) -> Bipartite:
-    """Make a graph of edges (posts[i], boards[i]); `biases` are those of `Bipartite`."""
+    """Make a graph of edges (posts[i], boards[i]) with the biases of `Bipartite`."""
     boards_of = Ragged.group(posts, boards, n_posts)
     return Bipartite(boards_of, Ragged.group(boards, posts, n_boards), **biases)
 
 
 def with_boards(graph: Bipartite, members: list[np.ndarray], weight: float = 1.0) -> Bipartite:
     """Add boards (pools) to a graph, one for each array of posts."""
-    first = len(graph.posts_on)
+    first, more = len(graph.posts_on), len(members)
     old = np.repeat(np.arange(graph.n), np.diff(graph.boards_of.offsets))
     posts = np.concatenate([old, *members]).astype(np.int64)
-    new = np.repeat(first + np.arange(len(members)), [len(m) for m in members])
+    new = np.repeat(first + np.arange(more), [len(m) for m in members])
     boards = np.concatenate([graph.boards_of.values, new])
     weights = graph.board_weights
     if weights is not None:
-        weights = np.concatenate(
-            [weights, np.full(len(members), weight * weights.max(initial=0))]
-        )
-    return bipartite(
-        posts,
-        boards,
-        graph.n,
-        first + len(members),
-        board_weights=weights,
-        post_bias=graph.post_bias,
-    )
+        weights = np.append(weights, np.full(more, weight * weights.max(initial=0)))
+    made = bipartite(posts, boards, graph.n, first + more)
+    return replace(made, board_weights=weights, post_bias=graph.post_bias)

@@ -9,32 +9,41 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+from urllib.parse import urljoin
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, InvalidHeader
-from urllib3.util import Retry
+from requests.utils import requote_uri
+from urllib3.exceptions import HTTPError
 
 from .. import __version__
 from ..errors import BadInput, DownloadError
+from .patience import Broken, Patience, PatientAdapter
 
 RETRIED_STATUSES = {429, 500, 502, 503, 504}
 BODY_BLOCK = 1 << 16  # bytes read at a time
 FORGIVEN_AFTER = 1 << 20  # bytes of progress that make up for earlier failures
 SLOWEST = 1024  # bytes a second; a slower download is broken off and resumed
 LONG_WAIT = 5.0  # seconds; a longer one is announced
+MOST_REDIRECTS = 5
 
 _Consumed = TypeVar("_Consumed")
 log = logging.getLogger(__name__)
 
 
-class Broken(Exception):
-    """An attempt that ended early; another may do better."""
-
-
 class AskedToWait(DownloadError):
-    """A site that wants to be left alone for longer than we wait."""
+    """A site that wants to be left alone for longer than we wait.
+
+    Attributes
+    ----------
+    seconds : how long it asks us to wait.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 def check_address(url: str) -> None:
@@ -102,16 +111,15 @@ class Pace:
             self._next = max(self._next, time.monotonic() + seconds)
 
 
-class _PacedAdapter(HTTPAdapter):
-    """A transport in which each request, and each hop of a redirect, waits its turn."""
+class _Session(requests.Session):
+    """A session that follows no redirect, because it would read and unpack its body."""
 
-    def __init__(self, pace: Pace) -> None:
-        super().__init__()
-        self._pace = pace
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
 
-    def send(self, *args: Any, **options: Any) -> requests.Response:
-        self._pace.wait()
-        return super().send(*args, **options)
+    def location(self, response: requests.Response) -> str | None:
+        """Return where an answer redirects to, as its header has it; None if nowhere."""
+        return super().get_redirect_target(response)
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,9 @@ class Client:
     backoff : seconds before the first retry, doubled for each further one.
     longest_wait : seconds; a Retry-After that asks for more is an error.
     timeout : seconds to connect, and seconds between two packets.
-    window : seconds that a transfer may be slower than `SLOWEST`.
+    window : seconds that a transfer may be slower than `SLOWEST`, and seconds that
+        the headers may take, those of redirects and of informational answers (1xx)
+        included.
     """
 
     user_agent: str
@@ -149,13 +159,13 @@ class Client:
     window: float = 60.0
 
     def __post_init__(self) -> None:
-        self._session = requests.Session()
-        self._session.max_redirects = 5
+        self._session = _Session()
+        self._patience = Patience(lambda: time.monotonic())  # tests put a clock in its place
         self._session.headers["User-Agent"] = self.user_agent
         # Uncompressed: sizes, ranges and checksums count the bytes that are sent.
         self._session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _PacedAdapter(self.pace))
+            self._session.mount(scheme, PatientAdapter(self._patience))
 
     def get(
         self,
@@ -182,24 +192,18 @@ class Client:
         while True:
             asked = None
             try:
-                with self._session.get(
-                    url, headers=headers(), stream=True, timeout=self.timeout
-                ) as response:
+                with self._answer(url, headers()) as response:
                     if response.status_code not in RETRIED_STATUSES:
                         return consume(response)
                     problem = f"status {response.status_code}"
                     asked = _retry_after(response)
-            except requests.TooManyRedirects:
-                limit = self._session.max_redirects
-                raise DownloadError(f"{url}: over {limit} redirects: a loop?") from None
             except ValueError as error:  # the URL, or that of a redirect, is malformed
                 raise DownloadError(f"{url}: cannot be asked for: {error}") from None
             except (requests.RequestException, HTTPError, Broken) as error:
                 problem = _innermost_cause(error)
 
-            if asked is not None and asked > self.longest_wait:
-                minutes = f"{asked / 60:,.0f} minutes"
-                raise AskedToWait(f"{url}: {problem}, the site asks to wait {minutes}")
+            if asked is not None:
+                self._check_wait(url, problem, asked)
             if reached() >= furthest + FORGIVEN_AFTER:
                 failures, furthest = 0, reached()
             if failures == self.retries:
@@ -212,6 +216,43 @@ class Client:
                 log.warning("%s: %s, next attempt in %.0f seconds", url, problem, wait)
             self.pace.hold(wait)
             failures += 1
+
+    def _answer(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """Request a URL, follow redirects, and return the answer without its body.
+
+        Bodies of redirects are neither read nor unpacked: the connection is closed.
+        Each hop waits its turn, and all together have `window` seconds.
+
+        Raises
+        ------
+        DownloadError : too many redirects. AskedToWait.
+        """
+        asked_for, left = url, self.window
+        for _ in range(MOST_REDIRECTS + 1):
+            self.pace.wait()
+            started = time.monotonic()
+            self._patience.begin_headers(left)
+            response = self._session.get(
+                url, headers=headers, stream=True, timeout=self.timeout
+            )
+            left -= time.monotonic() - started
+            location = self._session.location(response)
+            if location is None:
+                return response
+
+            response.close()
+            asked = _retry_after(response)  # RFC 9110, 10.2.3: before the next hop
+            if asked is not None:
+                self._check_wait(url, "a redirect", asked)
+                self.pace.hold(asked)
+            url = urljoin(url, requote_uri(location))
+        raise DownloadError(f"{asked_for}: over {MOST_REDIRECTS} redirects: a loop?")
+
+    def _check_wait(self, url: str, problem: str, asked: float) -> None:
+        if asked > self.longest_wait:
+            minutes = f"{asked / 60:,.0f} minutes"
+            wish = f"{url}: {problem}, the site asks to wait {minutes}"
+            raise AskedToWait(wish, asked)
 
     def read(self, url: str, limit: int) -> Page:
         """Request a page of at most `limit` bytes, whatever its status."""
@@ -244,6 +285,8 @@ class Client:
             wanted = BODY_BLOCK
             if remaining is not None:
                 wanted = min(wanted, remaining)
+            # Chunk sizes and trailers are read in here too, as slowly as they come.
+            self._patience.begin_block(self.window)
             block = read(wanted)
             if not block:
                 break
@@ -266,11 +309,21 @@ def parse_count(text: str | None) -> int | None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Return the seconds that the site asks us to wait; None if it does not say."""
+    """Return the seconds that the site asks us to wait; None if it does not say.
+
+    RFC 9110, 10.2.3: a number of seconds or a date. urllib3 cuts long waits to six
+    hours, so this is our own.
+    """
+    text = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch("[0-9]{1,100}", text):
+        return float(text)
     try:
-        return Retry().get_retry_after(response.raw)
-    except (InvalidHeader, ValueError, OverflowError):  # neither a number nor a date
+        when = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # neither a number nor a date
         return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 def _innermost_cause(error: BaseException) -> str:

@@ -22,8 +22,9 @@ import pyarrow as pa
 import pyarrow.csv
 from tqdm import tqdm
 
-from ..errors import BadInput
+from ..errors import BadInput, BadTable
 from ..store.parallel import in_order
+from .packed import gzip_damage
 
 CSV_BLOCK = 16 << 20  # bytes of CSV in a batch; any row must fit
 CSV_UNCHECKED = 64 << 20  # bytes of CSV that are read whatever the size of the file
@@ -37,25 +38,44 @@ _BESIDE_QUOTE = np.isin(np.arange(256), list(b',\r\n"'))  # bytes that may be th
 def find_table(directory: str | Path, table: str) -> Path:
     """Return the newest `table.csv[.gz]` or `table-YYYY-MM-DD.csv[.gz]` of a directory.
 
-    A file without a date in its name (the site's since June 2026) is newer
-    than any with one; among equals the one written last is taken.
+    A browser that downloads a file again adds a number, as in `posts (1).csv.gz` or
+    `posts.csv (1).gz`; such a name is taken too. A file without a date in its name
+    (the site's since June 2026) is newer than any with one; among equals the one
+    written last is taken.
 
     Raises
     ------
-    BadInput : the directory holds no such table.
+    BadInput : the directory holds no such table. Files that look like it are named.
     """
     directory = Path(directory)
-    pattern = re.compile(re.escape(table) + r"(?:-(\d{4}-\d{2}-\d{2}))?\.csv(?:\.gz)?")
-    found = []
+    copy = r"(?: ?\(\d+\))?"
+    name = rf"{re.escape(table)}(?:-(\d{{4}}-\d{{2}}-\d{{2}}))?{copy}\.csv{copy}(?:\.gz)?"
+    pattern = re.compile(name, re.ASCII)
+    found, similar = [], []
     for path in directory.iterdir() if directory.is_dir() else ():
         match = pattern.fullmatch(path.name)
-        if match and path.is_file():
+        if match and path.suffix in (".csv", ".gz") and path.is_file():
             found.append((match[1] or "9999", path.stat().st_mtime_ns, path))
+        elif path.is_file() and _looks_like(path.name, table):
+            similar.append(path.name)
     if not found:
-        raise BadInput(
-            f"{directory}: no {table}.csv or {table}.csv.gz: give the directory of an export"
-        )
+        wanted = f"no {table}.csv or {table}.csv.gz"
+        if similar:
+            there = f"{directory}: {wanted}, but {min(similar)!r}"
+            raise BadInput(f"{there}: if that is the export's, rename it")
+        raise BadInput(f"{directory}: {wanted}: give the directory of an export")
     return max(found)[2]
+
+
+def _looks_like(file_name: str, table: str) -> bool:
+    """Say whether a file may be a table under another name, as `posts - Copy.csv.gz`.
+
+    >>> _looks_like("Posts-copy.CSV.gz", "posts"), _looks_like("tag_aliases.csv", "tags")
+    (True, False)
+    """
+    return (
+        re.match(rf"{re.escape(table)}(?!_?[a-z]).*csv", file_name, re.IGNORECASE) is not None
+    )
 
 
 def read_batches(
@@ -82,18 +102,26 @@ def read_batches(
     missing = [name for name in columns if name not in header]
     if missing:
         names = ", ".join(missing)
-        raise BadInput(f"{path}: no column {names}: is this the site's export?")
+        why = "is this the site's export?"
+        if not header:
+            why = "the file is empty, or begins with an empty line: download it again"
+        raise BadTable(path, f"no column {names}: {why}")
     twice = [name for name in columns if header.count(name) > 1]
     if twice:
         names = ", ".join(twice)
-        raise BadInput(f"{path}: column {names} more than once: is this the site's?")
+        raise BadTable(path, f"column {names} more than once: is this the site's?")
+    # Whole numbers are read as text first, since Arrow would take 0x10 and " 3 " as well.
+    read_as = {
+        name: pa.string() if pa.types.is_integer(kind) else kind
+        for name, kind in columns.items()
+    }
     conversion = pa.csv.ConvertOptions(
         include_columns=list(columns),
-        column_types=dict(columns),
+        column_types=read_as,
         null_values=[""],
         true_values=_TRUE,
         false_values=_FALSE,
-        strings_can_be_null=False,
+        strings_can_be_null=True,
     )
 
     def parse(rows: pa.Buffer) -> list[pa.RecordBatch]:
@@ -102,7 +130,7 @@ def read_batches(
         )
         quoting = pa.csv.ParseOptions(newlines_in_values=True)
         table = pa.csv.read_csv(pa.BufferReader(rows), options, quoting, conversion)
-        return table.to_batches()
+        return [_converted(batch, columns) for batch in table.to_batches()]
 
     try:
         size, hidden = path.stat().st_size, None if progress else True
@@ -116,7 +144,28 @@ def read_batches(
                 bar.update(file.tell() - bar.n)
     except (ValueError, OSError) as error:
         where = _find_bad_row(path, columns)
-        raise BadInput(f"{path}: {where or str(error).splitlines()[0]}") from None
+        raise BadTable(path, where or str(error).splitlines()[0]) from None
+
+
+def _converted(batch: pa.RecordBatch, columns: Mapping[str, pa.DataType]) -> pa.RecordBatch:
+    """Make text into whole numbers, and no text into "".
+
+    Raises
+    ------
+    ValueError : a number has other characters than digits and "-".
+    """
+    made = []
+    for name, kind in columns.items():
+        column = batch[name]
+        if pa.types.is_integer(kind):
+            digits = np.frombuffer(column.buffers()[2] or b"", np.uint8)
+            if ((digits - ord("0") > 9) & (digits != ord("-"))).any():  # below "0" is above 9
+                raise ValueError(f"{name}: expected whole numbers")
+            column = column.cast(kind)
+        elif pa.types.is_string(kind):
+            column = column.fill_null("")
+        made.append(column)
+    return pa.RecordBatch.from_arrays(made, list(columns))
 
 
 def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
@@ -151,9 +200,10 @@ def _blocks_of_rows(source: pa.NativeFile, path: Path) -> Iterator[pa.Buffer]:
                 f"byte {byte}: a quote within a field or text after it: mend the row"
             )
         if start + len(text) >= most:
-            raise BadInput(
-                f"{path}: a small file expands to more than {most >> 20:,} MB: "
-                "no export does; download it again"
+            raise BadTable(
+                path,
+                f"a small file expands to more than {most >> 20:,} MB: "
+                "no export does; download it again",
             )
 
         # A line end ends a row if the number of quotes before it is even.
@@ -200,7 +250,7 @@ def _read_header(path: Path) -> list[str]:
             raise csv.Error("the header's first line ends within quotes")
         return next(csv.reader([line.decode("utf-8-sig")]), [])
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: {error}: download it again") from None
+        raise BadTable(path, f"{error}: download it again") from None
 
 
 def _find_bad_row(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
@@ -240,8 +290,11 @@ def _find_bad_row(path: Path, columns: Mapping[str, pa.DataType]) -> str | None:
         where = f"row {row + 1} (line {line})"
         return f"{where}: {error}: look for an unbalanced quote, or remove the row"
     except (OSError, EOFError, zlib.error) as error:
-        where = f"at byte {byte} ({error})"
+        damage = gzip_damage(path) if path.suffix == ".gz" else ""
+        where = f"at byte {byte} ({damage or error})"
         return f"the file breaks off or is damaged {where}: download it again"
+    if path.suffix == ".gz" and (damage := gzip_damage(path)):
+        return f"the gzip is damaged: {damage}: download it again"
     return None
 
 

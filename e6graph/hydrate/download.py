@@ -6,12 +6,10 @@ Ranges, If-Range and validators follow RFC 9110, sections 8.8, 13.1.5, 14 and 15
 from __future__ import annotations
 
 import fcntl
-import gzip
 import json
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +21,9 @@ from tqdm import tqdm
 
 from ..errors import DownloadError
 from ..store.files import sha256_file, write_atomic
-from .client import Broken, Client, parse_count
+from .client import Client, parse_count
+from .packed import gzip_damage
+from .patience import Broken
 
 
 class Mismatch(DownloadError):
@@ -198,7 +198,7 @@ class _Transfer:
             raise Mismatch(f"{self.url}: {wrong}: try again later")
         if self.sha256 is None:
             packed = self.target.suffix == ".gz"
-            if packed and (damage := _gzip_damage(self.file.name)):
+            if packed and (damage := gzip_damage(self.file.name, progress=True)):
                 self.file.truncate(0)
                 raise Mismatch(f"{self.url}: got a damaged gzip ({damage}): try again later")
         elif digest != self.sha256:
@@ -227,7 +227,7 @@ class _Transfer:
     def _read_note(self) -> dict[str, str | None]:
         try:
             known = json.loads(self.note.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):  # it nests too deep, say
             return {}
         return known if isinstance(known, dict) else {}
 
@@ -253,18 +253,3 @@ def _content_range(text: str) -> tuple[int | None, int | None]:
 
 def _byte_bar(name: str, size: int | None) -> tqdm:
     return tqdm(desc=name, total=size, unit="B", unit_scale=True, disable=None)
-
-
-def _gzip_damage(path: str) -> str:
-    """Say what is wrong with a gzip file; "" if it can be read to its end."""
-    size = os.path.getsize(path)
-    if not size:
-        return "it is empty"  # which the gzip module accepts
-    try:
-        bar = _byte_bar("checking", size)
-        with bar, open(path, "rb") as packed, gzip.open(packed) as file:
-            while file.read(1 << 20):
-                bar.update(packed.tell() - bar.n)
-    except (OSError, EOFError, zlib.error) as error:
-        return str(error)
-    return ""

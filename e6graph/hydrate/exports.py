@@ -99,6 +99,17 @@ def fetch_exports(
         raise DownloadError(f"cannot write to {error.filename or into}: {problem}") from None
 
 
+def reject_export(path: Path) -> bool:
+    """Let the next `fetch_exports` download a file again that could not be imported.
+
+    Returns
+    -------
+    Whether it will. Not where the site's list has the file's checksum, which fits:
+    the same bytes would come again.
+    """
+    return _Record(path.parent / EXPORTS_RECORD).remove(path.name)
+
+
 def list_exports(client: Client, source: str, names: Sequence[str]) -> list[Export]:
     """Return the newest export of each name, in the order of `names`.
 
@@ -210,7 +221,7 @@ class _Record:
         self._path = path
         try:
             entries = dict(json.loads(path.read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             entries = {}  # costs another hashing, no more
         self._entries: dict[str, dict[str, Any]] = {
             name: entry for name, entry in entries.items() if isinstance(entry, dict)
@@ -244,6 +255,18 @@ class _Record:
             "sha256": digest,
             "url": export.url,
             "updated_at": export.updated_at,
+            "checked": export.sha256 is not None,
         }
+        self._write()
+
+    def remove(self, file_name: str) -> bool:
+        """Forget a file unless its checksum is known; return whether it is forgotten now."""
+        if self._entries.get(file_name, {}).get("checked"):
+            return False
+        self._entries.pop(file_name, None)
+        self._write()
+        return True
+
+    def _write(self) -> None:
         text = json.dumps(self._entries, indent=1)
         write_atomic(self._path, f"{text}\n".encode())

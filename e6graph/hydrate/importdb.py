@@ -8,6 +8,7 @@ by 4 bytes for a post-tag pair and by about 100 bytes for a post.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,23 +21,21 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from .. import cli
-from ..errors import BadInput
+from ..errors import BadInput, BadTable
 from ..store import Stage, Store
 from ..tags.implications import Aliases, Implications, close_implications, resolve_aliases
-from ..tags.never import never_names
+from ..tags.never import fold, is_under, never_names
 from .csvtables import find_table, read_batches
 from .posts import parse_posts, save_posts
 
 IMAGE_TYPES = ("jpg", "png", "webp")  # what E6DB keeps
+IN_FORCE = ("active", "processing", "queued")  # what the site has approved
 
 _EDGE_COLUMNS = {
     "antecedent_name": pa.string(),
     "consequent_name": pa.string(),
     "status": pa.string(),
 }
-_WAITING = ("queued", "processing")
-"""States of an alias that the site already applies to lists of filters, not yet to posts."""
-
 _TAG_COLUMNS = {"name": pa.string(), "category": pa.uint8()}
 _POOL_COLUMNS = {
     "id": pa.int64(),
@@ -52,6 +51,7 @@ def import_export(
     file_types: Collection[str] | None = None,
     progress: bool = True,
     site: str = "",
+    files: Mapping[str, Path] | None = None,
 ) -> dict[str, int]:
     """Import an export into an index, which is replaced as a whole or not at all.
 
@@ -63,6 +63,7 @@ def import_export(
     file_types : extensions to keep, None for all. E6DB's choice is `IMAGE_TYPES`.
     progress : draw bars, if standard error is a terminal.
     site : where the posts can be looked at, as `https://host`; "" for nowhere.
+    files : table → the file to take, instead of the newest in the directory.
 
     Returns
     -------
@@ -70,13 +71,12 @@ def import_export(
 
     Raises
     ------
-    BadInput : naming the file and the row or byte.
+    BadInput : naming the file and the row or byte; a `BadTable` has the file's path.
     """
-    directory = Path(directory)
-    paths = {name: find_table(directory, name) for name in ("posts", "tags")}
+    paths = dict(files) if files else find_tables(Path(directory))
     counts: dict[str, int] = {}
-    aliases, implications, waiting = _read_edges(directory, counts, progress)
-    posts = parse_posts(paths["posts"], aliases, implications, file_types, counts, progress)
+    aliases, implications, never, waiting = _read_edges(paths, counts, progress)
+    posts = parse_posts(paths["posts"], aliases, never, file_types, counts, progress)
 
     # A tag's id is its rank by use; equal ones go by name.
     used = np.bincount(posts.tags.indices, minlength=len(posts.names))
@@ -90,7 +90,7 @@ def import_export(
     parameters = {
         "file_types": sorted(file_types) if file_types else None,
         "site": site,
-        "never": sorted(never_names(aliases, implications)),
+        "never": sorted(never),
     }
     with store.stage("hydrate_data.py", parameters) as stage:
         categories = _read_categories(paths["tags"], names, progress)
@@ -106,44 +106,79 @@ def import_export(
             stage.path("posts.parquet"), posts, tag_ids, implications, progress
         )
         post_ids = posts.table["id"].to_numpy()
-        pools = _read_pools(directory, post_ids, counts, progress)
+        pools = _read_pools(paths.get("pools"), post_ids, counts, progress)
         pq.write_table(pools, stage.path("pools.parquet"))
     return counts
 
 
+def find_tables(directory: Path) -> dict[str, Path]:
+    """Return the file of each table of an export; pools may be absent.
+
+    Raises
+    ------
+    BadInput : another table is not there.
+    """
+    names = ("posts", "tags", "tag_aliases", "tag_implications")
+    paths = {name: find_table(directory, name) for name in names}
+    with contextlib.suppress(BadInput):
+        paths["pools"] = find_table(directory, "pools")
+    return paths
+
+
 def _read_edges(
-    directory: Path, counts: dict[str, int], progress: bool
-) -> tuple[Aliases, Implications, list[tuple[str, str]]]:
-    """Read the active aliases and implications of an export, and the aliases that wait."""
+    paths: Mapping[str, Path], counts: dict[str, int], progress: bool
+) -> tuple[Aliases, Implications, set[str], list[tuple[str, str]]]:
+    """Read the active aliases and implications of an export, its `never_names`, and the
+    aliases in force beside the active ones.
+
+    The never-shown rule goes by all pairs `IN_FORCE`. Those that were deleted or only
+    proposed are nobody's word: they could as well hide the whole board.
+    """
     pairs: dict[str, list[tuple[str, str]]] = {}
-    waiting: list[tuple[str, str]] = []
+    in_force: dict[str, list[tuple[str, str]]] = {}
     for table in ("tag_aliases", "tag_implications"):
-        pairs[table], inactive = [], 0
-        path = find_table(directory, table)
+        pairs[table], in_force[table], inactive = [], [], 0
+        path = paths[table]
         for batch in read_batches(path, _EDGE_COLUMNS, progress):
             active = batch.filter(pc.equal(batch["status"], "active"))
             inactive += len(batch) - len(active)
-            pairs[table] += _edges(active)
-            if table == "tag_aliases":
-                states = pa.array(_WAITING)
-                waiting += _edges(batch.filter(pc.is_in(batch["status"], states)))
+            pairs[table] += _pairs(active)
+            approved = pc.is_in(batch["status"], pa.array(IN_FORCE))
+            in_force[table] += _pairs(batch.filter(approved))
         counts[f"{table} not active, left out"] = inactive
-    aliases = resolve_aliases(pairs["tag_aliases"])
+    never = never_names(in_force["tag_aliases"], in_force["tag_implications"])
+
+    # No alias may turn a name under the rule into one that is not.
+    folded = {fold(name) for name in never}
+
+    def harmless(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [
+            (antecedent, name)
+            for antecedent, name in pairs
+            if is_under(name, folded) or not is_under(antecedent, folded)
+        ]
+
+    kept = harmless(pairs["tag_aliases"])
+    if left_out := len(pairs["tag_aliases"]) - len(kept):
+        counts["tag_aliases that would hide a name under the rule, left out"] = left_out
+    aliases = resolve_aliases(kept)
     try:
         implications = close_implications(pairs["tag_implications"], aliases)
     except BadInput as error:
-        raise BadInput(f"{path}: {error}") from None
+        raise BadTable(path, str(error)) from None
     counts["tag_aliases active"] = len(pairs["tag_aliases"])
     counts["alias chains followed"] = aliases.chains
     counts["names on an alias cycle, left as they are"] = aliases.cycles
     counts["tag_implications active"] = len(pairs["tag_implications"])
     counts["names on an implication cycle"] = implications.cycles
-    return aliases, implications, waiting
+    active_pairs = set(pairs["tag_aliases"])
+    waiting = [pair for pair in in_force["tag_aliases"] if pair not in active_pairs]
+    return aliases, implications, never, harmless(waiting)
 
 
-def _edges(batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
-    antecedents = batch["antecedent_name"].to_pylist()
-    return zip(antecedents, batch["consequent_name"].to_pylist(), strict=True)
+def _pairs(edges: pa.RecordBatch) -> Iterator[tuple[str, str]]:
+    antecedents = edges["antecedent_name"].to_pylist()
+    return zip(antecedents, edges["consequent_name"].to_pylist(), strict=True)
 
 
 def _read_categories(path: Path, names: list[str], progress: bool) -> np.ndarray:
@@ -211,15 +246,13 @@ def _write_aliases(stage: Stage, aliases: Aliases, waiting: list[tuple[str, str]
 
 
 def _read_pools(
-    directory: Path, post_ids: np.ndarray, counts: dict[str, int], progress: bool
+    source: Path | None, post_ids: np.ndarray, counts: dict[str, int], progress: bool
 ) -> pa.Table:
     """Read the pools that hold a kept post; their members stay in the pool's order."""
     schema = pa.schema(_POOL_COLUMNS | {"post_ids": pa.list_(pa.int64())})
     tables = [schema.empty_table()]
     read = members = kept_members = 0
-    try:
-        source = find_table(directory, "pools")
-    except BadInput:
+    if source is None:
         counts["pools (no such table)"] = 0
     else:
         for batch in read_batches(source, _POOL_COLUMNS, progress):
@@ -252,10 +285,11 @@ def _pool_members(source: Path, batch: pa.RecordBatch) -> tuple[np.ndarray, np.n
     bad = pc.invert(pc.match_substring_regex(flat, r"^\s*\d{1,18}\s*$"))
     if pc.any(bad).as_py():
         first = pc.index(bad, True).as_py()
-        raise BadInput(
-            f"{source}: pool {batch['id'][pool[first]]}: post_ids has "
+        raise BadTable(
+            source,
+            f"pool {batch['id'][pool[first]]}: post_ids has "
             f"{flat[first].as_py()[:40]!r}, expected numbers as {{1,2}}: "
-            "mend or remove the row"
+            "mend or remove the row",
         )
     return pool, pc.cast(pc.utf8_trim_whitespace(flat), pa.int64()).to_numpy()
 

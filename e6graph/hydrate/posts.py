@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from ..errors import BadInput
+from ..errors import BadInput, BadTable
 from ..store.parallel import in_order
+from ..store.parquet import usable_md5s
 from ..tags.categories import RATING_TAGS, RATINGS
 from ..tags.implications import Aliases, Implications
-from ..tags.never import never_names
+from ..tags.never import fold, has_picture, is_under, pictures_of
 from .csvtables import read_batches
 
 ROW_GROUP = 200_000  # posts
@@ -77,6 +78,10 @@ class KeptPosts:
     tags: sp.csr_matrix
     names: list[str]
 
+    def take(self, rows: np.ndarray) -> KeptPosts:
+        """Pick some posts by their positions."""
+        return KeptPosts(self.table.take(rows), self.tags[rows], self.names)
+
 
 @dataclass
 class _Rows:
@@ -88,6 +93,9 @@ class _Rows:
     kept : row in the file of each row to keep.
     columns : `KEPT_COLUMNS` of the rows to keep.
     words : dictionary-encoded lists, the words of the rows to keep.
+    hidden : `md5` of the rows left out that are not rated s.
+    hidden_rows : row in the file of each of those.
+    hidden_words : their words, as `words`.
     deleted, other_type : numbers of rows that were left out.
     """
 
@@ -95,6 +103,9 @@ class _Rows:
     kept: np.ndarray
     columns: pa.RecordBatch
     words: pa.ListArray
+    hidden: pa.RecordBatch
+    hidden_rows: np.ndarray
+    hidden_words: pa.ListArray
     deleted: int
     other_type: int
 
@@ -118,17 +129,39 @@ class _ProvisionalIds:
     def add(self, name: str) -> int:
         """Return the id of a canonical name, which may be new."""
         if name not in self.of_name and not _TAG_NAME.fullmatch(name):
-            raise BadInput(
-                f"{self._path}: tag or alias {name[:40]!r}, expected 1 to 1,000 "
-                "characters without spaces or NUL: mend or remove the row"
+            raise BadTable(
+                self._path,
+                f"tag or alias {name[:40]!r}, expected 1 to 1,000 "
+                "characters without spaces or NUL: mend or remove the row",
             )
         return self.of_name.setdefault(name, len(self.of_name))
+
+
+class _UnderRule(dict[str, bool]):
+    """Word → whether it falls under the never-shown rule; each is read once."""
+
+    def __init__(self, never: Iterable[str]) -> None:
+        super().__init__()
+        self._names = {fold(name) for name in never}
+
+    def __missing__(self, word: str) -> bool:
+        self[word] = is_under(word, self._names)
+        return self[word]
+
+    def held(self, words: pa.ListArray) -> np.ndarray:
+        """Return which of some dictionary-encoded lists hold such a word, bool (n,)."""
+        distinct = words.values.dictionary.to_pylist()
+        under = np.fromiter(map(self.__getitem__, distinct), bool, len(distinct))
+        found = np.flatnonzero(under[words.values.indices.to_numpy()])
+        held = np.zeros(len(words), bool)
+        held[np.searchsorted(words.offsets.to_numpy(), found, side="right") - 1] = True
+        return held
 
 
 def parse_posts(
     path: Path,
     aliases: Aliases,
-    implications: Implications,
+    never: Iterable[str],
     file_types: Collection[str] | None,
     counts: dict[str, int],
     progress: bool,
@@ -137,6 +170,7 @@ def parse_posts(
 
     Parameters
     ----------
+    never : names under the never-shown rule.
     file_types : extensions to keep; None keeps all.
     counts : gets the numbers of posts that were read and left out.
 
@@ -146,9 +180,9 @@ def parse_posts(
     """
     provisional = _ProvisionalIds(path, aliases)
     rating_ids = np.array([provisional.add(name) for name in RATING_TAGS])
-    never = never_names(aliases, implications)
-    is_never = np.zeros(0, bool)  # by provisional id
+    rule = _UnderRule(never)
     tables, matrices, all_ids, kept_rows = [], [], [], []
+    md5s, md5_rows = [], []  # of the rows under the rule, and where in the file they are
     deleted = other_type = never_shown = 0
 
     def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -166,16 +200,18 @@ def parse_posts(
         tags = _tag_matrix(rows, provisional, rating_ids[rating])
         tag_counts = np.diff(tags.indptr) - 1  # without the rating
         if tag_counts.max(initial=0) > MOST_TAGS:
-            raise BadInput(
-                f"{path}: post {rows.columns['id'][tag_counts.argmax()]} has "
+            raise BadTable(
+                path,
+                f"post {rows.columns['id'][tag_counts.argmax()]} has "
                 f"{tag_counts.max():,} tags, expected {MOST_TAGS:,} or fewer: "
-                "mend or remove the row"
+                "mend or remove the row",
             )
 
-        new_names = islice(provisional.of_name, len(is_never), None)
-        is_new_never = np.array([name.lower() in never for name in new_names], bool)
-        is_never = np.append(is_never, is_new_never)
-        keep = ~(tags @ is_never) | (rating == RATINGS.index("s"))
+        keep = ~rule.held(rows.words) | (rating == RATINGS.index("s"))
+        hidden = rule.held(rows.hidden_words)
+        md5s.append(rows.columns.select(["md5"]).filter(pa.array(~keep)))
+        md5s.append(rows.hidden.filter(pa.array(hidden)))
+        md5_rows += [rows.kept[~keep], rows.hidden_rows[hidden]]
         deleted += rows.deleted
         other_type += rows.other_type
         never_shown += int((~keep).sum())
@@ -193,14 +229,27 @@ def parse_posts(
         tags.resize(tags.shape[0], len(names))
     tags = sp.vstack(matrices, "csr")
     posts = KeptPosts(pa.Table.from_batches(tables), tags, names)
-    posts = _sort_by_id(posts, np.concatenate(kept_rows), np.concatenate(all_ids))
+    last = _last_rows(np.concatenate(all_ids))
+    posts = _sort_by_id(posts, np.concatenate(kept_rows), last)
+    repeated = kept - posts.table.num_rows
+
+    # A picture under the rule stays away, under whatever post it comes.
+    is_last = np.isin(np.concatenate(md5_rows), last)
+    pictures = pictures_of(pa.Table.from_batches(md5s), is_last)
+    same = has_picture(posts.table, pictures)
+    if same.any():
+        posts = posts.take(np.flatnonzero(~same))
+        never_shown += int(same.sum())
     if not posts.table.num_rows:
         raise BadInput(nothing)
     counts["posts read"] = read
     counts["posts deleted, left out"] = deleted
     counts["posts of another file type, left out"] = other_type
     counts["posts under the never-shown rule, left out"] = never_shown
-    counts["posts that repeat an id, left out"] = kept - posts.table.num_rows
+    counts["posts that repeat an id, left out"] = repeated
+    without = pc.sum(pc.equal(posts.table["md5"], "")).as_py()
+    if without:
+        counts["posts without a usable md5, kept without a picture"] = without
     return posts
 
 
@@ -215,16 +264,32 @@ def _parse_batch(
         wanted = pc.is_in(batch["file_ext"], pa.array(list(file_types), pa.string()))
         keep &= wanted.to_numpy(zero_copy_only=False)
     rows = batch.filter(pa.array(keep))
-    words = pc.ascii_split_whitespace(rows["tag_string"])
-    words = pa.ListArray.from_arrays(words.offsets, words.values.dictionary_encode())
+    not_safe = pc.fill_null(pc.not_equal(batch["rating"], "s"), True)
+    is_hidden = ~keep & not_safe.to_numpy(zero_copy_only=False)
+    hidden = batch.filter(pa.array(is_hidden))
     return _Rows(
         ids=batch["id"].to_numpy(),
         kept=first + np.flatnonzero(keep),
-        columns=rows.select(list(KEPT_COLUMNS)),
-        words=words,
+        columns=_kept_columns(rows),
+        words=_split_words(rows["tag_string"]),
+        hidden=hidden.select(["md5"]),
+        hidden_rows=first + np.flatnonzero(is_hidden),
+        hidden_words=_split_words(hidden["tag_string"]),
         deleted=len(batch) - present,
         other_type=present - len(rows),
     )
+
+
+def _kept_columns(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Take `KEPT_COLUMNS`, with "" for an md5 that is none."""
+    columns = [rows[name] for name in KEPT_COLUMNS]
+    columns[list(KEPT_COLUMNS).index("md5")] = usable_md5s(rows["md5"])
+    return pa.RecordBatch.from_arrays(columns, list(KEPT_COLUMNS))
+
+
+def _split_words(texts: pa.Array) -> pa.ListArray:
+    words = pc.ascii_split_whitespace(texts)
+    return pa.ListArray.from_arrays(words.offsets, words.values.dictionary_encode())
 
 
 def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
@@ -239,9 +304,10 @@ def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Pat
             row = int(bad.argmax())
             value = batch[name][row].as_py()
             found = "" if value is None else str(value)[:40]
-            raise BadInput(
-                f"{path}: row {first + row}: {name} is {found!r}, "
-                f"expected {expected}: mend or remove the row"
+            raise BadTable(
+                path,
+                f"row {first + row}: {name} is {found!r}, "
+                f"expected {expected}: mend or remove the row",
             )
 
 
@@ -264,22 +330,27 @@ def _tag_matrix(
     return tags
 
 
-def _sort_by_id(posts: KeptPosts, kept_rows: np.ndarray, all_ids: np.ndarray) -> KeptPosts:
-    """Sort posts by id; of rows that repeat an id, the last one counts.
+def _last_rows(ids: np.ndarray) -> np.ndarray:
+    """Find the rows that no later one of the same id replaces, int64, in ascending id."""
+    if np.all(np.diff(ids) > 0):
+        return np.arange(len(ids))
+    order = np.argsort(ids, kind="stable")
+    return order[np.append(np.diff(ids[order]) > 0, True)]
+
+
+def _sort_by_id(posts: KeptPosts, kept_rows: np.ndarray, last_rows: np.ndarray) -> KeptPosts:
+    """Sort posts by id, without those that a later row of the file replaces.
 
     Parameters
     ----------
     kept_rows : row in the file of each post.
-    all_ids : ids of all rows of the file, those not kept included.
+    last_rows : as `_last_rows` gives them for all rows of the file.
     """
-    if np.all(np.diff(all_ids) > 0):
-        return posts
-    order = np.argsort(all_ids, kind="stable")
-    last_rows = order[np.append(np.diff(all_ids[order]) > 0, True)]
     current = np.flatnonzero(np.isin(kept_rows, last_rows))
-    ids = posts.table["id"].to_numpy()
-    order = current[np.argsort(ids[current])]
-    return KeptPosts(posts.table.take(order), posts.tags[order], posts.names)
+    ids = posts.table["id"].to_numpy()[current]
+    if len(current) == len(kept_rows) and np.all(np.diff(ids) > 0):
+        return posts
+    return posts.take(current[np.argsort(ids)])
 
 
 def save_posts(

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..errors import BadInput, DownloadError
 from ..store.files import write_atomic
+from ..store.parquet import usable_md5
 from .client import AskedToWait, Client, Pace, Page, check_address, make_user_agent
 
 CONNECTIONS = 2  # the site allows two connections and two requests a second
@@ -48,6 +49,18 @@ def preview_path(root: str | Path, md5: str) -> Path:
     'previews/data/preview/ab/cd/abcd0000000000000000000000000000.jpg'
     """
     return Path(root) / _relative_path(md5)
+
+
+def cached_preview(root: str | Path | None, md5: object) -> Path | None:
+    """Return where a post's preview lies in the cache; None if it can have none.
+
+    Parameters
+    ----------
+    root : the cache; None for none.
+    md5 : what the post has; text that is no MD5 stands for no picture.
+    """
+    usable = usable_md5(md5)
+    return preview_path(root, usable) if root is not None and usable else None
 
 
 def preview_url(static_url: str, md5: str) -> str:

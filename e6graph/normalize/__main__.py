@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="OUT",
         type=Path,
         nargs="?",
-        help="the folder to write to; without it captions change in place",
+        help="the folder to write to; without it, captions change in place",
     )
     add(
         "--data_dir",
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "--config",
         metavar="FILE",
         type=Path,
-        help=f"the rules; without it {CONFIG_NAME} in OUT, in IN or in a folder above",
+        help=f"the rules; without it, {CONFIG_NAME} in OUT, in IN or in a folder above",
     )
     add("-f", "--force", action="store_true", help="do not ask before changing IN in place")
     add("-v", "--verbose", action="store_true", help="print what changes in each file")

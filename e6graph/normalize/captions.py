@@ -8,11 +8,11 @@ clean caption changes nothing.
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ..errors import warn
 from ..store import Store
 from ..tags import TagSetNormalizer, tag_category2id, tag_freq_to_rank
 from ..tags.typed import find_name
@@ -77,7 +77,7 @@ class Cleaner:
         else:
             keep = {self._tag(tag) for tag in config.keep_implied}
             for tag in sorted(tag for tag in keep if isinstance(tag, str)):
-                warnings.warn(f"keep_implied: no tag {tag!r} in {data_dir}", stacklevel=2)
+                warn(f"keep_implied: no tag {tag!r} in {data_dir}")
         rank = partial(_first_rank, data_dir=data_dir, tags=len(own))
         self._encode = partial(
             self.tags.encode,

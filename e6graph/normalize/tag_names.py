@@ -6,11 +6,10 @@ Whatever is written for a tag is read as the same tag.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Collection
 from pathlib import Path
 
-from ..errors import BadInput
+from ..errors import BadInput, warn
 from ..tags import AliasConflict, TagNormalizer, TagSetNormalizer, tag_category2id
 from ..tags.typed import find_name
 from .config import Config
@@ -67,7 +66,7 @@ def rename_tags(tags: TagSetNormalizer, config: Config) -> TagSetNormalizer:
         names.tag2idx.setdefault(name, idx)
     removed = {as_key(tag) for tag in config.remove_aliases}
     for name in sorted(removed & set(names.idx2tag)):
-        warnings.warn(f"remove_aliases: {name} is a tag's own name, left", stacklevel=2)
+        warn(f"remove_aliases: {name} is a tag's own name, left")
     removed.difference_update(names.idx2tag)
     names.remove_input_mappings(removed)
 

@@ -73,6 +73,8 @@ class Candidates:
     def of(cls, store: Store, ratings: str = "s", seed: int = 0) -> Candidates:
         """Take all posts of these ratings that may be shown at all, in a random order.
 
+        Posts without a usable MD5 have no preview and are left out.
+
         Raises
         ------
         BadInput : not ratings. MissingArtifact, BadArtifact.
@@ -83,11 +85,12 @@ class Candidates:
         posts = parquet.read_table(store, "posts.parquet", *columns)
         allowed = np.isin(posts["rating"].to_numpy(), list(ratings))
         allowed &= ~never_shown(store)
+        md5s = parquet.usable_md5s(posts["md5"])
+        allowed &= pc.not_equal(md5s, "").to_numpy()
         parents = pc.fill_null(posts["parent_id"], -1).to_numpy().astype(np.int64)
         families = number_families(posts["id"].to_numpy(), parents)
         rows = np.random.default_rng(seed).permutation(np.flatnonzero(allowed))
-        md5s = posts["md5"].take(rows).to_numpy(zero_copy_only=False)
-        return cls(rows, md5s, families[rows])
+        return cls(rows, md5s.take(rows).to_numpy(), families[rows])
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -67,9 +67,7 @@ def open_picture(
         data, name = bytes(source), "the picture"
     else:
         data, name = _read_bytes(Path(source), max_bytes), str(source)
-    if len(data) > max_bytes:
-        size = f"{len(data):,} bytes"
-        raise BadInput(f"{name}: {size}, expected at most {max_bytes:,}")
+    _check_bytes(len(data), name, max_bytes)
     if not data:
         raise BadInput(f"{name} is empty: expected {_EXPECTED}")
     try:
@@ -93,13 +91,16 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe or /dev/zero would never end
             raise BadInput(f"{path} is not a file: expected a picture")
-        if status.st_size > max_bytes:
-            size = f"{status.st_size:,} bytes"
-            raise BadInput(f"{path}: {size}, expected at most {max_bytes:,}")
+        _check_bytes(status.st_size, str(path), max_bytes)
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadInput(f"{path}: {reason}: expected a picture") from None
+
+
+def _check_bytes(size: int, name: str, most: int) -> None:
+    if size > most:
+        raise BadInput(f"{name}: {size:,} bytes, expected at most {most:,}")
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
@@ -111,11 +112,12 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
 def _as_rgb(image: Image.Image, name: str) -> Image.Image:
     try:
         image = ImageOps.exif_transpose(image)  # always a copy
+        levels = None
         if image.mode.startswith("I"):  # 16 bits: convert() would clip them to 8
             levels = np.asarray(image).clip(0, 65535) >> 8
-            image = Image.fromarray(levels.astype(np.uint8))
         elif image.mode == "F":
             levels = np.nan_to_num(np.asarray(image)).clip(0, 255)
+        if levels is not None:
             image = Image.fromarray(levels.astype(np.uint8))
         if image.has_transparency_data:
             image = image.convert("RGBA")
@@ -210,10 +212,8 @@ def _dct(rgb: np.ndarray) -> np.ndarray:
     small = rgb.reshape(n, half, 2, half, 2, 3).mean((2, 4))
     planes = np.moveaxis(small @ _YCBCR.T, -1, 0)  # (3, n, 32, 32)
     spectra = scipy.fft.dctn(planes, axes=(2, 3), norm="ortho")
-    kept = [
-        spectrum[:, :k, :k].reshape(n, k * k)
-        for spectrum, k in zip(spectra, DCT_KEPT, strict=True)
-    ]
+    low = zip(spectra, DCT_KEPT, strict=True)
+    kept = [spectrum[:, :k, :k].reshape(n, k * k) for spectrum, k in low]
     return np.concatenate(kept, axis=1)
 
 
@@ -232,9 +232,8 @@ def _hog(rgb: np.ndarray) -> np.ndarray:
     down[:, 1:-1] = root[:, 2:] - root[:, :-2]
     strength = np.hypot(across, down)
     best = strength.argmax(-1)[..., None]
-    strength, across, down = (
-        np.take_along_axis(a, best, -1)[..., 0] for a in (strength, across, down)
-    )
+    gradients = (strength, across, down)
+    strength, across, down = (np.take_along_axis(a, best, -1)[..., 0] for a in gradients)
 
     # Each gradient goes to the two directions that are nearest to its own.
     angle = np.arctan2(down, across) * (HOG_BINS / (2 * np.pi)) % HOG_BINS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -13,7 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from ..errors import BadInput, UnknownPost, UnknownTag
+from ..errors import BadInput, UnknownPost, UnknownTag, warn
+from ..store.parquet import usable_md5
 from ..tags.categories import RATING_TAGS
 from ..tags.spelling import nearest_names
 from ..tags.typed import find_name, folded, without_category
@@ -32,6 +32,7 @@ class PostInfo:
     ----------
     url : its page on the site, "" if the board has no site.
     rating : "s", "q" or "e".
+    md5 : of its file, in lower case; "" if the export has none that can be used.
     tags : category → names, the most used first.
     """
 
@@ -84,8 +85,7 @@ class Board:
         self.ratings = "".join(letter for letter in "sqe" if letter in ratings)
         allowed = np.isin(self.posts.column("rating"), list(ratings))
         allowed &= ~hidden.mask(self.posts)
-        if self.ratings != "s":  # the never-shown rule is about all other ratings
-            allowed &= ~catalog.forbidden
+        allowed &= ~catalog.forbidden
         if within is not None:
             allowed &= within
         allowed.setflags(write=False)
@@ -191,9 +191,7 @@ class Board:
                 hints.append(f"{name}: did you mean {near}?")
             if not known:
                 raise UnknownTag(f"no such tag: {'; '.join(hints)}")
-            # The level is that of who calls `recommend`.
-            said = f"unknown tags are left out: {'; '.join(hints)}"
-            warnings.warn(said, stacklevel=4)
+            warn(f"unknown tags are left out: {'; '.join(hints)}")
         return [self.posts.tag_ids[name] for name in known]
 
     def category(self, name: str) -> str:
@@ -257,10 +255,14 @@ class Board:
         tags: dict[str, list[str]] = {}
         for name, category in self.posts.tags(row):
             tags.setdefault(category, []).append(name)
-        names = ("rating", "score", "fav_count", "md5", "file_ext")
+        value = self.posts.value
         return PostInfo(
             post_id=int(post_id),
             url=f"{self.posts.site}/posts/{post_id}" if self.posts.site else "",
             tags=tags,
-            **{name: self.posts.value(row, name) for name in names},
+            md5=usable_md5(value(row, "md5")),
+            rating=value(row, "rating"),
+            score=value(row, "score") or 0,
+            fav_count=value(row, "fav_count") or 0,
+            file_ext=value(row, "file_ext") or "",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..embedding.dictionary import unit_rows
-from ..errors import BadInput, UnknownTag
+from ..errors import BadInput, UnknownTag, warn
 from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
 from ..store import Store
@@ -104,7 +103,7 @@ class PostGraph(Board):
         remarks = hidden.remarks(self.posts)
         if remarks:
             said = "; ".join(describe(remarks, self.nearest_names))
-            warnings.warn(f"{name}: {said}", stacklevel=3)  # of who calls `open`
+            warn(f"{name}: {said}")
 
     def warm(self) -> None:
         """Load everything that is normally loaded on first use.

@@ -22,7 +22,7 @@ from ..store.arrow import map_table
 from ..store.parallel import in_order
 from ..store.ragged import Ragged, one_chunk
 from ..tags.categories import CATEGORIES, RATING_TAGS
-from ..tags.never import forbidden, read_rule
+from ..tags.never import forbidden, has_picture, pictures_of, read_rule
 from ..tags.vocabulary import load_names, read_tags
 from ..tags.wildcards import NameSearch
 
@@ -41,9 +41,12 @@ def save_served_posts(
     take : says which posts to keep: int64 ids (n,) → bool (n,).
     """
     rule, n_tags = read_rule(store), len(load_names(store))
+    pictures: set[str] = set()  # under the rule
 
     def served(table: pa.Table) -> pa.Table:
-        keep = take(table["id"].to_numpy()) & ~forbidden(table, *rule)
+        never = forbidden(table, *rule)
+        pictures.update(pictures_of(table, never))
+        keep = take(table["id"].to_numpy()) & ~never
         table = table.filter(pa.array(keep))
         if "other_tags" not in table.column_names:  # E6DB's own file lacks the column
             none = pa.array([[]] * len(table), pa.list_(pa.string()))
@@ -54,6 +57,8 @@ def save_served_posts(
     columns = ("id", "rating", "stripped_tags", "implied_tags")
     groups = parquet.row_groups(store, "posts.parquet", *columns, among=None)
     posts = pa.concat_tables(in_order(served, groups)).combine_chunks()
+    if pictures:
+        posts = posts.filter(pa.array(~has_picture(posts, pictures))).combine_chunks()
 
     tags = Ragged.of(posts["tags"])
     ones = np.ones(len(tags.values), np.int8)

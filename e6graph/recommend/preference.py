@@ -223,16 +223,21 @@ def _enjoyed_features(
 def candidates(
     ranking: Ranking, weights: np.ndarray, allowed: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return rows (int64, ascending) that may be best by some weights.
+    """Find the posts that are worth scoring by some weights.
 
-    The postings of the `BEST_TAGS` tags that add most to a post are read; of a long
-    one, a run of `POSTINGS_READ` that begins anywhere. The `BEST_CANDIDATES` rows
-    to which those tags add most are kept, and up to `STRAY_CANDIDATES` others join
-    them.
+    The `BEST_TAGS` tags that add most to a post are looked up. A tag on more than
+    `POSTINGS_READ` posts is looked up in a run of so many, which begins at a random
+    place. The `BEST_CANDIDATES` allowed posts to which these tags add most are
+    candidates, and so are those allowed among `STRAY_CANDIDATES` random posts.
 
     Parameters
     ----------
-    allowed : bool (n,); nothing else is returned.
+    weights : float (T + 1,), see `Preference.weights`.
+    allowed : bool (n,), posts that may be candidates.
+
+    Returns
+    -------
+    int64 (k,), rows of the candidates, ascending, each once. There may be none.
     """
     gain = weights[:-1] * ranking.idf
     most = min(BEST_TAGS, len(gain) - 1)

@@ -52,20 +52,30 @@ def stat_of(path: str | Path) -> list[int]:
 
 
 def sealed(record: dict[str, Any]) -> bytes:
-    """Write a record as JSON with its own SHA-256, so that any changed bit shows."""
-    whole = record | {"seal": _seal(record)}
+    """Write a record as JSON with its own SHA-256, so that any changed bit shows.
+
+    Its "stat" has a seal of its own, beside the other, so that the same run gives the
+    same seal.
+    """
+    seal = _seal(record)
+    whole = record | {"seal": seal}
+    if "stat" in record:
+        whole["stat_seal"] = _stat_seal(record["stat"], seal)
     return (json.dumps(whole, indent=1, sort_keys=True) + "\n").encode()
 
 
 def unsealed(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record without its seal.
+    """Return a record without its seals, and without a "stat" that is not sealed.
 
     Raises
     ------
     KeyError, ValueError : the seal is missing, or does not fit.
     """
-    if record.pop("seal") != _seal(record):
+    seal, stat_seal = record.pop("seal"), record.pop("stat_seal", None)
+    if seal != _seal(record):
         raise ValueError("it is not what was written there")
+    if stat_seal != _stat_seal(record.get("stat"), seal):
+        record.pop("stat", None)  # then the file's bytes are read
     return record
 
 
@@ -75,20 +85,34 @@ def _seal(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
+def _stat_seal(stat: object, seal: str) -> str:
+    return hashlib.sha256(json.dumps([stat, seal]).encode()).hexdigest()
+
+
 def carry_out(root: Path) -> None:
     """Do what the journal says, if there is one; repeating it is safe."""
     try:
         plan = json.loads((root / JOURNAL).read_text("utf-8"))
+        renames, removes = [(a, b) for a, b in plan["rename"]], list(plan["remove"])
+        if not all(is_plain(name) for name in [*sum(renames, ()), *removes]):
+            raise ValueError("it names files of other directories")
     except FileNotFoundError:
         return
-    except ValueError as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         wrong = f"{root / JOURNAL} cannot be read ({error})"
         raise BadArtifact(f"{wrong}: remove it") from None
 
-    for source, target in plan["rename"]:
+    for source, target in renames:
         with contextlib.suppress(FileNotFoundError):
             os.replace(root / source, root / target)
-    for name in plan["remove"]:
+    for name in removes:
         (root / name).unlink(missing_ok=True)
     sync(root)
     (root / JOURNAL).unlink(missing_ok=True)
+
+
+def is_plain(name: object) -> bool:
+    """Say whether a name is that of a file in a directory, and leads to no other place."""
+    return (
+        isinstance(name, str) and os.path.basename(name) == name and name not in ("", ".", "..")
+    )

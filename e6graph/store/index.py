@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from ..errors import BadArtifact, E6GraphError, MissingArtifact, reading, run_again
 from .arrow import map_table
-from .files import JOURNAL, carry_out, sha256_file, stat_of, unsealed
+from .files import JOURNAL, carry_out, is_plain, sha256_file, stat_of, unsealed
 from .stage import FORMAT, Stage
 
 ARTIFACTS = {
@@ -46,6 +46,7 @@ MAKERS = {name: script for script in ARTIFACTS for name in ARTIFACTS[script].spl
 """The script that makes each artifact; messages name it."""
 
 LOCK = ".lock"
+SIDECAR_LIMIT = 64 << 20  # bytes; one has a few KB, and many names under the rule some more
 NEED_SIDECAR = (".npz", ".npy", ".arrow", ".ann")
 """Files that are mapped or trusted, so that a hash must vouch for them."""
 
@@ -103,18 +104,25 @@ class Store:
         if known == stat:
             return record
         with reading(beside, _maker(name)):
+            if stat[0] > SIDECAR_LIMIT:
+                raise ValueError(f"{stat[0]:,} bytes, expected {SIDECAR_LIMIT:,} at most")
             record = json.loads(beside.read_bytes())
             if record["format"] != FORMAT:
                 wrong = f"is of format {record['format']}, expected {FORMAT}"
                 raise run_again(path, wrong, _maker(name))
-            self._records[beside.name] = stat, unsealed(record)
+            record = unsealed(record)
+            _check_record(record)
+        if _name_of(record, path.name) != path.name:
+            copy = f"is a copy of {_name_of(record, path.name)}, as its sidecar says"
+            raise run_again(path, copy, _maker(name))
+        self._records[beside.name] = stat, record
         return record
 
     def digest(self, name: str) -> str:
         """Return the SHA-256 of an artifact as it is on disk.
 
-        If size, time and inode are those in the sidecar, so is the hash, as in
-        git's index; otherwise the file is read whole.
+        If size, time and inode are those that the sidecar has under its seal, so is
+        the hash, as in git's index; otherwise the file is read whole.
         """
         path, record = self.path(name), self.sidecar(name)
         stat = stat_of(path)
@@ -131,7 +139,13 @@ class Store:
         ------
         MissingArtifact, BadArtifact : naming the first script to run.
         """
+        return self._check(name, ())
+
+    def _check(self, name: str, makes: tuple[str, ...]) -> Path:
+        """Do as `check`; `makes` is what was made from this artifact, the last first."""
         path, record, script = self.path(name), self.sidecar(name), _maker(name)
+        if name in makes:
+            raise run_again(path, "was made from itself, as its sidecar says", script)
         if not record:
             if path.suffix in NEED_SIDECAR:
                 raise run_again(path, f"has no sidecar {path.name}.json", script)
@@ -140,7 +154,7 @@ class Store:
         if self.digest(name) != record["sha256"]:
             raise run_again(path, "is not what was written there (SHA-256)", script)
         for source, digest in record["inputs"].items():
-            self.check(source)
+            self._check(source, (name, *makes))
             if self.digest(source) != digest:
                 raise run_again(path, f"was made from another {source}", script)
         stage = record["together"]
@@ -278,6 +292,29 @@ class Store:
             except OSError as error:
                 wrong = f"cannot write to {self.root}: {error.strerror}"
                 raise E6GraphError(f"{wrong} ({error.filename})") from None
+
+
+def _check_record(record: dict[str, Any]) -> None:
+    """Raise ValueError or KeyError unless a sidecar has what `check` reads."""
+    inputs, together = record["inputs"], record["together"]
+    if not all(isinstance(part, dict) for part in (inputs, together, record["parameters"])):
+        raise ValueError("it does not hold what a sidecar should")
+    names = [*inputs, *together, record.get("name", "x")]
+    digests = [*inputs.values(), *together.values(), record["sha256"]]
+    if not (all(map(is_plain, names)) and all(isinstance(text, str) for text in digests)):
+        raise ValueError("it does not hold what a sidecar should")
+
+
+def _name_of(record: dict[str, Any], name: str) -> str:
+    """Return the name of the artifact that a record is of.
+
+    Sidecars of earlier versions do not say it, but list the digests of all files of
+    their run: there the artifact itself has the record's digest.
+    """
+    together, digest = record["together"], record["sha256"]
+    if "name" in record or together.get(name) == digest:
+        return record.get("name", name)
+    return next((other for other in together if together[other] == digest), "another file")
 
 
 def _maker(name: str) -> str:

@@ -24,12 +24,14 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
 
     The caller's thread takes one item more than there are cores at a time, so
     only a few items and results are in memory. The results do not depend on the
-    number of cores.
+    number of cores. After an error or Ctrl-C, items that no thread has begun are
+    dropped.
 
     >>> list(in_order(abs, [-2, 1, -3]))
     [2, 1, 3]
     """
-    with ThreadPoolExecutor(cores()) as pool:
+    pool = ThreadPoolExecutor(cores())
+    try:
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
@@ -37,3 +39,5 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def row_groups(
 ) -> Iterator[pa.Table]:
     """Read an artifact's row groups; a file without any gives one empty table.
 
+    MD5s that are stored as bytes, as E6DB has them, become text.
+
     Parameters
     ----------
     columns : columns that must be there.
@@ -49,17 +52,49 @@ def row_groups(
 
         wanted = [c for c in there if among is None or c in columns or c in among]
         for group in range(file.num_row_groups) if groups is None else groups:
-            table = file.read_row_group(group, wanted)
+            table = _md5s_as_text(file.read_row_group(group, wanted))
             if foreign:
                 _validate(path, table)
             yield table
         if not file.num_row_groups:
-            yield file.schema_arrow.empty_table().select(wanted)
+            yield _md5s_as_text(file.schema_arrow.empty_table().select(wanted))
 
 
 def read_table(store: Store, name: str, *columns: str) -> pa.Table:
     """Read columns of an artifact as one table. Raises as `row_groups` does."""
     return pa.concat_tables(row_groups(store, name, *columns))
+
+
+def usable_md5s(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return MD5s in lower case, and "" for a value that is none: such a post has no picture.
+
+    >>> usable_md5s(pa.array(["AB" * 16, "ab", None])).to_pylist()
+    ['abababababababababababababababab', '', '']
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    lower = pc.ascii_lower(column)
+    fits = pc.match_substring_regex(lower, "^[0-9a-f]{32}$")
+    return pc.if_else(pc.fill_null(fits, False), lower, "")
+
+
+def usable_md5(value: object) -> str:
+    """Do the same for one value.
+
+    >>> usable_md5("AB" * 16), usable_md5("ab"), usable_md5(None)
+    ('abababababababababababababababab', '', '')
+    """
+    text = value.lower() if isinstance(value, str) and value.isascii() else ""
+    return text if re.fullmatch("[0-9a-f]{32}", text) else ""
+
+
+def _md5s_as_text(table: pa.Table) -> pa.Table:
+    at = table.schema.get_field_index("md5")
+    kind = table.field(at).type if at >= 0 else pa.string()
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        return table
+    texts = [md5 and md5.hex() for md5 in table["md5"].to_pylist()]
+    return table.set_column(at, "md5", pa.array(texts, pa.string()))
 
 
 def _validate(path: Path, table: pa.Table) -> None:

@@ -68,6 +68,7 @@ class Stage:
             temporary = self._pending[name]
             record = {
                 "format": FORMAT,
+                "name": name,
                 "made_by": made_by,
                 "parameters": dict(parameters),
                 "inputs": inputs,

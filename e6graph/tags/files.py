@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from ..errors import BadArtifact, MissingArtifact, reading
 
 Parsed = TypeVar("Parsed")
+UNCHECKED = 64 << 20  # bytes that a file may expand to, however small it is
+EXPANSION = 20  # bytes for one of gzip: 3 to 6 in names, numbers and JSON, 1,032 in a bomb
 
 
 def load_tags(data_dir: str | Path) -> tuple[dict[str, int], list[str], bytes]:
@@ -76,8 +78,12 @@ def read_names(path: Path) -> list[str]:
 def _read_gz(path: Path, parse: Callable[[bytes], Parsed]) -> Parsed:
     with reading(path):
         try:
+            most = max(UNCHECKED, EXPANSION * path.stat().st_size)
             with gzip.open(path, "rb") as file:
-                return parse(file.read())
+                data = file.read(most + 1)
+            if len(data) > most:
+                raise ValueError(f"a small file expands to more than {most >> 20:,} MB")
+            return parse(data)
         except FileNotFoundError:
             raise MissingArtifact(f"{path} is missing: run hydrate_data.py first") from None
 

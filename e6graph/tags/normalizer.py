@@ -10,12 +10,11 @@ string throughout. This module needs the standard library alone.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, UnknownTag
+from ..errors import BadInput, UnknownTag, warn
 from .categories import CATEGORIES, COLORS, LIGHT_COLORS
 from .files import load_implications, load_tags
 from .implications import close_transitively
@@ -137,7 +136,7 @@ class TagNormalizer:
                     raise AliasConflict(
                         f"{conflict}: remove it first or choose another on_conflict"
                     )
-                warnings.warn(f"{conflict}: left as it is", stacklevel=2)
+                warn(f"{conflict}: left as it is")
 
     def remove_input_mappings(self, tags: str | Iterable[str]) -> None:
         """Let `encode` forget these strings; unknown ones do not matter."""
@@ -217,7 +216,7 @@ class TagSetNormalizer:
                 mutual[tag] = others
         if mutual:
             cycle = ", ".join(repr(names[idx]) for idx in sorted(mutual)[:5])
-            warnings.warn(f"{len(mutual)} tags imply each other: {cycle}", stacklevel=2)
+            warn(f"{len(mutual)} tags imply each other: {cycle}")
 
         # Lists that are closed already are kept as they are, in their order.
         closed = {

@@ -48,7 +48,7 @@ def find_name(typed: str, known: Container[str]) -> str | None:
     """
     key = typed.strip().replace(" ", "_")
     lower = folded(key)
-    for name in (key, lower, without_category(lower)):
+    for name in (typed, key, lower, without_category(lower)):
         if name in known:
             return name
     return None

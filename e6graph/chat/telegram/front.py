@@ -37,7 +37,6 @@ from telegram import (
     Update,
 )
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
-from telegram.request import HTTPXRequest
 
 from ...errors import BadInput, E6GraphError
 from ..messages import (
@@ -53,6 +52,7 @@ from ..messages import (
     button,
 )
 from ..sessions import Sessions
+from .server import ApiRequest, TooLarge, UpdatesRequest, download
 
 if TYPE_CHECKING:
     from ...recommend import PostInfo
@@ -135,9 +135,9 @@ def _keep_from_logs(secret: str) -> None:
     """Remove a secret from all logs; quiet the libraries, which log addresses."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name, level in {
-        "httpx": "WARNING",
-        "httpcore": "WARNING",
-        "telegram": "CRITICAL",  # it raises what it logs
+        "httpx": logging.WARNING,
+        "httpcore": logging.WARNING,
+        "telegram": logging.CRITICAL + 1,  # it raises what it logs, people's words included
     }.items():
         logging.getLogger(name).setLevel(level)
     make_record = logging.getLogRecordFactory()
@@ -199,8 +199,9 @@ class TelegramBot:
 
     def __init__(self, sessions: Sessions, token: str, base: str = API_BASE) -> None:
         self._sessions = sessions
-        calls = HTTPXRequest(SERVER_CONNECTIONS, read_timeout=20)  # seconds
-        self._bot = Bot(token, f"{base}/bot", f"{base}/file/bot", calls)
+        calls = ApiRequest(SERVER_CONNECTIONS, read_timeout=20)  # seconds
+        updates = UpdatesRequest(1, read_timeout=20)
+        self._bot = Bot(token, f"{base}/bot", f"{base}/file/bot", calls, updates)
         self._offset: int | None = None  # the update after the last one
         self._known: deque[int] = deque(maxlen=1000)  # update ids
         # By user id: the message in hand and those that wait.
@@ -223,9 +224,8 @@ class TelegramBot:
             with suppress(asyncio.CancelledError):
                 await polling
             await asyncio.wait({polling, *self._workers}, timeout=LAST_ANSWERS)
-            with suppress(
-                TelegramError
-            ):  # confirms the updates heard, so that none comes again
+            # This confirms the updates heard, so that none comes again.
+            with suppress(Exception):
                 await self._bot.get_updates(offset=self._offset, limit=1, timeout=0)
         finally:
             await self._bot.shutdown()
@@ -249,10 +249,12 @@ class TelegramBot:
                 )
             except InvalidToken:
                 raise
-            except TelegramError as error:
-                log.warning("no messages from the server, trying on: %s", _one_line(error))
+            except Exception as error:  # nothing that the server says may end the bot
+                known = isinstance(error, TelegramError)
+                problem = _one_line(error) if known else type(error).__name__
+                log.warning("no messages from the server, trying on: %s", problem)
                 delay = min(LONGEST_POLL_DELAY, max(RETRY_DELAY, 2 * delay))
-                await asyncio.sleep(getattr(error, "retry_after", delay))
+                await asyncio.sleep(max(delay, getattr(error, "retry_after", delay)))
                 continue
             delay = 0.0
             self._hear(updates)
@@ -261,26 +263,41 @@ class TelegramBot:
 
     def _hear(self, updates: Sequence[Update]) -> None:
         """Put each message that is for the bot into its user's mailbox."""
-        stale = dropped = 0
+        dropped = {"stale": 0, "too fast": 0}
         for update in updates:
             self._offset = update.update_id + 1
-            text = None if update.update_id in self._known else self._meant(update)
-            self._known.append(update.update_id)
-            if text is None or update.effective_user is None:
+            if update.update_id in self._known:
                 continue
-            user, message = update.effective_user.id, update.message
-            if message and time.time() - message.date.timestamp() > OLDEST_MESSAGE:
-                stale += 1
-            elif len(self._mail.get(user, ())) >= MAILBOX:
-                dropped += 1
-            elif user in self._mail:
-                self._mail[user].append((update, text))
+            self._known.append(update.update_id)
+            try:
+                why = self._deliver(update)
+            except Exception as error:  # such as a text that is none
+                number, kind = update.update_id, type(error).__name__
+                log.warning("stepped over update %d: %s", number, kind)
             else:
-                self._mail[user] = deque([(update, text)])
-                self._workers.add(worker := asyncio.create_task(self._work(user)))
-                worker.add_done_callback(self._workers.discard)
-        if stale or dropped:
-            log.info("dropped %d messages older than an hour, %d sent too fast", stale, dropped)
+                if why:
+                    dropped[why] += 1
+        if any(dropped.values()):
+            counts = tuple(dropped.values())
+            log.info("dropped %d messages older than an hour, %d sent too fast", *counts)
+
+    def _deliver(self, update: Update) -> str:
+        """Put a message into its user's mailbox, or say why it is dropped; "" if it is not."""
+        text = self._meant(update)
+        if text is None or update.effective_user is None:
+            return ""
+        user, message = update.effective_user.id, update.message
+        if message and time.time() - message.date.timestamp() > OLDEST_MESSAGE:
+            return "stale"
+        if len(self._mail.get(user, ())) >= MAILBOX:
+            return "too fast"
+        if user in self._mail:
+            self._mail[user].append((update, text))
+        else:
+            self._mail[user] = deque([(update, text)])
+            self._workers.add(worker := asyncio.create_task(self._work(user)))
+            worker.add_done_callback(self._workers.discard)
+        return ""
 
     def _meant(self, update: Update) -> str | None:
         """Return the text without the bot's name; None if it is not for the bot.
@@ -358,21 +375,29 @@ class TelegramBot:
             return {"/start": "/start", "/stop": "/forget"}.get(word, text)
 
         sent = [message.document] if message.document else []
-        for file in sent:
-            if not _is_text(file):
-                continue
-            if (file.file_size or 0) > LIST_BYTES:
-                return TextFile(problem=TOO_LONG)
-            found = await self._call(self._bot.get_file, file.file_id)
-            return TextFile(bytes(await self._call(found.download_as_bytearray)))
+        if sent and _is_text(sent[0]):
+            data = await self._file(sent[0].file_id, LIST_BYTES, sent[0].file_size or 0)
+            return TextFile(problem=TOO_LONG) if data is None else TextFile(data)
         images = [file for file in sent if "image/" in (file.mime_type or "")]
         sizes = {file.file_id: file.file_size or 0 for file in message.photo or images}
         fitting = [name for name, size in sizes.items() if size <= PICTURE_LIMIT]
         if not fitting:
             return Picture(problem=NO_PICTURE)
         largest = max(fitting, key=lambda name: sizes[name])
-        found = await self._call(self._bot.get_file, largest)
-        return Picture(bytes(await self._call(found.download_as_bytearray)))
+        data = await self._file(largest, PICTURE_LIMIT)
+        return Picture(problem=NO_PICTURE) if data is None else Picture(data)
+
+    async def _file(self, file_id: str, limit: int, size: int = 0) -> bytes | None:
+        """Fetch a file from the server; None if it is larger than the limit."""
+        if size > limit:
+            return None
+        found = await self._call(self._bot.get_file, file_id)
+        base = self._bot.base_file_url
+        path = (found.file_path or "").removeprefix(f"{base}/")
+        try:
+            return await self._call(download, base, path, limit)
+        except TooLarge:
+            return None
 
     async def _send(self, reply: Reply, where: dict[str, Any]) -> None:
         """Send a picture or file with the text that fits under it, then the rest."""
@@ -431,6 +456,9 @@ class TelegramBot:
             except TelegramError as error:
                 tries += 1
                 delay = getattr(error, "retry_after", max(RETRY_DELAY, 2 * delay))
-                final = isinstance(error, (BadRequest, Forbidden, InvalidToken))
+                final = isinstance(error, (BadRequest, Forbidden, InvalidToken, TooLarge))
                 if final or tries == TRIES or delay > LONGEST_DELAY:
                     raise
+            except Exception as error:  # the library raises whatever comes
+                kind = type(error).__name__
+                raise TelegramError(f"an answer cannot be read: {kind}") from error
