@@ -67,6 +67,12 @@ class FakeGraph:
         made.called = self.called
         return made
 
+    def try_blacklist(self, blacklist: str) -> tuple[list[str], list[int]]:
+        """Of the site's language it knows lines of one tag."""
+        lines = blacklist.split("\n")
+        idle = [n for n, line in enumerate(lines, 1) if line not in self.vocabulary]
+        return [f"line {n}: no post here has the tag {lines[n - 1]!r}" for n in idle], idle
+
     def warm(self) -> None:
         """Everything is loaded."""
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 import bot
 from e6graph.chat import room
-from e6graph.chat.messages import COMMANDS, PICTURE_LIMIT, Picture, Reply
+from e6graph.chat.messages import COMMANDS, LIST_BYTES, PICTURE_LIMIT, Picture, Reply, TextFile
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.telegram import front
@@ -521,6 +521,17 @@ def test_pictures_are_fetched_only_within_the_limit(server, quick):
     assert len(server.called("getFile")) == 3
     assert all(isinstance(message, Picture) for _, message in sessions.heard)
     assert str(PICTURE_LIMIT // 1024**2) in refused
+
+
+def test_a_blacklist_comes_as_a_text_file(server, quick):
+    sessions = Script(lambda user, message: message.problem or f"{len(message.data)} bytes")
+    with running(server, sessions):
+        server.document(ANN, b"fox\nowl", "text/plain")
+        server.document(ANN, b"fox", "application/octet-stream", file_name="Mine.TXT")
+        server.document(ANN, b"fox", "text/plain", file_size=LIST_BYTES + 1)
+        calls = server.wait(3)
+    assert texts(calls) == ["7 bytes", "3 bytes", front.TOO_LONG]
+    assert all(isinstance(message, TextFile) for _, message in sessions.heard)
 
 
 def test_a_picture_that_cannot_be_fetched(server, quick, caplog):

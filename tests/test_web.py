@@ -394,6 +394,21 @@ def test_messages_that_are_none(site, talks, body, kind, status):
     assert len(talks.asked) == (status == 200)
 
 
+def test_a_whole_blacklist_is_taken_as_a_message_and_as_a_file(site, talks):
+    line = "long_tag_name\n" * 10_000
+    headers = {**ASKED_BY_PAGE, "Content-Type": "application/json"}
+    body = json.dumps({"text": f"/blacklist add\n{line}"})
+    assert requests.post(f"{site}/api/message", body, headers=headers).status_code == 200
+    headers["Content-Type"] = "text/plain"
+    assert requests.post(f"{site}/api/blacklist", line, headers=headers).status_code == 200
+    assert [getattr(asked, "data", asked) for _, asked in talks.asked] == [
+        f"/blacklist add\n{line}",
+        line.encode(),
+    ]
+    body = "x" * (messages.LIST_BYTES + 1)
+    assert requests.post(f"{site}/api/blacklist", body, headers=headers).status_code == 413
+
+
 def test_a_picture_arrives_whole(site, talks):
     data = os.urandom(300_000)
     headers = {**ASKED_BY_PAGE, "Content-Type": "image/png"}
@@ -1194,6 +1209,27 @@ def test_keys_do_nothing_while_typing_and_text_stays_text(browser, board):
         assert "spider" in page.inner_text("#kept")
 
 
+PASTE = """(text) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData("text/plain", text);
+  const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+  document.getElementById("box").dispatchEvent(event);
+}"""
+
+
+def test_a_blacklist_is_pasted_whole_or_dropped_as_a_file(browser, board):
+    with opened(browser, board) as page:
+        page.fill("#box", "/blacklist add")
+        page.evaluate(PASTE, "spider\r\nowl # not at night\r\n")
+        rest(page)
+        assert "Added 2 of 2 lines" in page.locator(".message").last.inner_text()
+        page.evaluate(DROP, [[*b"PICTURE"], "mine.txt", "text/plain"])
+        rest(page)
+        assert "hides nothing here: PICTURE" in page.locator(".message").last.inner_text()
+        kept = page.inner_text("#kept")
+        assert "spider" in kept and "owl # not at night" in kept and "PICTURE" in kept
+
+
 DROP = """([bytes, name, kind]) => {
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([Uint8Array.from(bytes)], name, { type: kind }));
@@ -1210,8 +1246,9 @@ def test_a_picture_by_drop_and_by_choice(browser, board):
         rest(page)
         assert "I think I see: fox 90%" in page.inner_text("#log")
         assert page.locator(".gallery .card").count() == 3
-        page.evaluate(DROP, [[*PICTURE], "fox.txt", "text/plain"])
-        assert page.locator(".error").last.inner_text() == "fox.txt is not a picture."
+        page.evaluate(DROP, [[*PICTURE], "fox.pdf", "application/pdf"])
+        said = page.locator(".error").last.inner_text()
+        assert said == "fox.pdf is neither a picture nor a .txt."
         picture = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
         page.set_input_files("#file", picture)
         rest(page)

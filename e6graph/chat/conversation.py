@@ -20,12 +20,12 @@ from ..recommend.personal import Profile
 from . import messages
 from .messages import (
     COMMANDS,
-    MESSAGE_LIMIT,
     Command,
     CompletedTag,
     Picture,
     Reply,
     Taste,
+    TextFile,
     count,
     did_you_mean,
     names_in,
@@ -94,13 +94,13 @@ class Conversation:
             "avoid": partial(taste.feel, "avoid"),
             "drop": taste.drop,
             "taste": taste.taste,
-            "blacklist": taste.blacklist,
+            "blacklist": lambda words: taste.blacklist(" ".join(words)),
             "rating": taste.rating,
             "export": taste.export,
             "forget": self._forget,
         }
 
-    def reply(self, message: str | Picture) -> list[Reply]:
+    def reply(self, message: str | Picture | TextFile) -> list[Reply]:
         """Answer one message; an error that the user can mend becomes an answer, too.
 
         Raises
@@ -118,7 +118,7 @@ class Conversation:
 
             # A word that is not "yes" answers the question; a command or
             # picture stands for itself.
-            if not asked or isinstance(message, Picture) or message.lstrip().startswith("/"):
+            if not asked or not isinstance(message, str) or message.lstrip().startswith("/"):
                 replies += self._answer(message)
         except (BadInput, UnknownTag, UnknownPost) as error:
             replies.append(Reply(" ".join(str(error).split())))
@@ -148,16 +148,20 @@ class Conversation:
         """Return tags of visible posts that begin with `prefix`, most used first."""
         return [CompletedTag(*found) for found in self._user.graph().complete(prefix, n)]
 
-    def _answer(self, message: str | Picture) -> list[Reply]:
+    def _answer(self, message: str | Picture | TextFile) -> list[Reply]:
         if isinstance(message, Picture):
             return self._tour.follow(message)
-        if len(message) > MESSAGE_LIMIT:
-            raise BadInput(
-                f"{len(message):,} characters are too many: {MESSAGE_LIMIT:,} at most"
-            )
-        words = messages.clean(message).split()
+        if isinstance(message, TextFile):
+            return self._taste.take_list(message)
+        most = messages.limit_of(message)
+        if len(message) > most:
+            raise BadInput(f"{len(message):,} characters are too many: {most:,} at most")
+        text = messages.clean_lines(message).strip()
+        words = text.split()
         if not words:
             return []
+        if messages.is_list(text):
+            return self._taste.blacklist(text[len(words[0]) :])
         if words[0].startswith("/"):
             return self._command(words[0], words[1:])
         return self._plain(words)

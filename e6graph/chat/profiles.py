@@ -186,17 +186,20 @@ class Profiles:
                     (number, post),
                 )
 
-    def hide(self, user: str, line: str) -> None:
-        """Add a line to the user's blacklist."""
+    def hide(self, user: str, *lines: str) -> None:
+        """Add lines to the user's blacklist."""
+        insert = "INSERT OR IGNORE INTO lines (user, line) VALUES (?, ?)"
         with self._writing() as execute:
             number = self._meet(execute, user)
-            execute("INSERT OR IGNORE INTO lines (user, line) VALUES (?, ?)", (number, line))
+            for line in lines:
+                execute(insert, (number, line))
 
-    def unhide(self, user: str, line: str) -> None:
-        """Remove a line from the user's blacklist."""
+    def unhide(self, user: str, *lines: str) -> None:
+        """Remove lines from the user's blacklist."""
         with self._writing() as execute:
             number = self._returned(execute, user)
-            execute("DELETE FROM lines WHERE user = ? AND line = ?", (number, line))
+            for line in lines:
+                execute("DELETE FROM lines WHERE user = ? AND line = ?", (number, line))
 
     def rate(self, user: str, ratings: str) -> None:
         """Keep which ratings the user lets themselves see."""

@@ -17,7 +17,7 @@ from ..errors import BadInput, UnknownPost
 from ..hydrate.previews import cached_preview
 from ..pictures import PictureReader
 from .conversation import Conversation
-from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste
+from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste, TextFile
 from .profiles import Profiles
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Sessions:
         self._newcomers: OrderedDict[str, _Talk | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def reply(self, user: str, message: str | Picture) -> list[Reply]:
+    def reply(self, user: str, message: str | Picture | TextFile) -> list[Reply]:
         """Answer one message of one user; ask them to wait if they send too many."""
         talk = self._talk(user)
         with talk.lock:

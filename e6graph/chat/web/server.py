@@ -35,13 +35,16 @@ from ...pictures.reading import WAITING_PICTURES
 from ...tags.categories import RATING_TAGS
 from ..messages import (
     COMMANDS,
+    LIST_BYTES,
     PICTURE_LIMIT,
     TAGS_ON_CARD,
     Picture,
     Reply,
+    TextFile,
     button,
     clean,
     complete_command,
+    is_list,
     title,
 )
 from .access import LOOPBACK, AccessControl
@@ -66,6 +69,7 @@ PAGE_COMMANDS = {
 """Commands that /help and the completion list; the page has buttons for the others."""
 
 MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
+LIST_MESSAGE_BYTES = 2 << 20  # of JSON: a message with a longest blacklist, likewise
 PREFIX_LIMIT = 100  # characters of a word to complete
 BODY_SECONDS = 60  # for a body to arrive
 ARRIVING_BYTES = 8 * PICTURE_LIMIT  # of all bodies that are arriving
@@ -176,6 +180,7 @@ def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
             Route("/preview/{post_id}", site.preview),
             Route("/api/message", site.message, methods=["POST"]),
             Route("/api/picture", site.picture, methods=["POST"]),
+            Route("/api/blacklist", site.blacklist, methods=["POST"]),
             Route("/api/taste", site.taste),
             Route("/api/complete", site.complete),
             Route("/api/export", site.export),
@@ -203,12 +208,14 @@ class _Site:
         return Response(self._files[name], 200, {"cache-control": "no-cache"}, FILES[name])
 
     async def message(self, request: Request) -> Response:
-        body = await self._body(request, "application/json", MESSAGE_BYTES)
+        body = await self._body(request, "application/json", LIST_MESSAGE_BYTES)
         text = None
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             text = json.loads(body)["text"]
         if not isinstance(text, str):
             raise HTTPException(400, 'expected JSON such as {"text": "/help"}')
+        if len(body) > MESSAGE_BYTES and not is_list(text):
+            raise HTTPException(413, f"too large: expected {MESSAGE_BYTES >> 10} kB at most")
         return await self._talk(request, text)
 
     async def picture(self, request: Request) -> Response:
@@ -221,6 +228,10 @@ class _Site:
             return await self._talk(request, Picture(data))
         finally:
             self._sending_picture.discard(user)
+
+    async def blacklist(self, request: Request) -> Response:
+        data = await self._body(request, "text/plain", LIST_BYTES)
+        return await self._talk(request, TextFile(data))
 
     async def taste(self, request: Request) -> Response:
         async with self._turns.of(request.state.user):
@@ -269,11 +280,13 @@ class _Site:
         headers = {"cache-control": "no-cache"}  # the preview may still come
         return Response(drawn, 200, headers, "image/svg+xml")
 
-    async def _talk(self, request: Request, message: str | Picture) -> Response:
+    async def _talk(self, request: Request, message: str | Picture | TextFile) -> Response:
         replies = await self._replies(request, message)
         return _json_response({"replies": [_reply(reply) for reply in replies]})
 
-    async def _replies(self, request: Request, message: str | Picture) -> list[Reply]:
+    async def _replies(
+        self, request: Request, message: str | Picture | TextFile
+    ) -> list[Reply]:
         """Answer in the user's turn, which is waited for here and not in a thread."""
         user = request.state.user
         room: AbstractAsyncContextManager[None] = nullcontext()
