@@ -1,7 +1,8 @@
 """Find the tags nearest to some tags: print them as a table or as JSON, and plot them.
 
 Reads index/dictionary.npz, or with --factors index/implicit_tag_factors.safetensors, and the tags
-beside it; writes a plot on request. A TAG may be an alias, and have spaces for underscores.
+beside it; writes a plot on request. A TAG may be an alias, have spaces for underscores, and a
+category before it, as in species:fox.
 
 Tags are filtered in this order: those of fewer posts than -f and the tags asked for are left out;
 then those of other categories than -c; then each tag asked for keeps the -k tags of largest cosine

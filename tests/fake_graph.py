@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import fnmatch
 from collections import Counter
@@ -9,7 +10,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from e6graph.errors import BadInput, UnknownPost, UnknownTag
+from e6graph.errors import UnknownPost, UnknownTag
+from e6graph.pictures import features_of
 from e6graph.recommend.board import PostInfo
 from e6graph.recommend.postgraph import Recommendation
 
@@ -29,6 +31,7 @@ BOARD = {
     21: ("q", {"species": ["fox"], "artist": ["inkwash"], "general": ["night"]}),
 }
 ALIASES = {"vixen": "fox"}
+PICTURE = base64.b64decode("R0lGODdhAQABAIEAAP+lAAAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw==")
 
 
 class FakeGraph:
@@ -63,6 +66,12 @@ class FakeGraph:
         made = FakeGraph(ratings, tuple(blacklist.split("\n")) if blacklist else ())
         made.called = self.called
         return made
+
+    def try_blacklist(self, blacklist: str) -> tuple[list[str], list[int]]:
+        """Of the site's language it knows lines of one tag."""
+        lines = blacklist.split("\n")
+        idle = [n for n, line in enumerate(lines, 1) if line not in self.vocabulary]
+        return [f"line {n}: no post here has the tag {lines[n - 1]!r}" for n in idle], idle
 
     def warm(self) -> None:
         """Everything is loaded."""
@@ -102,8 +111,7 @@ class FakeGraph:
         return [(tag, c) for tag, c in together.most_common() if tag not in tags][:n]
 
     def recognize(self, image, n: int = 8):
-        if not image.startswith(b"PICTURE"):
-            raise BadInput("not a picture: expected PNG, JPEG or WebP")
+        features_of(image)  # raises BadInput where it is no picture
         return [("fox", 0.9), ("snow", 0.42)][:n]
 
     def recommend(

@@ -20,6 +20,7 @@ import embed_tags
 import solve_attenuator
 from benchmarks import (
     boards,
+    crowd,
     export,
     floors,
     handover,
@@ -140,6 +141,31 @@ def test_a_short_soak_finds_nothing_wrong(built_index, tmp_path, capsys):
     assert "every answer that of one whole index" in shown
     figures = dict(line.rsplit(maxsplit=1) for line in shown.splitlines()[1:-1])
     assert int(figures["swaps"]) == 1 and figures["answers"] != "0"
+
+
+def test_a_crowd_talks_and_does_its_worst(built_index, capsys, monkeypatch):
+    pytest.importorskip("uvicorn")
+    monkeypatch.setattr(crowd, "P99_SECONDS", 1e9)  # nothing is timed here
+    monkeypatch.setattr(crowd, "THINKING_SECONDS", 0.1)
+    monkeypatch.setattr(crowd, "UNFINISHED", 5)
+    monkeypatch.setattr(crowd, "hostile_pictures", lambda: [crowd.png(8, 8)] * 6)
+    options = ["--minutes", "0.1", "--clients", "7", "--hostile", "4"]
+    crowd.main(["--index", str(built_index), *options])
+    out = capsys.readouterr().out
+    assert "every answer came" in out and "resident" in out
+
+
+def test_what_a_crowd_finds_wrong_is_said():
+    found = crowd.Crowd(0, 0)
+    assert crowd.judged(found, 0, 0) == []
+    found.seconds["/walk"] = [0.1] * 50 + [0.4] * 2
+    found.problems["status 500"] = 3
+    said = crowd.judged(found, 10, 2 * 10**9)
+    assert [line.split(",")[0] for line in said] == [
+        "p99 of the others is 400 ms",
+        "memory rose by 2000 MB",
+        "3 answers to the others were none",
+    ]
 
 
 def test_a_soak_notices_another_answer(built_index):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_graph import BOARD, FakeGraph
+from fake_graph import BOARD, PICTURE, FakeGraph
 from PIL import Image
 
 from e6graph import cli
@@ -24,6 +24,7 @@ from e6graph.chat.messages import (
     PICTURE_LIMIT,
     Picture,
     Reply,
+    TextFile,
     card,
     clean,
     folded,
@@ -38,7 +39,6 @@ from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
 from e6graph.recommend.personal import Profile
 
-PICTURE = b"PICTURE of a fox"
 CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -222,11 +222,13 @@ def test_a_picture_is_read_followed_and_not_kept(bot, kept, tmp_path):
     assert kept.load("ann") == Profile(seen=[11, 10, 12, 14])
     say(bot, "/enjoy owl")
     assert shown(bot.reply("/walk")) == [13]  # the taste again
-    assert b"PICTURE" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert PICTURE not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_pictures_that_cannot_be_used(bot, monkeypatch):
-    assert say(bot, Picture(b"GIF89a")) == "not a picture: expected PNG, JPEG or WebP"
+    assert say(bot, Picture(b"GIF89a")) == (
+        "the picture begins b'GIF89a': expected a JPEG, PNG, GIF, WebP or BMP picture"
+    )
     assert say(bot, Picture(b"")) == "the picture is empty"
     assert say(bot, Picture(problem="no such file")) == "no such file"
     assert say(bot, Picture(b"x" * (PICTURE_LIMIT + 1))) == "the picture has more than 20 MB"
@@ -326,8 +328,56 @@ def test_a_user_hides_posts_from_themselves_and_shows_them_again(bot, kept):
     assert shown(bot.reply("/walk")) == [10]
     for wrong in ("/blacklist inkwash", "/blacklist add", "/blacklist remove 4"):
         assert re.match("expected /blacklist|no line", say(bot, wrong))
-    assert "would hide every post" in say(bot, "/blacklist add -")
-    assert "500 characters" in say(bot, "/blacklist add " + "x" * 501)
+    assert "150,000 characters" in say(bot, "/blacklist add " + "x" * 150_001)
+    assert kept.load("ann").blacklist == []
+
+
+def test_a_line_that_can_match_nothing_is_answered_so(bot, kept):
+    for line in ("foxx", "score:abc", "user:bob", "# night"):
+        said = say(bot, f"/blacklist add {line}")
+        assert said.startswith(f"Kept, but it hides nothing here: {line}")
+        assert "Hidden from now on" not in said
+    assert "no post here has the tag 'foxx'" in say(bot, "/blacklist add foxx")
+
+
+def test_several_lines_are_several_lines_and_a_whole_list_fits(bot, kept):
+    said = say(bot, "/blacklist add fox\r\n\r\n  owl \t # not at night\rspider\nfox")
+    assert said.startswith("Added 3 of 4 lines")
+    assert kept.load("ann").blacklist == ["fox", "owl # not at night", "spider"]
+    assert say(bot, "/blacklist\nweb\nsnow").startswith("Added 2 of 2 lines")
+    assert say(bot, "/blacklist remove web\n1") == "No longer hidden by you: web, fox"
+    assert say(bot, "/blacklist clear") == "Your blacklist is empty. It had 3 lines."
+
+    lines = [f"tag_{k:05}" for k in range(12_000)]
+    said = say(bot, "/blacklist add\n" + "\n".join(lines))
+    assert said.startswith("Added 12,000 of 12,000 lines, 12,000 of which can match nothing")
+    assert kept.load("ann").blacklist == lines
+    shown = say(bot, "/blacklist")
+    assert "(11,900 earlier)" in shown and "12000  tag_11999" in shown and len(shown) < 4000
+    assert "150,000 characters" in say(bot, "/blacklist add " + "x" * 50_000)
+    assert "2,000 at most" in say(bot, "/enjoy " + "x " * 2000)
+
+
+def test_a_list_as_a_file(bot, kept):
+    (reply,) = bot.reply(TextFile("\ufefffox\r\nowl".encode()))
+    assert reply.text.startswith("Added 2 of 2 lines")
+    assert kept.load("ann").blacklist == ["fox", "owl"]
+    for file, said in (
+        (TextFile(b"\xff\xfe"), "not a text in UTF-8"),
+        (TextFile(b"\n \n"), "empty"),
+        (TextFile(problem="no such file"), "no such file"),
+    ):
+        assert said in bot.reply(file)[0].text
+
+
+def test_a_list_in_the_terminal_by_path_and_by_lines(script, capsys, tmp_path):
+    (tmp_path / "my list.txt").write_text("fox\nowl\n", "utf-8")
+    lines = "/blacklist file my list.txt\n/blacklist file none.txt\n"
+    lines += "/blacklist add\nweb\n\n# and\nsnow\n/done\n/blacklist\n/quit\n"
+    assert script(lines) == 0
+    out = capsys.readouterr().out
+    assert "Added 2 of 2 lines" in out and "'none.txt' is not a file" in out
+    assert "Added 3 of 3 lines" in out and "5  snow" in out
 
 
 def test_a_user_narrows_the_ratings_and_never_widens_them(kept):

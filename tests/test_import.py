@@ -454,6 +454,7 @@ NAMED = {
     "implications_rej.json.gz",
     "tags.parquet",
     "posts.parquet",
+    "aliases.parquet",
     "pools.parquet",
 }
 
@@ -926,3 +927,17 @@ def test_what_is_wrong_with_a_header_or_below_a_mark(tmp_path, monkeypatch, text
     path.write_text(text)
     with pytest.raises(BadInput, match=found):
         list(read_batches(path, {"id": pa.int64(), "name": pa.string()}))
+
+
+def test_all_aliases_are_kept_for_filters(imported):
+    """Those of tags without an id too, and those that wait; `tag2idx` is E6DB's."""
+    _, store = imported
+    kept = {row["antecedent"]: row["name"] for row in rows(store, "aliases.parquet")}
+    assert kept == {
+        "vixen": "fox",
+        "female_fox": "fox",
+        "todd": "fox",
+        "hoot": "owl",
+        "gone": "never_used",
+        "canid": "canine",
+    }

@@ -1,6 +1,8 @@
 """The posts of an index by their tags, those used once among them."""
 
 import fnmatch
+import random
+import shutil
 
 import numpy as np
 import pytest
@@ -53,7 +55,14 @@ def posts(tmp_path_factory):
     write_export(
         root,
         [post(i, tags) for i, tags in TAGS.items()],
-        aliases=[("vulpine", "fox")],
+        aliases=[
+            ("vulpine", "fox"),
+            ("vulp_*", "owl"),
+            ("of_one_post", "once?"),
+            ("later", "oncex", "queued"),
+            ("soon", "fox", "processing"),
+            ("never", "fox", "pending"),
+        ],
         pools=[(7, "A_Story", [9, 3]), (8, "12", [5])],
     )
     store = Store(root / "index")
@@ -73,7 +82,7 @@ def test_rows_of_a_tag_whether_it_has_an_id_or_not(posts, token):
         if any(
             name == token or ("*" in token and fnmatch.fnmatchcase(name, shell))
             for tag in tags.split()
-            for name in ([tag, "vulpine"] if tag == "fox" else [tag])
+            for name in ([tag, "vulpine"] if tag == "fox" and "*" not in token else [tag])
         )
     ]
     rows = posts.rows_tagged(token)
@@ -88,3 +97,48 @@ def test_pools_are_found_by_number_and_by_name(posts, pool, expected):
     """Digits are a number, even where a pool has that name or no number is so large."""
     hidden = Blacklist.parse(f"pool:{pool}").mask(posts)
     assert posts.ids[hidden].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("vulpine", [3, 5, 9, 12]),
+        ("vulp*", []),  # the name of an alias is no tag's own
+        ("of_one_post", [12]),  # of a tag without an id
+        ("later", [20]),
+        ("soon", [3, 5, 9, 12]),
+        ("never", []),
+        ("rating_safe", []),  # E6DB's, which no post has
+        ("-rating_*", sorted(TAGS)),
+    ],
+)
+def test_aliases_of_filters_are_those_of_the_site(posts, line, expected):
+    assert posts.ids[Blacklist.parse(line).mask(posts)].tolist() == expected
+
+
+def test_an_index_without_our_file_of_aliases_knows_those_of_ids(posts, tmp_path):
+    shutil.copytree(posts._store.root, tmp_path / "index")
+    for name in ("aliases.parquet", "aliases.parquet.json", "tag2idx.json.gz.json"):
+        (tmp_path / "index" / name).unlink()
+    plain = Posts(Store(tmp_path / "index"))
+    assert plain.aliases == {"vulpine": "fox", "vulp_*": "owl"}
+    assert plain.rows_tagged("vulpine").tolist() == posts.rows_tagged("vulpine").tolist()
+
+
+def test_many_lines_hide_what_each_of_them_hides(posts):
+    """Lines are united and grouped, so compare a long list with its lines one by one."""
+    rng = random.Random(3)
+    words = [*NAMES, *PATTERNS, "vulpine", "absent", "pool:7", "pool:8", "rating:s", "rating:q"]
+    words += ["type:png", "status:active", "status:deleted", "fav:me", "score:abc", "user:x"]
+    words += [f"id:{sign}{n}" for sign in ("", "<", ">=") for n in range(2, 22, 3)]
+    words = [word for word in words if not word.startswith(("#", "-", "~"))]
+    for _ in range(60):
+        lines = []
+        for _ in range(rng.randint(1, 40)):
+            line = [rng.choice(["", "", "-", "~", "~-"]) + rng.choice(words) for _ in range(4)]
+            lines.append(
+                " ".join([*line[: rng.randint(1, 4)], *["fox", "night"][: rng.randint(0, 2)]])
+            )
+        each = [Blacklist.parse(line).mask(posts) for line in lines]
+        made = Blacklist.parse("\n".join(lines)).mask(posts)
+        assert made.tolist() == np.logical_or.reduce(each).tolist(), lines

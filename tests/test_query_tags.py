@@ -126,7 +126,14 @@ def test_the_last_bit_of_a_cosine_decides_nothing(tmp_path):
 
 def test_names_aliases_and_spaces(space):
     sky = space.tags.index("sky")
-    for given in ("sky", "night_sky", "Night Sky", " night sky "):
+    for given in (
+        "sky",
+        "night_sky",
+        "Night Sky",
+        " night sky ",
+        "species:Night sky",
+        "gen:sky",
+    ):
         assert space.rows([given]).tolist() == [sky]
     assert len(space.rows(["sky", "night_sky", "moon"])) == 2
     assert space.entry(sky) == {"tag": "sky", "category": "general", "posts": 90}

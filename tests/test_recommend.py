@@ -390,12 +390,23 @@ def test_blacklists_by_text_file_and_default(built_index, everything, tmp_path):
     tag = everything.posts.names[10]
     lists = tmp_path / "list.txt"
     lists.write_text(f"{tag}\n", "utf-8")
-    for given in (tag, lists, str(lists)):
+    for given in (tag, lists, f"{tag}\nrating:s -rating:s"):
         narrowed = PostGraph.open(built_index, "sqe", given)
         hidden = everything.posts.ids[everything.posts.rows_tagged(tag)]
         assert len(hidden) and not any(narrowed.visible(int(i)) for i in hidden)
-    with pytest.raises(BadInput):
-        PostGraph.open(built_index, "sqe", "-")
+    for name in (str(lists), "my list.txt", "nosuch.txt"):
+        with pytest.raises(BadInput, match=r"give Path\("):
+            PostGraph.open(built_index, "sqe", name)
+    text = f"-\n{tag}\nscore:abc\nfoxx user:bob\n" + "rating:z\n" * 50
+    with pytest.warns(UserWarning) as warned:
+        told = PostGraph.open(built_index, "sqe", text)
+    assert np.array_equal(told.allowed, PostGraph.open(built_index, "sqe", tag).allowed)
+    (warning,) = warned
+    said = str(warning.message)
+    assert warning.filename == __file__ and "line 1: a lone '-'" in said
+    assert "line 3: 'score:abc' cannot be read: expected whole numbers as N, <N" in said
+    assert "no post here has the tag 'foxx'" in said and "did you mean fox" in said
+    assert said.endswith("more") and len(said) < 2000
     with pytest.raises(BadInput, match="letters s, q, e"):
         PostGraph.open(built_index, ratings="x")
 

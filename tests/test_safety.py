@@ -517,9 +517,12 @@ def test_an_index_that_knows_posts_the_table_does_not(built_index, tmp_path):
 
 
 def test_a_blacklist_that_cannot_be_read_does_not_become_no_blacklist(built_index, tmp_path):
-    for missing in ("my_list.txt", str(tmp_path / "list.txt"), tmp_path / "list", tmp_path):
+    for missing in (tmp_path / "list.txt", tmp_path / "list", tmp_path):
         with pytest.raises(BadInput, match=r"blacklist .* (does not exist|is a directory): "):
             PostGraph.open(built_index, "sqe", missing)
+    for name in ("my_list.txt", "my list.txt", str(tmp_path / "list.txt")):
+        with pytest.raises(BadInput, match=r"blacklist .* is a str, which holds filters"):
+            PostGraph.open(built_index, "sqe", name)
     everything = PostGraph.open(built_index, "sqe", None)
     for text in (
         "fox " * 100,

@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_graph import FakeGraph
+from fake_graph import PICTURE, FakeGraph
 from fake_telegram import BOT, GROUP, HTML, TOKEN, Fault, flood, refusal, serving
 from PIL import Image
 
 import bot
 from e6graph.chat import room
-from e6graph.chat.messages import COMMANDS, PICTURE_LIMIT, Picture, Reply
+from e6graph.chat.messages import COMMANDS, LIST_BYTES, PICTURE_LIMIT, Picture, Reply, TextFile
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.telegram import front
@@ -161,12 +161,12 @@ def test_the_whole_talk(server, quick, tmp_path):
 
         server.say(ANN, "/taste")
         assert "\nenjoys: fox, night\n" in server.wait(9)[-1].text
-        server.photo(ANN, b"small", b"PICTURE, larger")
+        server.photo(ANN, b"small", PICTURE)
         server.until(
             lambda: any("I think I see: fox 90%" in call.text for call in server.sent())
         )
         assert [call.params["file_id"] for call in server.called("getFile")] == [
-            name for name, data in server.files.items() if data == b"PICTURE, larger"
+            name for name, data in server.files.items() if data == PICTURE
         ]
         number = len(server.wait(13))  # what it sees, and three posts like it
         server.say(ANN, "/export")
@@ -523,6 +523,17 @@ def test_pictures_are_fetched_only_within_the_limit(server, quick):
     assert len(sessions.heard) == 3
     assert all(isinstance(message, Picture) for _, message in sessions.heard)
     assert str(PICTURE_LIMIT // 1024**2) in refused
+
+
+def test_a_blacklist_comes_as_a_text_file(server, quick):
+    sessions = Script(lambda user, message: message.problem or f"{len(message.data)} bytes")
+    with running(server, sessions):
+        server.document(ANN, b"fox\nowl", "text/plain")
+        server.document(ANN, b"fox", "application/octet-stream", file_name="Mine.TXT")
+        server.document(ANN, b"fox", "text/plain", file_size=LIST_BYTES + 1)
+        calls = server.wait(3)
+    assert texts(calls) == ["7 bytes", "3 bytes", front.TOO_LONG]
+    assert all(isinstance(message, TextFile) for _, message in sessions.heard)
 
 
 def test_a_picture_that_cannot_be_fetched(server, quick, caplog):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,16 +20,20 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from conftest import PATIENCE
-from fake_graph import BOARD, FakeGraph
+from fake_graph import BOARD, PICTURE, FakeGraph
 from PIL import Image
 
 from e6graph.chat import messages
+from e6graph.chat import sessions as sessions_module
 from e6graph.chat.messages import CompletedTag, Reply, Taste
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
+from e6graph.chat.web import connections
 from e6graph.chat.web import server as web
+from e6graph.chat.web.turns import WAITING_REQUESTS
 from e6graph.errors import BadArtifact, E6GraphError
 from e6graph.hydrate.previews import preview_path
+from e6graph.pictures import PictureReader
 from e6graph.recommend.board import PostInfo
 from e6graph.tags import BACKGROUND, COLORS, LIGHT_COLORS
 
@@ -390,6 +394,21 @@ def test_messages_that_are_none(site, talks, body, kind, status):
     assert len(talks.asked) == (status == 200)
 
 
+def test_a_whole_blacklist_is_taken_as_a_message_and_as_a_file(site, talks):
+    line = "long_tag_name\n" * 10_000
+    headers = {**ASKED_BY_PAGE, "Content-Type": "application/json"}
+    body = json.dumps({"text": f"/blacklist add\n{line}"})
+    assert requests.post(f"{site}/api/message", body, headers=headers).status_code == 200
+    headers["Content-Type"] = "text/plain"
+    assert requests.post(f"{site}/api/blacklist", line, headers=headers).status_code == 200
+    assert [getattr(asked, "data", asked) for _, asked in talks.asked] == [
+        f"/blacklist add\n{line}",
+        line.encode(),
+    ]
+    body = "x" * (messages.LIST_BYTES + 1)
+    assert requests.post(f"{site}/api/blacklist", body, headers=headers).status_code == 413
+
+
 def test_a_picture_arrives_whole(site, talks):
     data = os.urandom(300_000)
     headers = {**ASKED_BY_PAGE, "Content-Type": "image/png"}
@@ -537,8 +556,322 @@ def test_what_only_the_operator_can_mend_is_logged_and_survived(site, talks, cap
     assert say(site, "again").status_code == 200
 
 
+# -- one user never stops another ------------------------------------------------------------------
+class Slow(FakeSessions):
+    """Answers "slow" and pictures when told to; says when it has begun on one."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun, self.go = threading.Semaphore(0), threading.Event()
+        self.answer = self.wait
+
+    def wait(self, user, message):
+        if message == "slow" or isinstance(message, messages.Picture):
+            self.begun.release()
+            assert self.go.wait(60)
+        return [Reply("ok")]
+
+
+@contextmanager
+def in_threads(calls):
+    """Run calls at once; give the list that their results go into, in any order."""
+    results = []
+    threads = [threading.Thread(target=lambda c=call: results.append(c())) for call in calls]
+    for thread in threads:
+        thread.start()
+    try:
+        yield results
+    finally:
+        for thread in threads:
+            thread.join(60)
+
+
+def returning(site):
+    """A client who has a cookie."""
+    client = requests.Session()
+    say(site, "/start", client)
+    return client
+
+
+def test_messages_of_one_user_wait_without_a_thread():
+    talks = Slow()
+    with serving(talks) as site:
+        client, other = returning(site), returning(site)
+        cookie = client.cookies["e6graph"]
+
+        def slow():
+            return say(site, "slow", Cookie=f"e6graph={cookie}").status_code
+
+        with in_threads([slow] * 60) as statuses:
+            assert talks.begun.acquire(timeout=60)
+            # More than the 40 threads of the pool are asked for; most are refused.
+            until = time.monotonic() + 60
+            while len(statuses) < 60 - 1 - WAITING_REQUESTS and time.monotonic() < until:
+                time.sleep(0.01)
+            assert set(statuses) == {429} and len(statuses) == 60 - 1 - WAITING_REQUESTS
+            for _ in range(5):
+                assert say(site, "quick", other).status_code == 200
+            assert other.get(f"{site}/api/taste").status_code == 200
+            talks.go.set()
+        assert statuses.count(200) == 1 + WAITING_REQUESTS
+
+
+def test_pictures_that_wait_leave_threads_for_messages():
+    talks = Slow()
+    with serving(talks) as site:
+        other, *clients = [returning(site) for _ in range(51)]
+
+        def send(client):
+            headers = {**ASKED_BY_PAGE, "Content-Type": "image/png"}
+            return client.post(f"{site}/api/picture", PNG, headers=headers).status_code
+
+        with in_threads([lambda c=client: send(c) for client in clients]) as statuses:
+            for _ in range(web.THREADS_FOR_PICTURES):
+                assert talks.begun.acquire(timeout=60)
+            assert say(site, "quick", other).status_code == 200
+            assert not statuses
+            talks.go.set()
+        assert statuses == [200] * 50
+
+
+def test_one_picture_of_a_user_at_a_time():
+    talks = Slow()
+    with serving(talks) as site:
+        client = returning(site)
+        headers = {**ASKED_BY_PAGE, "Content-Type": "image/png"}
+
+        def send():
+            cookies = {"e6graph": client.cookies["e6graph"]}
+            return requests.post(f"{site}/api/picture", PNG, headers=headers, cookies=cookies)
+
+        with in_threads([send]) as answers:
+            assert talks.begun.acquire(timeout=60)
+            second = send()
+            assert second.status_code == 429 and "One picture" in second.json()["error"]
+            talks.go.set()
+        assert answers[0].status_code == 200
+        assert send().status_code == 200
+
+
+def test_a_flood_without_cookies_leaves_threads_for_those_who_have_one():
+    talks = Slow()
+    with serving(talks) as site:
+        client = returning(site)
+        with in_threads([lambda: say(site, "slow").status_code] * 60) as statuses:
+            for _ in range(web.THREADS_FOR_NEWCOMERS):
+                assert talks.begun.acquire(timeout=60)
+            assert say(site, "quick", client).status_code == 200
+            assert not statuses
+            talks.go.set()
+        assert statuses == [200] * 60
+
+
+def opened_raw(site, sent=b""):
+    place = urlsplit(site)
+    connection = socket.create_connection((place.hostname, place.port), timeout=60)
+    connection.sendall(sent)
+    return connection
+
+
+UNFINISHED = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
+BODY_TO_COME = (
+    b"POST /api/picture HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: none\r\n"
+    b"Content-Type: image/png\r\nContent-Length: 1000000\r\n\r\nxx"
+)
+
+
+@pytest.mark.parametrize("sent", [b"", UNFINISHED, BODY_TO_COME, b"GET / HTTP/1.1\r\n\r\n"])
+def test_unfinished_requests_lock_nobody_out(site, monkeypatch, sent):
+    monkeypatch.setattr(connections, "OPEN_CONNECTIONS", 20)
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 600)
+    monkeypatch.setattr(web, "BODY_SECONDS", 600)
+    with ExitStack() as stack:
+        held = [stack.enter_context(opened_raw(site, sent)) for _ in range(50)]
+        for _ in range(3):
+            assert say(site, "let me in").status_code == 200
+        ended = [one for one in held if ends(one)]
+        assert len(ended) >= 30
+
+
+def ends(connection):
+    """Whether the other side has closed a connection."""
+    connection.settimeout(0.01)
+    try:
+        while connection.recv(65536):
+            pass
+        return True
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_an_address_has_a_share_of_the_connections(site, monkeypatch):
+    monkeypatch.setattr(connections, "most_connections", lambda address: 5)
+    with ExitStack() as stack:
+        held = [stack.enter_context(opened_raw(site, UNFINISHED)) for _ in range(5)]
+        assert not any(map(ends, held))
+        held.append(stack.enter_context(opened_raw(site, UNFINISHED)))
+        until = time.monotonic() + 60
+        while not ends(held[0]) and time.monotonic() < until:
+            pass
+        assert [ends(one) for one in held] == [True, *[False] * 5]  # the oldest made room
+
+
+def test_who_is_being_answered_is_not_sent_away_for_another(monkeypatch):
+    talks = Slow()
+    monkeypatch.setattr(connections, "OPEN_CONNECTIONS", 3)
+    with serving(talks) as site:
+        clients = [returning(site) for _ in range(2)]
+        slow = [lambda c=client: say(site, "slow", c).status_code for client in clients]
+        with in_threads(slow) as statuses:
+            for _ in range(2):
+                assert talks.begun.acquire(timeout=60)
+            with opened_raw(site, UNFINISHED) as idle:
+                assert requests.get(site).status_code == 200
+                assert ends(idle)
+            talks.go.set()
+        assert statuses == [200, 200]
+        talks.go.clear()
+        with in_threads(slow):
+            for _ in range(2):
+                assert talks.begun.acquire(timeout=60)
+            monkeypatch.setattr(connections, "OPEN_CONNECTIONS", 2)
+            refused = requests.get(site)
+            assert refused.status_code == 503 and "try again" in refused.text
+            talks.go.set()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", UNFINISHED, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2 + UNFINISHED]
+)
+def test_headers_have_a_time_limit_however_they_drip(site, monkeypatch, sent):
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.2)
+    with opened_raw(site, sent) as connection:
+        until = time.monotonic() + 60
+        while not ends(connection) and time.monotonic() < until:
+            with suppress(ConnectionError):
+                connection.send(b"x")
+        assert time.monotonic() < until
+
+
+def test_a_body_that_nobody_reads_has_a_time_limit(site, monkeypatch):
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.2)
+    sent = BODY_TO_COME.replace(b"/api/picture", b"/nothing")
+    with opened_raw(site, sent) as connection:
+        until = time.monotonic() + 60
+        while not ends(connection) and time.monotonic() < until:
+            with suppress(ConnectionError):
+                connection.send(b"x")
+        assert time.monotonic() < until
+
+
+def test_an_answer_that_is_not_read_has_a_time_limit(site, talks, monkeypatch):
+    monkeypatch.setattr(connections, "EXCHANGE_SECONDS", 0.3)
+    lost, usual_end = threading.Event(), connections.Connection.connection_lost
+
+    def note_the_end(self, error):
+        usual_end(self, error)
+        lost.set()
+
+    monkeypatch.setattr(connections.Connection, "connection_lost", note_the_end)
+    usual, long = talks.answer, [Reply("x" * 30_000_000)]
+    talks.answer = lambda user, text: long
+    body = b'{"text": "x"}'
+    head = BODY_TO_COME[:-2].replace(b"/api/picture", b"/api/message")
+    head = head.replace(b"image/png", b"application/json").replace(b"1000000", b"13")
+    with opened_raw(site, head + body) as connection:
+        assert lost.wait(60)
+        received = 0
+        with suppress(ConnectionError):
+            while piece := connection.recv(1_000_000):
+                received += len(piece)
+        assert received < 30_000_000  # what the system held, not all of it
+    talks.answer = usual
+    assert say(site, "still there?").status_code == 200
+
+
+def test_bodies_that_fill_the_memory_make_room_for_later_ones(talks, monkeypatch):
+    monkeypatch.setattr(web, "ARRIVING_BYTES", 1_000_000)
+    part = BODY_TO_COME + bytes(400_000)
+    with serving(talks) as small, ExitStack() as stack:
+        held = [stack.enter_context(opened_raw(small, part)) for _ in range(6)]
+        headers = {**ASKED_BY_PAGE, "Content-Type": "image/png"}
+        answer = requests.post(f"{small}/api/picture", bytes(500_000), headers=headers)
+        assert answer.status_code == 200
+        held[0].settimeout(60)
+        assert held[0].recv(20).startswith(b"HTTP/1.1 408")
+
+
+def test_who_has_said_nothing_yet_costs_nobody_anything(tmp_path, monkeypatch):
+    monkeypatch.setattr(sessions_module, "OPEN_TALKS", 5)
+    monkeypatch.setattr(sessions_module, "NEWCOMERS", 8)
+    with (
+        Profiles(tmp_path / "profiles.sqlite", max_users=5) as profiles,
+        serving(Sessions(FakeGraph(), profiles)) as site,
+    ):
+        ann = returning(site)
+        for text in ("/enjoy fox", "/walk"):
+            say(site, text, ann)
+        for text in [
+            "/start",
+            "/enjoy owl",
+            "/walk",
+            "/surprise",
+            "/like 10",
+            "/blacklist add owl",
+        ] * 5:
+            made_up = f"e6graph={os.urandom(16).hex()}"
+            for cookie in ("", made_up):
+                assert say(site, text, Cookie=cookie).status_code == 200
+                requests.get(f"{site}/api/taste", headers={"Cookie": cookie})
+            requests.get(f"{site}/api/export")
+        assert "you enjoy fox" in say(site, "/why", ann).json()["replies"][0]["text"]
+        bob = requests.Session()  # says something at once, and comes back
+        assert "You enjoy owl" in say(site, "/enjoy owl", bob).text
+        assert bob.get(f"{site}/api/taste").json()["enjoys"] == ["owl"]
+        assert say(site, "/walk", bob).json()["replies"][0]["post"]["id"] in (13, 14)
+        user = "web:" + hashlib.sha256(bob.cookies["e6graph"].encode()).hexdigest()
+        assert profiles.load(user).enjoys == ["owl"] and len(profiles.load(user).seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "secure"),
+    [
+        ({}, False),
+        ({"X-Forwarded-Proto": "https"}, True),
+        ({"X-Forwarded-Proto": "HTTPS, http"}, True),
+        ({"X-Forwarded-Proto": "http"}, False),
+        ({"Forwarded": 'for=192.0.2.60;proto="https";by=203.0.113.43'}, True),
+        ({"Forwarded": "for=192.0.2.60; Proto=https"}, True),
+        ({"Forwarded": "for=192.0.2.60;proto=http"}, False),
+        ({"Origin": "https://my.board"}, True),
+        ({"Origin": "http://my.board"}, False),
+    ],
+)
+def test_a_cookie_over_tls_is_secure(talks, headers, secure):
+    with serving(talks, ["my.board"]) as site:
+        cookie = say(site, "hello", Host="my.board", **headers).headers["set-cookie"]
+        assert cookie.endswith("; Secure") == secure
+
+
+def test_a_browser_without_fetch_metadata_may_post_over_tls(talks):
+    headers = {"Content-Type": "application/json", "Host": "my.board"}
+    with serving(talks, ["my.board"]) as site:
+        for origin, status in [
+            ("https://my.board", 200),
+            ("http://my.board", 200),
+            ("https://my.board.evil.example", 403),
+            ("https://evil.example", 403),
+        ]:
+            sent = headers | {"Origin": origin}
+            answer = requests.post(f"{site}/api/message", '{"text": "x"}', headers=sent)
+            assert answer.status_code == status, origin
+
+
 # -- the process -----------------------------------------------------------------------------------
-def test_serve_says_where_and_ends_cleanly(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_where_and_ends_cleanly(tmp_path, number):
     program = "\n".join(
         [
             "import sys; sys.path[:0] = sys.argv[1:]",
@@ -553,9 +886,80 @@ def test_serve_says_where_and_ends_cleanly(tmp_path):
         line = process.stdout.readline()
         address = re.fullmatch(r"(http://127\.0\.0\.1:\d+)/  \(Ctrl-C ends it\)\n", line)[1]
         assert requests.get(address).status_code == 200
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "after\n", "")
+
+
+RUN = """
+import sys, time
+from argparse import Namespace
+from contextlib import contextmanager
+sys.path[:0] = sys.argv[1:3]
+from fake_graph import FakeGraph
+from e6graph import cli
+from e6graph.chat import web
+from e6graph.chat.profiles import Profiles
+from e6graph.chat.sessions import Sessions
+
+class Room:
+    @contextmanager
+    def sessions(self, commands):
+        with Profiles("profiles.sqlite") as profiles:
+            profiles.enjoy("bob", ["fox"])
+            print("loading", flush=True)
+            if sys.argv[3] == "loads":
+                time.sleep(60)
+            yield Sessions(FakeGraph(), profiles)
+
+sys.exit(cli.run(lambda: web.run(Namespace(host="127.0.0.1", port=0), Room())))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("when", ["serves", "loads"])
+def test_a_signal_closes_the_profiles_whenever_it_comes(tmp_path, number, when):
+    here = Path(__file__).resolve().parent
+    command = [sys.executable, "-c", RUN, str(here), str(here.parent), when]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process:
+        assert process.stdout.readline() == "loading\n"
+        with ExitStack() as stack:
+            if when == "serves":
+                address = process.stdout.readline().split()[0].rstrip("/")
+                client = returning(address)
+                assert "You enjoy owl" in say(address, "/enjoy owl", client).text
+                assert (tmp_path / "profiles.sqlite-wal").exists()
+                # Nobody waits for requests that do not go on.
+                for sent in (b"", UNFINISHED, BODY_TO_COME):
+                    stack.enter_context(opened_raw(address, sent))
+                assert say(address, "/help").status_code == 200  # so those have arrived
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == (0 if when == "serves" else 130)
+    assert "Traceback" not in err and err.count("\n") == (when == "loads")
+    assert [path.name for path in tmp_path.iterdir()] == ["profiles.sqlite"]
+    with Profiles(tmp_path / "profiles.sqlite") as kept:
+        assert kept.knows("bob")
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (PICTURE, "I think I see: fox 90%"),
+        (b"no picture", "expected a JPEG, PNG, GIF, WebP or BMP picture"),
+    ],
+)
+def test_a_picture_is_read_by_the_process_of_its_own(tmp_path, sent, said):
+    with (
+        Profiles(tmp_path / "profiles.sqlite") as profiles,
+        closing(PictureReader()) as reader,
+        serving(Sessions(FakeGraph(), profiles, reader=reader)) as site,
+    ):
+        client = returning(site)
+        headers = {**ASKED_BY_PAGE, "Content-Type": "image/gif"}
+        answer = client.post(f"{site}/api/picture", sent, headers=headers)
+        assert said in answer.json()["replies"][0]["text"]
+        assert reader.process_id
 
 
 def test_a_port_or_address_that_cannot_be_had_is_one_line():
@@ -805,9 +1209,30 @@ def test_keys_do_nothing_while_typing_and_text_stays_text(browser, board):
         assert "spider" in page.inner_text("#kept")
 
 
-DROP = """([name, kind]) => {
+PASTE = """(text) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.setData("text/plain", text);
+  const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+  document.getElementById("box").dispatchEvent(event);
+}"""
+
+
+def test_a_blacklist_is_pasted_whole_or_dropped_as_a_file(browser, board):
+    with opened(browser, board) as page:
+        page.fill("#box", "/blacklist add")
+        page.evaluate(PASTE, "spider\r\nowl # not at night\r\n")
+        rest(page)
+        assert "Added 2 of 2 lines" in page.locator(".message").last.inner_text()
+        page.evaluate(DROP, [[*b"PICTURE"], "mine.txt", "text/plain"])
+        rest(page)
+        assert "hides nothing here: PICTURE" in page.locator(".message").last.inner_text()
+        kept = page.inner_text("#kept")
+        assert "spider" in kept and "owl # not at night" in kept and "PICTURE" in kept
+
+
+DROP = """([bytes, name, kind]) => {
   const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File(["PICTURE"], name, { type: kind }));
+  dataTransfer.items.add(new File([Uint8Array.from(bytes)], name, { type: kind }));
   document.dispatchEvent(new DragEvent("dragover", { dataTransfer, cancelable: true }));
   const covered = document.body.classList.contains("dropping");
   document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
@@ -817,16 +1242,17 @@ DROP = """([name, kind]) => {
 
 def test_a_picture_by_drop_and_by_choice(browser, board):
     with opened(browser, board) as page:
-        assert page.evaluate(DROP, ["fox.png", "image/png"])
+        assert page.evaluate(DROP, [[*PICTURE], "fox.gif", "image/gif"])
         rest(page)
         assert "I think I see: fox 90%" in page.inner_text("#log")
         assert page.locator(".gallery .card").count() == 3
-        page.evaluate(DROP, ["fox.txt", "text/plain"])
-        assert page.locator(".error").last.inner_text() == "fox.txt is not a picture."
+        page.evaluate(DROP, [[*PICTURE], "fox.pdf", "application/pdf"])
+        said = page.locator(".error").last.inner_text()
+        assert said == "fox.pdf is neither a picture nor a .txt."
         picture = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
         page.set_input_files("#file", picture)
         rest(page)
-        assert "not a picture" in page.locator(".message").last.inner_text()
+        assert "expected a JPEG, PNG" in page.locator(".message").last.inner_text()
 
 
 def test_two_browsers_are_two_users(browser, board):

@@ -12,17 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import BadInput, UnknownPost, UnknownTag
+from ..pictures import features_of
 from ..recommend.personal import Profile
 from . import messages
 from .messages import (
     COMMANDS,
-    MESSAGE_LIMIT,
     Command,
     CompletedTag,
     Picture,
     Reply,
     Taste,
+    TextFile,
     count,
     did_you_mean,
     names_in,
@@ -49,6 +52,7 @@ class Conversation:
         leaves it out.
     fetch : starts to fetch the preview of a post that is shown; returns whether
         it is coming.
+    look : makes the features of a picture from the bytes of its file.
 
     Attributes
     ----------
@@ -63,10 +67,11 @@ class Conversation:
         previews: str | Path | None = None,
         commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
+        look: Callable[[bytes], np.ndarray] = features_of,
     ) -> None:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
-        self._tour = tour = Tour(self._user)
+        self._tour = tour = Tour(self._user, look)
         self._listed = commands
         self._fetch = fetch
         self._asked_to_forget = False
@@ -89,13 +94,13 @@ class Conversation:
             "avoid": partial(taste.feel, "avoid"),
             "drop": taste.drop,
             "taste": taste.taste,
-            "blacklist": taste.blacklist,
+            "blacklist": lambda words: taste.blacklist(" ".join(words)),
             "rating": taste.rating,
             "export": taste.export,
             "forget": self._forget,
         }
 
-    def reply(self, message: str | Picture) -> list[Reply]:
+    def reply(self, message: str | Picture | TextFile) -> list[Reply]:
         """Answer one message; an error that the user can mend becomes an answer, too.
 
         Raises
@@ -113,7 +118,7 @@ class Conversation:
 
             # A word that is not "yes" answers the question; a command or
             # picture stands for itself.
-            if not asked or isinstance(message, Picture) or message.lstrip().startswith("/"):
+            if not asked or not isinstance(message, str) or message.lstrip().startswith("/"):
                 replies += self._answer(message)
         except (BadInput, UnknownTag, UnknownPost) as error:
             replies.append(Reply(" ".join(str(error).split())))
@@ -126,6 +131,15 @@ class Conversation:
         """Go on with another graph, between two messages."""
         self._user.board = graph
 
+    def keep_in(self, profiles: Profiles) -> None:
+        """Keep in another file from now on, between two messages."""
+        self._user.profiles = profiles
+
+    @property
+    def begun(self) -> bool:
+        """Whether the talk remembers something that a new one would not know."""
+        return self._asked_to_forget or self._tour.begun
+
     def taste(self) -> Taste:
         """Return everything known about the user's taste."""
         return self._taste.known()
@@ -134,16 +148,20 @@ class Conversation:
         """Return tags of visible posts that begin with `prefix`, most used first."""
         return [CompletedTag(*found) for found in self._user.graph().complete(prefix, n)]
 
-    def _answer(self, message: str | Picture) -> list[Reply]:
+    def _answer(self, message: str | Picture | TextFile) -> list[Reply]:
         if isinstance(message, Picture):
             return self._tour.follow(message)
-        if len(message) > MESSAGE_LIMIT:
-            raise BadInput(
-                f"{len(message):,} characters are too many: {MESSAGE_LIMIT:,} at most"
-            )
-        words = messages.clean(message).split()
+        if isinstance(message, TextFile):
+            return self._taste.take_list(message)
+        most = messages.limit_of(message)
+        if len(message) > most:
+            raise BadInput(f"{len(message):,} characters are too many: {most:,} at most")
+        text = messages.clean_lines(message).strip()
+        words = text.split()
         if not words:
             return []
+        if messages.is_list(text):
+            return self._taste.blacklist(text[len(words[0]) :])
         if words[0].startswith("/"):
             return self._command(words[0], words[1:])
         return self._plain(words)
@@ -211,7 +229,8 @@ class Conversation:
             "e6graph recommends posts of a tagged image board from its daily export.",
             f"This board: {posts}{site}.",
             "I keep the tags you name, the posts I showed you and what you said about them, in "
-            "a file of the person who runs this bot. Pictures that you send are not kept. "
+            "a file of the person who runs this bot. A picture that you send is not kept: this "
+            "talk remembers the numbers computed from it, while it follows that picture. "
             "/export gives you all of it, /forget deletes it.",
         ]
         return [Reply("\n".join(lines))]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..recommend import PostInfo
 
 MESSAGE_LIMIT = 2000  # characters
+BLACKLIST_LIMIT = 150_000  # characters, as on the site
+LIST_BYTES = 4 * BLACKLIST_LIMIT  # of a file with a list; UTF-8 has 4 bytes at most
 PICTURE_LIMIT = 20 * 1024**2  # bytes
 POSTS_AT_ONCE = 5  # for /more
 PREVIEW_PATIENCE = 1.5  # seconds that a front end waits for a preview to come
@@ -48,7 +50,9 @@ COMMANDS = {
     "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
     "drop": Command("TAGS or #ID", "take back what you said about tags or a post"),
     "blacklist": Command(
-        "[add|remove LINE]", "hide posts by lines of your own, as on the site", "Blacklist"
+        "[add LINES|remove LINE|clear]",
+        "hide posts by lines of your own, as on the site",
+        "Blacklist",
     ),
     "rating": Command("[LETTERS]", "show or narrow the ratings you see"),
     "export": Command("", "everything I keep about you, as a file", "Export"),
@@ -97,9 +101,26 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", _ESCAPE.sub("", text.replace("\t", " ")))
 
 
+def clean_lines(text: str) -> str:
+    r"""Do as `clean`, with every line end as a line feed.
+
+    >>> clean_lines("fox\r\nowl\rheron")
+    'fox\nowl\nheron'
+    """
+    return clean(re.sub("\r\n?", "\n", text))
+
+
 @dataclass
 class Picture:
-    """A picture that a user sent: its bytes, or the `problem` with it."""
+    """A picture that a user sent: the bytes of its file, or the `problem` with it."""
+
+    data: bytes = b""
+    problem: str = ""
+
+
+@dataclass
+class TextFile:
+    """A blacklist that a user sent as a file: its bytes, or the `problem` with it."""
 
     data: bytes = b""
     problem: str = ""
@@ -145,7 +166,7 @@ class Taste:
     seen, skipped : number of posts.
     up, down : (tag, category, weight) that their judgments speak for and
         against, the strongest first.
-    blacklist : their own lines.
+    blacklist : their own lines, the latest of them.
     ratings : letters of what they let themselves see.
     """
 
@@ -168,6 +189,20 @@ class CompletedTag:
     name: str
     category: str
     posts: int
+
+
+def is_list(message: str) -> bool:
+    """Tell whether a message begins with the command whose lines matter.
+
+    >>> is_list("/blacklist add fox"), is_list("/blacklists")
+    (True, False)
+    """
+    return re.match(r"\s*/blacklist(\s|$)", message[:100], re.IGNORECASE) is not None
+
+
+def limit_of(message: str) -> int:
+    """Return how many characters a message may have: a whole list, or a few words."""
+    return BLACKLIST_LIMIT + MESSAGE_LIMIT if is_list(message) else MESSAGE_LIMIT
 
 
 def button(choice: str) -> str:

@@ -64,7 +64,8 @@ class Profiles:
 
     Parameters
     ----------
-    path : the SQLite file; made when something is first read or kept.
+    path : the SQLite file; made when something is first read or kept. None keeps
+        everything in memory.
     max_users : refuse to keep anything about more users than this.
     keep_days : forget users who were away for longer: when the file is opened
         and later, with what is written, once an hour at most.
@@ -77,7 +78,7 @@ class Profiles:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Path | None,
         max_users: int | None = None,
         keep_days: float | None = None,
         clock: Callable[[], float] = time.time,
@@ -85,9 +86,9 @@ class Profiles:
         self._max_users, self._keep_days, self._clock = max_users, keep_days, clock
         self._next_search = 0.0  # for users who were away for too long
         self._traces = False  # whether bytes of forgotten users are left in the file
-        self.path = Path(path)
+        self.path = None if path is None else Path(path)
         self._file = SqliteFile(self.path, APPLICATION_ID, SCHEMA_VERSION, SCHEMA)
-        if self.path.exists():
+        if self.path is not None and self.path.exists():
             with self._writing():
                 pass
 
@@ -143,6 +144,11 @@ class Profiles:
             number = _user_number(execute, user)
             return {name: execute(query, (number,)).fetchall() for name, query in _READ.items()}
 
+    def knows(self, user: str) -> bool:
+        """Return whether something is kept about `user`."""
+        with self._file.transaction() as execute:
+            return _user_number(execute, user) is not None
+
     # -- writing
     def enjoy(self, user: str, tags: Iterable[str]) -> None:
         """Add tags to those that `user` enjoys; avoided ones change sides."""
@@ -180,17 +186,20 @@ class Profiles:
                     (number, post),
                 )
 
-    def hide(self, user: str, line: str) -> None:
-        """Add a line to the user's blacklist."""
+    def hide(self, user: str, *lines: str) -> None:
+        """Add lines to the user's blacklist."""
+        insert = "INSERT OR IGNORE INTO lines (user, line) VALUES (?, ?)"
         with self._writing() as execute:
             number = self._meet(execute, user)
-            execute("INSERT OR IGNORE INTO lines (user, line) VALUES (?, ?)", (number, line))
+            for line in lines:
+                execute(insert, (number, line))
 
-    def unhide(self, user: str, line: str) -> None:
-        """Remove a line from the user's blacklist."""
+    def unhide(self, user: str, *lines: str) -> None:
+        """Remove lines from the user's blacklist."""
         with self._writing() as execute:
             number = self._returned(execute, user)
-            execute("DELETE FROM lines WHERE user = ? AND line = ?", (number, line))
+            for line in lines:
+                execute("DELETE FROM lines WHERE user = ? AND line = ?", (number, line))
 
     def rate(self, user: str, ratings: str) -> None:
         """Keep which ratings the user lets themselves see."""
@@ -207,9 +216,33 @@ class Profiles:
             stay in it until the next `forget`; the rows are deleted in any
             case.
         """
+        self.drop_user(user)
+        return self._file.erase()
+
+    def move(self, user: str, to: Profiles) -> None:
+        """Move everything kept about `user` to another file, where there is nothing yet.
+
+        Raises
+        ------
+        BadInput : the other file keeps too many users; everything stays here.
+        """
+        kept = self._rows(user)
+        if kept["ratings"]:
+            with to._writing() as execute:
+                number = to._meet(execute, user)
+                for query, rows in ((_KEEP_TAG, kept["tags"]), (_KEEP_POST, kept["posts"])):
+                    for row in rows:
+                        execute(query, (number, *row))
+                for (line,) in kept["lines"]:
+                    execute("INSERT INTO lines (user, line) VALUES (?, ?)", (number, line))
+                (ratings,) = kept["ratings"][0]
+                execute("UPDATE users SET ratings = ? WHERE id = ?", (ratings, number))
+        self.drop_user(user)
+
+    def drop_user(self, user: str) -> None:
+        """Delete the rows about `user`; `forget` removes their bytes, too."""
         with self._file.transaction() as execute:
             execute("DELETE FROM users WHERE name = ?", (user,))  # cascades
-        return self._file.erase()
 
     def _keep(
         self, insert: str, user: str, values: Iterable[str | int], feeling: Feeling

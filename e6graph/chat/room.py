@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cli import program
 from ..hydrate.previews import static_host
+from ..pictures import PictureReader
 from ..recommend import PostGraph, PostInfo
 from .conversation import Conversation
 from .fetch_previews import Fetcher
@@ -54,8 +58,20 @@ class Room:
         give_back_memory()
         watch = Watch(self.index)
         graph = self._warm_graph()
-        with self._fetcher(graph.posts.site) as fetch, self._open_profiles() as profiles:
-            sessions = Sessions(graph, profiles, self.previews, commands=commands, fetch=fetch)
+        with (
+            self._fetcher(graph.posts.site) as fetch,
+            self._open_profiles() as profiles,
+            closing(PictureReader()) as reader,
+        ):
+            reader.start()
+            sessions = Sessions(
+                graph,
+                profiles,
+                self.previews,
+                commands=commands,
+                fetch=fetch,
+                reader=reader,
+            )
             del graph  # so that its memory is free once the sessions have a newer one
             end = watch.start(self._warm_graph, sessions.renew)
             try:
@@ -64,7 +80,15 @@ class Room:
                 end()
 
     def _open_graph(self) -> PostGraph:
-        return PostGraph.open(index=self.index, ratings=self.ratings, blacklist=self.blacklist)
+        """Open the board; print what its blacklist asks for in vain."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            graph = PostGraph.open(
+                index=self.index, ratings=self.ratings, blacklist=self.blacklist
+            )
+        for warning in caught:
+            print(f"{program()}: {warning.message}", file=sys.stderr, flush=True)
+        return graph
 
     def _warm_graph(self) -> PostGraph:
         graph = self._open_graph()

@@ -7,26 +7,43 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UnknownPost
+import numpy as np
+
+from ..errors import BadInput, UnknownPost
 from ..hydrate.previews import cached_preview
+from ..pictures import PictureReader
 from .conversation import Conversation
-from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste
+from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste, TextFile
 from .profiles import Profiles
 
 if TYPE_CHECKING:
     from ..recommend import PostGraph, PostInfo
 
 OPEN_TALKS = 1000  # kept in memory; a user whose talk was dropped begins a new one
+NEWCOMERS = 1000  # who have sent one message so far
+IDLE_SECONDS = 3600.0  # after which a talk is the first to be dropped
 BURST_MESSAGES = 60  # that a user may send in BURST_SECONDS
 BURST_SECONDS = 60.0
 
 
 @dataclass
 class _Talk:
+    """A user's talk.
+
+    Attributes
+    ----------
+    new : whether the user has not come back yet, so that nothing is in the file.
+    messages, used : how many there were, and when the last came.
+    """
+
     conversation: Conversation
+    new: bool
+    messages: int = 0
+    used: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
     times: deque[float] = field(default_factory=lambda: deque(maxlen=BURST_MESSAGES))
 
@@ -38,6 +55,14 @@ class Sessions:
     ----------
     graph, profiles, previews, commands, fetch : see `Conversation`.
     clock : seconds, monotonic.
+    reader : reads the pictures that users send; by default one of its own.
+
+    Attributes
+    ----------
+    on_trust : whether a new user's first message is kept in the file at once. False is
+        for places where anybody can be a new user with each message. Then what the
+        first one says waits in memory until a second shows that they are here, and
+        those who sent only one drop nobody else's talk.
     """
 
     def __init__(
@@ -48,39 +73,57 @@ class Sessions:
         clock: Callable[[], float] = time.monotonic,
         commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
+        reader: PictureReader | None = None,
     ) -> None:
         self._graph = graph
+        self._profiles = profiles
+        self._lobby = Profiles(None)  # of newcomers
         self._previews = previews
         self._clock = clock
-        self._make = lambda user: Conversation(
-            self._graph, profiles, user, previews, commands, fetch
+        self._reader = reader or PictureReader()
+        self.on_trust = True
+        self._make = lambda user, profiles: Conversation(
+            self._graph, profiles, user, previews, commands, fetch, partial(self._look, user)
         )
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
+        # A newcomer whose talk has nothing to remember is known by name alone.
+        self._newcomers: OrderedDict[str, _Talk | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def reply(self, user: str, message: str | Picture) -> list[Reply]:
+    def reply(self, user: str, message: str | Picture | TextFile) -> list[Reply]:
         """Answer one message of one user; ask them to wait if they send too many."""
         talk = self._talk(user)
         with talk.lock:
-            now = self._clock()
+            now = talk.used = self._clock()
             if len(talk.times) == BURST_MESSAGES and now - talk.times[0] < BURST_SECONDS:
                 wait = BURST_SECONDS - (now - talk.times[0])
                 return [Reply(f"That is too fast for me: try again in {wait:.0f} seconds.")]
             talk.times.append(now)
-            return talk.conversation.reply(message)
+            talk.messages += 1
+            if not talk.new:
+                return talk.conversation.reply(message)
+            if talk.messages > 1:
+                return [*self._welcome_back(user, talk), *talk.conversation.reply(message)]
+            try:
+                return talk.conversation.reply(message)
+            finally:
+                self._let_wait(user, talk)
 
     def renew(self, graph: PostGraph) -> None:
         """Go on with another graph, in each talk between two messages."""
         with self._lock:
             self._graph = graph
-            talks = list(self._talks.values())
+            talks = [*self._talks.values(), *filter(None, self._newcomers.values())]
         for talk in talks:
             with talk.lock:
                 talk.conversation.renew(graph)
 
     def taste(self, user: str) -> Taste:
         """Return what is known about a user's taste."""
-        talk = self._talk(user)
+        with self._lock:
+            talk = self._talks.get(user) or self._newcomers.get(user)
+        if talk is None:  # a question makes nobody a user
+            return self._make(user, self._profiles).taste()
         with talk.lock:
             return talk.conversation.taste()
 
@@ -104,10 +147,72 @@ class Sessions:
             return None
 
     def _talk(self, user: str) -> _Talk:
+        """Return a user's talk; a newcomer's is not among the others yet."""
         with self._lock:
-            if user not in self._talks:
-                self._talks[user] = _Talk(self._make(user))
-                while len(self._talks) > OPEN_TALKS:
-                    self._talks.popitem(last=False)
-            self._talks.move_to_end(user)
-            return self._talks[user]
+            if talk := self._talks.get(user):
+                self._talks.move_to_end(user)
+                return talk
+            came_before = user in self._newcomers
+            if talk := self._newcomers.get(user):
+                return talk
+
+        # The file may be slow, so nobody else waits for it.
+        known = came_before or self.on_trust or self._profiles.knows(user)
+        profiles = self._profiles if known else self._lobby
+        talk = _Talk(self._make(user, profiles), new=not known, used=self._clock())
+        with self._lock:
+            if known:
+                self._newcomers.pop(user, None)
+                talk = self._talks.setdefault(user, talk)
+                self._drop_one_too_many(user)
+        return talk
+
+    def _let_wait(self, user: str, talk: _Talk) -> None:
+        """Remember a newcomer until they come back, or too many others came."""
+        remembers = talk.conversation.begun or self._lobby.knows(user)
+        with self._lock:
+            self._newcomers[user] = talk if remembers else None
+            gone = None
+            if len(self._newcomers) > NEWCOMERS:
+                gone, _ = self._newcomers.popitem(last=False)
+        if gone:
+            self._lobby.drop_user(gone)
+
+    def _welcome_back(self, user: str, talk: _Talk) -> list[Reply]:
+        """Keep in the file what a newcomer's first message said; tell where that fails."""
+        said = []
+        try:
+            self._lobby.move(user, self._profiles)
+        except BadInput as error:  # no place for another user
+            self._lobby.drop_user(user)
+            said.append(Reply(str(error)))
+        talk.conversation.keep_in(self._profiles)
+        talk.new = False
+        with self._lock:
+            self._newcomers.pop(user, None)
+            self._talks[user] = talk
+            self._drop_one_too_many(user)
+        return said
+
+    def _drop_one_too_many(self, latest: str) -> None:
+        """Drop the talk that is missed least, beside the latest user's.
+
+        That is one which was idle for long, or else one with nothing to remember, or
+        else the shortest: many users who say little must not drop those who talk.
+        """
+        if len(self._talks) <= OPEN_TALKS:
+            return
+        idle_since = self._clock() - IDLE_SECONDS
+
+        def worth(user: str) -> tuple[bool, bool, int, float]:
+            talk = self._talks[user]
+            awake = talk.used > idle_since
+            return awake, talk.conversation.begun, talk.messages if awake else 0, talk.used
+
+        del self._talks[min((user for user in self._talks if user != latest), key=worth)]
+
+    def _look(self, user: str, data: bytes) -> np.ndarray:
+        """Read a picture; all newcomers count as one sender."""
+        with self._lock:
+            talk = self._talks.get(user)
+        return self._reader.read(data, user if talk else "newcomers")

@@ -26,7 +26,7 @@ class SqliteFile:
     Parameters
     ----------
     path : if there is no file, the first transaction makes it, for its owner
-        alone.
+        alone. None keeps everything in memory.
     application_id : a number in the file's header that tells our files from
         others.
     version : of the schema; it stands in the header, too.
@@ -40,7 +40,7 @@ class SqliteFile:
     """
 
     def __init__(
-        self, path: Path, application_id: int, version: int, schema: Sequence[str]
+        self, path: Path | None, application_id: int, version: int, schema: Sequence[str]
     ) -> None:
         self.path = path
         self._application_id = application_id
@@ -50,7 +50,7 @@ class SqliteFile:
         self._closed = False
         self._lock = threading.RLock()  # keeps the threads of this process apart
         with self._errors_in_one_line():
-            if path.exists():
+            if path is None or path.exists():
                 self._open()
             elif not os.access(path.parent, os.W_OK | os.X_OK):
                 raise E6GraphError(f"cannot make {path}: no file can be written there")
@@ -103,11 +103,15 @@ class SqliteFile:
         if self._connection is not None:
             return self._connection
 
-        _refuse_foreign(self.path, self._application_id)
-        if not self.path.exists():
-            self.path.touch(mode=0o600)
+        if self.path is not None:
+            _refuse_foreign(self.path, self._application_id)
+            if not self.path.exists():
+                self.path.touch(mode=0o600)
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            self.path or ":memory:",
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             if _pragma(connection, "quick_check") != "ok":

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from ..errors import BadInput
-from ..recommend.blacklist import Blacklist
+from ..recommend.blacklist import split_lines
 from ..recommend.personal import Profile
 from . import messages
-from .messages import Reply, Taste, count, did_you_mean, names_in
+from .messages import (
+    BLACKLIST_LIMIT,
+    Reply,
+    Taste,
+    TextFile,
+    count,
+    did_you_mean,
+    names_in,
+)
 from .user import User
 
 LISTED_AT_MOST = 20  # of each row of /taste, the latest
 LEARNED_TAGS = 8  # shown for and against
 RELATED_TAGS = 6  # named after /enjoy
-BLACKLIST_LINES = 50  # of one user
-BLACKLIST_LINE_LENGTH = 500  # characters
+BLACKLIST_SHOWN = 100  # lines, the latest
 
 
 class TasteCommands:
@@ -81,7 +89,7 @@ class TasteCommands:
             skipped=len(profile.skipped),
             up=[(tag, graph.category(tag), weight) for tag, weight in up],
             down=[(tag, graph.category(tag), weight) for tag, weight in down],
-            blacklist=profile.blacklist,
+            blacklist=profile.blacklist[-BLACKLIST_SHOWN:],
             ratings=graph.ratings,
         )
 
@@ -119,31 +127,74 @@ class TasteCommands:
         return len(unknown) + judged - len(taste.liked) - len(taste.disliked)
 
     # -- what they see
-    def blacklist(self, words: Sequence[str]) -> list[Reply]:
-        """Show, add or remove lines in the site's filter language."""
-        user, lines = self._user, self._user.profile().blacklist
-        verb, line = (words[0].lower(), " ".join(words[1:])) if words else ("", "")
-        if not words:
-            said = _listed(lines)
-        elif verb == "remove" and line:
-            if line.isdecimal() and 1 <= int(line) <= len(lines):
-                line = lines[int(line) - 1]
-            if line not in lines:
-                raise BadInput(f"no line {line!r} in your blacklist: /blacklist shows it")
-            user.profiles.unhide(user.key, line)
-            said = f"No longer hidden by you: {line}"
-        elif verb == "add" and line:
-            if len(lines) >= BLACKLIST_LINES or len(line) > BLACKLIST_LINE_LENGTH:
-                raise BadInput(
-                    f"a blacklist has at most {BLACKLIST_LINES} lines of "
-                    f"{BLACKLIST_LINE_LENGTH} characters"
-                )
-            Blacklist.parse(line)  # raises BadInput where it has a mistake
-            user.profiles.hide(user.key, line)
-            said = f"Hidden from now on: {line}. {user.graph().allowed.sum():,} posts are left."
+    def blacklist(self, text: str) -> list[Reply]:
+        """Show, add or remove lines in the site's filter language.
+
+        Parameters
+        ----------
+        text : what follows the command; each line of it is a line of the list.
+        """
+        user, kept = self._user, self._user.profile().blacklist
+        if not text.strip():
+            return [Reply(_listed(kept), choices=["/walk"])]
+        first, _, more = text.partition("\n")
+        verb, _, rest = first.strip().partition(" ")
+        given = _lines_of(f"{rest}\n{more}")
+        verb = verb.lower() or "add"
+        if verb == "add" and given:
+            return self.hide(given)
+        if verb == "remove" and given:
+            gone = [_line_meant(line, kept) for line in given]
+            user.profiles.unhide(user.key, *gone)
+            said = f"No longer hidden by you: {', '.join(gone[:LISTED_AT_MOST])}"
+        elif verb == "clear" and not given:
+            user.profiles.unhide(user.key, *kept)
+            said = f"Your blacklist is empty. It had {count(kept, 'line')}."
         else:
-            raise BadInput("expected /blacklist, /blacklist add LINE or /blacklist remove LINE")
-        return [Reply(said, choices=["/walk", "/blacklist"] if words else ["/walk"])]
+            raise BadInput(
+                "expected /blacklist, /blacklist add LINE (or several lines), /blacklist "
+                "remove LINE or /blacklist clear"
+            )
+        return [Reply(said, choices=["/walk", "/blacklist"])]
+
+    def take_list(self, file: TextFile) -> list[Reply]:
+        """Add the lines of a file."""
+        if file.problem:
+            raise BadInput(file.problem)
+        try:
+            text = file.data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise BadInput("that file is not a text in UTF-8: save it as one") from None
+        lines = _lines_of(messages.clean_lines(text))
+        if not lines:
+            raise BadInput(
+                "that file is empty: expected a blacklist with a filter on each line"
+            )
+        return self.hide(lines)
+
+    def hide(self, lines: Sequence[str]) -> list[Reply]:
+        """Add lines to what they hide, and say what these do here."""
+        user, kept = self._user, self._user.profile().blacklist
+        new = [line for line in dict.fromkeys(lines) if line not in {*kept}]
+        size = sum(len(line) + 1 for line in (*kept, *new))
+        if size > BLACKLIST_LIMIT:
+            raise BadInput(
+                f"a blacklist has at most {BLACKLIST_LIMIT:,} characters, as on the site; "
+                f"yours would have {size:,}"
+            )
+        user.profiles.hide(user.key, *new)
+        remarks, idle = user.board.try_blacklist("\n".join(lines))
+        left = f"{user.graph().allowed.sum():,} posts are left."
+        if len(lines) > 1:
+            some = f", {len(idle):,} of which can match nothing here" if idle else ""
+            said = f"Added {len(new):,} of {count(lines, 'line')}{some}. {left}"
+        elif idle or lines[0].startswith("#"):
+            said = f"Kept, but it hides nothing here: {lines[0]}"
+        else:
+            said = f"Hidden from now on: {lines[0]}. {left}"
+        if len(lines) == 1:
+            remarks = [remark.removeprefix("line 1: ") for remark in remarks]
+        return [Reply("\n".join([said, *remarks]), choices=["/walk", "/blacklist"])]
 
     def rating(self, words: Sequence[str]) -> list[Reply]:
         """Show the ratings they see, or narrow them to some that the operator allows."""
@@ -178,10 +229,31 @@ def _latest(values: list[str]) -> list[str]:
     return values or ["-"]
 
 
+def _lines_of(text: str) -> list[str]:
+    """Return the lines of a list, without empty ones."""
+    lines = (re.sub("[\t-\r ]+", " ", line).strip(" ") for line in split_lines(text))
+    return [line for line in lines if line]
+
+
+def _line_meant(given: str, kept: Sequence[str]) -> str:
+    """Return the line that is meant by its number, or by itself. Raises BadInput."""
+    if re.fullmatch("[0-9]{1,6}", given) and 1 <= int(given) <= len(kept):
+        return kept[int(given) - 1]
+    if given not in kept:
+        raise BadInput(f"no line {given!r} in your blacklist: /blacklist shows it")
+    return given
+
+
 def _listed(lines: Sequence[str]) -> str:
     head = "You hide nothing beside what the board hides."
     if lines:
         head = "Lines you hide posts by, beside those of the board:"
-    rows = [f"{n:>3}  {line}" for n, line in enumerate(lines, 1)]
-    hint = "/blacklist add LINE hides posts that match it, as on the site: fox -night"
-    return "\n".join([head, *rows, hint])
+    shown = [*enumerate(lines, 1)][-BLACKLIST_SHOWN:]
+    earlier = [f"({len(lines) - len(shown):,} earlier)"] if len(shown) < len(lines) else []
+    rows = [f"{n:>3}  {line}" for n, line in shown]
+    hint = (
+        "/blacklist add LINE hides posts that match it, as on the site: fox -night. Several "
+        "lines may follow, and a whole list can be sent as a file (in a terminal: "
+        "/blacklist file PATH)."
+    )
+    return "\n".join([head, *earlier, *rows, hint])

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ..errors import BadArtifact, BadInput, MissingArtifact
 from ..hydrate.previews import cached_preview
 from ..recommend import Recommendation
@@ -29,13 +31,19 @@ Find = Callable[[list[int], int], Sequence[Recommendation]]
 class Tour:
     """The posts shown in a talk: the last one, and how each was found.
 
+    Parameters
+    ----------
+    look : makes the features of a picture from the bytes of its file. They are all
+        that is kept of it.
+
     Attributes
     ----------
     touring : whether a judgment of the last post brings the next one.
     """
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: User, look: Callable[[bytes], np.ndarray]) -> None:
         self._user = user
+        self._look = look
         self.reset()
 
     def reset(self) -> None:
@@ -45,13 +53,19 @@ class Tour:
         self._last_was_alone = False  # shown without others, so that /skip is about it
         self._stories: OrderedDict[int, str] = OrderedDict()  # by post id
         self._broken: list[int] = []  # ids of posts that could not be shown
-        self._picture: bytes | None = None  # if set, the tour follows it and not the taste
+        # If set, the tour follows this picture and not the taste.
+        self._features: np.ndarray | None = None
         self._shown = self._liked = 0  # posts of this tour
+
+    @property
+    def begun(self) -> bool:
+        """Whether something was shown or said that a new talk would not know."""
+        return self._last is not None or self._features is not None or self.touring
 
     # -- showing
     def walk(self) -> list[Reply]:
         """Start a tour that follows the taste."""
-        self._picture = None
+        self._features = None
         self._shown = self._liked = 0
         return self._next()
 
@@ -97,15 +111,16 @@ class Tour:
             raise BadInput(picture.problem or "the picture is empty")
         if len(picture.data) > PICTURE_LIMIT:
             raise BadInput(f"the picture has more than {PICTURE_LIMIT // 1024**2} MB")
+        features = self._look(picture.data)
         try:
-            seen = self._user.graph().recognize(picture.data, n=TAGS_OF_PICTURE)
+            seen = self._user.graph().recognize(features, n=TAGS_OF_PICTURE)
         except MissingArtifact as error:
             log.info("%s", error)
             raise BadInput(
                 "I cannot read pictures here: whoever runs this bot has not run "
                 "solve_recognizer.py on this board"
             ) from None
-        self._picture = picture.data
+        self._features = features
         line = "I see nothing that I have a tag for."
         if seen:
             tags = ", ".join(f"{tag} {confidence:.0%}" for tag, confidence in seen)
@@ -113,18 +128,20 @@ class Tour:
         choices = [f"/enjoy {tag}" for tag, _ in seen[:3]]
         return [
             Reply(line, choices=choices),
-            *self._by_picture(picture.data, POSTS_LIKE_PICTURE),
+            *self._by_picture(features, POSTS_LIKE_PICTURE),
         ]
 
     def taste_changed(self) -> None:
         """Let the next posts follow the taste and no longer a picture."""
-        self._picture = None
+        self._features = None
 
     def _next(self) -> list[Reply]:
         self.touring = True
-        return self._by_picture(self._picture, 1) if self._picture else self._by_taste(1)
+        if self._features is None:
+            return self._by_taste(1)
+        return self._by_picture(self._features, 1)
 
-    def _by_picture(self, picture: bytes, n: int) -> list[Reply]:
+    def _by_picture(self, features: np.ndarray, n: int) -> list[Reply]:
         profile = self._user.profile()
         graph = self._user.graph(profile)
         avoid = self._user.resolve(profile.avoids)[0]
@@ -132,7 +149,7 @@ class Tour:
         def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
             seed = len(profile.seen)
             return graph.recommend(
-                images=[picture], avoid=avoid, n=n, seed=seed, exclude=exclude
+                images=[features], avoid=avoid, n=n, seed=seed, exclude=exclude
             )
 
         return self._show(find, n, "your picture", profile, like="like your picture")

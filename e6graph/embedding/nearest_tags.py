@@ -12,6 +12,7 @@ from ..errors import BadArtifact, UnknownTag
 from ..store import Store
 from ..tags.categories import CATEGORIES
 from ..tags.spelling import nearest_names
+from ..tags.typed import find_name, folded, without_category
 from ..tags.vocabulary import read_tags
 from .dictionary import Dictionary, round_scores
 
@@ -72,7 +73,7 @@ class TagSpace:
     def rows(self, names: Iterable[str]) -> np.ndarray:
         """Find the rows of tags by name or alias, each once, int64.
 
-        Spaces may stand for underscores.
+        Spaces may stand for underscores, and a category before a name is left out.
 
         Raises
         ------
@@ -82,10 +83,11 @@ class TagSpace:
         found: dict[int, None] = {}
         wrong = []
         for given in names:
-            name = given.strip().replace(" ", "_")
-            tag = self._ids.get(name, self._ids.get(name.lower()))
+            name = find_name(given, self._ids)
+            tag = None if name is None else self._ids[name]
             if tag is None:
-                near = ", ".join(nearest_names(name, list(self._ids)))
+                spelled = without_category(folded(given.strip().replace(" ", "_")))
+                near = ", ".join(nearest_names(spelled, list(self._ids)))
                 told = f"nearest names: {near or 'nothing like it'}"
                 wrong.append(f"no tag {given!r}; {told}")
             elif tag not in self._rows:

@@ -75,7 +75,7 @@ def import_export(
     """
     paths = dict(files) if files else find_tables(Path(directory))
     counts: dict[str, int] = {}
-    aliases, implications, never = _read_edges(paths, counts, progress)
+    aliases, implications, never, waiting = _read_edges(paths, counts, progress)
     posts = parse_posts(paths["posts"], aliases, never, file_types, counts, progress)
 
     # A tag's id is its rank by use; equal ones go by name.
@@ -99,6 +99,7 @@ def import_export(
             _write_tags(stage, names, categories, used[ranked])
             bar.update()
             _write_edges(stage, tag_ids, aliases, implications, counts)
+            _write_aliases(stage, aliases, waiting)
             bar.update()
         counts["posts kept"] = posts.table.num_rows
         counts["post-tag pairs"] = save_posts(
@@ -126,8 +127,9 @@ def find_tables(directory: Path) -> dict[str, Path]:
 
 def _read_edges(
     paths: Mapping[str, Path], counts: dict[str, int], progress: bool
-) -> tuple[Aliases, Implications, set[str]]:
-    """Read the active aliases and implications of an export, and its `never_names`.
+) -> tuple[Aliases, Implications, set[str], list[tuple[str, str]]]:
+    """Read the active aliases and implications of an export, its `never_names`, and the
+    aliases in force beside the active ones.
 
     The never-shown rule goes by all pairs `IN_FORCE`. Those that were deleted or only
     proposed are nobody's word: they could as well hide the whole board.
@@ -148,11 +150,15 @@ def _read_edges(
 
     # No alias may turn a name under the rule into one that is not.
     folded = {fold(name) for name in never}
-    kept = [
-        (antecedent, name)
-        for antecedent, name in pairs["tag_aliases"]
-        if is_under(name, folded) or not is_under(antecedent, folded)
-    ]
+
+    def harmless(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [
+            (antecedent, name)
+            for antecedent, name in pairs
+            if is_under(name, folded) or not is_under(antecedent, folded)
+        ]
+
+    kept = harmless(pairs["tag_aliases"])
     if left_out := len(pairs["tag_aliases"]) - len(kept):
         counts["tag_aliases that would hide a name under the rule, left out"] = left_out
     aliases = resolve_aliases(kept)
@@ -165,7 +171,9 @@ def _read_edges(
     counts["names on an alias cycle, left as they are"] = aliases.cycles
     counts["tag_implications active"] = len(pairs["tag_implications"])
     counts["names on an implication cycle"] = implications.cycles
-    return aliases, implications, never
+    active_pairs = set(pairs["tag_aliases"])
+    waiting = [pair for pair in in_force["tag_aliases"] if pair not in active_pairs]
+    return aliases, implications, never, harmless(waiting)
 
 
 def _pairs(edges: pa.RecordBatch) -> Iterator[tuple[str, str]]:
@@ -222,6 +230,19 @@ def _write_edges(
     counts["names and aliases with an id"] = len(idx)
     counts["antecedents with an id"] = len(known)
     counts["antecedents without an id"] = len(rejected)
+
+
+def _write_aliases(stage: Stage, aliases: Aliases, waiting: list[tuple[str, str]]) -> None:
+    """Write every alias for filters, which `tag2idx` gives for tags with an id alone.
+
+    The site applies one that waits to a list of filters when the list is saved, while
+    posts may still hold its antecedent.
+    """
+    target = {name: aliases(other) for name, other in waiting if name != other}
+    target |= aliases.target
+    columns = {"antecedent": list(target), "name": list(target.values())}
+    schema = pa.schema([("antecedent", pa.string()), ("name", pa.string())])
+    pq.write_table(pa.table(columns, schema), stage.path("aliases.parquet"))
 
 
 def _read_pools(

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import warn
 from ..store import Store
 from ..tags import TagSetNormalizer, tag_category2id, tag_freq_to_rank
+from ..tags.typed import find_name
 from ..tags.vocabulary import load_frequencies
 from .config import Config
 from .tag_names import as_key, rename_tags, spaced
@@ -119,9 +120,10 @@ class Cleaner:
     def _tag(self, text: str) -> int | str:
         """Return the id of a tag of a caption; its key if it has none."""
         key = as_key(text)
-        for spelling in (key, key.lower(), _unescaped(key)):
-            if spelling in self._inputs:
-                return self._inputs[spelling]
+        for spelling in (key, _unescaped(key)):
+            name = find_name(spelling, self._inputs)
+            if name is not None:
+                return self._inputs[name]
         return key
 
     def _written(self, key: str) -> str:

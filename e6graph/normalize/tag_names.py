@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import BadInput, warn
 from ..tags import AliasConflict, TagNormalizer, TagSetNormalizer, tag_category2id
+from ..tags.typed import find_name
 from .config import Config
 
 _SUFFIX = re.compile(r"(?<=.)_\([^()]*\)$")
@@ -124,12 +125,14 @@ def _read_tables(
 def _id(tags: TagSetNormalizer, name: str) -> int:
     """Return the id of a name; a name without one gets the next."""
     names = tags.tag_normalizer
-    if name not in names.tag2idx:
-        idx = names.tag2idx[name] = len(names.idx2tag)
-        names.idx2tag.append(name)
-        names.tag_categories += bytes([tag_category2id["general"]])
-        tags.implications[idx] = tags.implications_rej.get(name, [])
-    return names.tag2idx[name]
+    known = find_name(name, names.tag2idx)
+    if known is not None:
+        return names.tag2idx[known]
+    idx = names.tag2idx[name] = len(names.idx2tag)
+    names.idx2tag.append(name)
+    names.tag_categories += bytes([tag_category2id["general"]])
+    tags.implications[idx] = tags.implications_rej.get(name, [])
+    return idx
 
 
 def _add_spellings(names: TagNormalizer, config: Config, barred: Collection[str]) -> None:

@@ -1,27 +1,18 @@
-"""From a picture (bytes, file, PIL image) to checked RGB, a perceptual hash and features."""
+"""From a picture to a perceptual hash and features."""
 
 from __future__ import annotations
 
-import io
-import stat
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import scipy.fft
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..errors import BadInput
 from ..store.parallel import in_order
 from ..store.progress import counted
-
-MOST_PICTURE_BYTES = 50_000_000
-MOST_PIXELS = 50_000_000
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")  # each decoder is one more to trust
-UNDER_TRANSPARENCY = (255, 255, 255)
-ENOUGH_PIXELS = 128  # a side, for everything below
-SIDE = 64  # pixels of the raster that features are made from
+from .opening import SIDE, open_picture, shrunk
 
 DCT_KEPT = (12, 8, 8)  # lowest frequencies of Y, Cb, Cr, a side
 HOG_BINS = 18  # directions
@@ -35,101 +26,12 @@ PARTS = {
 """The parts of a feature vector, in order, and how long each is."""
 N_FEATURES = sum(PARTS.values())
 
-_EXPECTED = "a JPEG, PNG, GIF, WebP or BMP picture"
 _PICTURES_AT_ONCE = 64  # so that their arrays stay in the cache
 # JFIF 1.02, section 7, without the offsets of Cb and Cr
 _YCBCR = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
     np.float32,
 )
-
-
-def open_picture(
-    source: str | Path | bytes | Image.Image,
-    max_pixels: int = MOST_PIXELS,
-    max_bytes: int = MOST_PICTURE_BYTES,
-) -> Image.Image:
-    """Open a picture as upright RGB: its first frame, white where it is transparent.
-
-    A JPEG is decoded at the smallest of the scales 1/1 to 1/8 that leaves both
-    sides at `ENOUGH_PIXELS` (from its DCT coefficients; other formats cost their
-    whole size). Nothing is decoded before the size in the header was compared with
-    `max_pixels`. A PIL image of the caller is not changed.
-
-    Raises
-    ------
-    BadInput : not a file, too large, or not a whole JPEG, PNG, GIF, WebP or BMP.
-    """
-    if isinstance(source, Image.Image):
-        _check_size(source, "the picture", max_pixels)
-        return _as_rgb(source, "the picture")
-    if isinstance(source, bytes | bytearray | memoryview):
-        data, name = bytes(source), "the picture"
-    else:
-        data, name = _read_bytes(Path(source), max_bytes), str(source)
-    _check_bytes(len(data), name, max_bytes)
-    if not data:
-        raise BadInput(f"{name} is empty: expected {_EXPECTED}")
-    try:
-        bomb = Image.DecompressionBombWarning
-        with warnings.catch_warnings(action="ignore", category=bomb):
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
-        most = f"{max_pixels:,} pixels"
-        raise BadInput(f"{name} has more than {most}: make it smaller") from None
-    except Exception:  # a decoder of foreign bytes may raise anything
-        begins = repr(data[:12])
-        raise BadInput(f"{name} begins {begins}: expected {_EXPECTED}") from None
-    with image:
-        _check_size(image, name, max_pixels)
-        image.draft(None, (ENOUGH_PIXELS, ENOUGH_PIXELS))
-        return _as_rgb(image, name)
-
-
-def _read_bytes(path: Path, max_bytes: int) -> bytes:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe or /dev/zero would never end
-            raise BadInput(f"{path} is not a file: expected a picture")
-        _check_bytes(status.st_size, str(path), max_bytes)
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadInput(f"{path}: {reason}: expected a picture") from None
-
-
-def _check_bytes(size: int, name: str, most: int) -> None:
-    if size > most:
-        raise BadInput(f"{name}: {size:,} bytes, expected at most {most:,}")
-
-
-def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
-    wide, high = image.size
-    if wide < 1 or high < 1 or wide * high > max_pixels:
-        raise BadInput(f"{name} is {wide} × {high}: expected 1 to {max_pixels:,} pixels")
-
-
-def _as_rgb(image: Image.Image, name: str) -> Image.Image:
-    try:
-        image = ImageOps.exif_transpose(image)  # always a copy
-        levels = None
-        if image.mode.startswith("I"):  # 16 bits: convert() would clip them to 8
-            levels = np.asarray(image).clip(0, 65535) >> 8
-        elif image.mode == "F":
-            levels = np.nan_to_num(np.asarray(image)).clip(0, 255)
-        if levels is not None:
-            image = Image.fromarray(levels.astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            under = Image.new("RGBA", image.size, (*UNDER_TRANSPARENCY, 255))
-            image = Image.alpha_composite(under, image)
-        return image.convert("RGB")
-    except MemoryError:
-        raise
-    except Exception as error:  # a decoder of foreign bytes may raise anything
-        raise BadInput(
-            f"{name} cannot be decoded ({error}): expected a whole picture"
-        ) from None
 
 
 def phash(picture: Image.Image) -> int:
@@ -151,7 +53,7 @@ def phash(picture: Image.Image) -> int:
 
 def raster(picture: Image.Image) -> np.ndarray:
     """Stretch a picture to the square that features are made from, uint8 (64, 64, 3)."""
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX), np.uint8)
+    return np.asarray(shrunk(picture), np.uint8)
 
 
 def read_rasters(paths: Sequence[str | Path]) -> tuple[np.ndarray, list[tuple[int, str]]]:
@@ -201,6 +103,26 @@ def picture_features(rasters: np.ndarray) -> np.ndarray:
         return some(0)
     made = counted(in_order(some, starts), "features", len(starts))
     return np.concatenate([np.empty((0, N_FEATURES), np.float32), *made])
+
+
+def features_of(picture: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
+    """Compute the features of one picture, float32 (`N_FEATURES`,).
+
+    An array must be such features already, as where a picture was not kept: it is
+    returned as it is.
+
+    Raises
+    ------
+    BadInput : see `open_picture`; an array of another shape.
+    """
+    if not isinstance(picture, np.ndarray):
+        return picture_features(raster(open_picture(picture))[None])[0]
+    if picture.shape != (N_FEATURES,):
+        raise BadInput(
+            f"an array {picture.shape} is not a picture: expected a file, its bytes, "
+            f"a PIL image or features ({N_FEATURES},)"
+        )
+    return picture
 
 
 def _dct(rgb: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..errors import BadArtifact, BadInput
 from ..store import Stage, Store
 from ..store.progress import ticking
 from .examples import Examples, hold_out
-from .features import DCT_KEPT, N_FEATURES, PARTS, open_picture, picture_features, raster
+from .features import DCT_KEPT, N_FEATURES, PARTS, features_of
 from .kernel_ridge import Sums, calibrate, confidences, predict, principal_axes, project
 
 PART_LENGTHS = tuple(PARTS.values())
@@ -113,32 +113,27 @@ class Recognizer:
         made = predict(points, self.landmarks, self.directions, self.mean)
         return unit_rows(made)
 
-    def embed(self, picture: str | Path | bytes | Image.Image) -> np.ndarray:
+    def embed(self, picture: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
         """Return the vector of a picture, float32 (d,), of length 1.
 
         Raises
         ------
-        BadInput : see `open_picture`.
+        BadInput : see `features_of`.
         """
-        return self.vectors(_features_of(picture))[0]
+        return self.vectors(features_of(picture)[None])[0]
 
     def tags(
-        self, picture: str | Path | bytes | Image.Image, n: int = 8
+        self, picture: str | Path | bytes | Image.Image | np.ndarray, n: int = 8
     ) -> list[tuple[str, float]]:
         """Return the n likeliest tags of a picture with their probabilities, best first.
 
         Raises
         ------
-        BadInput : see `open_picture`.
+        BadInput : see `features_of`.
         """
-        likely = self.confidences(_features_of(picture))[0]
+        likely = self.confidences(features_of(picture)[None])[0]
         order = np.argsort(-likely, kind="stable")[:n]
         return [(str(self.names[t]), float(likely[t])) for t in order]
-
-
-def _features_of(picture: str | Path | bytes | Image.Image) -> np.ndarray:
-    """Compute the features of one picture, float32 (1, `N_FEATURES`)."""
-    return picture_features(raster(open_picture(picture))[None])
 
 
 def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Recognizer:

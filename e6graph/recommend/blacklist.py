@@ -1,38 +1,24 @@
-"""The site's filter language: text → a mask of the posts it hides.
+"""A blacklist: filters in the site's language (see `filters`) → the posts that they hide.
 
-Each line is one filter, and a post is hidden if any line matches it.
-
-- A line matches when all its tokens without `~` pass and, if it has tokens with
-  `~`, at least one of those passes.
-- `-` inverts a token. `~-tag` is one of several alternatives: not to have the tag.
-- ` #` starts a comment. Case does not matter.
-- A known name before a colon (`score:<0`, `rating:q`, `type:gif` ...) asks about
-  the post itself. Everything else is a tag, even with a colon in it (`:3`,
-  `10:30`); `tag:NAME` is a tag whatever it looks like. `*` in a tag stands for
-  anything, and the pattern covers the whole name.
-- Aliases are resolved, implications are not applied. A tag that nobody uses matches
-  nothing.
-
-Source: the site's blacklist page and its help. The export holds the ids of
-uploaders but not their names: `user:123`, `user:!123`, `uploader:123` and
-`userid:123` work, while `user:name` matches no post, and the parser warns of it.
+Lists may be long: the site allows 150,000 characters, which are about 12,000 lines.
+So lines are taken apart into conjunctions (all of some conditions), those of one
+condition are united over the whole list, and the others are tried on the rows of
+their rarest condition alone.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cache
-from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import BadInput, warn
+from ..errors import BadInput
+from .filters import LEAST, MOST, Remark, Token, read_line
 
 if TYPE_CHECKING:
     from .posts import Posts
@@ -40,133 +26,143 @@ if TYPE_CHECKING:
 # The site gives this list to a visitor who has not logged in.
 DEFAULT = "gore\nscat\nwatersports\nyoung -rating:s\nloli\nshota\n"
 
-_NUMERIC_COLUMNS = {
-    "id": "id",
-    "tagcount": "tag_count",
-    "width": "image_width",
-    "height": "image_height",
-    "filesize": "file_size",
-    "score": "score",
-    "favcount": "fav_count",
-    "userid": "uploader_id",
-    "user": "uploader_id",
-    "uploader": "uploader_id",
-}
-_RATINGS = {"safe": "s", "questionable": "q", "explicit": "e"}
-_RATINGS |= {letter: letter for letter in "sqe"}
-_STATUSES = ("active", "pending", "flagged", "deleted", "any")
-_NAMES = {*_NUMERIC_COLUMNS, "tag", "rating", "status", "type", "pool"}
-_UNITS = {"": 1, "kb": 1024, "mb": 1024**2}  # bytes
-_LEAST, _MOST = -(2**63), 2**63 - 1  # of int64
-
-
-@dataclass(frozen=True)
-class Token:
-    """One condition of a line.
-
-    Attributes
-    ----------
-    name : a known name, "tag" for tags.
-    value : what it is compared with: text, or (low, high) with both included. None
-        matches no post.
-    inverted, optional : whether it was written with `-`, with `~`.
-    """
-
-    name: str
-    value: str | tuple[int, int] | None
-    inverted: bool = False
-    optional: bool = False
+REMARKS_SHOWN = 8  # of one list; the rest is counted
+FILE_LIMIT = 4 << 20  # bytes of a file; the site's largest lists have 600 kB
+_MASKS_KEPT = 64  # of conditions that many lines share, a byte a post each
+_SHARED_FROM = 8  # lines with a condition from which its mask is worth making
+_LONG_POSTING = 16  # times as long as the rows: searching beats marking all of it
+_SORTED_FROM = 16  # intervals of one column from which sorting it is faster
 
 
 @dataclass(frozen=True)
 class Blacklist:
-    """Filters ready to be applied: each line is a tuple of tokens."""
+    """Filters ready to be applied.
 
-    lines: tuple[tuple[Token, ...], ...]
+    Attributes
+    ----------
+    lines : as they were typed, those without filters among them.
+    """
+
+    lines: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> Blacklist:
-        """Parse filters as the site's page does.
+        """Split a text into lines as the site's page does.
 
-        Raises
-        ------
-        BadInput : with the line number and the token, for what cannot be read
-            (numbers, ratings, statuses) or means something that nobody wants (a
-            lone `-` hides every post).
+        Nothing in it is an error; `remarks` names what cannot be read.
 
         Examples
         --------
-        >>> len(Blacklist.parse("gore  # not at breakfast\\n\\nyoung -rating:s").lines)
-        2
+        >>> Blacklist.parse("gore  # not at breakfast\\r\\n\\nyoung -rating:s").lines
+        ('gore  # not at breakfast', '', 'young -rating:s')
         """
-        text, lines = text.removeprefix("\ufeff"), []
-        for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
-            words = re.sub(r"(^|\s)#.*", "", line.lower()).split()
-            if words:
-                lines.append(tuple(_token(word, number) for word in words))
-        return cls(tuple(lines))
+        return cls(tuple(split_lines(text)))
 
     @classmethod
     def read(cls, given: str | Path | None) -> Blacklist:
-        """Parse the filters that `PostGraph.open` is given.
+        """Read the filters that `PostGraph.open` is given; the type tells what they are.
 
         Parameters
         ----------
-        given : "default" (what the site hides from visitors), the path of a text
-            file, filters as text, or None for no filters.
+        given : filters as a `str`, the `Path` of a text file, "default" for what the
+            site hides from visitors, or None for no filters.
 
         Raises
         ------
-        BadInput : the file cannot be read, or its filters cannot be parsed.
+        BadInput : the file cannot be read, or a `str` ends as the name of a file does.
         """
         if given is None:
             return cls(())
+        if isinstance(given, Path):
+            return cls.parse(_read_file(given))
         if given == "default":
             return cls.parse(DEFAULT)
-        if _names_a_file(given):
-            return cls.parse(_read_file(Path(given)))
-        return cls.parse(str(given))
+        if re.fullmatch(r"[^\r\n]*\.txt\s*", given):
+            raise BadInput(
+                f"blacklist {given!r} is a str, which holds filters and not the name of a "
+                f"file: give Path({given!r}) for a file"
+            )
+        return cls.parse(given)
 
     def mask(self, posts: Posts) -> np.ndarray:
         """Return which posts are hidden: bool (n,), by row."""
-        hidden = np.zeros(len(posts), bool)
-        column = cache(posts.column)  # reading one takes longer than comparing it
-        for line in self.lines:
-            required = [token for token in line if not token.optional]
-            optional = [token for token in line if token.optional]
+        lines = dict.fromkeys(self.lines)
+        read = [tuple(read_line(line, posts.aliases)[0]) for line in lines]
+        return _Search(posts, read).hidden()
 
-            # Few posts hold a tag: ask the other tokens about those posts alone.
-            rows: np.ndarray | slice = slice(None)
-            for token in required:
-                if token.name in ("tag", "pool") and not token.inverted:
-                    required.remove(token)
-                    rows = _rows(token, posts)
-                    break
+    def remarks(self, posts: Posts) -> list[Remark]:
+        """Say which words cannot be read or match none of some posts, by line.
 
-            passes = [_passes(token, rows, posts, column) for token in required]
-            if optional:
-                some = [_passes(token, rows, posts, column) for token in optional]
-                passes.append(np.logical_or.reduce(some))
-            hidden[rows] |= np.logical_and.reduce(passes) if passes else True
-        return hidden
+        A tag that no post has is among them; on the site it may have some.
+        """
+        found: list[Remark] = []
+        tokens: list[tuple[int, Token]] = []
+        for number, line in enumerate(self.lines, 1):
+            of_line, remarks = read_line(line, posts.aliases, number)
+            tokens += [(number, token) for token in of_line]
+            found += remarks
+        search = _Search(posts, [[token for _, token in tokens]])
+        for number, token in tokens:
+            if said := search.missing(token):
+                found.append(Remark(number, token.text, said))
+        return sorted(found, key=lambda remark: remark.line)
+
+    def idle(self, posts: Posts) -> list[int]:
+        """Return the numbers of the lines that hold filters and can match none of some posts."""
+        read = [read_line(line, posts.aliases) for line in self.lines]
+        search = _Search(posts, [tokens for tokens, _ in read])
+        return [
+            number
+            for number, (tokens, remarks) in enumerate(read, 1)
+            if (tokens or remarks) and not search.conjunctions(tokens)
+        ]
 
 
-def _names_a_file(given: str | Path) -> bool:
-    """Whether a blacklist is a path and not a text of filters.
+def split_lines(text: str) -> list[str]:
+    r"""Split a text at LF, CR LF and CR, and nowhere else.
 
-    Any `Path` is one, and so is a text that ends in .txt, that is a file, or that
-    is a directory and has a slash in it. A single word is a tag even where a
-    directory has that name.
+    >>> split_lines("fox\r\nowl\u2028x\n")
+    ['fox', 'owl\u2028x', '']
     """
-    if isinstance(given, Path) or re.fullmatch(r"\S+\.txt", given):
-        return True
-    # `os.path` answers for texts too long to be a name, where `Path` raises.
-    return os.path.isfile(given) or ("/" in given and os.path.isdir(given))
+    return re.split(r"\r\n|\r|\n", text)
+
+
+def describe(
+    remarks: Sequence[Remark],
+    near: Callable[[str], Sequence[str]],
+    most: int = REMARKS_SHOWN,
+) -> list[str]:
+    """Return a line of text for each of the first remarks, and one for the others.
+
+    Parameters
+    ----------
+    near : gives known names that are spelled like one; it is asked for unknown tags
+        alone.
+    """
+    said = []
+    for remark in remarks[:most]:
+        names = near(_bare(remark.word)) if remark.said.startswith(_NO_TAG) else ()
+        hint = f": did you mean {' or '.join(names)}?" if names else ""
+        said.append(f"line {remark.line}: {remark.said}{hint}")
+    if len(remarks) > most:
+        said.append(f"and {len(remarks) - most:,} more")
+    return said
+
+
+_NO_TAG = "no post here has"
+
+
+def _bare(word: str) -> str:
+    return word.lstrip("-~").rpartition(":")[2]
 
 
 def _read_file(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read(FILE_LIMIT + 1)
+        if len(text) <= FILE_LIMIT:
+            return text
+        wrong = f"has more than {FILE_LIMIT >> 20} MB"
     except IsADirectoryError:
         wrong = "is a directory"
     except FileNotFoundError:
@@ -181,133 +177,318 @@ def _read_file(path: Path) -> str:
     )
 
 
-def _token(word: str, line: int) -> Token:
-    """Parse one word of a line."""
-    where = f"blacklist line {line}: {word!r}"
-    try:
-        word.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, as JSON can hold it
-        raise BadInput(f"{where} is not valid text: write the tag again") from None
-
-    rest = word.removeprefix("~")
-    optional, inverted = rest != word, rest.startswith("-")
-    rest = rest.removeprefix("-")
-    if not rest:
-        meaning = "would hide every post" if word == "-" else "lacks its tag"
-        raise BadInput(f"{where} {meaning}: write {word}TAG, without a space")
-    if rest[0] in "-~":
-        raise BadInput(
-            f"{where}: no tag begins with {rest[0]!r}; expected at most one '~', then "
-            "at most one '-', then the tag"
-        )
-
-    name, colon, value = rest.partition(":")
-    if not colon or name not in _NAMES:
-        return Token("tag", rest, inverted, optional)
-    if not value:
-        raise BadInput(f"{where}: nothing after {name}:")
-    return Token(name, _value(name, value, where), inverted, optional)
+# -- finding the posts --------------------------------------------------------------
+Condition = tuple[str, object]  # kind and value of a token, without its signs
+Conjunction = frozenset[tuple[Condition, bool]]  # conditions, and whether each is inverted
 
 
-def _value(name: str, value: str, where: str) -> str | tuple[int, int] | None:
-    """Check and return the value of a `name:value` token."""
-    if name in _NUMERIC_COLUMNS:
-        number = value.removeprefix("!") if "user" in name else value
-        interval = _interval(number, name, where)
-        if interval:
-            return interval
-        if name in ("user", "uploader"):
-            warn(
-                f"{where} matches no post: an export holds the ids of uploaders, not "
-                f"their names; write {name}:ID"
-            )
-            return None
-        units = ", kb and mb allowed" if name == "filesize" else ""
-        forms = "a number, <N, <=N, >N, >=N, A..B, A.. or ..B"
-        raise BadInput(f"{where}: expected {forms}{units}")
-    if name == "rating":
-        if value not in _RATINGS:
-            raise BadInput(f"{where}: expected s, q, e, safe, questionable or explicit")
-        return _RATINGS[value]
-    if name == "status" and value not in _STATUSES:
-        raise BadInput(f"{where}: expected one of {', '.join(_STATUSES)}")
-    return value
+class _Search:
+    """Finds the rows of a list's lines."""
+
+    def __init__(self, posts: Posts, lines: Sequence[Sequence[Token]]) -> None:
+        self._posts, self._lines, self._n = posts, lines, len(posts)
+        names: set[str] = set()
+        for line in lines:
+            for token in line:
+                if isinstance(token.value, tuple) and token.kind == "tag":
+                    names.update(map(str, token.value))
+                    names.add(token.text)
+        self._tags = posts.find_tags(names)
+        self._columns: dict[str, np.ndarray] = {}
+        self._orders: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._pools: dict[str | int, np.ndarray | None] = {}
+        self._masks: dict[Condition, np.ndarray] = {}
+        self._scratch = np.zeros(self._n, bool)  # all False between two uses
+        self._shared: set[Condition] = set()  # by many lines
+
+    # -- tokens
+    def meant(self, token: Token) -> tuple[str, bool]:
+        """Return the tag that a token means, and whether it is inverted."""
+        names = [str(name) for name in token.value] if isinstance(token.value, tuple) else []
+        name = next((name for name in names if len(self._tags[name])), names[-1])
+        # The inverse of a tag that nobody uses would hide everything.
+        face = token.text.startswith("-") and len(self._tags[token.text])
+        if face and not len(self._tags[name]):
+            return token.text, False
+        return name, token.inverted
+
+    def missing(self, token: Token) -> str:
+        """Say what a token asks for that no post here has; "" if one may."""
+        none = "passes for every post" if token.inverted else "matches no post"
+        if token.kind == "tag":
+            name, _ = self.meant(token)
+            if len(self._tags[name]):
+                return ""
+            kind = "a tag like" if "*" in name else "the tag"
+            return f"{_NO_TAG} {kind} {name!r}, so {token.text!r} {none}"
+        if token.kind == "pool" and self._pool(token.value) is None:
+            return f"no pool {token.value!r} holds a post here, so {token.text!r} {none}"
+        if token.kind == "status" and token.value == "deleted":
+            return f"deleted posts are never shown here, so {token.text!r} {none}"
+        if token.kind == "type" and self._never(("type", token.value)):
+            return f"no post here is of type {token.value!r}, so {token.text!r} {none}"
+        return ""
+
+    def conjunctions(self, tokens: Iterable[Token]) -> set[Conjunction]:
+        """Take a line apart: it matches a post that fulfills any of the conjunctions."""
+        required: set[tuple[Condition, bool]] = set()
+        optional: list[tuple[Condition, bool]] = []
+        has_optional, possible = False, True
+        for token in tokens:
+            has_optional |= token.optional
+            condition, inverted = self._condition(token)
+            if condition[0] == "unreadable" or (self._never(condition) and not inverted):
+                possible &= token.optional
+            elif token.optional:
+                optional.append((condition, inverted))
+            else:
+                required.add((condition, inverted))
+        if not possible or (has_optional and not optional):
+            return set()
+        ways = [{*required, one} for one in optional] or ([required] if required else [])
+        made = set()
+        for way in ways:
+            kept = {(c, inverted) for c, inverted in way if not (inverted and self._never(c))}
+            if not any((c, not inverted) in kept for c, inverted in kept):
+                made.add(frozenset(kept))
+        return made
+
+    def _condition(self, token: Token) -> tuple[Condition, bool]:
+        if token.kind == "tag":
+            name, inverted = self.meant(token)
+            return ("tag", name), inverted
+        return (token.kind, token.value), token.inverted
+
+    def _never(self, condition: Condition) -> bool:
+        """Tell whether a condition passes for no post, as far as can be seen at once."""
+        kind, value = condition
+        if kind == "tag":
+            return not len(self._tags[str(value)])
+        if kind == "pool":
+            return self._pool(value) is None
+        if isinstance(value, tuple):
+            return value[0] > value[1]
+        if kind == "type":
+            return not self._mask(condition).any()
+        return kind in ("nothing", "unreadable") or condition == ("status", "deleted")
+
+    # -- lines
+    def hidden(self) -> np.ndarray:
+        """Return which rows any line matches, bool (n,)."""
+        ways: set[Conjunction] = set()
+        for line in self._lines:
+            ways |= self.conjunctions(line)
+        hidden = np.zeros(self._n, bool)
+        if frozenset() in ways:  # inverses of what no post has
+            hidden[:] = True
+            return hidden
+        self._hide_single({next(iter(way)) for way in ways if len(way) == 1}, hidden)
+
+        many = [way for way in ways if len(way) > 1]
+        uses = Counter(condition for way in many for condition, _ in way)
+        self._shared = {
+            c for c, times in uses.most_common(_MASKS_KEPT) if times >= _SHARED_FROM
+        }
+        self._sort_columns(many)
+        groups: dict[Condition | None, list[Conjunction]] = {}
+        for way in many:
+            groups.setdefault(self._base(way), []).append(way)
+        # What is asked about all posts comes last, when fewer are left.
+        for base, of_base in sorted(groups.items(), key=lambda item: self._size(item[0])):
+            self._hide_group(base, of_base, hidden)
+        return hidden
+
+    def _hide_single(self, conditions: set[tuple[Condition, bool]], hidden: np.ndarray) -> None:
+        """Hide the rows of lines of one condition, all at once."""
+        tags = [self._tags[str(c[1])] for c, inverted in conditions if _is_tag(c, inverted)]
+        if tags:
+            wanted = np.zeros(max(int(found.max(initial=0)) for found in tags) + 1, bool)
+            for found in tags:
+                wanted[found] = True
+            self._posts.mark_holders(np.flatnonzero(wanted), hidden)
+        intervals: dict[str, list[tuple[int, int]]] = {}
+        for condition, inverted in conditions:
+            kind, value = condition
+            if isinstance(value, tuple) and not inverted:
+                intervals.setdefault(kind, []).append(value)
+            elif not _is_tag(condition, inverted):
+                hidden |= self._mask(condition) ^ inverted
+        for kind, some in intervals.items():
+            hidden |= _in_any(self._column(kind), some)
+
+    def _sort_columns(self, ways: Iterable[Conjunction]) -> None:
+        """Sort the columns that many intervals are asked of."""
+        asked: Counter[str] = Counter()
+        for condition in {c for way in ways for c, inverted in way if not inverted}:
+            if isinstance(condition[1], tuple):  # an interval
+                asked[condition[0]] += 1
+        for kind, times in asked.items():
+            if times >= _SORTED_FROM:
+                values = self._column(kind)
+                order = np.argsort(values, kind="stable")
+                self._orders[kind] = order, values[order]
+
+    def _base(self, way: Conjunction) -> Condition | None:
+        """Choose the condition whose rows are tried: the one of fewest; None for all rows."""
+        bases = [condition for condition, inverted in way if not inverted]
+        return min(bases, key=lambda c: (self._size(c), str(c)), default=None)
+
+    def _size(self, condition: Condition | None) -> int:
+        """Estimate how many rows a condition has; those that need a scan count as most."""
+        if condition is None:
+            return 2 * self._n
+        kind, value = condition
+        if kind == "tag":
+            return self._posts.uses_of(self._tags[str(value)])
+        if kind == "pool":
+            return len(_given(self._pool(value)))
+        if kind in self._orders and isinstance(value, tuple):
+            low, high = self._places(kind, value)
+            return high - low
+        return self._n
+
+    def _places(self, kind: str, interval: tuple[int, int]) -> tuple[int, int]:
+        values = self._orders[kind][1]
+        ends = np.clip(interval, *_limits(values)).astype(values.dtype)
+        low = int(np.searchsorted(values, ends[0]))
+        return low, max(low, int(np.searchsorted(values, ends[1], side="right")))
+
+    def _hide_group(
+        self, base: Condition | None, ways: list[Conjunction], hidden: np.ndarray
+    ) -> None:
+        """Hide the rows of lines that have one condition in common."""
+        rows = np.flatnonzero(~hidden) if base is None else self._rows(base)
+        rows = rows[~hidden[rows]]
+        for way in ways:
+            if not len(rows):
+                return
+            hits = np.ones(len(rows), bool)
+            for condition, inverted in way:
+                if condition != base or inverted:
+                    hits &= self._passes(condition, rows) ^ inverted
+            if hits.any():
+                hidden[rows[hits]] = True
+                rows = rows[~hits]
+
+    # -- conditions
+    def _rows(self, condition: Condition) -> np.ndarray:
+        """Return the rows that fulfill a condition; those of a tag or pool ascend."""
+        kind, value = condition
+        if kind == "tag":
+            tags = self._tags[str(value)]
+            if self._posts.uses_of(tags) > self._n // 16:
+                return np.flatnonzero(self._mask(condition))
+            rows = self._posts.rows_of(tags)
+            return rows if len(tags) == 1 else np.unique(rows)
+        if kind == "pool":
+            return _given(self._pool(value))
+        if kind in self._orders and isinstance(value, tuple):
+            low, high = self._places(kind, value)
+            return self._orders[kind][0][low:high]
+        return np.flatnonzero(self._mask(condition))
+
+    def _passes(self, condition: Condition, rows: np.ndarray) -> np.ndarray:
+        """Return which of some rows fulfill a condition, bool."""
+        kind, value = condition
+        if isinstance(value, tuple):
+            low, high = value
+            values = self._column(kind)[rows]
+            return (values >= low) & (values <= high)
+        posting = kind in ("tag", "pool") and condition not in self._shared
+        if condition in self._masks or not posting:
+            return self._mask(condition)[rows]
+        held = self._rows(condition)
+        if len(held) > _LONG_POSTING * len(rows):
+            return _among(rows, held)
+        self._scratch[held] = True
+        passes = self._scratch[rows]
+        self._scratch[held] = False
+        return passes
+
+    def _mask(self, condition: Condition) -> np.ndarray:
+        """Return which rows fulfill a condition, bool (n,)."""
+        if condition not in self._masks:
+            while len(self._masks) >= _MASKS_KEPT:
+                del self._masks[next(iter(self._masks))]
+            self._masks[condition] = self._make_mask(*condition)
+        return self._masks[condition]
+
+    def _make_mask(self, kind: str, value: object) -> np.ndarray:
+        if kind in ("tag", "pool"):
+            mask = np.zeros(self._n, bool)
+            if kind == "tag":
+                self._posts.mark_holders(self._tags[str(value)], mask)
+            else:
+                mask[_given(self._pool(value))] = True
+            return mask
+        if isinstance(value, tuple):
+            return _in_any(self._column(kind), [value])
+        if kind == "rating":
+            return self._column("rating") == value
+        if kind == "type":
+            return self._column("file_ext") == value
+        return self._status(str(value))
+
+    def _status(self, status: str) -> np.ndarray:
+        """Return which rows have a status; the index holds no deleted posts."""
+        if status in ("any", "all"):
+            return np.ones(self._n, bool)
+        pending, flagged = self._column("is_pending"), self._column("is_flagged")
+        masks = {"pending": pending, "flagged": flagged, "modqueue": pending | flagged}
+        return masks[status] if status in masks else ~masks["modqueue"]
+
+    def _pool(self, value: object) -> np.ndarray | None:
+        pool = value if isinstance(value, int) else str(value)
+        if pool not in self._pools:
+            self._pools[pool] = self._posts.rows_in_pool(pool)
+        return self._pools[pool]
+
+    def _column(self, name: str) -> np.ndarray:
+        if name not in self._columns:  # reading one takes longer than comparing it
+            self._columns[name] = self._posts.column(name)
+        return self._columns[name]
 
 
-def _interval(value: str, name: str, where: str) -> tuple[int, int] | None:
-    """Return the integers low..high that a comparison admits; None if unreadable.
+def _is_tag(condition: Condition, inverted: bool) -> bool:
+    return condition[0] == "tag" and not inverted
 
-    Comparisons are exact: `filesize:1mb` means 1,048,576 bytes, not about as many.
+
+def _given(rows: np.ndarray | None) -> np.ndarray:
+    return np.zeros(0, np.int64) if rows is None else rows
+
+
+def _limits(values: np.ndarray) -> tuple[int, int]:
+    limits = np.iinfo(values.dtype)
+    return int(limits.min), int(limits.max)
+
+
+def _in_any(values: np.ndarray, intervals: Iterable[tuple[int, int]]) -> np.ndarray:
+    """Return which values lie in any of some intervals, bool.
+
+    >>> _in_any(np.array([1, 5, 9]), [(0, 2), (1, 3), (9, 9)])
+    array([ True, False,  True])
     """
-    unit = r"(?:\.[0-9]+)?(?:kb|mb)?" if name == "filesize" else ""
-    number = rf"-?[0-9]{{1,30}}{unit}"
-    found = re.fullmatch(rf"(<=|>=|<|>)?({number})", value)
-    if found:
-        exact = _exact_number(found[2])
-        return {
-            None: (ceil(exact), floor(exact)),  # a fraction of a byte admits none
-            "<": (_LEAST, ceil(exact) - 1),
-            "<=": (_LEAST, floor(exact)),
-            ">": (floor(exact) + 1, _MOST),
-            ">=": (ceil(exact), _MOST),
-        }[found[1]]
-
-    found = re.fullmatch(rf"({number})?\.\.({number})?", value)
-    if not found or not (found[1] or found[2]):
-        return None
-    least = _exact_number(found[1]) if found[1] else Fraction(_LEAST)
-    most = _exact_number(found[2]) if found[2] else Fraction(_MOST)
-    if found[1] and found[2] and least > most:
-        raise BadInput(f"{where}: an empty range; write the smaller number first")
-    return ceil(least), floor(most)
+    lows: list[int] = []
+    highs: list[int] = []
+    for low, high in sorted(intervals):
+        if highs and low <= highs[-1]:
+            highs[-1] = max(highs[-1], high)
+        elif low <= high:
+            lows.append(low)
+            highs.append(high)
+    if len(lows) == 1:
+        return (values >= lows[0]) & (values <= highs[0])
+    ends = np.clip([LEAST, *lows], LEAST, MOST), np.clip([LEAST, *highs], LEAST, MOST)
+    which = np.searchsorted(ends[0][1:], values, side="right")
+    return (which > 0) & (values <= ends[1][which])
 
 
-def _exact_number(text: str) -> Fraction:
-    """Read digits and a unit without rounding."""
-    unit = text[-2:] if text[-2:] in _UNITS else ""
-    return Fraction(text.removesuffix(unit)) * _UNITS[unit]
+def _among(rows: np.ndarray, posting: np.ndarray) -> np.ndarray:
+    """Return which rows are in a posting, bool; the posting is ascending.
 
-
-def _passes(
-    token: Token, rows: np.ndarray | slice, posts: Posts, column: Callable[[str], np.ndarray]
-) -> np.ndarray | np.bool_:
-    """Return which of `rows` pass a token: bool, one for each of them or one for all."""
-    passes: np.ndarray | np.bool_
-    if token.name in ("tag", "pool"):
-        held = np.zeros(len(posts), bool)
-        held[_rows(token, posts)] = True
-        passes = held[rows]
-    elif token.name == "rating":
-        passes = column("rating")[rows] == token.value
-    elif token.name == "type":
-        passes = column("file_ext")[rows] == token.value
-    elif token.name == "status":
-        passes = _has_status(str(token.value), rows, column)
-    elif isinstance(token.value, tuple):
-        low, high = token.value
-        values = column(_NUMERIC_COLUMNS[token.name])[rows]
-        passes = (values >= low) & (values <= high)
-    else:
-        passes = np.False_
-    return ~passes if token.inverted else passes
-
-
-def _rows(token: Token, posts: Posts) -> np.ndarray:
-    """Return the rows that hold a tag, or that are in a pool."""
-    value = str(token.value)
-    if token.name == "tag":
-        return posts.rows_tagged(value)
-    number = re.fullmatch("[0-9]{1,18}", value)
-    return posts.rows_in_pool(int(value) if number else value)
-
-
-def _has_status(
-    status: str, rows: np.ndarray | slice, column: Callable[[str], np.ndarray]
-) -> np.ndarray | np.bool_:
-    """Return which of `rows` have a status; the index holds no deleted posts."""
-    if status in ("deleted", "any"):
-        return np.bool_(status == "any")
-    pending, flagged = column("is_pending")[rows], column("is_flagged")[rows]
-    if status == "active":
-        return ~(pending | flagged)
-    return pending if status == "pending" else flagged
+    >>> _among(np.array([1, 4, 9]), np.array([4, 5, 9]))
+    array([False,  True,  True])
+    """
+    at = np.searchsorted(posting, rows)
+    at[at == len(posting)] = 0
+    return posting[at] == rows if len(posting) else np.zeros(len(rows), bool)

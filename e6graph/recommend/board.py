@@ -16,9 +16,10 @@ from ..errors import BadInput, UnknownPost, UnknownTag, warn
 from ..store.parquet import usable_md5
 from ..tags.categories import RATING_TAGS
 from ..tags.spelling import nearest_names
-from .blacklist import Blacklist
+from ..tags.typed import find_name, folded, without_category
+from .blacklist import Blacklist, describe
 from .catalog import Catalog
-from .posts import ROWS_AT_ONCE, name_pattern
+from .posts import ROWS_AT_ONCE
 
 NARROWED_KEPT = 32  # the latest narrowed boards
 
@@ -107,7 +108,7 @@ class Board:
 
         Raises
         ------
-        BadInput : none of the ratings is shown here, or a filter cannot be parsed.
+        BadInput : none of the ratings is shown here.
         """
         letters = "".join(letter for letter in self.ratings if letter in ratings)
         if not letters:
@@ -116,14 +117,29 @@ class Board:
             return self
         key = letters, blacklist
         with self._lock:
-            if key not in self._narrowed:
-                more = Blacklist.parse(blacklist)
-                made = type(self)(self.catalog, letters, more, self.allowed)
-                self._narrowed[key] = made
+            made = self._narrowed.get(key)
+        if made is None:  # a long list takes seconds, for which nobody else waits
+            more = Blacklist.parse(blacklist)
+            made = type(self)(self.catalog, letters, more, self.allowed)
+        with self._lock:
+            made = self._narrowed.setdefault(key, made)
             self._narrowed.move_to_end(key)
             while len(self._narrowed) > NARROWED_KEPT:
                 self._narrowed.popitem(last=False)
-            return self._narrowed[key]
+        return made
+
+    def try_blacklist(self, blacklist: str) -> tuple[list[str], list[int]]:
+        """Try filters that somebody gives.
+
+        Returns
+        -------
+        remarks : a text on each word that cannot be read or matches no post, the
+            first few of them.
+        idle : numbers of the lines that can match nothing here.
+        """
+        filters = Blacklist.parse(blacklist)
+        remarks = describe(filters.remarks(self.posts), self.nearest_names)
+        return remarks, filters.idle(self.posts)
 
     # -- tags ----------------------------------------------------------------
     @cached_property
@@ -140,8 +156,8 @@ class Board:
     def resolve_tags(self, names: str | Iterable[str]) -> tuple[list[str], list[str]]:
         """Split names into known tags and unknown names.
 
-        Spaces count as underscores, aliases become the names they stand for, and
-        each comes once.
+        Spaces count as underscores, a category before a name is left out, aliases
+        become the names they stand for, and each comes once.
 
         Returns
         -------
@@ -152,13 +168,11 @@ class Board:
         known: dict[str, None] = {}
         unknown: dict[str, None] = {}
         for name in names:
-            key = name.strip().replace(" ", "_")
-            spellings = [one for one in (name, key, key.lower()) if one in tag_ids]
-            tag_id = tag_ids[spellings[0]] if spellings else None
-            if tag_id is None:
+            found = find_name(name, tag_ids)
+            if found is None:
                 unknown[name] = None
             else:
-                known[self.posts.names[tag_id]] = None
+                known[self.posts.names[tag_ids[found]]] = None
         return list(known), list(unknown)
 
     def known_tag_ids(self, names: str | Iterable[str]) -> list[int]:
@@ -188,34 +202,39 @@ class Board:
         """Return up to n names spelled like one, of tags that visible posts hold."""
         known, shown = self.posts.tag_ids.items(), self.shown
         names = [name for name, tag_id in known if shown[tag_id]]
-        return nearest_names(name.replace(" ", "_"), names, n)
+        return nearest_names(without_category(folded(name.replace(" ", "_"))), names, n)
 
     def complete(self, prefix: str, n: int = 8) -> list[tuple[str, str, int]]:
         """Return the tags that begin with `prefix`, the most used first.
 
-        A prefix with `*` in it is a pattern for the whole name.
+        A prefix with `*` in it is a pattern for the whole name of a tag; aliases are
+        then not looked at.
 
         Returns
         -------
-        (name, category, number of visible posts that hold it); aliases give their
-        tags.
+        (name, category, number of visible posts that hold it); without `*`, aliases
+        give their tags.
         """
-        prefix = prefix.strip().lower().replace(" ", "_")
-        names, shown = self.posts.sorted_names, self.shown
+        prefix = folded(prefix.strip().replace(" ", "_"))
         if "*" in prefix:
-            pattern = name_pattern(prefix)
-            found = [name for name in names if pattern.match(name)]
-        elif prefix:
-            end = bisect_left(names, prefix + "\U0010ffff")
-            found = names[bisect_left(names, prefix) : end]
+            numbers = self.posts.find_tags([prefix])[prefix]
+            ids = numbers[numbers < len(self.posts.names)]
         else:
-            found = []
+            begun = self._ids_beginning(prefix)
+            begun = begun or self._ids_beginning(without_category(prefix))
+            ids = np.unique(begun).astype(int)
+        shown = self.shown
         silent = [self.posts.tag_ids.get(name, -1) for name in RATING_TAGS]
-        ids = np.unique([self.posts.tag_ids[name] for name in found]).astype(int)
         ids = ids[(shown[ids] > 0) & ~np.isin(ids, silent)]
         best = ids[np.argsort(-shown[ids], kind="stable")][:n].tolist()
         tags, category = self.posts.names, self.posts.category
         return [(tags[i], category(i), int(shown[i])) for i in best]
+
+    def _ids_beginning(self, prefix: str) -> list[int]:
+        """Return the ids of the names and aliases that begin with a prefix; none for ""."""
+        names = self.posts.sorted_names
+        begin, end = bisect_left(names, prefix), bisect_left(names, prefix + "\U0010ffff")
+        return [self.posts.tag_ids[name] for name in names[begin:end]] if prefix else []
 
     # -- posts ---------------------------------------------------------------
     def visible(self, post_id: int) -> bool:

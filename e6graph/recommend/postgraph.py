@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from ..embedding.dictionary import unit_rows
-from ..errors import BadInput, UnknownTag
+from ..errors import BadInput, UnknownTag, warn
 from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
 from ..store import Store
 from . import personal
-from .blacklist import Blacklist
+from .blacklist import Blacklist, describe
 from .board import Board, PostInfo
 from .catalog import Catalog
 from .completion import ScoredTags, TagCompleter
@@ -30,8 +30,8 @@ NEAREST_BESIDE_WALK = 50  # candidates, beside those of a walk from query posts
 NEAREST_ALONE = 200  # candidates where there are no posts to walk from
 PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
 
-ImageLike = str | Path | bytes | Image.Image
-"""A picture: its path, the bytes of its file, or a PIL image."""
+ImageLike = str | Path | bytes | Image.Image | np.ndarray
+"""A picture: its path, the bytes of its file, a PIL image, or what `features_of` made."""
 
 
 class PostGraph(Board):
@@ -72,22 +72,38 @@ class PostGraph(Board):
         index : the directory that the scripts wrote.
         ratings : letters of what may be shown, of s (safe), q (questionable) and e
             (explicit).
-        blacklist : what to hide: "default" (what the site hides from visitors), the
-            path of a text file, filters as text in the site's language, or None for
-            nothing.
+        blacklist : what to hide. A `str` holds filters in the site's language, a line
+            each; a `Path` is a text file of them. "default" stands for what the site
+            hides from visitors, None for nothing.
 
         Raises
         ------
         MissingArtifact : a file is missing; the message names the script to run.
         BadArtifact : a file is damaged, or the files do not belong together.
-        BadInput : the ratings or the blacklist cannot be read.
+        BadInput : the ratings or the file cannot be read, or a `str` ends in .txt.
+
+        Warns
+        -----
+        UserWarning : the list has words that cannot be read or match no post, and
+            which.
 
         Examples
         --------
         >>> PostGraph.open("index", blacklist="spider\\nscore:<0")  # doctest: +SKIP
         """
         store, hidden = Store(index), Blacklist.read(blacklist)
-        return store.whole(lambda: cls(Catalog.open(store), ratings, hidden))
+        graph = store.whole(lambda: cls(Catalog.open(store), ratings, hidden))
+        if blacklist not in (None, "default"):
+            name = f"blacklist {blacklist}" if isinstance(blacklist, Path) else "blacklist"
+            graph._warn_of(hidden, name)
+        return graph
+
+    def _warn_of(self, hidden: Blacklist, name: str) -> None:
+        """Warn once of what a list asks for in vain."""
+        remarks = hidden.remarks(self.posts)
+        if remarks:
+            said = "; ".join(describe(remarks, self.nearest_names))
+            warn(f"{name}: {said}")
 
     def warm(self) -> None:
         """Load everything that is normally loaded on first use.

@@ -6,9 +6,7 @@ them. Posts under the never-shown rule are left out, whatever `posts.parquet` ho
 
 from __future__ import annotations
 
-import fnmatch
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +24,7 @@ from ..store.ragged import Ragged, one_chunk
 from ..tags.categories import CATEGORIES, RATING_TAGS
 from ..tags.never import forbidden, has_picture, pictures_of, read_rule
 from ..tags.vocabulary import load_names, read_tags
+from ..tags.wildcards import NameSearch
 
 ROWS_AT_ONCE = 100_000  # for work over all posts, so that its memory stays small
 
@@ -189,25 +188,130 @@ class Posts:
         tags += [(name, "general") for name in self.value(row, "other_tags")]
         return [tag for tag in tags if tag[0] not in RATING_TAGS]
 
+    # -- names ---------------------------------------------------------------
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """Alias → the name that it stands for, whether a post has that tag or not.
+
+        An index in E6DB's formats alone knows those of tags with an id.
+        """
+        written = self._store.sidecar("tag2idx.json.gz").get("together", ())
+        if "aliases.parquet" not in written:
+            ids = self.tag_ids.items()
+            return {name: self.names[i] for name, i in ids if self.names[i] != name}
+        table = parquet.read_table(self._store, "aliases.parquet", "antecedent", "name")
+        return dict(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
+
+    def find_tags(self, words: Collection[str]) -> dict[str, np.ndarray]:
+        """Find the tags that posts hold by their own names, or by patterns with `*`.
+
+        Names of aliases are not seen, nor are the tags that E6DB makes of ratings.
+
+        Returns
+        -------
+        word → numbers of tags, ascending, int64: tag ids, then `len(names)` and more
+        for names without an id. `rows_of` takes them.
+        """
+        words = set(words)
+        patterns = {word for word in words if "*" in word}
+        found = {word: [self.tag_ids[word]] for word in words - patterns if self._owns(word)}
+        found |= {word: [] for word in words - patterns - found.keys()}
+
+        # All names without an id at once: there may be a million of them.
+        wanted = [word for word in words - patterns if not found[word]]
+        others, _ = self._other_tags
+        which = pc.index_in(others, pa.array(wanted, others.type))
+        for place in np.flatnonzero(which.is_valid().to_numpy(zero_copy_only=False)).tolist():
+            found[wanted[which[place].as_py()]].append(len(self.names) + place)
+
+        made = {word: np.array(numbers, np.int64) for word, numbers in found.items()}
+        if patterns:
+            made |= self._search.find(patterns)
+        ratings = [self.tag_ids.get(name, -1) for name in RATING_TAGS]
+        return {word: numbers[~np.isin(numbers, ratings)] for word, numbers in made.items()}
+
+    def rows_of(self, tags: np.ndarray) -> np.ndarray:
+        """Return the rows that hold any of some tags; those of one tag ascend.
+
+        Those of several are in no order, and may repeat.
+
+        Parameters
+        ----------
+        tags : numbers as `find_tags` gives them.
+        """
+        known = tags[tags < len(self.names)]
+        if len(known) == len(tags) == 1:
+            return self.rows_with[known[0]]
+        rows = self.rows_with.take(known)[0]
+        places = tags[len(known) :] - len(self.names)
+        offsets = self._other_tags[1]
+        of_others = np.searchsorted(offsets, places.astype(offsets.dtype), side="right") - 1
+        return np.concatenate([rows, of_others])
+
+    def mark_holders(self, tags: np.ndarray, marks: np.ndarray) -> None:
+        """Set `marks` (bool (n,)) at the rows that hold any of some tags.
+
+        Many frequent tags have more pairs than there are posts. So the most used ones
+        go first, and once few rows are left these are asked for the others.
+
+        Parameters
+        ----------
+        tags : numbers as `find_tags` gives them, each once.
+        """
+        known = tags[tags < len(self.names)]
+        marks[self.rows_of(tags[len(known) :])] = True
+        sizes = self.rows_with.lengths(known)
+        order = np.argsort(-sizes, kind="stable")
+        known, pairs_left = known[order], int(sizes.sum())
+        pairs_a_row = len(self.rows_with.values) / max(len(self), 1)
+        since_count = 0
+        for at, (tag, size) in enumerate(
+            zip(known.tolist(), sizes[order].tolist(), strict=True)
+        ):
+            marks[self.rows_with[tag]] = True
+            pairs_left -= size
+            since_count += size
+            if since_count > len(self):
+                since_count = 0
+                if np.count_nonzero(~marks) * pairs_a_row < pairs_left:
+                    self._mark_by_row(known[at + 1 :], marks)
+                    return
+
+    def _mark_by_row(self, tags: np.ndarray, marks: np.ndarray) -> None:
+        wanted = np.zeros(len(self.names), bool)
+        wanted[tags] = True
+        rows = np.flatnonzero(~marks)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows[start : start + ROWS_AT_ONCE]
+            held, offsets = self.tags_of.take(some)
+            hits = np.flatnonzero(wanted[held])
+            marks[some[np.searchsorted(offsets, hits, side="right") - 1]] = True
+
+    def uses_of(self, tags: np.ndarray) -> int:
+        """Return how many pairs of a post and one of some tags there are.
+
+        Parameters
+        ----------
+        tags : numbers as `find_tags` gives them.
+        """
+        known = tags[tags < len(self.names)]
+        return int(self.rows_with.lengths(known).sum()) + len(tags) - len(known)
+
     def rows_tagged(self, name: str) -> np.ndarray:
         """Return the rows (int64, ascending) that hold a tag, with an id or without.
 
-        Aliases resolve, and `*` stands for anything.
+        Aliases resolve, and `*` stands for anything in the tags' own names.
         """
-        if "*" not in name and name in self.tag_ids:
-            return self.rows_with[self.tag_ids[name]].astype(np.int64)
-        others, offsets = self._other_tags
-        ids: set[int] = set()
-        if "*" in name:
-            pattern = name_pattern(name)
-            ids = {i for known, i in self.tag_ids.items() if pattern.match(known)}
-            held = [bool(pattern.match(other)) for other in others.to_pylist()]
-        else:
-            held = pc.equal(others, name).to_numpy(zero_copy_only=False)
-        at = np.flatnonzero(held).astype(offsets.dtype)
-        rows = np.searchsorted(offsets, at, side="right") - 1
-        parts = [self.rows_with[tag_id] for tag_id in ids]
-        return np.unique(np.concatenate([*parts, rows]))
+        name = self.aliases.get(name, name)
+        return np.unique(self.rows_of(self.find_tags([name])[name])).astype(np.int64)
+
+    def _owns(self, name: str) -> bool:
+        """Tell whether a name with an id is a tag's own."""
+        return name in self.tag_ids and self.names[self.tag_ids[name]] == name
+
+    @cached_property
+    def _search(self) -> NameSearch:
+        return NameSearch([*self.names, *self._other_tags[0].to_pylist()])
 
     @cached_property
     def _other_tags(self) -> tuple[pa.StringArray, np.ndarray]:
@@ -220,27 +324,33 @@ class Posts:
         """All names and aliases in alphabetical order."""
         return sorted(self.tag_ids)
 
+    # -- pools ---------------------------------------------------------------
     @cached_property
     def pools(self) -> pa.Table:
         """The pools: id, name, category, post_ids."""
         columns = ("id", "name", "category", "post_ids")
         return parquet.read_table(self._store, "pools.parquet", *columns)
 
-    def rows_in_pool(self, pool: int | str) -> np.ndarray:
-        """Return the rows (int64) of the members of a pool, by its id or its name."""
-        if isinstance(pool, int):
-            found = pc.equal(self.pools["id"], pool)
-        else:
-            found = pc.equal(pc.utf8_lower(self.pools["name"]), pool.lower())
-        members = self.pools.filter(found)["post_ids"].combine_chunks()
-        return np.flatnonzero(np.isin(self.ids, members.flatten().to_numpy()))
+    @cached_property
+    def _pool_places(self) -> dict[int | str, list[int]]:
+        """Id, or name in lower case → places in `pools`; names may repeat."""
+        places: dict[int | str, list[int]] = {}
+        for name in ("id", "name"):
+            for place, key in enumerate(self.pools[name].to_pylist()):
+                key = key.lower() if isinstance(key, str) else key
+                places.setdefault(key, []).append(place)
+        return places
 
+    def rows_in_pool(self, pool: int | str) -> np.ndarray | None:
+        """Return the rows (int64) of the members of a pool, None if there is no such pool.
 
-def name_pattern(text: str) -> re.Pattern[str]:
-    """Compile a pattern over whole names in which `*` alone is special.
-
-    >>> [name for name in ("fox", "fox_[x]", "fox_x") if name_pattern("fox_[*").match(name)]
-    ['fox_[x]']
-    """
-    escaped = text.replace("[", "[[]").replace("?", "[?]")
-    return re.compile(fnmatch.translate(escaped))
+        Parameters
+        ----------
+        pool : its id, or its name in any case.
+        """
+        key = pool.lower() if isinstance(pool, str) else pool
+        if key not in self._pool_places:
+            return None
+        members = [self.pools["post_ids"][at].values for at in self._pool_places[key]]
+        rows = self.rows(np.concatenate([some.to_numpy() for some in members]))
+        return np.unique(rows[rows >= 0])

@@ -29,7 +29,8 @@ from .stage import FORMAT, Stage
 ARTIFACTS = {
     "hydrate_data.py": """
         tags.txt.gz tags_categories.bin.gz tag2idx.json.gz tag2idx.parquet tags.parquet
-        implications.json.gz implications_rej.json.gz posts.parquet pools.parquet
+        implications.json.gz implications_rej.json.gz aliases.parquet posts.parquet
+        pools.parquet
     """,
     "embed_tags.py": "dictionary.npz companions.arrow",
     "embed_tags.py --method als": """

@@ -25,21 +25,31 @@ import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram import (
+    Bot,
+    Document,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    Message,
+    Update,
+)
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 
 from ...errors import BadInput, E6GraphError
 from ..messages import (
     COMMANDS,
+    LIST_BYTES,
     PICTURE_LIMIT,
     PREVIEW_PATIENCE,
     PREVIEW_POLL,
     Command,
     Picture,
     Reply,
+    TextFile,
     button,
 )
 from ..sessions import Sessions
@@ -63,6 +73,7 @@ POLL_SECONDS = 30  # that a request for updates stays open
 LONGEST_POLL_DELAY = 30.0  # seconds between failed requests for updates
 OLDEST_MESSAGE = 3600.0  # seconds
 LAST_ANSWERS = 5.0  # seconds for answers under way when the bot is told to end
+THREADS = 40  # for answers; pictures hold 9 of them at most
 MAILBOX = 20  # messages of one user in hand; more are dropped
 UNLISTED = ("start", "quit", "picture")  # commands for which Telegram has its own ways
 TELEGRAM_COMMANDS = {name: COMMANDS[name] for name in COMMANDS if name not in UNLISTED}
@@ -74,6 +85,7 @@ TELEGRAM_COMMANDS["stop"] = Command(
 FROM_BOTFATHER = "expected the token that BotFather gave"
 SORRY = "Something is wrong here: try again later."
 NO_PICTURE = "Expected a picture of at most 20 MB: a photo, or an image sent as a file."
+TOO_LONG = f"That file is too long for a blacklist: {LIST_BYTES // 1000} kB at most."
 log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
@@ -175,6 +187,11 @@ def button_rows(choices: Sequence[str]) -> list[list[str]]:
     return [row for row in rows if row]
 
 
+def _is_text(file: Document) -> bool:
+    kind, name = file.mime_type or "", file.file_name or ""
+    return kind.startswith("text/") or name.lower().endswith(".txt")
+
+
 def _key(choice: str) -> InlineKeyboardButton:
     return InlineKeyboardButton(button(choice), callback_data=choice)
 
@@ -201,6 +218,8 @@ class TelegramBot:
         ------
         TelegramError : the bot cannot start, or has lost its token.
         """
+        # The usual 6 threads (on 2 cores) would all wait for pictures at times.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         polling = asyncio.create_task(self._poll())
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; a thread
@@ -350,8 +369,8 @@ class TelegramBot:
         for reply in replies:
             await self._send(reply, where)
 
-    async def _said(self, message: Message, text: str) -> str | Picture:
-        """Return what a message says to the talk: its text, or its picture."""
+    async def _said(self, message: Message, text: str) -> str | Picture | TextFile:
+        """Return what a message says to the talk: its text, its picture or its list."""
         if not message.effective_attachment:
             word = text.lower().split()[0] if text else "/start"
             if word == "/picture":
@@ -360,19 +379,29 @@ class TelegramBot:
             return {"/start": "/start", "/stop": "/forget"}.get(word, text)
 
         sent = [message.document] if message.document else []
+        if sent and _is_text(sent[0]):
+            data = await self._file(sent[0].file_id, LIST_BYTES, sent[0].file_size or 0)
+            return TextFile(problem=TOO_LONG) if data is None else TextFile(data)
         images = [file for file in sent if "image/" in (file.mime_type or "")]
         sizes = {file.file_id: file.file_size or 0 for file in message.photo or images}
         fitting = [name for name, size in sizes.items() if size <= PICTURE_LIMIT]
         if not fitting:
             return Picture(problem=NO_PICTURE)
         largest = max(fitting, key=lambda name: sizes[name])
-        found = await self._call(self._bot.get_file, largest)
+        data = await self._file(largest, PICTURE_LIMIT)
+        return Picture(problem=NO_PICTURE) if data is None else Picture(data)
+
+    async def _file(self, file_id: str, limit: int, size: int = 0) -> bytes | None:
+        """Fetch a file from the server; None if it is larger than the limit."""
+        if size > limit:
+            return None
+        found = await self._call(self._bot.get_file, file_id)
         base = self._bot.base_file_url
         path = (found.file_path or "").removeprefix(f"{base}/")
         try:
-            return Picture(await self._call(download, base, path, PICTURE_LIMIT))
+            return await self._call(download, base, path, limit)
         except TooLarge:
-            return Picture(problem=NO_PICTURE)
+            return None
 
     async def _send(self, reply: Reply, where: dict[str, Any]) -> None:
         """Send a picture or file with the text that fits under it, then the rest."""

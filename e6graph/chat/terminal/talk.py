@@ -6,6 +6,7 @@ rich colors the posts. Without these extras the talk is plain.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -19,19 +20,23 @@ from typing import TextIO
 from ...errors import E6GraphError
 from ..conversation import Conversation
 from ..messages import (
+    BLACKLIST_LIMIT,
     COMMANDS,
+    LIST_BYTES,
     MESSAGE_LIMIT,
     PICTURE_LIMIT,
     PREVIEW_PATIENCE,
     PREVIEW_POLL,
     Picture,
     Reply,
+    TextFile,
     clean,
     complete_command,
     folded,
 )
 
 PROMPT = "> "
+LONGEST_LINE = BLACKLIST_LIMIT + 4 * MESSAGE_LIMIT  # characters that are read of one
 WIDEST = 100  # columns of text, however wide the terminal
 
 
@@ -59,7 +64,7 @@ def talk(
     shown = []
     for reply in _replies(conversation, "/start"):
         show(reply)
-    for line in _lines(stdin, stdout, conversation):
+    for line in _with_lists(_lines(stdin, stdout, conversation), stdout):
         for reply in _replies(conversation, _message(line)):
             if reply.coming and reply.picture:
                 _await(reply.picture)
@@ -81,7 +86,7 @@ def _await(preview: Path) -> None:
         time.sleep(PREVIEW_POLL)
 
 
-def _replies(conversation: Conversation, message: str | Picture) -> list[Reply]:
+def _replies(conversation: Conversation, message: str | Picture | TextFile) -> list[Reply]:
     try:
         return conversation.reply(message)
     except E6GraphError as error:  # in a terminal the user is the operator
@@ -90,24 +95,39 @@ def _replies(conversation: Conversation, message: str | Picture) -> list[Reply]:
 
 def read_picture(path: str) -> Picture:
     """Read at most `PICTURE_LIMIT` bytes and one of a file, or say why it fails."""
+    return Picture(*_read_file(path, PICTURE_LIMIT, "a picture"))
+
+
+def read_list(path: str) -> TextFile:
+    """Read a blacklist of at most `LIST_BYTES`, or say why it fails."""
+    data, problem = _read_file(path, LIST_BYTES, "a blacklist")
+    if len(data) > LIST_BYTES:
+        return TextFile(problem=f"{path!r} is too long: {LIST_BYTES // 1000} kB at most")
+    return TextFile(data, problem)
+
+
+def _read_file(path: str, limit: int, expected: str) -> tuple[bytes, str]:
+    """Return at most `limit` bytes and one of a file, or none and the problem with it."""
     place = Path(os.path.expanduser(path))
     try:
         if not place.is_file():  # a device or a pipe may never end
-            return Picture(problem=f"{path!r} is not a file: expected the path of a picture")
+            return b"", f"{path!r} is not a file: expected the path of {expected}"
         with open(place, "rb") as file:
-            data = file.read(PICTURE_LIMIT + 1)  # the one more shows that it is too large
+            data = file.read(limit + 1)  # the one more shows that it is too large
     except (OSError, ValueError) as error:
-        return Picture(problem=f"{path!r} cannot be read ({error})")
-    return Picture(data, "" if data else f"{path!r} is empty: expected a picture")
+        return b"", f"{path!r} cannot be read ({error})"
+    return data, "" if data else f"{path!r} is empty: expected {expected}"
 
 
-def _message(line: str) -> str | Picture:
-    command, _, path = line.strip().partition(" ")
-    if command.lower() != "/picture" or not path.strip():
+def _message(line: str) -> str | Picture | TextFile:
+    """Return what a line says; a path is read here, since a talk reads no files."""
+    found = re.match(r"\s*/(picture|blacklist\s+file)\s+(\S.*)", line, re.IGNORECASE)
+    if not found:
         return line
-    path = path.strip()
+    path = found[2].strip()
     quoted = path[0] in "'\"" and path[-1] == path[0]
-    return read_picture(path[1:-1] if quoted else path)
+    path = path[1:-1] if quoted else path
+    return read_picture(path) if found[1].lower() == "picture" else read_list(path)
 
 
 def _saved(name: str, data: bytes) -> str:
@@ -132,7 +152,7 @@ def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterato
     typed = stdin.isatty() and stdin is sys.stdin
     ask = _asker(conversation) if typed else None
     try:
-        while line := ask() + "\n" if ask else stdin.readline(MESSAGE_LIMIT * 4):
+        while line := ask() + "\n" if ask else stdin.readline(LONGEST_LINE):
             # Skip the rest of a line that is too long: it is not a message of
             # its own.
             end = line
@@ -143,6 +163,17 @@ def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterato
             yield line
     except (EOFError, KeyboardInterrupt):
         print(file=stdout)
+
+
+def _with_lists(lines: Iterator[str], stdout: TextIO) -> Iterator[str]:
+    """Yield lines, those of a list together: from /blacklist add alone to /done."""
+    for line in lines:
+        if line.strip().lower() != "/blacklist add":
+            yield line
+            continue
+        print("The lines of your list; /done ends it.", file=stdout, flush=True)
+        some = itertools.takewhile(lambda more: more.strip().lower() != "/done", lines)
+        yield f"/blacklist add\n{''.join(some)}"
 
 
 def _asker(conversation: Conversation) -> Callable[[], str]:

@@ -45,7 +45,8 @@ class AccessControl:
         cookie = _COOKIE.search(headers.get("cookie", ""))
         token = cookie[1] if cookie else secrets.token_hex(16)
         digest = hashlib.sha256(token.encode()).hexdigest()
-        scope.setdefault("state", {})["user"] = f"web:{digest}"
+        scope.setdefault("state", {}).update(user=f"web:{digest}", returned=bool(cookie))
+        scheme = _scheme_in_browser(scope, headers)
 
         added = dict(_HEADERS)
         if scope["path"].startswith("/api/"):
@@ -57,7 +58,7 @@ class AccessControl:
                 message = {**message, "headers": [*message["headers"], *new]}
             await send(message)
 
-        if problem := self._problem(scope, headers):
+        if problem := self._problem(scope, headers, scheme):
             refusal = PlainTextResponse(f"{problem}\n", 403)
             return await refusal(scope, receive, answer)
 
@@ -65,17 +66,18 @@ class AccessControl:
         # cookie that the browser may well have, and a new one would replace it.
         if not cookie and scope["method"] == "POST":
             attributes = f"HttpOnly; SameSite=Strict; Path=/; Max-Age={COOKIE_SECONDS}"
+            attributes += "; Secure" if scheme == "https" else ""
             added["set-cookie"] = f"e6graph={token}; {attributes}"
         return await self.app(scope, receive, answer)
 
-    def _problem(self, scope: Scope, headers: Headers) -> str:
+    def _problem(self, scope: Scope, headers: Headers, scheme: str) -> str:
         """Say why a request is refused; "" if it is not."""
         host, site = headers.get("host", ""), headers.get("sec-fetch-site")
         if not self._is_own_name(host):
             return "this server does not go by that name"
         if scope["path"] == "/" or site in ("same-origin", "none"):
             return ""
-        from_page = headers.get("origin") == f"{scope['scheme']}://{host}"
+        from_page = headers.get("origin") == f"{scheme}://{host}"
         if site is None and (scope["method"] != "POST" or from_page):
             return ""
         return "expected to be asked by the page itself"
@@ -89,3 +91,18 @@ class AccessControl:
         except ValueError:  # neither an allowed name nor an address
             return False
         return not self.hosts.isdisjoint({"0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
+
+
+def _scheme_in_browser(scope: Scope, headers: Headers) -> str:
+    """Return "https" where the browser's end of the connection is encrypted.
+
+    A reverse proxy that ends TLS says so (X-Forwarded-Proto; RFC 7239), and a browser
+    does, in the Origin of a POST. Who says so without TLS gets a cookie that their
+    browser will not send back, and harms nobody else.
+    """
+    said = headers.get("x-forwarded-proto", ""), headers.get("forwarded", "")
+    forwarded = re.search(r"(^|,\s*)https\b", said[0], re.IGNORECASE)
+    forwarded = forwarded or re.search(r'\bproto="?https\b', said[1], re.IGNORECASE)
+    if forwarded or headers.get("origin", "").startswith("https://"):
+        return "https"
+    return str(scope["scheme"])

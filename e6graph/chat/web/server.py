@@ -12,10 +12,12 @@ import dataclasses
 import errno
 import json
 import re
+import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,19 +31,25 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...errors import E6GraphError
+from ...pictures.reading import WAITING_PICTURES
 from ...tags.categories import RATING_TAGS
 from ..messages import (
     COMMANDS,
+    LIST_BYTES,
     PICTURE_LIMIT,
     TAGS_ON_CARD,
     Picture,
     Reply,
+    TextFile,
     button,
     clean,
     complete_command,
+    is_list,
     title,
 )
 from .access import LOOPBACK, AccessControl
+from .connections import IDLE_SECONDS, limited
+from .turns import Arriving, Turns
 
 if TYPE_CHECKING:
     from ...recommend import PostInfo
@@ -61,11 +69,13 @@ PAGE_COMMANDS = {
 """Commands that /help and the completion list; the page has buttons for the others."""
 
 MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
+LIST_MESSAGE_BYTES = 2 << 20  # of JSON: a message with a longest blacklist, likewise
 PREFIX_LIMIT = 100  # characters of a word to complete
 BODY_SECONDS = 60  # for a body to arrive
+ARRIVING_BYTES = 8 * PICTURE_LIMIT  # of all bodies that are arriving
 LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
-OPEN_CONNECTIONS = 512  # at once; more get a 503
-UPLOADS = 8  # pictures in memory at once; more wait
+THREADS_FOR_PICTURES = WAITING_PICTURES + 4  # more would only be refused by the reader
+THREADS_FOR_NEWCOMERS = 1  # who have no cookie yet, as a flood of messages has none
 _SIGNATURES = {
     "image/jpeg": rb"\xff\xd8\xff",
     "image/png": rb"\x89PNG\r\n\x1a\n",
@@ -106,7 +116,7 @@ def _reason(error: Exception, host: str) -> str:
 
 
 def serve(sessions: Sessions, listening: socket.socket, host: str) -> None:
-    """Serve the page until Ctrl-C.
+    """Serve the page until Ctrl-C or SIGTERM.
 
     Parameters
     ----------
@@ -117,15 +127,31 @@ def serve(sessions: Sessions, listening: socket.socket, host: str) -> None:
     print(f"http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
     if host not in LOOPBACK:
         print("Whoever reaches this address may use it, and nothing is encrypted.", flush=True)
-    with suppress(KeyboardInterrupt):  # uvicorn raises it once it has closed everything
+    # uvicorn ends well at either signal and then raises it again, for the handler that
+    # was there before: by default SIGTERM would end the process with the files open.
+    with suppress(KeyboardInterrupt), ended_by_sigterm():
         server.run(sockets=[listening])
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does, so that all files are closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are for the main thread
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def make_server(app: Starlette) -> uvicorn.Server:
     """Make a server for HTTP alone, without an access log or a header that names it."""
     config = uvicorn.Config(
         app,
-        limit_concurrency=OPEN_CONNECTIONS,
+        http=limited(),
+        timeout_keep_alive=IDLE_SECONDS,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -146,6 +172,7 @@ def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
         0.0.0.0 and :: allow every literal address (which cannot be pointed
         elsewhere, as a name can).
     """
+    sessions.on_trust = False  # a cookie is easily made up
     site = _Site(sessions)
     return Starlette(
         routes=[
@@ -153,6 +180,7 @@ def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
             Route("/preview/{post_id}", site.preview),
             Route("/api/message", site.message, methods=["POST"]),
             Route("/api/picture", site.picture, methods=["POST"]),
+            Route("/api/blacklist", site.blacklist, methods=["POST"]),
             Route("/api/taste", site.taste),
             Route("/api/complete", site.complete),
             Route("/api/export", site.export),
@@ -167,7 +195,12 @@ class _Site:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._uploads = asyncio.Semaphore(UPLOADS)
+        self._turns = Turns()
+        self._arriving = Arriving(ARRIVING_BYTES)
+        self._sending_picture: set[str] = set()  # users
+        # Of starlette's 40 threads, so that the others go on.
+        self._for_pictures = asyncio.Semaphore(THREADS_FOR_PICTURES)
+        self._for_newcomers = asyncio.Semaphore(THREADS_FOR_NEWCOMERS)
         self._files = {name: (PAGE / name).read_bytes() for name in (*FILES, NO_PREVIEW)}
 
     async def file(self, request: Request) -> Response:
@@ -175,21 +208,35 @@ class _Site:
         return Response(self._files[name], 200, {"cache-control": "no-cache"}, FILES[name])
 
     async def message(self, request: Request) -> Response:
-        body = await _body(request, "application/json", MESSAGE_BYTES)
+        body = await self._body(request, "application/json", LIST_MESSAGE_BYTES)
         text = None
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             text = json.loads(body)["text"]
         if not isinstance(text, str):
             raise HTTPException(400, 'expected JSON such as {"text": "/help"}')
+        if len(body) > MESSAGE_BYTES and not is_list(text):
+            raise HTTPException(413, f"too large: expected {MESSAGE_BYTES >> 10} kB at most")
         return await self._talk(request, text)
 
     async def picture(self, request: Request) -> Response:
-        async with self._uploads:
-            data = await _body(request, "image/", PICTURE_LIMIT)
+        user = request.state.user
+        if user in self._sending_picture:
+            raise HTTPException(429, "One picture at a time: wait for my answer.")
+        self._sending_picture.add(user)
+        try:
+            data = await self._body(request, "image/", PICTURE_LIMIT)
             return await self._talk(request, Picture(data))
+        finally:
+            self._sending_picture.discard(user)
+
+    async def blacklist(self, request: Request) -> Response:
+        data = await self._body(request, "text/plain", LIST_BYTES)
+        return await self._talk(request, TextFile(data))
 
     async def taste(self, request: Request) -> Response:
-        taste = dataclasses.asdict(await _ask(self._sessions.taste, request.state.user))
+        async with self._turns.of(request.state.user):
+            known = await _ask(self._sessions.taste, request.state.user)
+        taste = dataclasses.asdict(known)
         for feeling in ("liked", "disliked"):
             latest = taste[feeling][: -LATEST_POSTS - 1 : -1]
             posts = await _ask(lambda ids: [*map(self._sessions.visible, ids)], latest)
@@ -212,7 +259,7 @@ class _Site:
         return _json_response(found)
 
     async def export(self, request: Request) -> Response:
-        replies = await _ask(self._sessions.reply, request.state.user, "/export")
+        replies = await self._replies(request, "/export")
         for name, data in (reply.document for reply in replies if reply.document):
             name = re.sub(r"[^A-Za-z0-9._-]", "_", name)
             headers = {"content-disposition": f'attachment; filename="{name}"'}
@@ -233,9 +280,41 @@ class _Site:
         headers = {"cache-control": "no-cache"}  # the preview may still come
         return Response(drawn, 200, headers, "image/svg+xml")
 
-    async def _talk(self, request: Request, message: str | Picture) -> Response:
-        replies = await _ask(self._sessions.reply, request.state.user, message)
+    async def _talk(self, request: Request, message: str | Picture | TextFile) -> Response:
+        replies = await self._replies(request, message)
         return _json_response({"replies": [_reply(reply) for reply in replies]})
+
+    async def _replies(
+        self, request: Request, message: str | Picture | TextFile
+    ) -> list[Reply]:
+        """Answer in the user's turn, which is waited for here and not in a thread."""
+        user = request.state.user
+        room: AbstractAsyncContextManager[None] = nullcontext()
+        if isinstance(message, Picture):
+            room = self._for_pictures
+        elif not request.state.returned:
+            room = self._for_newcomers
+        async with self._turns.of(user), room:
+            return await _ask(self._sessions.reply, user, message)
+
+    async def _body(self, request: Request, kind: str, limit: int) -> bytes:
+        """Read the body of a request, no further than the limit."""
+        given = request.headers.get("content-type", "").lower()
+        if not (given.startswith(kind) if kind.endswith("/") else given.split(";")[0] == kind):
+            raise HTTPException(415, f"got content of type {given!r}, expected {kind}")
+        body, size = bytearray(), int(request.headers.get("content-length", 0))
+        try:
+            async with self._arriving.within(BODY_SECONDS) as deadline:
+                pieces = request.stream()
+                while size <= limit and (piece := await anext(pieces, b"")):
+                    body += piece
+                    await self._arriving.grew(deadline, len(piece))
+                    size = max(size, len(body))
+        except (TimeoutError, ClientDisconnect):
+            raise HTTPException(408, "the rest did not arrive: try again") from None
+        if size > limit:
+            raise HTTPException(413, f"too large: expected {limit / 2**20:.3g} MB at most")
+        return bytes(body)
 
 
 async def _refusal(request: Request, error: Any) -> Response:
@@ -249,25 +328,6 @@ async def _ask(call: Callable[..., _Result], *arguments: object) -> _Result:
     except E6GraphError as error:
         print(f"web: {' '.join(clean(str(error)).split())}", file=sys.stderr, flush=True)
         raise HTTPException(503, "Something is wrong here: try again later.") from None
-
-
-async def _body(request: Request, kind: str, limit: int) -> bytes:
-    """Read the body of a request, no further than the limit."""
-    given = request.headers.get("content-type", "").lower()
-    if not (given.startswith(kind) if kind.endswith("/") else given.split(";")[0] == kind):
-        raise HTTPException(415, f"got content of type {given!r}, expected {kind}")
-    body, size = bytearray(), int(request.headers.get("content-length", 0))
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            pieces = request.stream()
-            while size <= limit and (piece := await anext(pieces, b"")):
-                body += piece
-                size = max(size, len(body))
-    except (TimeoutError, ClientDisconnect):
-        raise HTTPException(408, "the rest did not arrive: try again") from None
-    if size > limit:
-        raise HTTPException(413, f"too large: expected {limit / 2**20:.3g} MB at most")
-    return bytes(body)
 
 
 def _json_response(value: object, status: int = 200) -> Response:

@@ -3,6 +3,7 @@
 // /api/picture, and the replies come back as JSON. Text is only ever set as text, never as HTML.
 
 const PICTURE_LIMIT = 20 * 1024 * 1024; // bytes; the server's own limit, told before an upload
+const LIST_LIMIT = 600000; // bytes of a blacklist as a file; the server's own limit
 const MESSAGES = 200; // that stay on the page
 const WAITS = [1, 1, 1, 2, 3, 5, 8, 13, 20]; // seconds before each look for a preview
 const DRAWN = "image/svg+xml"; // what stands in for a preview
@@ -72,15 +73,22 @@ function say(text, said = text) {
   return talk(mine, "/api/message", "application/json", JSON.stringify({ text }));
 }
 
-function sendPicture(file) {
+function sendFile(file) {
   closeTaste();
-  if (!file.type.startsWith("image/")) return showError(`${file.name} is not a picture.`);
+  if (file.type.startsWith("text/") || /\.txt$/i.test(file.name)) return sendList(file);
+  if (!file.type.startsWith("image/")) return showError(`${file.name} is neither a picture nor a .txt.`);
   if (file.size > PICTURE_LIMIT) return showError(`${file.name} has more than 20 MB.`);
   const address = URL.createObjectURL(file);
   const image = make("img", { src: address, alt: `The picture you sent: ${file.name}` });
   image.addEventListener("load", () => URL.revokeObjectURL(address));
   image.addEventListener("error", () => image.replaceWith(file.name));
   return talk(make("div", { class: "message mine" }, image), "/api/picture", file.type, file);
+}
+
+function sendList(file) {
+  if (file.size > LIST_LIMIT) return showError(`${file.name} is too long for a blacklist.`);
+  const mine = make("div", { class: "message mine" }, make("p", {}, `Blacklist: ${file.name}`));
+  return talk(mine, "/api/blacklist", "text/plain", file);
 }
 
 // -- the talk --------------------------------------------------------------------------------
@@ -380,13 +388,23 @@ find("show-taste").addEventListener("click", () => openTaste(true));
 find("hide-taste").addEventListener("click", closeTaste);
 matchMedia("(max-width: 859px)").addEventListener("change", closeTaste);
 find("file").addEventListener("change", ({ target }) => {
-  if (target.files[0]) sendPicture(target.files[0]);
+  if (target.files[0]) sendFile(target.files[0]);
   target.value = "";
 });
 document.addEventListener("paste", (event) => {
   const [file] = event.clipboardData.files;
-  if (file) event.preventDefault();
-  if (file) sendPicture(file);
+  const lines = event.clipboardData.getData("text/plain");
+  const listing = event.target === box && /^\s*\/blacklist\b/i.test(box.value);
+  if (file) {
+    event.preventDefault();
+    sendFile(file);
+  } else if (listing && /\S\s*[\r\n]+\s*\S/.test(lines)) { // the box would join the lines
+    event.preventDefault();
+    if (busy) return;
+    const begun = box.value.trim();
+    box.value = "";
+    say(`${/\s\S/.test(begun) ? begun : `${begun} add`} ${lines}`, `${begun} …`);
+  }
 });
 const dropping = (now) => document.body.classList.toggle("dropping", now);
 document.addEventListener("dragover", (event) => {
@@ -397,7 +415,7 @@ document.addEventListener("dragleave", (event) => event.relatedTarget || droppin
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   dropping(false);
-  if (event.dataTransfer.files[0]) sendPicture(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files[0]) sendFile(event.dataTransfer.files[0]);
 });
 
 say("/start", "");

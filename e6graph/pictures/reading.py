@@ -1,0 +1,277 @@
+"""Pictures of strangers: decoded in a process of its own, one at a time, within limits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import BadInput
+from .decoder import DECODED, LENGTH_BYTES, OUT_OF_MEMORY
+from .features import picture_features
+from .opening import SIDE, STRANGERS_PIXELS
+
+WAITING_PICTURES = 8  # more are refused
+UNKNOWN_SECONDS = 0.3  # that a sender is taken to have cost who sent nothing before
+SECONDS_A_BYTE = 1e-7  # that a picture is taken to cost before it is decoded
+MOST_SENDERS = 10_000  # whose cost is remembered
+FORGET_SECONDS = 60.0  # in which what a sender's pictures cost counts half
+_LONGEST_ANSWER = 100_000  # bytes; a square has 12,289
+_TOO_MANY = "too many pictures are waiting to be read: send yours again in a minute"
+_ENDED = "the picture cannot be decoded: expected a whole picture"
+_LOADER = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
+_START = """
+import sys
+sys.path[:] = sys.argv[5:]
+from e6graph.pictures.decoder import main
+main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
+"""
+
+
+@dataclass(frozen=True)
+class DecodingLimits:
+    """What one picture may cost.
+
+    Attributes
+    ----------
+    pixels, bytes : of the picture.
+    cpu_seconds : to decode it.
+    memory_bytes : address space of the process that decodes it.
+    wall_seconds : after which the process is given up, whatever it waits for.
+    """
+
+    pixels: int = STRANGERS_PIXELS
+    bytes: int = 20 * 1024**2
+    cpu_seconds: float = 3.0
+    memory_bytes: int = 512 * 1024**2
+    wall_seconds: float = 30.0
+
+
+class PictureReader:
+    """Computes the features of pictures that strangers send; calls may come from any thread.
+
+    The process lives on between pictures. After one that broke a limit, or the
+    process, a new one is started. It inherits no environment and may write no files.
+
+    Parameters
+    ----------
+    waiting : how many pictures may wait while one is decoded.
+    """
+
+    def __init__(
+        self, limits: DecodingLimits | None = None, waiting: int = WAITING_PICTURES
+    ) -> None:
+        self._limits = limits or DecodingLimits()
+        self._most = waiting
+        self._decoder: _Decoder | None = None
+        self._closed = False
+        self._change = threading.Condition()
+        self._waiting: list[_Place] = []
+        self._decoding = False
+        self._spent: defaultdict[str, float] = defaultdict(float)  # seconds, by sender
+        self._halved = time.monotonic()
+
+    def start(self) -> None:
+        """Start the process, so that the first picture does not wait for it."""
+        with self._turn("", 0):
+            self._running()
+
+    def close(self) -> None:
+        """End the process; safe to repeat."""
+        with self._change:
+            self._closed = True
+            if self._decoder is not None:
+                self._decoder.kill()
+
+    def read(self, data: bytes, sender: str = "") -> np.ndarray:
+        """Return the features of a picture, float32 (`N_FEATURES`,).
+
+        Parameters
+        ----------
+        sender : who sent it. Whose pictures cost least is served first: by the time that
+            they took of late, and by this one's size.
+
+        Raises
+        ------
+        BadInput : the picture cannot be read within the limits, or too many wait.
+        """
+        with self._turn(sender, len(data)):
+            square = self._square(data)
+        return picture_features(square[None])[0]
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the process that decodes; None while there is none."""
+        return None if self._decoder is None else self._decoder.process_id
+
+    def _square(self, data: bytes) -> np.ndarray:
+        answer, problem = self._asked(data)
+        if problem == _ENDED:  # perhaps before it saw this picture
+            answer, problem = self._asked(data)
+        if problem:
+            raise BadInput(problem)
+        if answer[:1] != DECODED:
+            raise BadInput(answer[1:].decode("utf-8", "replace"))
+        return np.frombuffer(answer, np.uint8, offset=1).reshape(SIDE, SIDE, 3)
+
+    def _asked(self, data: bytes) -> tuple[bytes, str]:
+        """Return the answer, or why there is none; then a new process has been started."""
+        decoder = self._running()
+        try:
+            return decoder.ask(data), ""
+        except OSError:
+            problem = decoder.end()
+            self._decoder = None
+            self._running()
+            return b"", problem
+
+    def _running(self) -> _Decoder:
+        if self._decoder is None or self._decoder.has_ended():
+            with self._change:
+                if self._closed:
+                    raise BadInput("no pictures are read any more: this bot is ending")
+                self._decoder = _Decoder(self._limits)
+        return self._decoder
+
+    @contextmanager
+    def _turn(self, sender: str, size: int) -> Iterator[None]:
+        """Wait until it is this sender's turn, and note what the block cost."""
+        place = _Place(sender, size)
+        with self._change:
+            self._enter(place)
+            self._change.wait_for(lambda: place.refused or self._is_next(place))
+            if place.refused:
+                raise BadInput(_TOO_MANY)
+            self._waiting.remove(place)
+            self._decoding = True
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._change:
+                self._decoding = False
+                self._note(sender, time.monotonic() - began)
+                self._change.notify_all()
+
+    def _enter(self, place: _Place) -> None:
+        """Queue up; where the queue is full, whose pictures cost most is refused."""
+        self._waiting.append(place)
+        if len(self._waiting) > self._most + (not self._decoding):
+            # Among equals the latest, which is the last.
+            last = max(reversed(self._waiting), key=self._cost)
+            self._waiting.remove(last)
+            last.refused = True
+            self._change.notify_all()
+
+    def _is_next(self, place: _Place) -> bool:
+        if self._decoding:
+            return False
+        return place is min(self._waiting, key=self._cost)
+
+    def _cost(self, place: _Place) -> float:
+        spent = self._spent.get(place.sender, UNKNOWN_SECONDS)
+        return spent + place.size * SECONDS_A_BYTE
+
+    def _note(self, sender: str, seconds: float) -> None:
+        self._spent[sender] += seconds
+        now = time.monotonic()
+        if now - self._halved > FORGET_SECONDS:
+            self._halved = now
+            if len(self._spent) > MOST_SENDERS:
+                self._spent.clear()
+            for who in self._spent:
+                self._spent[who] /= 2
+
+
+class _Place:
+    """A picture's place in the queue."""
+
+    def __init__(self, sender: str, size: int) -> None:
+        self.sender = sender
+        self.size = size  # bytes of the file
+        self.refused = False
+
+
+class _Decoder:
+    """A running process of `decoder.py`."""
+
+    def __init__(self, limits: DecodingLimits) -> None:
+        self._limits = limits
+        ours, its = socket.socketpair()
+        self._channel = ours
+        numbers = (limits.pixels, limits.bytes, limits.cpu_seconds, limits.memory_bytes)
+        command = [sys.executable, "-I", "-c", _START, *map(str, numbers), *sys.path]
+        # Of the environment it gets what the loader needs, and no BOT_TOKEN.
+        needed = {name: os.environ[name] for name in _LOADER if name in os.environ}
+        with its:
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=its.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=needed,
+            )
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        self._channel.close()
+
+    def ask(self, data: bytes) -> bytes:
+        """Send a picture and return the answer.
+
+        Raises
+        ------
+        OSError : the process ended, or gave no answer in time.
+        """
+        until = time.monotonic() + self._limits.wall_seconds
+        self._channel.settimeout(self._limits.wall_seconds)
+        self._channel.sendall(len(data).to_bytes(LENGTH_BYTES, "big"))
+        self._channel.sendall(data)
+        length = int.from_bytes(self._receive(LENGTH_BYTES, until), "big")
+        if not 1 <= length <= _LONGEST_ANSWER:
+            raise OSError("the decoder's answer is none")
+        return self._receive(length, until)
+
+    def _receive(self, size: int, until: float) -> bytes:
+        received = bytearray()
+        while len(received) < size:
+            self._channel.settimeout(max(0.001, until - time.monotonic()))
+            piece = self._channel.recv(size - len(received))
+            if not piece:
+                raise ConnectionError("the decoder ended")
+            received += piece
+        return bytes(received)
+
+    def end(self) -> str:
+        """Kill the process where it still runs; say why there was no answer."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)  # who closed the socket is about to end
+        status = self._process.poll()
+        self.kill()
+        if status is None or status == -signal.SIGPROF:
+            seconds = self._limits.cpu_seconds
+            return f"the picture takes more than {seconds:g} s to decode: make it smaller"
+        if status == OUT_OF_MEMORY:
+            megabytes = self._limits.memory_bytes // 2**20
+            return f"the picture needs more than {megabytes} MB to decode: make it smaller"
+        return _ENDED
