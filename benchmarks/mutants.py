@@ -63,7 +63,7 @@ TESTS = {
     "recommend/ranking": "ranking recommend completion",
     "recommend/weights": "weights",
     "recommend/postgraph": "recommend completion",
-    "recommend/board": "recommend",
+    "recommend/board": "recommend typed",
     "recommend/personal": "personal",
     "recommend/preference": "preference personal",
     "recommend/completion": "completion",

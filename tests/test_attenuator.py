@@ -130,6 +130,23 @@ def test_bands_hold_every_tag_once():
     assert rows == [("2-4", 2, 0.5), ("5-19", 2, 2.5), ("1000+", 1, 4.0)]
 
 
+def test_bands_of_some_tags_and_of_several_columns():
+    take = np.array([True, False, True, False])
+    rows = by_band(np.array([4, 5, 20, 999]), np.arange(4.0), np.arange(4.0) + 8, take=take)
+    assert rows == [("2-4", 1, 0.0, 8.0), ("20-99", 1, 2.0, 10.0)]
+    assert by_band(np.array([1, 0]), np.ones(2)) == []
+
+
+def test_induced_cosines_by_hand():
+    operator = np.array([[0.0, 2.0], [-1.0, 0.0]])
+    means, vecs = (
+        np.array([[1.0, 0.0], [1.0, 1.0], [0, 0]]),
+        np.array([[0.0, -3], [2, 2], [1, 0]]),
+    )
+    got = induced_cosines(operator, means, vecs)  # A u = (0, -1), (2, -1), (0, 0)
+    assert got == pytest.approx([1, 1 / np.sqrt(10), 0], abs=1e-6)
+
+
 def test_attenuated_means_are_unit_and_zero_where_nothing_is_known(world):
     x, vecs = world
     x = sp.vstack([x, sp.csr_matrix((1, 12), dtype=np.float32)], "csr")

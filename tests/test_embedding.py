@@ -8,8 +8,8 @@ import scipy.sparse as sp
 
 from e6graph.embedding import cooccurrence, pair_counts, ppmi, svd, truncated_svd, unit_rows
 from e6graph.embedding.dictionary import Dictionary, embed_vocabulary
-from e6graph.errors import BadInput
-from e6graph.store import parallel
+from e6graph.errors import BadArtifact, BadInput
+from e6graph.store import Store, parallel
 from e6graph.tags.vocabulary import Vocabulary
 
 
@@ -235,6 +235,35 @@ def test_unit_rows_leaves_its_argument_alone():
     given = np.array([[3.0, 4.0]])
     unit_rows(given)
     assert given.tolist() == [[3, 4]]
+
+
+def test_a_dictionary_of_e6db_has_ids_by_row_and_a_damaged_one_is_one_line(tmp_path):
+    store = Store(tmp_path)
+
+    def opened(**arrays):
+        with store.stage("embed_tags.py") as stage:
+            stage.save_npz("dictionary.npz", **arrays)
+        return Dictionary.open(store)
+
+    whole = {
+        "tags": np.array(["fox", "owl"]),
+        "vecs": np.eye(2, 3, dtype=np.float32),
+        "frqs": np.array([9, 4]),
+    }
+    made = opened(**whole)
+    assert (made.tags, made.tag_ids.tolist()) == (["fox", "owl"], [0, 1])
+    assert made.tag_ids.dtype == np.int32 and made.singular_values.tolist() == [1, 1, 1]
+    assert made.vocabulary.frequencies.tolist() == [9, 4]
+    more = opened(**whole, tag_ids=np.array([3, 7]), singular_values=np.arange(3.0))
+    assert (more.tag_ids.tolist(), more.singular_values.tolist()) == ([3, 7], [0, 1, 2])
+    for name in whole:
+        left = {key: value for key, value in whole.items() if key != name}
+        with pytest.raises(BadArtifact, match=f"has no '{name}': run embed_tags.py again"):
+            opened(**left)
+        with pytest.raises(BadArtifact, match="expected as many of each"):
+            opened(**left, **{name: whole[name][:1]})
+    with pytest.raises(BadArtifact, match="expected as many of each"):
+        opened(**whole | {"vecs": np.ones(2)})
 
 
 def test_dictionary_keeps_the_contract_formats(built_index):

@@ -250,6 +250,29 @@ def test_pools_as_further_boards_join_posts_that_share_no_tag(toy):
     assert 4 in walk(with_boards(toy, [np.array([1, 4])]), [1], steps=2000)[0]
 
 
+def test_further_boards_weigh_what_is_said_beside_the_heaviest_old_one():
+    weights, bias = np.array([3.0, 1.0, 2.0]), np.array([1, 0.5, 1, 1, 1])
+    old = graph_of([[0, 1], [0], [1, 2], [2], []], 3, board_weights=weights, post_bias=bias)
+    made = with_boards(old, [np.array([4, 1]), np.array([0])], weight=0.5)
+    assert [made.boards_of[post].tolist() for post in range(5)] == [
+        [0, 1, 4],
+        [0, 3],
+        [1, 2],
+        [2],
+        [3],
+    ]
+    assert [sorted(made.posts_on[board].tolist()) for board in range(5)] == [
+        [0, 1],
+        [0, 2],
+        [2, 3],
+        [1, 4],
+        [0],
+    ]
+    assert made.board_weights.tolist() == [3, 1, 2, 1.5, 1.5]
+    assert made.post_bias is bias and old.board_weights is weights
+    assert with_boards(graph_of([[0]], 1), [np.array([0])]).board_weights is None
+
+
 def test_neighbor_tables_and_their_cache_walk_alike():
     table = np.array([[1, 2], [0, -1], [0, 1], [-1, -1]], np.int32)
     asked = []

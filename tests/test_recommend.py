@@ -1,6 +1,8 @@
 """One contract for everything that recommends, then what is particular to each."""
 
+import csv
 import gc
+import gzip
 import shutil
 import types
 import warnings
@@ -354,6 +356,44 @@ def test_one_name_is_as_good_as_a_list_of_one(graph):
     assert graph.recommend(tags=tag, avoid=other) == graph.recommend(tags=[tag], avoid=[other])
     assert graph.suggest_tags(tag) == graph.suggest_tags([tag])
     assert np.array_equal(graph.embed_tags(tag), graph.embed_tags([tag]))
+
+
+def test_a_post_is_described_as_the_export_has_it(everything, planted, monkeypatch):
+    with gzip.open(
+        planted.directory / "posts.csv.gz", "rt", encoding="utf-8", newline=""
+    ) as file:
+        rows = {int(row["id"]): row for row in csv.DictReader(file)}
+    used = everything.shown
+    for post_id in everything.posts.ids[::7].tolist():
+        made, row = everything.describe(post_id), rows[post_id]
+        assert (made.post_id, made.url) == (post_id, "")  # the export is of no site
+        assert (made.rating, made.md5, made.file_ext) == (
+            row["rating"],
+            row["md5"],
+            row["file_ext"],
+        )
+        assert (made.score, made.fav_count) == (int(row["score"]), int(row["fav_count"]))
+        held = [name for names in made.tags.values() for name in names]
+        assert sorted(held) == sorted(row["tag_string"].split())
+        artists = [name for name in held if name.endswith("_(artist)")]
+        assert made.tags.get("artist", []) == artists
+        for category, names in made.tags.items():
+            counts = [used[everything.posts.tag_ids[name]] for name in names]
+            assert counts == sorted(counts, reverse=True)
+            assert {everything.category(name) for name in names} == {category}
+    monkeypatch.setattr(everything.posts, "site", "https://board.test")
+    assert everything.describe(post_id).url == f"https://board.test/posts/{post_id}"
+
+
+def test_warming_asks_for_a_post_that_may_be_shown_if_there_is_one(built_index, monkeypatch):
+    asked = []
+    monkeypatch.setattr(PostGraph, "recommend", lambda self, **given: asked.append(given))
+    graph = PostGraph.open(built_index)
+    graph.warm()
+    ((post_id,),) = (given["posts"] for given in asked)
+    assert graph.visible(post_id)
+    graph.narrowed("s", "id:>0").warm()
+    assert len(asked) == 1
 
 
 def test_embed_tags_is_a_unit_vector_near_the_posts_that_hold_them(graph):
