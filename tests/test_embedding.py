@@ -208,6 +208,19 @@ def test_a_tag_that_meets_no_other_is_left_out():
     assert np.isfinite(made.vecs).all()
 
 
+def test_a_seed_is_one_start_and_zero_is_the_usual_one():
+    matrix = csr(np.random.default_rng(0).random((200, 200)))
+    usual, zero, one = (
+        truncated_svd(matrix, 2, depth=0, **seed)[0] for seed in ({}, {"seed": 0}, {"seed": 1})
+    )
+    assert np.array_equal(usual, zero) and not np.allclose(usual, one, atol=1e-3)
+    counts = cooccurrence([clusters()])
+    made = embed_vocabulary(vocabulary(32), counts, dim=8)
+    again = embed_vocabulary(vocabulary(32), counts, dim=8, seed=0)
+    assert np.array_equal(made.vecs, again.vecs)
+    assert len(made.nearest(made.vecs[0])) == 8
+
+
 def test_nearest_gives_descending_cosines_and_the_tag_itself_among_them():
     made = embed_vocabulary(vocabulary(32), cooccurrence([clusters()]), dim=8)
     names, cosines = zip(*made.nearest(made.vecs[5] * 7, 32), strict=True)

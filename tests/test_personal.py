@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from e6graph import PostGraph
-from e6graph.recommend import personal
+from e6graph.recommend import personal, preference
 from e6graph.recommend.personal import Profile
 
 NOW = int(time.time())
@@ -131,6 +131,24 @@ def test_skips_crowd_out_no_opinion(graph, monkeypatch):
         for skips in (owl[3:5], owl[:5])
     )
     assert graph.learned_tags(few) == graph.learned_tags(many)
+
+
+def test_the_latest_judgments_count_whatever_they_were(graph, monkeypatch):
+    monkeypatch.setattr(preference, "LATEST_JUDGMENTS", 2)
+    fox, owl = holding(graph, "fox")[:2], holding(graph, "owl")[:1]
+    at = {fox[0]: NOW, fox[1]: NOW - 1, owl[0]: NOW - 2}
+    latest = graph.learned_tags(Profile(liked=fox, at=at))
+    assert graph.learned_tags(Profile(liked=fox, disliked=owl, at=at)) == latest
+    at = {fox[0]: NOW - 9, fox[1]: NOW - 1, owl[0]: NOW - 2}
+    both = graph.learned_tags(Profile(liked=fox[1:], disliked=owl, at=at))
+    assert graph.learned_tags(Profile(liked=fox, disliked=owl, at=at)) == both != latest
+
+
+def test_reasons_name_the_latest_likes(graph, monkeypatch):
+    monkeypatch.setattr(personal, "LATEST_LIKES", 2)
+    fox = holding(graph, "fox")
+    named = {one.because[-1] for one in graph.personal(profile(graph, fox[:5]), n=40)}
+    assert named == set(fox[3:5])
 
 
 def test_the_latest_enjoyed_tags_take_part_and_hundreds_cost_little(graph):

@@ -208,6 +208,18 @@ def test_nodes_of_a_graph_too_large_for_32_bits():
     assert visits.tolist() == [10, 10, 10]
 
 
+def test_a_walk_without_options(crowd):
+    watched = Watched(crowd)
+    given = {"steps": 20_000, "restart": 1.0, "booster": True, "seed": 0}
+    for options in ({}, {"stop_posts": 50}):
+        one = walk(watched, [1, 2, 3], **options)
+        two = walk(crowd, [1, 2, 3], np.ones(3), **given, stop_visits=4, **options)
+        assert np.array_equal(one[0], two[0]) and np.array_equal(one[1], two[1])
+    assert len(watched.log[0]) == 19_998  # 6,666 of each query
+    least = walk(crowd, [1], steps=1, stop_posts=1, stop_visits=1)
+    assert len(least[0]) <= 1
+
+
 def test_what_cannot_be_asked_of_a_walk_is_said(toy):
     for given in (
         {"steps": 0},

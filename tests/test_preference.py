@@ -238,6 +238,9 @@ def test_what_tells_is_named_with_its_sign(graph):
     up, down = taste(graph, said).telling(6)
     assert len(up) == len(down) == 6
     assert all(weight > 0 for _, weight in up) and all(weight < 0 for _, weight in down)
+    all_up, all_down = taste(graph, said).telling(10**6)
+    assert all_up[:6] == up and all_down[:6] == down
+    assert min(weight for _, weight in all_up) > 0 > max(weight for _, weight in all_down)
     held = taste_features(graph.ranking, np.array(fox[:4] + owl[:4])).sum(0)
     for pairs in (up, down):
         worth = [abs(weight) * held[0, tag_id] for tag_id, weight in pairs]

@@ -348,6 +348,54 @@ def test_with_every_row_a_landmark_it_is_kernel_ridge_itself():
     assert np.allclose(predicted, kernel_ridge.kernel(new, marks) @ expected + means, atol=1e-3)
 
 
+def test_rows_in_several_parts_give_the_same_sums_and_scores(monkeypatch):
+    rows, marks = points(11), points(4, 3)
+    rng = np.random.default_rng(4)
+    labels, numbers = sp.csr_matrix(rng.integers(0, 2, (11, 3))), rng.normal(size=(11, 2))
+    with_marks, targets = (
+        kernel_ridge.kernel(rows, marks),
+        np.hstack([labels.toarray(), numbers]),
+    )
+    for at_once in (1024, 11, 5):
+        monkeypatch.setattr(kernel_ridge, "KERNEL_ROWS", at_once)
+        sums = kernel_ridge.Sums.over(rows, labels, numbers, marks)
+        assert np.allclose(sums.gram, with_marks.T @ with_marks)
+        assert np.allclose(sums.cross, with_marks.T @ targets)
+        assert np.allclose(sums.kernels, with_marks.sum(0))
+        assert np.allclose(sums.targets, targets.sum(0)) and sums.count == 11
+        weights, means = rng.normal(size=(4, 5)), rng.normal(size=5)
+        found = kernel_ridge.predict(rows, marks, weights, means)
+        assert found.dtype == np.float32
+        assert np.allclose(found, with_marks @ weights + means, atol=1e-5)
+
+
+def test_landmarks_among_other_rows_are_ridge_regression_in_their_space():
+    """min Σ (y − mean − k w)² + λ wᵀ K w, by its normal equations."""
+    rows, marks, rng = points(30, 5), points(6, 6), np.random.default_rng(7)
+    numbers = rng.normal(size=(30, 2))
+    sums = kernel_ridge.Sums.over(rows, sp.csr_matrix((30, 0)), numbers, marks)
+    k, own = kernel_ridge.kernel(rows, marks), kernel_ridge.kernel(marks, marks)
+    for ridge, (weights, means) in zip((0.1, 3.0), sums.solve(marks, (0.1, 3.0)), strict=True):
+        expected = np.linalg.solve(k.T @ k + ridge * own, k.T @ (numbers - numbers.mean(0)))
+        assert np.allclose(weights, expected, atol=1e-4)
+        assert np.allclose(means, numbers.mean(0))
+
+
+def test_evidence_of_a_score_by_hand():
+    """1, the score, its logarithm from half of the prior on, and the log-odds of the prior."""
+    coefficients = np.array([0.3, -0.5, 0.7, 0.2])
+    scores, prior = np.array([[0.5, 0.01], [-3.0, 2.0]]), np.array([0.2, 0.04])
+    odds = [
+        [0.3 - 0.5 * s + 0.7 * np.log(max(s, p / 2)) + 0.2 * np.log(p / (1 - p))]
+        for row in scores
+        for s, p in zip(row, prior, strict=True)
+    ]
+    expected = 1 / (1 + np.exp(-np.array(odds).reshape(2, 2)))
+    assert np.allclose(kernel_ridge.confidences(scores, prior, coefficients), expected)
+    sure = kernel_ridge.confidences(scores, np.array([0.0, 1.0]), coefficients)
+    assert np.isfinite(sure).all()
+
+
 def test_duplicates_among_landmarks_do_no_harm():
     marks = np.repeat(points(10), 30, axis=0)
     labels = sp.csr_matrix((np.arange(300) // 30 % 2)[:, None])

@@ -351,6 +351,21 @@ def test_nothing_to_go_by_is_refused(graph):
         graph.suggest_tags([])
 
 
+def test_how_much_comes_if_nothing_is_said_and_that_a_seed_of_zero_is_meant(graph):
+    query, tag = shown(graph), "fox"
+    assert graph.recommend(posts=query) == graph.recommend(posts=query, n=20, seed=0)
+    assert len(graph.recommend(posts=query)) == 20
+    assert [len(part) for part in graph.neighbors(query[0])] == [10, 10]
+    assert len(graph.suggest_tags(tag)) == len(graph.complete("*")) == 8
+    assert len(graph.telling_tags(tag)) == 6
+    common = next(name for name in graph.posts.names if len(graph.nearest_names(name, 9)) > 3)
+    assert graph.nearest_names(common) == graph.nearest_names(common, 3)
+    liked = Profile(liked=query, at=dict.fromkeys(query, 0))
+    assert [len(tags) for tags in graph.learned_tags(liked)][:1] == [8]
+    assert len(graph.personal(liked)) == 1
+    assert graph.personal(liked) == graph.personal(liked, n=1, seed=0, explore=False)
+
+
 def test_one_name_is_as_good_as_a_list_of_one(graph):
     tag, other = graph.posts.names[10], graph.posts.names[14]
     assert graph.recommend(tags=tag, avoid=other) == graph.recommend(tags=[tag], avoid=[other])
