@@ -229,12 +229,25 @@ def test_the_posts_part_is_a_share_of_posts(graph, monkeypatch):
 
 
 def test_tags_without_a_vector_are_completed_by_posts_alone(graph):
-    tag_id = int(graph.dictionary.tag_ids[-1])
-    args = graph.dictionary, graph.ranking, graph.allowed, graph.shown
-    made = TagCompleter(graph._completer._companions, *args)
-    made._column[tag_id] = -1
+    """By a dictionary that leaves the rarest tag out."""
+    words, (matrix, _) = graph.dictionary, matrix_of(graph)
+    tag_id, other = int(words.tag_ids[-1]), int(words.tag_ids[5])
+    parts = {name: getattr(words, name)[:-1] for name in ("tags", "vecs", "frqs", "tag_ids")}
+    fewer = replace(words, **parts)
+    learned = Companions.of(counts_of(matrix[:, :-1]), fewer.frqs)
+    made = TagCompleter(learned, fewer, graph.ranking, graph.allowed, graph.shown)
     expected = made._from_posts(np.array([tag_id]))
     assert made.scores(np.array([tag_id])) == pytest.approx(expected) and expected.max() > 0
+    both = np.array([other, tag_id])
+    assert [tag for tag, _ in made.doubt(both)] == [graph.posts.names[other]]
+    weights = completion.ESTIMATE_WEIGHTS
+    left = weights["alone"] * (1 - 1 / made._usual)
+    of_tags = weights["linear"] * made._linear(np.array([5])) + left * made._alone(
+        np.array([5])
+    )
+    total = weights["posts"] * made._from_posts(both) + of_tags * made._shown
+    total /= weights["linear"] + weights["posts"] + left
+    assert made.scores(both) == pytest.approx(total)
 
 
 # -- what a person would expect --------------------------------------------------------------------

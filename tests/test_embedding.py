@@ -170,6 +170,15 @@ def test_a_singular_matrix_has_its_vectors_and_then_zeros(rank):
     assert same == pytest.approx(np.ones(rank), abs=1e-3)
 
 
+@pytest.mark.parametrize("size", [1e-9, 1e6])
+def test_the_size_of_the_numbers_changes_no_vector(size):
+    matrix = np.diag([3.0, 2.0, 1.0]) + 0.1
+    vectors, values = truncated_svd(csr(matrix * size), 3)
+    expected, sizes = truncated_svd(csr(matrix), 3)
+    assert vectors == pytest.approx(expected, abs=1e-4)
+    assert values == pytest.approx(sizes * size, rel=1e-4)
+
+
 def test_a_matrix_of_zeros_has_no_vectors():
     vectors, values = truncated_svd(csr(np.zeros((5, 5))), 3)
     assert vectors.shape == (5, 3) and not vectors.any() and not values.any()
