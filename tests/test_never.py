@@ -327,6 +327,7 @@ def test_the_import_leaves_out_posts_with_a_picture_under_the_rule(tmp_path):
     assert counts["posts under the never-shown rule, left out"] == 8
     assert counts["posts that repeat an id, left out"] == 0
     assert counts["posts kept"] == 36
+    assert counts["posts without a usable md5, kept without a picture"] == 4
 
 
 @pytest.mark.parametrize("gone", [{"is_deleted": "t"}, {"file_ext": "swf"}])

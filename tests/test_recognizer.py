@@ -313,8 +313,9 @@ def points(n, seed=0):
     return np.random.default_rng(seed).normal(0, 0.3, (n, 2, 5)).astype(np.float32)
 
 
-def test_kernel_by_its_definition():
-    a, b = points(4), points(3, 1)
+@pytest.mark.parametrize("size", [1, 1e-3, 100])
+def test_kernel_by_its_definition(size):
+    a, b = size * points(4), size * points(3, 1)
     expected = np.exp(-np.linalg.norm(a[:, None] - b[None], axis=-1).sum(-1))
     assert np.allclose(kernel_ridge.kernel(a, b), expected, atol=1e-6)
     assert np.allclose(kernel_ridge.kernel(a[:1], b), expected[:1], atol=1e-6)
