@@ -39,15 +39,8 @@ from e6graph import cli
 ROOT = Path(__file__).resolve().parents[1]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 COPIED = ("e6graph", "tests", "*.py", "pyproject.toml")
-LOADED = (
-    "numpy scipy.sparse scipy.linalg scipy.optimize pyarrow.parquet pyarrow.compute annoy PIL"
-)
-HINTS = (
-    "strict",
-    "check_finite",
-    "overwrite_a",
-    "overwrite_c",
-)  # arguments that change no answer
+LOADED = "numpy scipy.sparse scipy.linalg scipy.optimize pyarrow.parquet pyarrow.compute annoy"
+HINTS = ("strict", "check_finite", "overwrite_a", "overwrite_c")  # they change no answer
 SLOW = "not kill and not however_they_are_spelled and not cores"  # many rounds in these tests
 LEAST_SECONDS = 60  # until tests that hang are ended; else three times what they take
 

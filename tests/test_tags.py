@@ -368,6 +368,14 @@ def test_a_cycle_ends_and_is_reported(cycle):
     assert tags.encode(["fox"], drop_antecedent_rank=0)[0] == [3]
 
 
+def test_of_many_tags_on_cycles_the_five_most_used_are_named():
+    ring = {i: [(i + 1) % 7] for i in range(7)}
+    names = ", ".join(map(repr, NAMES[:5]))
+    with pytest.warns(UserWarning, match="7 tags imply each other") as warned:
+        tagsets(ring, {})
+    assert str(warned[0].message).endswith(names)
+
+
 def test_a_tag_that_implies_itself_is_no_cycle():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
