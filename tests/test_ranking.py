@@ -139,6 +139,41 @@ def test_postings_and_walk_find_candidates_each_by_itself(ranking, monkeypatch, 
     assert likeness[found].mean() > 1.5 * likeness[allowed].mean()
 
 
+@pytest.fixture
+def sized(ranking):
+    """The same posts; three of them, which share no tag, have a size that no other has."""
+    made, n = Ranking(ranking.posts), len(ranking.posts)
+    likeness = ranking.cosines(np.arange(n), [ranking.query_of(4)])[:, 0]
+    strange = np.flatnonzero(likeness == 0)[:2].tolist()
+    sizes = np.full((n, 2), 64)
+    sizes[[4, *strange]] = 30, 50
+    vars(made)["sizes"] = Sizes(Board(sizes))
+    return made, strange
+
+
+def test_size_is_the_mean_of_what_it_tells_of_each_query_post(sized):
+    ranking, strange = sized
+    rows = np.array([*strange, 9, 10])
+    one, two = (ranking.query_of(row) for row in (4, 9))
+    told = np.log(len(ranking.posts) / 3)
+    assert ranking.parts_of(rows, [one])["size"] == pytest.approx([told, told, 0, 0], abs=0.01)
+    tags = Query.of_tag(int(one.tag_ids[0]))  # has no size
+    for queries in ([one, two], [one, tags]):
+        got = ranking.parts_of(rows, queries)["size"]
+        assert got == pytest.approx([told / 2, told / 2, *got[2:]], abs=0.01)
+    score = ranking.score(rows, [one])
+    assert (score[:2] == pytest.approx(told * ranking.parts["size"], abs=0.01)) and told > 4
+
+
+def test_posts_of_a_rare_size_are_candidates_without_a_shared_tag(sized, ranking):
+    of_sizes, strange = sized
+    allowed = np.zeros(len(ranking.posts), bool)
+    allowed[strange] = True
+    query = [ranking.query_of(4)]
+    assert of_sizes._from_postings(query, allowed, 30, 0).tolist() == strange
+    assert ranking._from_postings(query, allowed, 30, 0).tolist() == []  # all have one size
+
+
 def test_a_query_without_known_tags_scores_nothing(ranking):
     silent = Query(np.array([ranking.posts.tag_ids["rating_safe"]]), np.ones(1))
     assert not ranking.score(np.arange(5), [silent]).any()
@@ -157,5 +192,7 @@ def test_of_a_tag_on_many_posts_a_sample_is_read(ranking):
     )
     allowed[holds[: size // 2]] = True  # few enough that none is left out for want of room
     found = [ranking.candidates(query, allowed, size, seed) for seed in range(step)]
+    usual = ranking.candidates(query, allowed, size)
+    assert np.array_equal(usual, found[0]) and not np.array_equal(usual, found[1])
     assert step > 2 and all(len(rows) < len(holds) / 60 / 2 for rows in found)
     assert np.array_equal(np.sort(np.concatenate(found)), np.flatnonzero(allowed))

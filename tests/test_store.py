@@ -24,6 +24,7 @@ from e6graph.store import index as module
 from e6graph.store.arrow import map_table, write_table
 from e6graph.store.files import JOURNAL, sha256_file, write_atomic
 from e6graph.store.index import FORMAT, LOCK, Store
+from e6graph.store.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -472,6 +473,20 @@ def test_an_interrupt_says_what_became_of_the_index(store, monkeypatch, capsys, 
     assert capsys.readouterr().err == f"construct_index.py: interrupted: {outcome}\n"
     Store(store.root).check("a.txt")
     assert contents(store.root) == (NEW if "complete" in outcome else OLD)
+
+
+def test_an_interrupt_after_the_last_rename_says_that_the_index_is_complete(store, monkeypatch):
+    commit = Stage.commit
+
+    def interrupted(self, *given):
+        commit(self, *given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stage, "commit", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        write(store, posts_parquet="new")
+    assert caught.value.__notes__ == ["the new index is complete"]
+    assert contents(store.root) == {"posts.parquet": "new"}
 
 
 def test_a_killed_process_leaves_the_old_set_or_the_new(tmp_path):
