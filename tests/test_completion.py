@@ -17,6 +17,7 @@ from e6graph.errors import BadArtifact, BadInput, E6GraphError
 from e6graph.evaluate import completing
 from e6graph.recommend import completion
 from e6graph.recommend.completion import TagCompleter
+from e6graph.recommend.ranking import Query
 from e6graph.store import Store
 
 
@@ -226,6 +227,22 @@ def test_the_posts_part_is_a_share_of_posts(graph, monkeypatch):
     assert got.min() >= 0 and got.max() < 1  # never all: one imaginary post holds nothing
     held = np.isin(graph.dictionary.tag_ids, given)
     assert got[held].min() > got[~held].mean()
+
+
+def test_the_posts_most_like_it_count_and_all_if_there_are_no_more(graph, monkeypatch):
+    tag_ids = np.sort(graph.posts.tags_of[3].astype(int))[-2:]
+    monkeypatch.setattr(completion, "COMPARED_POSTS", 20)
+    query = [Query(tag_ids, np.ones(2))]
+    rows = graph.ranking.candidates(query, graph.allowed, 20)
+    assert len(rows) == 20
+    found = {}
+    for most in (1, 20, 21):
+        monkeypatch.setattr(completion, "SIMILAR_POSTS", most)
+        found[most] = graph._completer._from_posts(tag_ids)
+    assert np.array_equal(found[20], found[21])
+    best = graph.ranking.cosines(rows, query).max() ** completion.SHARPNESS
+    # Of a single post each of its tags gets the share beside the imaginary one.
+    assert set(found[1].round(6)) == {0, round(best / (1 + best), 6)}
 
 
 def test_tags_without_a_vector_are_completed_by_posts_alone(graph):

@@ -132,6 +132,22 @@ def test_a_banded_matrix_is_the_matrix_whatever_is_dense(monkeypatch):
         )
 
 
+@pytest.mark.parametrize("shape", [(40, 7), (7, 40), (1, 5), (5, 1), (14, 14)])
+def test_bands_of_a_matrix_of_any_shape_are_all_its_rows(monkeypatch, shape):
+    monkeypatch.setattr(svd, "BAND_ROWS", 7)
+    monkeypatch.setattr(svd, "TILE_COLUMNS", 5)
+    matrix = csr(np.random.default_rng(0).random(shape) * (np.indices(shape).sum(0) % 2))
+    bands = list(svd.bands_of(matrix))
+    assert [band.shape[0] for band in bands[:-1]] == [7] * (len(bands) - 1)
+    assert np.array_equal(sp.vstack(bands).toarray(), matrix.toarray())
+    made = svd.BandedMatrix(svd.bands_of(matrix))
+    assert made.rows == shape[0] and len(made.bands) == -(-shape[0] // 7)
+    columns = np.ones((shape[1], 2), np.float32)
+    assert made.times(columns) == pytest.approx(matrix @ columns, abs=1e-5)
+    columns = np.ones((shape[0], 2), np.float32)
+    assert made.transposed_times(columns) == pytest.approx(matrix.T @ columns, abs=1e-5)
+
+
 def test_answers_do_not_depend_on_the_cores(monkeypatch):
     made = {}
     for cores in (1, 2, 5):

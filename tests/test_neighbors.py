@@ -104,6 +104,13 @@ def test_vectors_without_a_direction_are_refused(tmp_path, post_ids, vectors, ba
     wrong = np.full((1, 12), bad, np.float32)
     with pytest.raises(BadInput, match="zero or not finite"):
         Builder(tmp_path / "x.ann", 12, 0).add(np.array([1]), wrong)
+    among = vectors[:5].copy()
+    among[3] = bad
+    with pytest.raises(BadInput, match="zero or not finite"):
+        Builder(tmp_path / "z.ann", 12, 0).add(np.arange(5), among)
+    flat = vectors[:5].copy()
+    flat[:, 3] = 0  # of no vector but of a dimension
+    Builder(tmp_path / "w.ann", 12, 0).add(np.arange(5), flat)
     found = built(tmp_path / "y.ann", post_ids, vectors)
     with pytest.raises(BadInput, match="zero or not finite"):
         found.query(wrong[0], 3)

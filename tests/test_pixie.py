@@ -178,6 +178,29 @@ def test_each_query_gets_its_own_steps_and_one_of_weight_zero_none(steps, restar
     assert np.bincount(nodes % 7, visits, 7).tolist() == share
 
 
+@pytest.mark.parametrize("restart", [0.2, 0.5, 0.8])
+def test_walkers_go_back_as_often_as_is_said(restart):
+    class Road:
+        """A road without an end."""
+
+        n = 1 << 20
+        made = np.zeros(100, int)
+
+        def degree(self, nodes):
+            return np.ones(len(nodes))
+
+        def step(self, nodes, rng):
+            self.made += np.bincount(nodes, minlength=100)
+            return nodes + 1
+
+    road = Road()
+    walk(road, [0], steps=40_000, restart=restart)
+    rounds = max(1, round(4 / restart))
+    expected = (1 + (rounds - 1) * restart) / rounds  # all begin at home
+    assert road.made[0] / 40_000 == pytest.approx(expected, abs=0.02)
+    assert road.made.sum() == 40_000
+
+
 @pytest.mark.parametrize("booster", [True, False])
 def test_scores_and_their_order_against_a_slow_count(crowd, booster):
     queries = np.array([3, 40, 41])

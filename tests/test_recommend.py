@@ -219,6 +219,21 @@ def test_one_neighbor_is_the_nearest_and_not_the_post_itself(graph):
         assert cosine == cosines[0] == cosines.max()
 
 
+def test_a_post_that_only_the_vectors_know_is_no_neighbor(graph, monkeypatch):
+    """Nor does it bring the last row of the posts along, which may be shown."""
+    assert graph.allowed[-1]
+    (query,) = shown(graph, 1)
+    near, _ = graph.neighbors(query, 12)
+    gone, rows = near[[0, 3]].tolist(), graph.posts.rows
+
+    def without(ids):
+        return np.where(np.isin(ids, gone), -1, rows(ids))
+
+    monkeypatch.setattr(graph.posts, "rows", without)
+    found, _ = graph.neighbors(query, 10)
+    assert found.tolist() == [post for post in near.tolist() if post not in gone]
+
+
 class Seen:
     """A recognizer that sees the same in every picture."""
 
@@ -396,6 +411,10 @@ def test_a_post_is_described_as_the_export_has_it(everything, planted, monkeypat
             counts = [used[everything.posts.tag_ids[name]] for name in names]
             assert counts == sorted(counts, reverse=True)
             assert {everything.category(name) for name in names} == {category}
+    monkeypatch.setattr(everything.posts, "value", lambda row, name: "q" * (name == "rating"))
+    unknown = everything.describe(post_id)
+    assert (unknown.rating, unknown.score, unknown.fav_count) == ("q", 0, 0)
+    assert (unknown.md5, unknown.file_ext, unknown.tags) == ("", "", made.tags)
     monkeypatch.setattr(everything.posts, "site", "https://board.test")
     assert everything.describe(post_id).url == f"https://board.test/posts/{post_id}"
 
@@ -520,6 +539,13 @@ def test_a_narrowed_board_is_the_board_opened_so(built_index, everything, graph,
     assert recommender(narrow, posts, 15) == recommender(graph, posts, 15)
     assert narrow.suggest_tags(["fox"]) == graph.suggest_tags(["fox"])
     assert everything.allowed.sum() > narrow.allowed.sum()  # and the wide one is as it was
+
+
+def test_a_list_that_is_tried_says_what_cannot_be_read_and_which_lines_are_idle(graph):
+    remarks, idle = graph.try_blacklist("fox night\nfoxx\nscore:abc\nuser:somebody")
+    assert "foxx" in remarks[0] and "fox" in remarks[0] and "score:abc" in remarks[1]
+    assert idle == [2, 3, 4]
+    assert graph.try_blacklist("fox\n\nowl") == ([], [])
 
 
 def test_narrowing_never_widens(graph, everything):

@@ -161,6 +161,8 @@ def test_a_query_is_ranked_against_all_others_and_never_itself(built_index, monk
     learned, queries = learn_weights(ranking, seed=2)
     assert queries == len(asked) > 250
     assert set(learned) == set(DEFAULT_WEIGHTS) and min(learned.values()) >= 0
+    digits = {len(repr(weight).partition(".")[2]) for weight in learned.values()}
+    assert max(digits) == 3
     for rows, liked in asked:
         pool = next(set(pool) for pool in pools if liked < set(pool))
         assert not rows & liked and rows & pool and len(rows) > 20
