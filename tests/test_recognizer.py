@@ -5,6 +5,7 @@ import shutil
 import struct
 import warnings
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from e6graph import cli
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
-from e6graph.pictures import kernel_ridge
+from e6graph.pictures import kernel_ridge, recognizer
 from e6graph.pictures.examples import (
     Candidates,
     Examples,
@@ -574,6 +575,17 @@ def test_it_beats_the_prior_and_the_original(examples):
     assert figures["recognizer"][0] > 0.75 and figures["recognizer"][1] > 0.9
     assert figures["prior"][0] < 0.5 and figures["prior"][1] < 0.5
     assert figures["original"][1] < figures["recognizer"][1]
+
+
+def test_the_original_sees_eight_by_eight_waves_and_no_more():
+    rng = np.random.default_rng(0)
+    side = recognizer.DCT_KEPT[0]
+    rows = rng.normal(size=(2, 300, N_FEATURES)).astype(np.float32)
+    for wave, seen in ((0, True), (7, True), (7 * side, True), (8, False), (8 * side, False)):
+        known, asked = (SimpleNamespace(rows=part, means=part[:, [wave]].copy) for part in rows)
+        found = recognizer._original_vectors(known, asked)[:, 0]
+        right = np.corrcoef(found, rows[1, :, wave])[0, 1]
+        assert right > 0.999 if seen else abs(right) < 0.3, wave
 
 
 def test_confidence_is_as_often_right_as_it_says(examples):
