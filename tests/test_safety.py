@@ -81,6 +81,7 @@ DISGUISES = {
     "grapheme joiner within": lambda word: word[:1] + "\u034f" + word[1:],
     "Hangul filler after": "{}\u3164".format,
     "blank Braille before": "\u2800{}".format,
+    "blank note within": lambda word: word[:2] + "\U0001d159" + word[2:],
     "tag character after": "{}\U000e0041".format,
     "fullwidth letters": lambda word: "".join(chr(ord(letter) + 0xFEE0) for letter in word),
     "bold letters": lambda word: "".join(chr(ord(letter) - 97 + 0x1D41A) for letter in word),

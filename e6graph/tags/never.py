@@ -27,7 +27,7 @@ from .vocabulary import read_implications, read_tags
 
 NEVER_TAGS = frozenset({"young", "loli", "shota", "cub"})
 ROWS_AT_ONCE = 100_000  # posts, so that the work fits the processor's cache
-FILLERS = "\u115f\u1160\u2800"  # Hangul and Braille that nobody can see
+FILLERS = "\u115f\u1160\u2800\U0001d159"  # Hangul, Braille, a note head that nobody can see
 MD5 = "^[0-9a-f]{32}$"  # in lower case
 _is_plain = re.compile("[!-~]+").fullmatch  # true of nearly all names
 
