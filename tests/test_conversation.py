@@ -227,7 +227,7 @@ def test_a_picture_is_read_followed_and_not_kept(bot, kept, tmp_path):
 
 def test_pictures_that_cannot_be_used(bot, monkeypatch):
     assert say(bot, Picture(b"GIF89a")) == (
-        "the picture begins b'GIF89a': expected a JPEG, PNG, GIF, WebP or BMP picture"
+        "the picture begins b'GIF89a': expected a whole JPEG, PNG, GIF, WebP or BMP picture"
     )
     assert say(bot, Picture(b"")) == "the picture is empty"
     assert say(bot, Picture(problem="no such file")) == "no such file"

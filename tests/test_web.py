@@ -1012,7 +1012,7 @@ def test_a_signal_closes_the_profiles_whenever_it_comes(tmp_path, number, when):
     ("sent", "said"),
     [
         (PICTURE, "I think I see: fox 90%"),
-        (b"no picture", "expected a JPEG, PNG, GIF, WebP or BMP picture"),
+        (b"no picture", "expected a whole JPEG, PNG, GIF, WebP or BMP picture"),
     ],
 )
 def test_a_picture_is_read_by_the_process_of_its_own(tmp_path, sent, said):
