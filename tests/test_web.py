@@ -1318,7 +1318,7 @@ def test_a_picture_by_drop_and_by_choice(browser, board):
         picture = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
         page.set_input_files("#file", picture)
         rest(page)
-        assert "expected a JPEG, PNG" in page.locator(".message").last.inner_text()
+        assert "expected a whole JPEG, PNG" in page.locator(".message").last.inner_text()
 
 
 def test_two_browsers_are_two_users(browser, board):
