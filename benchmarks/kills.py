@@ -257,7 +257,8 @@ def contents(index: Path) -> dict[str, object]:
         found[path.name] = path.read_bytes()
         if path.name.endswith(".json"):
             found[path.name] = json.loads(found[path.name])
-            found[path.name].pop("stat")
+            for of_this_file in ("stat", "stat_seal"):
+                found[path.name].pop(of_this_file)
     return found
 
 

@@ -27,9 +27,9 @@ from e6graph.chat.messages import (
     TextFile,
     card,
     clean,
-    folded,
     post_id_in,
     reasons,
+    wrapped,
 )
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.terminal import contact_sheet as sheets
@@ -227,7 +227,7 @@ def test_a_picture_is_read_followed_and_not_kept(bot, kept, tmp_path):
 
 def test_pictures_that_cannot_be_used(bot, monkeypatch):
     assert say(bot, Picture(b"GIF89a")) == (
-        "the picture begins b'GIF89a': expected a JPEG, PNG, GIF, WebP or BMP picture"
+        "the picture begins b'GIF89a': expected a whole JPEG, PNG, GIF, WebP or BMP picture"
     )
     assert say(bot, Picture(b"")) == "the picture is empty"
     assert say(bot, Picture(problem="no such file")) == "no such file"
@@ -312,6 +312,7 @@ def test_what_was_said_can_be_taken_back(bot, kept):
     assert kept.load("ann") == Profile(enjoys=["night"], seen=[12])
     assert say(bot, "/drop fox") == "You had said nothing about it."
     assert say(bot, "/drop").startswith("Expected what to take back")
+    assert say(bot, f"/drop #{10**20} #{10**18} #٣ #") == "You had said nothing about it."
 
 
 def test_a_user_hides_posts_from_themselves_and_shows_them_again(bot, kept):
@@ -487,6 +488,7 @@ def test_a_long_message_is_refused_whole(bot, kept):
 
 def test_clean_and_reasons_and_numbers():
     assert clean("\x1b[1;31mfox\x1b[0m \x1b(Bowl\x1b]8;;http://x\x1b\\link") == "fox owllink"
+    assert clean("fox\vowl\fheron\tx") == "fox owl heron x"  # white space parts words
     assert clean("a\x9b31mb\x85\x07\r\n\u2028c") == "ab\nc"
     assert clean("名前 ❤️‍🔥") == "名前 ❤️‍🔥"  # joiners of emoji stay
     assert Reply("a\x1b[2Jb", choices=["\x07x"]).choices == ["x"]
@@ -520,7 +522,7 @@ def test_a_pipe_reads_as_a_talk(bot, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     replies, text = transcript(bot, "/enjoy fox night\n\n/walk\n/why\n\x1b[31m/quit\n/walk\n")
     assert shown(replies) == [10]
-    welcome = folded(say(bot, "/start"), 40)
+    welcome = wrapped(say(bot, "/start"), 40)
     assert "such as: fox night" in " ".join(welcome.split())
     assert text == (
         f"{welcome}\n"

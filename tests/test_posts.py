@@ -3,6 +3,9 @@
 import fnmatch
 import random
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from e6graph.hydrate.importdb import import_export
 from e6graph.recommend.blacklist import Blacklist
 from e6graph.recommend.posts import Posts, save_served_posts
 from e6graph.store import Store
+from e6graph.tags.wildcards import NameSearch
 
 TAGS = {
     3: "fox night 100%_wool",
@@ -70,6 +74,33 @@ def posts(tmp_path_factory):
     with store.stage("construct_index.py", {}) as stage:
         save_served_posts(store, stage, lambda ids: np.ones(len(ids), bool))
     return Posts(store)
+
+
+def test_a_word_that_is_no_text_is_no_tag(posts):
+    found = posts.find_tags(["\udcff", "fo\udcffx*", "fox"])
+    assert [len(found[word]) for word in ("\udcff", "fo\udcffx*", "fox")] == [0, 0, 1]
+
+
+def test_searches_of_many_threads_take_the_memory_of_one(posts, monkeypatch):
+    searching, made = threading.Lock(), []
+
+    class Watched(NameSearch):
+        def __init__(self, names):
+            made.append(self)
+            time.sleep(0.05)  # the names of a whole board take longer
+            super().__init__(names)
+
+        def _found(self, patterns):
+            assert searching.acquire(blocking=False), "two searches at once"
+            time.sleep(0.01)
+            searching.release()
+            return super()._found(patterns)
+
+    monkeypatch.setattr("e6graph.recommend.posts.NameSearch", Watched)
+    again = Posts(posts._store)
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: again.find_tags(["*o*"])["*o*"].tolist(), range(8)))
+    assert len(made) == 1 and found == [found[0]] * 8 and found[0]
 
 
 @pytest.mark.parametrize("token", [*PATTERNS, *NAMES, "vulpine", "absent"])

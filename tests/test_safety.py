@@ -64,6 +64,14 @@ IMPLICATIONS = [
     ("ewe\u2060_lamb", "kid"),  # and the near side
     ("pup", "young"),  # of a name that is an alias: `puppy` implies it, too
 ]
+SMALL_CAPITALS = str.maketrans("abcdehiklnostuy", "ᴀʙᴄᴅᴇʜɪᴋʟɴᴏꜱᴛᴜʏ")
+
+
+def from_row(first, word):
+    """Spell a word with the letters that Unicode has in a row from `first` on."""
+    return "".join(chr(ord(letter) - ord("a") + first) for letter in word)
+
+
 DISGUISES = {
     "upper case": str.upper,
     "no-break space after": "{}\xa0".format,
@@ -81,6 +89,7 @@ DISGUISES = {
     "grapheme joiner within": lambda word: word[:1] + "\u034f" + word[1:],
     "Hangul filler after": "{}\u3164".format,
     "blank Braille before": "\u2800{}".format,
+    "blank note within": lambda word: word[:2] + "\U0001d159" + word[2:],
     "tag character after": "{}\U000e0041".format,
     "fullwidth letters": lambda word: "".join(chr(ord(letter) + 0xFEE0) for letter in word),
     "bold letters": lambda word: "".join(chr(ord(letter) - 97 + 0x1D41A) for letter in word),
@@ -91,6 +100,11 @@ DISGUISES = {
     "a word beside it": "tree\xa0{}".format,
     "a word behind it": "{}\u2003tree".format,
     "several at once": lambda word: "\ufeff" + "\u200b".join(word.upper()) + "\u2060",
+    "white in black circles": lambda word: from_row(0x1F150, word),
+    "white in black squares": lambda word: from_row(0x1F170, word),
+    "in parentheses": lambda word: from_row(0x249C, word),
+    "of flags": lambda word: from_row(0x1F1E6, word),
+    "small capitals": lambda word: word.translate(SMALL_CAPITALS),
 }
 HIDDEN_WORDS = ("young", "loli", "shota", "cub", "kid", "baby")
 """Words under the rule; the last two are an alias and an implication."""

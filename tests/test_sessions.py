@@ -8,7 +8,7 @@ import pytest
 from fake_graph import PICTURE, FakeGraph
 
 from e6graph.chat import sessions as module
-from e6graph.chat.messages import CompletedTag, Picture, Reply, Taste
+from e6graph.chat.messages import CompletedTag, Picture, Reply, Taste, TextFile
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.hydrate.previews import preview_path
@@ -192,6 +192,27 @@ def test_newcomers_drop_nobodys_talk_and_fill_no_file(tmp_path, monkeypatch):
         said = [reply.text for reply in sessions.reply("cat", "/help")]
         assert said[0].startswith("this bot keeps 2 users") and "/walk" in said[1]
         assert sessions.taste("cat") == Taste()
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_long_lists_of_newcomers_fill_no_memory(kept, monkeypatch, as_file):
+    monkeypatch.setattr(module, "NEWCOMERS_SIZE", 10_000)
+    sessions = Sessions(FakeGraph(), kept)
+    sessions.on_trust = False
+    lines = "\n".join(f"line_{number}" for number in range(300))
+    message = TextFile(lines.encode()) if as_file else f"/blacklist add\n{lines}"
+    sessions.reply("ann", "/enjoy fox")
+    for number in range(20):
+        sessions.reply(f"list {number}", message)
+    waiting = [number for number in range(20) if sessions._lobby.knows(f"list {number}")]
+    assert waiting == [17, 18, 19] and len(sessions._newcomers) == 3  # of 3,000 each
+    sessions.reply("list 19", "/help")
+    assert len(kept.load("list 19").blacklist) == 300
+    # One that is larger by itself is kept all the same until somebody else comes.
+    monkeypatch.setattr(module, "NEWCOMERS_SIZE", 100)
+    sessions.reply("bob", message)
+    sessions.reply("bob", "/help")
+    assert len(kept.load("bob").blacklist) == 300
 
 
 def test_short_talks_do_not_drop_longer_ones_until_those_are_idle(kept, monkeypatch):

@@ -99,9 +99,12 @@ def site(talks):
         yield address
 
 
-def say(site, text, client=requests, **headers):
+def say(site, text, client=requests, timeout=None, **headers):
     return client.post(
-        f"{site}/api/message", json.dumps({"text": text}), headers=JSON | headers
+        f"{site}/api/message",
+        json.dumps({"text": text}),
+        headers=JSON | headers,
+        timeout=timeout,
     )
 
 
@@ -666,6 +669,69 @@ def test_a_flood_without_cookies_leaves_threads_for_those_who_have_one():
         assert statuses == [200] * 60
 
 
+LONG_LIST = "/blacklist add\n" + "fox -night\n" * 300
+
+
+class Costly(Slow):
+    """Long lists and completions wait as "slow" does; "burn" takes processor time."""
+
+    def wait(self, user, message):
+        until = time.thread_time() + 0.1
+        while message == "burn" and time.thread_time() < until:
+            pass
+        return super().wait(user, "slow" if message == LONG_LIST else message)
+
+    def complete(self, prefix, n=8):
+        self.wait("", "slow")
+        return super().complete(prefix, n)
+
+
+@pytest.mark.parametrize("sent", ["list", "file", "slow", "complete"])
+def test_costly_requests_leave_threads_for_others(monkeypatch, sent):
+    monkeypatch.setattr(web, "COSTLY_SECONDS", 0.05)
+    talks = Costly()
+    with serving(talks) as site:
+        other, *clients = [returning(site) for _ in range(51)]
+        if sent == "slow":  # their last answer has shown what they cost
+            for client in clients:
+                say(site, "burn", client)
+        if sent == "file":
+            talks.answer = lambda user, message: talks.wait(
+                user, "slow" if isinstance(message, messages.TextFile) else message
+            )
+
+        def send(client):
+            if sent == "complete":
+                return client.get(f"{site}/api/complete?q=fox").status_code
+            if sent == "file":
+                headers = {**ASKED_BY_PAGE, "Content-Type": "text/plain"}
+                return client.post(f"{site}/api/blacklist", b"fox", headers=headers).status_code
+            return say(site, LONG_LIST if sent == "list" else sent, client).status_code
+
+        rooms = {"complete": web.THREADS_FOR_COMPLETION}
+        with in_threads([lambda c=client: send(c) for client in clients]) as statuses:
+            for _ in range(rooms.get(sent, web.THREADS_FOR_COSTLY)):
+                assert talks.begun.acquire(timeout=60)
+            assert say(site, "quick", other, timeout=60).status_code == 200
+            assert not statuses
+            talks.go.set()
+        assert statuses == [200] * 50
+
+
+def test_a_user_is_costly_for_a_time(monkeypatch):
+    monkeypatch.setattr(web, "COSTLY_SECONDS", 0.05)
+    monkeypatch.setattr(web, "COSTLY_FOR", 0.0)
+    talks = Costly()
+    with serving(talks) as site:
+        clients = [returning(site) for _ in range(web.THREADS_FOR_COSTLY + 1)]
+        for client in clients:
+            say(site, "burn", client)
+        with in_threads([lambda c=client: say(site, "slow", c) for client in clients]):
+            for _ in clients:
+                assert talks.begun.acquire(timeout=60)
+            talks.go.set()
+
+
 def opened_raw(site, sent=b""):
     place = urlsplit(site)
     connection = socket.create_connection((place.hostname, place.port), timeout=60)
@@ -946,7 +1012,7 @@ def test_a_signal_closes_the_profiles_whenever_it_comes(tmp_path, number, when):
     ("sent", "said"),
     [
         (PICTURE, "I think I see: fox 90%"),
-        (b"no picture", "expected a JPEG, PNG, GIF, WebP or BMP picture"),
+        (b"no picture", "expected a whole JPEG, PNG, GIF, WebP or BMP picture"),
     ],
 )
 def test_a_picture_is_read_by_the_process_of_its_own(tmp_path, sent, said):
@@ -1252,7 +1318,7 @@ def test_a_picture_by_drop_and_by_choice(browser, board):
         picture = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
         page.set_input_files("#file", picture)
         rest(page)
-        assert "expected a JPEG, PNG" in page.locator(".message").last.inner_text()
+        assert "expected a whole JPEG, PNG" in page.locator(".message").last.inner_text()
 
 
 def test_two_browsers_are_two_users(browser, board):

@@ -98,7 +98,7 @@ def clean(text: str) -> str:
     >>> clean("a\x1b[2Jb\x07\tc\n\u202ed")
     'ab c\nd'
     """
-    return _CONTROL.sub("", _ESCAPE.sub("", text.replace("\t", " ")))
+    return _CONTROL.sub("", _ESCAPE.sub("", re.sub("[\t\v\f]", " ", text)))
 
 
 def clean_lines(text: str) -> str:
@@ -234,8 +234,8 @@ def aligned(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
     return [f"{label:<{LABEL_WIDTH}}{', '.join(values)}" for label, values in rows]
 
 
-def folded(text: str, width: int) -> str:
-    """Fold lines at `width` columns, with values under values."""
+def wrapped(text: str, width: int) -> str:
+    """Wrap lines at `width` columns, with values under values."""
     lines = []
     for line in text.split("\n"):
         label = re.match(r"\S+(?: \S+)*? {2,}", line)

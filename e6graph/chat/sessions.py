@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 OPEN_TALKS = 1000  # kept in memory; a user whose talk was dropped begins a new one
 NEWCOMERS = 1000  # who have sent one message so far
+NEWCOMERS_SIZE = 16_000_000  # characters of their messages, which may be long lists
 IDLE_SECONDS = 3600.0  # after which a talk is the first to be dropped
 BURST_MESSAGES = 60  # that a user may send in BURST_SECONDS
 BURST_SECONDS = 60.0
@@ -38,12 +39,14 @@ class _Talk:
     ----------
     new : whether the user has not come back yet, so that nothing is in the file.
     messages, used : how many there were, and when the last came.
+    size : characters or bytes of a newcomer's message.
     """
 
     conversation: Conversation
     new: bool
     messages: int = 0
     used: float = 0.0
+    size: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     times: deque[float] = field(default_factory=lambda: deque(maxlen=BURST_MESSAGES))
 
@@ -107,6 +110,7 @@ class Sessions:
             try:
                 return talk.conversation.reply(message)
             finally:
+                talk.size = _size(message)
                 self._let_wait(user, talk)
 
     def renew(self, graph: PostGraph) -> None:
@@ -172,11 +176,14 @@ class Sessions:
         remembers = talk.conversation.begun or self._lobby.knows(user)
         with self._lock:
             self._newcomers[user] = talk if remembers else None
-            gone = None
-            if len(self._newcomers) > NEWCOMERS:
-                gone, _ = self._newcomers.popitem(last=False)
-        if gone:
-            self._lobby.drop_user(gone)
+            size = sum(one.size for one in self._newcomers.values() if one)
+            gone = []
+            while len(self._newcomers) > (NEWCOMERS if size <= NEWCOMERS_SIZE else 1):
+                name, oldest = self._newcomers.popitem(last=False)
+                size -= oldest.size if oldest else 0
+                gone.append(name)
+        for name in gone:
+            self._lobby.drop_user(name)
 
     def _welcome_back(self, user: str, talk: _Talk) -> list[Reply]:
         """Keep in the file what a newcomer's first message said; tell where that fails."""
@@ -216,3 +223,10 @@ class Sessions:
         with self._lock:
             talk = self._talks.get(user)
         return self._reader.read(data, user if talk else "newcomers")
+
+
+def _size(message: str | Picture | TextFile) -> int:
+    """Return how much of a message may be kept; nothing is of a picture."""
+    if isinstance(message, Picture):
+        return 0
+    return len(message if isinstance(message, str) else message.data)

@@ -153,7 +153,8 @@ class SqliteFile:
         try:
             yield
         except (UnicodeError, OverflowError) as error:
-            raise BadInput(f"cannot be kept in {self.path}: {error}") from None
+            # Whoever talks with the bot reads this, and the path is the operator's.
+            raise BadInput(f"this cannot be kept: {error}") from None
         except (sqlite3.OperationalError, sqlite3.ProgrammingError, OSError) as error:
             raise E6GraphError(
                 f"cannot use {self.path} ({error}): nothing was changed"

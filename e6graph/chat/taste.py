@@ -58,7 +58,7 @@ class TasteCommands:
         user, names = self._user, names_in(words)
         if not names:
             return [Reply("Expected what to take back: /drop TAGS, or /drop #12 for a post")]
-        posts = [int(name[1:]) for name in names if name[0] == "#" and name[1:].isdecimal()]
+        posts = [int(name[1:]) for name in names if re.fullmatch("#[0-9]{1,18}", name)]
         tags = [name for name in names if name[0] != "#"]
 
         # The names as typed go too: a tag that is kept may have left the board

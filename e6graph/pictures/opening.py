@@ -26,7 +26,7 @@ UNDER_TRANSPARENCY = (255, 255, 255)
 ENOUGH_PIXELS = 128  # a side, for the hash and the features
 SIDE = 64  # pixels of the square that features are made from
 
-_EXPECTED = "a JPEG, PNG, GIF, WebP or BMP picture"
+_EXPECTED = "a whole JPEG, PNG, GIF, WebP or BMP picture"
 # A marker that begins a segment: neither a stuffed zero, nor a fill byte, nor a restart.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9

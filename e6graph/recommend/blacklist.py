@@ -161,6 +161,8 @@ def _read_file(path: Path) -> str:
         wrong = "is not a text in UTF-8"
     except OSError as error:
         wrong = f"cannot be read ({error.strerror})"
+    except ValueError as error:  # a path that holds a NUL
+        wrong = f"cannot be read ({error})"
     raise BadInput(
         f"blacklist {path} {wrong}: expected a text file with a filter on each line; "
         "give the path of one"

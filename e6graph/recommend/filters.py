@@ -151,10 +151,17 @@ def read_line(
             kind, value, said = _meaning(names, aliases)
             if kind == "unreadable":
                 said = f"{word!r} cannot be read: {said}"
+            elif said:
+                said = f"{word!r} {in_vain('-' in signs)}: {said}"
             tokens.append(Token(word, kind, value, "-" in signs, "~" in signs))
         if said:
             remarks.append(Remark(number, word, said))
     return tokens, remarks
+
+
+def in_vain(inverted: bool) -> str:
+    """Say what a word does that asks for what no post has."""
+    return "passes for every post" if inverted else "matches no post"
 
 
 def _saved(
@@ -193,7 +200,7 @@ _Meaning = tuple[str, str | int | Interval | tuple[str, ...], str]
 
 
 def _meaning(names: tuple[str, ...], aliases: Mapping[str, str]) -> _Meaning:
-    """Return kind and value of a token, and what to say of it, if anything."""
+    """Return kind and value of a token, and why it cannot be read or asks for nothing."""
     name = names[-1]
     field, colon, value = name.partition(":")
     if not colon or field not in {*FIELDS, "tag"}:
@@ -205,7 +212,7 @@ def _meaning(names: tuple[str, ...], aliases: Mapping[str, str]) -> _Meaning:
     if field in NUMERIC_COLUMNS:
         return _number(field, value)
     if field == "fav":
-        return "nothing", "", f"{name!r} matches no post: favorites are not known here"
+        return "nothing", "", "favorites are not known here"
     if field == "rating":
         expected = ", ".join(RATINGS)
         return _one_of("rating", RATINGS.get(value), f"expected one of {expected}")
@@ -232,7 +239,7 @@ def _user(field: str, value: str) -> _Meaning:
     if not value or (value.startswith("!") and field != "username"):
         return "unreadable", "", f"expected {field}:!ID with the uploader's number"
     said = "an export holds the numbers of uploaders, not their names; write user:!ID"
-    return "nothing", "", f"'{field}:{value}' matches no post: {said}"
+    return "nothing", "", said
 
 
 def _number(field: str, value: str) -> _Meaning:
@@ -246,9 +253,13 @@ def _number(field: str, value: str) -> _Meaning:
         return "unreadable", "", f"expected {numbers} as {_FORMS}{units}"
     low, high = interval
     said = ""
-    if low > high:
-        said = f"'{field}:{value}' matches no post: "
-        said += "write the smaller number first" if ".." in value else "expected a whole number"
+    if low > MOST or high < LEAST:
+        said = "no post has such a number"
+    elif low > high:
+        both = ".." in value
+        said = (
+            "expected whole numbers, the smaller first" if both else "expected a whole number"
+        )
     return column, interval, said
 
 

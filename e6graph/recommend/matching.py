@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .filters import LEAST, MOST, Token
+from .filters import LEAST, MOST, Token, in_vain
 
 if TYPE_CHECKING:
     from .posts import Posts
@@ -60,7 +60,7 @@ class LineSearch:
 
     def missing(self, token: Token) -> str:
         """Say what a token asks for that no post here has; "" if one may."""
-        none = "passes for every post" if token.inverted else "matches no post"
+        none = in_vain(token.inverted)
         if token.kind == "tag":
             name, _ = self.meant(token)
             if len(self._tags[name]):

@@ -6,6 +6,7 @@ them. Posts under the never-shown rule are left out, whatever `posts.parquet` ho
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
@@ -69,6 +70,11 @@ def save_served_posts(
     stage.save_table("tags_posts.arrow", pa.table({"rows": rows}))
 
 
+def _is_text(word: str) -> bool:
+    """Tell whether a word can be written in UTF-8; no name of a tag holds lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
+
+
 def _all_tags(table: pa.Table, n_tags: int) -> pa.ListArray:
     """Join the stripped and the implied tags of each post, ascending, each once."""
     # The last entry is for ids beyond the table; this table covers all ids.
@@ -125,6 +131,8 @@ class Posts:
         self.tags_of = Ragged.of(self._table["tags"])
         self.rows_with = Ragged.of(table("tags_posts.arrow")["rows"])
 
+        self._made_search: NameSearch | None = None
+        self._making_search = threading.Lock()
         self.tag_ids, self.names, categories = read_tags(store)
         self.categories = np.frombuffer(categories, np.uint8)
         about = store.sidecar("posts.parquet").get("parameters", {})
@@ -218,7 +226,7 @@ class Posts:
         found |= {word: [] for word in words - patterns - found.keys()}
 
         # All names without an id at once: there may be a million of them.
-        wanted = [word for word in words - patterns if not found[word]]
+        wanted = [word for word in words - patterns if not found[word] and _is_text(word)]
         others, _ = self._other_tags
         which = pc.index_in(others, pa.array(wanted, others.type))
         for place in np.flatnonzero(which.is_valid().to_numpy(zero_copy_only=False)).tolist():
@@ -309,9 +317,14 @@ class Posts:
         """Tell whether a name with an id is a tag's own."""
         return name in self.tag_ids and self.names[self.tag_ids[name]] == name
 
-    @cached_property
+    @property
     def _search(self) -> NameSearch:
-        return NameSearch([*self.names, *self._other_tags[0].to_pylist()])
+        """Search all names; made once, since they are large, whoever else asks meanwhile."""
+        with self._making_search:
+            if self._made_search is None:
+                others = self._other_tags[0].to_pylist()
+                self._made_search = NameSearch([*self.names, *others])
+            return self._made_search
 
     @cached_property
     def _other_tags(self) -> tuple[pa.StringArray, np.ndarray]:

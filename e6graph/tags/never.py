@@ -27,15 +27,32 @@ from .vocabulary import read_implications, read_tags
 
 NEVER_TAGS = frozenset({"young", "loli", "shota", "cub"})
 ROWS_AT_ONCE = 100_000  # posts, so that the work fits the processor's cache
-FILLERS = "\u115f\u1160\u2800"  # Hangul and Braille that nobody can see
+FILLERS = "\u115f\u1160\u2800\U0001d159"  # Hangul, Braille, a note head that nobody can see
 MD5 = "^[0-9a-f]{32}$"  # in lower case
+_FORMS = re.compile(
+    r"(?:NEGATIVE|PARENTHESIZED|REGIONAL|LATIN LETTER SMALL CAPITAL)\b.*\b([A-Z])$"
+)
+_FORMS_AT = (*range(0x250, 0x2B0), *range(0x1D00, 0x1D80), *range(0x249C, 0x24B6))
+_FORMS_AT += (*range(0xA730, 0xA732), *range(0x1F110, 0x1F200))
 _is_plain = re.compile("[!-~]+").fullmatch  # true of nearly all names
+
+
+def _letters_of_forms() -> dict[int, str]:
+    """Return the letter that each form shows of which NFKD makes none, or more than it."""
+    found = {}
+    for code in _FORMS_AT:
+        if form := _FORMS.search(unicodedata.name(chr(code), "")):
+            found[code] = form[1].lower()
+    return found
+
+
+_LETTERS = _letters_of_forms()
 
 
 def fold(name: str) -> str:
     r"""Spell a name in the one way in which names are compared here.
 
-    Compatibility forms (NFKD) become plain letters and capitals small ones. What
+    Compatibility forms (NFKD and `_LETTERS`) become plain letters, capitals small ones. What
     cannot be seen is dropped: spaces, control and format characters, and marks.
 
     >>> fold("Young"), fold("\uff39\uff2f\uff35\uff2e\uff27"), fold("yo\u200bung\u3000")
@@ -67,7 +84,7 @@ def _words(name: str) -> list[str]:
 
 def _visible(name: str) -> str:
     """Fold a name; a space stands for each gap, a NUL for what has no width."""
-    text = unicodedata.normalize("NFKD", name)
+    text = unicodedata.normalize("NFKD", name.translate(_LETTERS))
     # Some letters share their capital with another: long s, dotless i.
     text = unicodedata.normalize("NFKD", text.upper().casefold())
     seen = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterable
 
 import numpy as np
@@ -39,7 +40,8 @@ class NameSearch:
     All names stand in one text, each between two line feeds, so that `fox*` is a
     search for "\nfox". A pattern is looked up by three bytes of it, the rarest
     ones, and only the places found are compared. One search reads the text once,
-    however many patterns there are.
+    however many patterns there are. It takes four times the text in memory, so
+    those of several threads go one after the other.
 
     Parameters
     ----------
@@ -55,9 +57,14 @@ class NameSearch:
         text = "\n".join(["", *self._names, ""]).encode("utf-8", "surrogatepass")
         self._text = np.frombuffer(text, np.uint8)
         self._starts = np.flatnonzero(self._text == ord("\n"))[:-1]  # one a name
+        self._turn = threading.Lock()
 
     def find(self, patterns: Collection[str]) -> dict[str, np.ndarray]:
         """Return the positions of the names that fit each pattern, ascending, int64."""
+        with self._turn:
+            return self._found(patterns)
+
+    def _found(self, patterns: Collection[str]) -> dict[str, np.ndarray]:
         pieces = {pattern: _pieces(pattern) for pattern in patterns}
         grams = {parts[0]: _codes(_bytes(parts[0])) for parts in pieces.values()}
         long = any(map(len, grams.values()))

@@ -51,7 +51,7 @@ def contact_sheet(
     Parameters
     ----------
     pictures : paths; None, or a file that cannot be read, becomes a drawn card.
-    captions : a heading line and more text below it, folded to the thumbnail's
+    captions : a heading line and more text below it, wrapped to the thumbnail's
         width and cut after `CAPTION_LINES` lines.
 
     Returns
@@ -130,7 +130,7 @@ def _draw_placeholder(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
 def _draw_caption(draw: ImageDraw.ImageDraw, left: int, top: int, caption: str) -> None:
     bold, font = ImageFont.load_default(FONT_SIZE + 2), ImageFont.load_default(FONT_SIZE)
     heading, _, rest = caption.partition("\n")
-    lines = [*_folded(heading, bold)[:1], *_folded(rest, font)]
+    lines = [*_wrapped(heading, bold)[:1], *_wrapped(rest, font)]
     if len(lines) > CAPTION_LINES:
         lines = lines[:CAPTION_LINES]
         lines[-1] = _shortened(lines[-1], font, cut=True)
@@ -142,7 +142,7 @@ def _draw_caption(draw: ImageDraw.ImageDraw, left: int, top: int, caption: str) 
             draw.text(place, line, CAPTION_COLOR, font)
 
 
-def _folded(text: str, font: Font) -> list[str]:
+def _wrapped(text: str, font: Font) -> list[str]:
     """Fold text into lines no wider than a picture; a word that is wider is cut."""
     lines: list[str] = []
     for word in text.split():

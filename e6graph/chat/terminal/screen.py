@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...tags import BACKGROUND, COLORS
-from ..messages import Reply, folded
+from ..messages import Reply, wrapped
 from .contact_sheet import read_thumbnail
 
 BLOCK_COLUMNS = 28  # cells
@@ -61,14 +61,14 @@ def color_printer(stdout: TextIO, width: int) -> Callable[[Reply], None]:
 
     def show(reply: Reply) -> None:
         if reply.post is None:
-            console.print(Text(folded(reply.text, width)))
+            console.print(Text(wrapped(reply.text, width)))
             return
         lines = half_blocks(reply.picture) if draws and reply.picture else []
         beside = Text.from_ansi("\n".join(lines))
         taken = max(map(len, beside.plain.split("\n"))) + 2 if lines else 0
 
         text, style = Text(), "bold"
-        for number, line in enumerate(folded(reply.text, width - taken).split("\n")):
+        for number, line in enumerate(wrapped(reply.text, width - taken).split("\n")):
             if number and not line.startswith(" "):  # an indented line goes on in its color
                 style = LINE_STYLES.get(line.partition("  ")[0], "")
             text.append("\n" * (number > 0) + line, style)

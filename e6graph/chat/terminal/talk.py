@@ -32,7 +32,7 @@ from ..messages import (
     TextFile,
     clean,
     complete_command,
-    folded,
+    wrapped,
 )
 
 PROMPT = "> "
@@ -215,4 +215,4 @@ def _printer(stdout: TextIO) -> Callable[[Reply], None]:
             from .screen import color_printer
 
             return color_printer(stdout, width)
-    return lambda reply: print(folded(reply.text, width), file=stdout, flush=True)
+    return lambda reply: print(wrapped(reply.text, width), file=stdout, flush=True)

@@ -16,6 +16,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -36,6 +38,7 @@ from ...tags.categories import RATING_TAGS
 from ..messages import (
     COMMANDS,
     LIST_BYTES,
+    MESSAGE_LIMIT,
     PICTURE_LIMIT,
     TAGS_ON_CARD,
     Picture,
@@ -76,6 +79,11 @@ ARRIVING_BYTES = 8 * PICTURE_LIMIT  # of all bodies that are arriving
 LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
 THREADS_FOR_PICTURES = WAITING_PICTURES + 4  # more would only be refused by the reader
 THREADS_FOR_NEWCOMERS = 1  # who have no cookie yet, as a flood of messages has none
+THREADS_FOR_COSTLY = 2  # long lists, and users who were costly of late
+THREADS_FOR_COMPLETION = 8
+COSTLY_SECONDS = 1.0  # of processor time, for one answer
+COSTLY_FOR = 600.0  # seconds that it is remembered
+COSTLY_USERS = 1000  # that are remembered
 _SIGNATURES = {
     "image/jpeg": rb"\xff\xd8\xff",
     "image/png": rb"\x89PNG\r\n\x1a\n",
@@ -201,6 +209,9 @@ class _Site:
         # Of starlette's 40 threads, so that the others go on.
         self._for_pictures = asyncio.Semaphore(THREADS_FOR_PICTURES)
         self._for_newcomers = asyncio.Semaphore(THREADS_FOR_NEWCOMERS)
+        self._for_costly = asyncio.Semaphore(THREADS_FOR_COSTLY)
+        self._for_completion = asyncio.Semaphore(THREADS_FOR_COMPLETION)
+        self._costly: OrderedDict[str, float] = OrderedDict()  # user: when they last were
         self._files = {name: (PAGE / name).read_bytes() for name in (*FILES, NO_PREVIEW)}
 
     async def file(self, request: Request) -> Response:
@@ -234,8 +245,9 @@ class _Site:
         return await self._talk(request, TextFile(data))
 
     async def taste(self, request: Request) -> Response:
-        async with self._turns.of(request.state.user):
-            known = await _ask(self._sessions.taste, request.state.user)
+        user = request.state.user
+        async with self._turns.of(user), self._room_of(user):
+            known = await self._ask_for(user, self._sessions.taste)
         taste = dataclasses.asdict(known)
         for feeling in ("liked", "disliked"):
             latest = taste[feeling][: -LATEST_POSTS - 1 : -1]
@@ -254,7 +266,8 @@ class _Site:
             commands = complete_command(PAGE_COMMANDS, prefix)
             found = [(name, "command", does) for name, does in commands]
         elif prefix:
-            tags = await _ask(self._sessions.complete, prefix)
+            async with self._for_completion:
+                tags = await _ask(self._sessions.complete, prefix)
             found = [(tag.name, tag.category, f"{tag.posts:,}") for tag in tags]
         return _json_response(found)
 
@@ -289,13 +302,44 @@ class _Site:
     ) -> list[Reply]:
         """Answer in the user's turn, which is waited for here and not in a thread."""
         user = request.state.user
-        room: AbstractAsyncContextManager[None] = nullcontext()
-        if isinstance(message, Picture):
-            room = self._for_pictures
-        elif not request.state.returned:
-            room = self._for_newcomers
-        async with self._turns.of(user), room:
-            return await _ask(self._sessions.reply, user, message)
+        async with self._turns.of(user):
+            room = self._room_of(user)
+            if isinstance(message, Picture):
+                room = self._for_pictures
+            elif isinstance(message, TextFile) or len(message) > MESSAGE_LIMIT:
+                room = self._for_costly
+            elif not request.state.returned:
+                room = self._for_newcomers
+            async with room:
+                return await self._ask_for(user, self._sessions.reply, message)
+
+    def _room_of(self, user: str) -> AbstractAsyncContextManager[None]:
+        """Return what a user's request waits for: a long list of theirs makes each slow."""
+        costly_until = self._costly.get(user, -COSTLY_FOR) + COSTLY_FOR
+        return self._for_costly if time.monotonic() < costly_until else nullcontext()
+
+    async def _ask_for(
+        self, user: str, call: Callable[..., _Result], *arguments: object
+    ) -> _Result:
+        """Do as `_ask`, and remember a user whose answer took much processor time."""
+        spent = 0.0
+
+        def timed() -> _Result:
+            nonlocal spent
+            began = time.thread_time()
+            try:
+                return call(user, *arguments)
+            finally:
+                spent = time.thread_time() - began
+
+        try:
+            return await _ask(timed)
+        finally:
+            if spent > COSTLY_SECONDS:
+                self._costly[user] = time.monotonic()
+                self._costly.move_to_end(user)
+                if len(self._costly) > COSTLY_USERS:
+                    self._costly.popitem(last=False)
 
     async def _body(self, request: Request, kind: str, limit: int) -> bytes:
         """Read the body of a request, no further than the limit."""
