@@ -292,6 +292,33 @@ def test_one_user_too_many_is_refused_and_the_others_go_on(path):
         kept.enjoy("cat", ["fox"])
 
 
+def test_a_user_moves_whole_to_another_file_or_stays_where_it_has_no_place(path, tmp_path):
+    clock = iter(range(100, 200))
+    with (
+        Profiles(path, clock=lambda: next(clock)) as here,
+        Profiles(tmp_path / "there.sqlite", max_users=1) as there,
+    ):
+        here.enjoy("ann", ["fox"])
+        here.avoid("ann", ["web"])
+        here.saw("ann", [4, 5])
+        here.like("ann", 5)
+        here.skip("ann", 6)
+        here.hide("ann", "score:<0")
+        here.hide("ann", "spider")
+        here.rate("ann", "sq")
+        here.enjoy("bob", ["owl"])
+        loaded, exported = here.load("ann"), here.export("ann")
+        here.move("ann", there)
+        assert (there.load("ann"), there.export("ann")) == (loaded, exported)
+        assert there.load("ann").at == loaded.at
+        assert here.load("ann") == Profile() and here.load("bob").enjoys == ["owl"]
+        with pytest.raises(BadInput, match="keeps 1 users"):
+            here.move("bob", there)
+        assert here.load("bob").enjoys == ["owl"] and there.load("bob") == Profile()
+        here.move("nobody", there)
+        assert there.load("nobody") == Profile() and there.export("ann") == exported
+
+
 def test_who_was_away_too_long_is_forgotten_to_the_last_byte(path):
     day = 86400
     with Profiles(path, clock=lambda: 0) as kept:
