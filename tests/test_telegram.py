@@ -520,7 +520,7 @@ def test_pictures_are_fetched_only_within_the_limit(server, quick):
     refused = front.NO_PICTURE
     assert texts(calls) == ["7 bytes", "9 bytes", refused, refused, refused, "1 bytes", refused]
     assert len(server.called("getFile")) == 3
-    assert len(sessions.heard) == 3
+    assert len(sessions.heard) == 7
     assert all(isinstance(message, Picture) for _, message in sessions.heard)
     assert str(PICTURE_LIMIT // 1024**2) in refused
 
