@@ -53,6 +53,14 @@ def test_each_comes_once_unseen_and_visible_until_none_is_left(graph):
     assert found[:4] == ids(graph.personal(kept, n=4))
 
 
+def test_no_post_that_was_seen_comes_again_be_it_the_first_or_last_of_all(everything):
+    every = everything.posts.ids[everything.allowed].tolist()
+    assert everything.allowed[[0, -1]].all()
+    for seen in (every[:1], every[-1:], every[:2], every[:-1], every):
+        found = ids(everything.personal(Profile(seen=seen), n=10_000))
+        assert set(found) == set(every) - set(seen)
+
+
 def test_likes_are_followed_and_a_dislike_counts_at_once(graph):
     fox, owl = holding(graph, "fox"), holding(graph, "owl")
     found = ids(graph.personal(profile(graph, fox[:4]), n=20))

@@ -44,6 +44,12 @@ def test_the_smallest_pictures_have_areas_of_their_own():
     assert told == pytest.approx([0, np.log(3), np.log(3 / 2)])  # 1 is the farthest from 2
 
 
+def test_two_sizes_tell_and_one_does_not():
+    two = Sizes(Board([(1, 1), (9, 9), (0, 5)])).information(0, np.arange(3))
+    assert two == pytest.approx([np.log(2), 0, 0])
+    assert not Sizes(Board([(1, 1), (0, 5)])).information(0, np.arange(2)).any()
+
+
 def test_a_size_that_everybody_has_says_nothing():
     sizes = Sizes(Board([(64, 64)] * 50))
     assert sizes.information(3, np.arange(50)) == pytest.approx(np.zeros(50), abs=1e-9)
