@@ -12,6 +12,7 @@ import pytest
 
 from e6graph.chat import profiles as module
 from e6graph.chat.profiles import Profiles
+from e6graph.chat.sqlitefile import SqliteFile
 from e6graph.errors import BadArtifact, BadInput, E6GraphError
 from e6graph.recommend.personal import Profile
 
@@ -290,6 +291,18 @@ def test_one_user_too_many_is_refused_and_the_others_go_on(path):
         assert kept.load("cat") == Profile()
         kept.forget("bob")
         kept.enjoy("cat", ["fox"])
+
+
+def test_the_file_is_rebuilt_when_somebody_is_forgotten_and_not_at_each_word(path, monkeypatch):
+    rebuilt, erase = [], SqliteFile.erase
+    monkeypatch.setattr(
+        SqliteFile, "erase", lambda self: rebuilt.append(self.path) or erase(self)
+    )
+    with Profiles(path, keep_days=1) as kept:
+        kept.enjoy("ann", ["fox"])
+        kept.saw("ann", range(9))
+        assert rebuilt == []
+        assert kept.forget("ann") and rebuilt == [path]
 
 
 def test_a_user_moves_whole_to_another_file_or_stays_where_it_has_no_place(path, tmp_path):
