@@ -80,6 +80,24 @@ def test_solve_finds_a_planted_operator():
     assert got == pytest.approx(true, abs=1e-4)
 
 
+@pytest.mark.parametrize("ridge", [1e-3, 0.5, 20.0])
+def test_solve_is_the_closed_form(ridge):
+    """A = (VᵀWU)(UᵀWU + λI)⁻¹, with the ridge a share of the average diagonal."""
+    rng = np.random.default_rng(2)
+    means, vecs, weights = rng.standard_normal((30, 4)), rng.random((30, 4)), rng.random(30)
+    gram = sum(w * np.outer(u, u) for w, u in zip(weights, means, strict=True))
+    cross = sum(w * np.outer(v, u) for w, u, v in zip(weights, means, vecs, strict=True))
+    level = ridge * np.diag(gram).mean()
+    expected = cross @ np.linalg.inv(gram + level * np.eye(4))
+    assert solve(means, vecs, weights, ridge) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_without_a_ridge_it_is_the_smallest_of_many_solutions():
+    means = np.array([[1.0, 1.0], [2.0, 2.0]])
+    got = solve(means, np.array([[3.0, 1.0], [6.0, 2.0]]), np.ones(2), ridge=0)
+    assert got == pytest.approx(np.array([[1.5, 1.5], [0.5, 0.5]]), abs=1e-5)
+
+
 def test_solve_counts_only_the_tags_that_weigh():
     rng = np.random.default_rng(1)
     means = rng.standard_normal((200, 4))
@@ -110,6 +128,23 @@ def test_weightings():
 def test_bands_hold_every_tag_once():
     rows = by_band(np.array([2, 4, 5, 19, 1000]), np.arange(5.0))
     assert rows == [("2-4", 2, 0.5), ("5-19", 2, 2.5), ("1000+", 1, 4.0)]
+
+
+def test_bands_of_some_tags_and_of_several_columns():
+    take = np.array([True, False, True, False])
+    rows = by_band(np.array([4, 5, 20, 999]), np.arange(4.0), np.arange(4.0) + 8, take=take)
+    assert rows == [("2-4", 1, 0.0, 8.0), ("20-99", 1, 2.0, 10.0)]
+    assert by_band(np.array([1, 0]), np.ones(2)) == []
+
+
+def test_induced_cosines_by_hand():
+    operator = np.array([[0.0, 2.0], [-1.0, 0.0]])
+    means, vecs = (
+        np.array([[1.0, 0.0], [1.0, 1.0], [0, 0]]),
+        np.array([[0.0, -3], [2, 2], [1, 0]]),
+    )
+    got = induced_cosines(operator, means, vecs)  # A u = (0, -1), (2, -1), (0, 0)
+    assert got == pytest.approx([1, 1 / np.sqrt(10), 0], abs=1e-6)
 
 
 def test_attenuated_means_are_unit_and_zero_where_nothing_is_known(world):

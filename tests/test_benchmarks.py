@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from benchmarks import (
     handover,
     kills,
     measure,
+    mutants,
     pipeline,
     serve,
     soak,
@@ -433,3 +435,80 @@ def test_the_packages_here_make_about_the_board_that_was_measured(tmp_path):
         assert len(made[table]) == pytest.approx(len(active), rel=0.02), table
     ids = [{post["id"] for post in export["posts"]} for export in (made, expected)]
     assert len(ids[0] & ids[1]) > 0.98 * len(ids[1])
+
+
+PROGRAM = """LIMIT = 9
+
+
+def least(values, n=3, strict=False):
+    \"\"\"A text is no 1 < 2.\"\"\"
+    n -= 1
+    if n < 0 and not strict:
+        raise ValueError(f"{n + 1} of {LIMIT}")
+    return sorted(values)[:n]
+"""
+CHANGES = {  # without parentheses
+    "def leastvalues, n=4, strict=False:",
+    "def leastvalues, n=2, strict=False:",
+    "def leastvalues, n=3, strict=True:",
+    "pass",
+    "n += 1",
+    "n -= 2",
+    "n -= 0",
+    "if n < 0 or not strict:",
+    "if not n < 0 and not strict:",
+    "if n >= 0 and not strict:",
+    "if n <= 0 and not strict:",
+    "if n < 1 and not strict:",
+    "if n < -1 and not strict:",
+    "if n < 0 and strict:",
+    "return None",
+}
+
+
+def test_every_mutant_is_another_program_in_one_place():
+    made = list(mutants.mutants("least", PROGRAM))
+    assert {re.sub("[()]", "", one.new) for one in made} == CHANGES
+    assert len({one.text for one in made}) == len(made) == len(CHANGES) + 2  # three lose a line
+    joined = " ".join(line.strip() for line in PROGRAM.splitlines())
+    for one in made:
+        compile(one.text, "least.py", "exec")
+        assert joined.count(one.old) == 1
+
+
+def test_a_mutant_is_caught_where_a_test_fails_and_the_copy_is_whole_again(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "e6graph").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "e6graph" / "__init__.py").touch()
+    path = tmp_path / "e6graph" / "least.py"
+    path.write_text(PROGRAM)
+    (tmp_path / "tests" / "test_least.py").write_text(
+        "from e6graph.least import least\n\n\n"
+        "def test_it():\n    assert least([3, 1, 2]) == [1, 2]\n"
+    )
+    monkeypatch.setattr(mutants, "TESTS", {"least": "least"})
+    every = {one.new: one for one in mutants.mutants("least", PROGRAM)}
+    tried = [every["return None"], every["def least(values, n=3, strict=(True)):"]]
+    found = list(mutants.try_mutants(tried, tmp_path))
+    assert [caught for _, caught in found] == [True, False]
+    assert path.read_text() == PROGRAM
+    known = {("least", tried[1].old, tried[1].new): "nothing is below 0"}
+    shown = mutants.table(found, {})
+    assert "50.0%" in shown and "least.py:4" in shown and "+ def least(values, n=3" in shown
+    assert "100.0%" in mutants.table(found, known)
+
+
+def test_mutants_are_drawn_evenly_and_a_seed_is_one_draw():
+    modules = ["tags/never", "graph/pixie", "embedding/svd"]
+    drawn = mutants.draw(modules, 7, 1)
+    assert sorted(one.module for one in drawn) == sorted(
+        ["tags/never"] * 2 + ["graph/pixie"] * 2 + ["embedding/svd"] * 3
+    )
+    assert drawn == mutants.draw(modules, 7, 1) != mutants.draw(modules, 7, 2)
+    for name, tests in mutants.TESTS.items():
+        assert (mutants.ROOT / "e6graph" / f"{name}.py").is_file()
+        for test in tests.split():
+            assert (mutants.ROOT / "tests" / f"test_{test}.py").is_file()
+    assert all(mutants.known_equivalents().values())

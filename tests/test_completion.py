@@ -17,6 +17,7 @@ from e6graph.errors import BadArtifact, BadInput, E6GraphError
 from e6graph.evaluate import completing
 from e6graph.recommend import completion
 from e6graph.recommend.completion import TagCompleter
+from e6graph.recommend.ranking import Query
 from e6graph.store import Store
 
 
@@ -228,13 +229,42 @@ def test_the_posts_part_is_a_share_of_posts(graph, monkeypatch):
     assert got[held].min() > got[~held].mean()
 
 
+def test_the_posts_most_like_it_count_and_all_if_there_are_no_more(graph, monkeypatch):
+    tag_ids = np.sort(graph.posts.tags_of[3].astype(int))[-2:]
+    monkeypatch.setattr(completion, "COMPARED_POSTS", 20)
+    query = [Query(tag_ids, np.ones(2))]
+    rows = graph.ranking.candidates(query, graph.allowed, 20)
+    assert len(rows) == 20
+    found = {}
+    for most in (1, 20, 21):
+        monkeypatch.setattr(completion, "SIMILAR_POSTS", most)
+        found[most] = graph._completer._from_posts(tag_ids)
+    assert np.array_equal(found[20], found[21])
+    best = graph.ranking.cosines(rows, query).max() ** completion.SHARPNESS
+    # Of a single post each of its tags gets the share beside the imaginary one.
+    assert set(found[1].round(6)) == {0, round(best / (1 + best), 6)}
+
+
 def test_tags_without_a_vector_are_completed_by_posts_alone(graph):
-    tag_id = int(graph.dictionary.tag_ids[-1])
-    args = graph.dictionary, graph.ranking, graph.allowed, graph.shown
-    made = TagCompleter(graph._completer._companions, *args)
-    made._column[tag_id] = -1
+    """By a dictionary that leaves the rarest tag out."""
+    words, (matrix, _) = graph.dictionary, matrix_of(graph)
+    tag_id, other = int(words.tag_ids[-1]), int(words.tag_ids[5])
+    parts = {name: getattr(words, name)[:-1] for name in ("tags", "vecs", "frqs", "tag_ids")}
+    fewer = replace(words, **parts)
+    learned = Companions.of(counts_of(matrix[:, :-1]), fewer.frqs)
+    made = TagCompleter(learned, fewer, graph.ranking, graph.allowed, graph.shown)
     expected = made._from_posts(np.array([tag_id]))
     assert made.scores(np.array([tag_id])) == pytest.approx(expected) and expected.max() > 0
+    both = np.array([other, tag_id])
+    assert [tag for tag, _ in made.doubt(both)] == [graph.posts.names[other]]
+    weights = completion.ESTIMATE_WEIGHTS
+    left = weights["alone"] * (1 - 1 / made._usual)
+    of_tags = weights["linear"] * made._linear(np.array([5])) + left * made._alone(
+        np.array([5])
+    )
+    total = weights["posts"] * made._from_posts(both) + of_tags * made._shown
+    total /= weights["linear"] + weights["posts"] + left
+    assert made.scores(both) == pytest.approx(total)
 
 
 # -- what a person would expect --------------------------------------------------------------------
@@ -273,7 +303,7 @@ def test_suggestions_are_best_first_and_hold_no_given_tag(graph):
     found = graph.suggest_tags(given, len(graph.dictionary.tags))
     assert [s for _, s in found] == sorted((s for _, s in found), reverse=True)
     assert not set(given) & {tag for tag, _ in found}
-    assert all(0 < s <= 1 for _, s in found)
+    assert len(found) > 10 and all(0 < s <= 1 for _, s in found)
 
 
 def test_tags_of_hidden_posts_alone_are_neither_suggested_nor_offered(graph, built_index):
@@ -434,5 +464,6 @@ def test_two_tags_complete_a_post_better_and_one_is_enough_to_begin(graph):
 def test_strangers_are_found_by_their_support_and_not_by_their_use(graph):
     rows = completing.doubt_table(graph, 25)
     shares = {name: shares for name, *shares in rows}
-    assert all(0 <= share <= 1 for row in shares.values() for share in row)
+    assert "posts that hold it" in shares
+    assert all(row and all(0 <= share <= 1 for share in row) for row in shares.values())
     assert min(shares["doubtful_tags"]) > max(0.5, shares["posts that hold it"][1])

@@ -8,8 +8,8 @@ import scipy.sparse as sp
 
 from e6graph.embedding import cooccurrence, pair_counts, ppmi, svd, truncated_svd, unit_rows
 from e6graph.embedding.dictionary import Dictionary, embed_vocabulary
-from e6graph.errors import BadInput
-from e6graph.store import parallel
+from e6graph.errors import BadArtifact, BadInput
+from e6graph.store import Store, parallel
 from e6graph.tags.vocabulary import Vocabulary
 
 
@@ -132,6 +132,22 @@ def test_a_banded_matrix_is_the_matrix_whatever_is_dense(monkeypatch):
         )
 
 
+@pytest.mark.parametrize("shape", [(40, 7), (7, 40), (1, 5), (5, 1), (14, 14)])
+def test_bands_of_a_matrix_of_any_shape_are_all_its_rows(monkeypatch, shape):
+    monkeypatch.setattr(svd, "BAND_ROWS", 7)
+    monkeypatch.setattr(svd, "TILE_COLUMNS", 5)
+    matrix = csr(np.random.default_rng(0).random(shape) * (np.indices(shape).sum(0) % 2))
+    bands = list(svd.bands_of(matrix))
+    assert [band.shape[0] for band in bands[:-1]] == [7] * (len(bands) - 1)
+    assert np.array_equal(sp.vstack(bands).toarray(), matrix.toarray())
+    made = svd.BandedMatrix(svd.bands_of(matrix))
+    assert made.rows == shape[0] and len(made.bands) == -(-shape[0] // 7)
+    columns = np.ones((shape[1], 2), np.float32)
+    assert made.times(columns) == pytest.approx(matrix @ columns, abs=1e-5)
+    columns = np.ones((shape[0], 2), np.float32)
+    assert made.transposed_times(columns) == pytest.approx(matrix.T @ columns, abs=1e-5)
+
+
 def test_answers_do_not_depend_on_the_cores(monkeypatch):
     made = {}
     for cores in (1, 2, 5):
@@ -157,6 +173,49 @@ def test_more_dimensions_than_rank_are_zero_not_noise():
     assert not vectors[:, 3:].any()
 
 
+@pytest.mark.parametrize("rank", [1, 3, 7])
+def test_a_singular_matrix_has_its_vectors_and_then_zeros(rank):
+    rng = np.random.default_rng(rank)
+    left, right = rng.random((80, rank)), rng.random((rank, 80))
+    matrix = (left @ right).astype(np.float32)
+    vectors, values = truncated_svd(csr(matrix), 10)
+    exact, sizes, _ = np.linalg.svd(matrix.astype(float))
+    assert values == pytest.approx([*sizes[:rank], *[0] * (10 - rank)], rel=1e-4, abs=1e-3)
+    assert not vectors[:, rank:].any()
+    same = np.abs(np.einsum("ij,ij->j", vectors[:, :rank], exact[:, :rank]))
+    assert same == pytest.approx(np.ones(rank), abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e6])
+def test_the_size_of_the_numbers_changes_no_vector(size):
+    matrix = np.diag([3.0, 2.0, 1.0]) + 0.1
+    vectors, values = truncated_svd(csr(matrix * size), 3)
+    expected, sizes = truncated_svd(csr(matrix), 3)
+    assert vectors == pytest.approx(expected, abs=1e-4)
+    assert values == pytest.approx(sizes * size, rel=1e-4)
+
+
+def test_a_matrix_of_zeros_has_no_vectors():
+    vectors, values = truncated_svd(csr(np.zeros((5, 5))), 3)
+    assert vectors.shape == (5, 3) and not vectors.any() and not values.any()
+
+
+@pytest.mark.parametrize("power", [0, 0.5, 1])
+def test_vectors_are_those_of_the_svd_times_a_power_of_its_values(power):
+    """Up to their signs: cosines of U Σ^p, of a dense SVD."""
+    counts = cooccurrence([clusters()])
+    made = embed_vocabulary(vocabulary(32), counts, dim=32, eig_power=power)
+    left, sizes, _ = np.linalg.svd(ppmi(counts).toarray().astype(float))
+    expected = left * sizes**power
+    expected /= np.linalg.norm(expected, axis=1)[:, None]
+    assert made.vecs @ made.vecs.T == pytest.approx(expected @ expected.T, abs=2e-3)
+    assert made.singular_values == pytest.approx(sizes, rel=1e-3, abs=1e-3)
+    few = embed_vocabulary(vocabulary(32), counts, dim=4, eig_power=power)
+    expected = left[:, :4] * sizes[:4] ** power  # a value for each of the four clusters
+    expected /= np.linalg.norm(expected, axis=1)[:, None]
+    assert few.vecs @ few.vecs.T == pytest.approx(expected @ expected.T, abs=2e-3)
+
+
 def test_nearest_tags_are_of_the_same_cluster():
     x = clusters()
     made = embed_vocabulary(vocabulary(32), cooccurrence([x]), dim=8)
@@ -172,6 +231,19 @@ def test_a_tag_that_meets_no_other_is_left_out():
     assert made.tags == ["t0", "t1"]
     assert made.tag_ids.tolist() == [0, 1]
     assert np.isfinite(made.vecs).all()
+
+
+def test_a_seed_is_one_start_and_zero_is_the_usual_one():
+    matrix = csr(np.random.default_rng(0).random((200, 200)))
+    usual, zero, one = (
+        truncated_svd(matrix, 2, depth=0, **seed)[0] for seed in ({}, {"seed": 0}, {"seed": 1})
+    )
+    assert np.array_equal(usual, zero) and not np.allclose(usual, one, atol=1e-3)
+    counts = cooccurrence([clusters()])
+    made = embed_vocabulary(vocabulary(32), counts, dim=8)
+    again = embed_vocabulary(vocabulary(32), counts, dim=8, seed=0)
+    assert np.array_equal(made.vecs, again.vecs)
+    assert len(made.nearest(made.vecs[0])) == 8
 
 
 def test_nearest_gives_descending_cosines_and_the_tag_itself_among_them():
@@ -201,6 +273,35 @@ def test_unit_rows_leaves_its_argument_alone():
     given = np.array([[3.0, 4.0]])
     unit_rows(given)
     assert given.tolist() == [[3, 4]]
+
+
+def test_a_dictionary_of_e6db_has_ids_by_row_and_a_damaged_one_is_one_line(tmp_path):
+    store = Store(tmp_path)
+
+    def opened(**arrays):
+        with store.stage("embed_tags.py") as stage:
+            stage.save_npz("dictionary.npz", **arrays)
+        return Dictionary.open(store)
+
+    whole = {
+        "tags": np.array(["fox", "owl"]),
+        "vecs": np.eye(2, 3, dtype=np.float32),
+        "frqs": np.array([9, 4]),
+    }
+    made = opened(**whole)
+    assert (made.tags, made.tag_ids.tolist()) == (["fox", "owl"], [0, 1])
+    assert made.tag_ids.dtype == np.int32 and made.singular_values.tolist() == [1, 1, 1]
+    assert made.vocabulary.frequencies.tolist() == [9, 4]
+    more = opened(**whole, tag_ids=np.array([3, 7]), singular_values=np.arange(3.0))
+    assert (more.tag_ids.tolist(), more.singular_values.tolist()) == ([3, 7], [0, 1, 2])
+    for name in whole:
+        left = {key: value for key, value in whole.items() if key != name}
+        with pytest.raises(BadArtifact, match=f"has no '{name}': run embed_tags.py again"):
+            opened(**left)
+        with pytest.raises(BadArtifact, match="expected as many of each"):
+            opened(**left, **{name: whole[name][:1]})
+    with pytest.raises(BadArtifact, match="expected as many of each"):
+        opened(**whole | {"vecs": np.ones(2)})
 
 
 def test_dictionary_keeps_the_contract_formats(built_index):

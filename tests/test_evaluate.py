@@ -117,6 +117,7 @@ def test_pools_judged_are_never_trained_on(graph):
     }
     assert sets["odd"] == sets["even"][::-1] and not sets["odd"][0] & sets["odd"][1]
     assert sets["all"] == (sets["odd"][0] | sets["odd"][1], set())
+    assert all(half[0] for half in halves.values())
     assert all(graph.allowed[pool].all() for pool in halves["all"][0])
 
 

@@ -393,6 +393,7 @@ def test_a_tag_repeated_or_implied_hundreds_of_times_counts_once(tmp_path):
     export = write_export(tmp_path / "e", posts, implications=implications)
     _, store = take(export, tmp_path / "index")
     idx = gz_json(store, "tag2idx.json.gz")
+    assert len(rows(store)) == 4
     for row in rows(store):
         ids = row["stripped_tags"] + row["implied_tags"]
         assert len(ids) == len(set(ids))
@@ -812,11 +813,21 @@ def test_tate_by_another_reading(tate, tate_store):
     category = {r["name"]: int(r["category"]) for r in table("tags")}
     packed = gzip.decompress((store.root / "tags_categories.bin.gz").read_bytes())
     assert list(packed) == [category.get(t, 0) for t in names]
+    assert len(rows(store)) > 1000
     for row in rows(store):
         own = {names[i] for i in row["stripped_tags"] + row["implied_tags"]}
         assert own | set(row["other_tags"]) == posts[row["id"]]
         assert not set(row["stripped_tags"]) & set(row["implied_tags"])
         assert len(posts[row["id"]]) == row["tag_count"] + 1
+
+
+def test_a_post_of_too_many_tags_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("e6graph.hydrate.posts.MOST_TAGS", 3)
+    posts = [post(7, "a b c c"), post(8, "a b")]
+    take(write_export(tmp_path / "few", posts), tmp_path / "index")
+    export = write_export(tmp_path / "many", [*posts, post(9, "d c b a"), post(10, "a")])
+    with pytest.raises(BadInput, match="post 9 has 4 tags, expected 3 or fewer"):
+        take(export, tmp_path / "other")
 
 
 def test_only_threads_of_python_read_a_file(tmp_path, monkeypatch):

@@ -104,6 +104,13 @@ def test_vectors_without_a_direction_are_refused(tmp_path, post_ids, vectors, ba
     wrong = np.full((1, 12), bad, np.float32)
     with pytest.raises(BadInput, match="zero or not finite"):
         Builder(tmp_path / "x.ann", 12, 0).add(np.array([1]), wrong)
+    among = vectors[:5].copy()
+    among[3] = bad
+    with pytest.raises(BadInput, match="zero or not finite"):
+        Builder(tmp_path / "z.ann", 12, 0).add(np.arange(5), among)
+    flat = vectors[:5].copy()
+    flat[:, 3] = 0  # of no vector but of a dimension
+    Builder(tmp_path / "w.ann", 12, 0).add(np.arange(5), flat)
     found = built(tmp_path / "y.ann", post_ids, vectors)
     with pytest.raises(BadInput, match="zero or not finite"):
         found.query(wrong[0], 3)
@@ -121,9 +128,20 @@ def test_a_file_of_another_size_metric_or_none_is_refused(tmp_path, post_ids, ve
         load(tmp_path / "none.ann", 12, "angular", 1498)
 
 
-def test_a_stray_id_does_not_take_the_memory_of_all_between(tmp_path, vectors):
+def test_a_stray_id_does_not_take_the_memory_of_all_between(tmp_path, vectors, monkeypatch):
     with pytest.raises(BadInput, match="stray"):
         Builder(tmp_path / "x.ann", 12, 1).add(np.array([1, 2_000_000_000]), vectors[:2])
+    # Of few posts a hundred thousand ids are no matter, of many a hundred a post.
+    Builder(tmp_path / "y.ann", 12, 1).add(np.array([1, 100_000]), vectors[:2])
+    with pytest.raises(BadInput, match="stray"):
+        Builder(tmp_path / "z.ann", 12, 1).add(np.array([1, 100_001]), vectors[:2])
+    monkeypatch.setattr(neighbors, "MOST_IDS_A_POST", 2)
+    with pytest.raises(BadInput, match="stray"):
+        Builder(tmp_path / "z.ann", 12, 1).add(np.array([*range(1, 500), 2001]), vectors)
+    many = np.repeat(vectors, 3, axis=0)
+    Builder(tmp_path / "z.ann", 12, 1).add(np.array([*range(1, 1500), 3000]), many)
+    with pytest.raises(BadInput, match="stray"):
+        Builder(tmp_path / "z.ann", 12, 1).add(np.array([*range(1, 1500), 3001]), many)
 
 
 ADD_UNDER_A_LIMIT = """
@@ -152,6 +170,8 @@ else:
         ("[np.arange(1000), np.arange(1000, 1010)]", 1100, False),  # annoy takes a third more
         ("[np.arange(1000), np.arange(1000, 1010)]", 4000, True),
         ("[np.arange(2000) * 50]", 150_000, True),
+        ("[np.arange(3000)]", 4500, False),  # the vectors have room, the trees none
+        ("[np.arange(3000)]", 9000, True),
     ],
 )
 def test_no_room_is_an_error_and_no_signal(tmp_path, parts, nodes, fits):

@@ -78,6 +78,31 @@ def test_all_pairs_count_however_they_are_spelled(data, aliases, implications):
         assert is_under(data.draw(spelled(name)), names) == expected, name
 
 
+@pytest.mark.parametrize(
+    ("aliases", "implications", "more"),
+    [
+        ([("fox", "canine")], [("canine", "mammal")], set()),
+        ([("Kid", "YOUNG"), ("tot", "kid")], [], {"kid", "tot"}),
+        ([("loli", "grown"), ("adult", "grown")], [], {"grown", "adult"}),
+        ([("loli", "a"), ("a", "b")], [("c", "b")], {"a", "b", "c"}),
+        ([("young", "a"), ("a", "young")], [("young", "animal")], {"a"}),
+        ([("kid", "young"), ("kid", "goat")], [("lamb", "goat")], {"kid"}),
+        ([], [("baby", "cub"), ("newborn", "baby")], {"baby", "newborn"}),
+        ([("baby", "cub")], [("newborn", "baby")], {"baby", "newborn"}),
+        # Posts hold what an alias makes of the first name of an implication.
+        ([("a", "b"), ("b", "c")], [("a", "young")], {"a", "b", "c"}),
+        # A name is as bad as a word of it, and what leads there, too.
+        ([("tot", "fox\u3000Young")], [], {"tot", "fox\u3000young"}),
+        ([("fox\u3000Kid", "fox"), ("kid", "shota")], [], {"fox\u3000kid", "kid"}),
+        ([("fox\u3000kid", "fox")], [], set()),
+    ],
+)
+def test_names_that_lead_to_the_rule(aliases, implications, more):
+    found = never_names(aliases, implications)
+    assert found == NEVER_TAGS | more
+    assert found == never_names(reversed(aliases), reversed(implications))
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data(), st.sampled_from(NAMES[:4]))
 def test_a_word_beside_it_hides_no_name(data, name):
@@ -302,6 +327,7 @@ def test_the_import_leaves_out_posts_with_a_picture_under_the_rule(tmp_path):
     assert counts["posts under the never-shown rule, left out"] == 8
     assert counts["posts that repeat an id, left out"] == 0
     assert counts["posts kept"] == 36
+    assert counts["posts without a usable md5, kept without a picture"] == 4
 
 
 @pytest.mark.parametrize("gone", [{"is_deleted": "t"}, {"file_ext": "swf"}])

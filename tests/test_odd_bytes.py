@@ -71,6 +71,7 @@ def test_a_post_without_an_md5_is_kept_and_counted(tmp_path):
     md5s = posts["md5"].to_pylist()
     assert md5s[: len(JUNK)] == [""] * len(JUNK)
     assert md5s[len(JUNK) : len(JUNK) + 2] == [MD5, MD5]
+    assert len(md5s) == n
     assert all(re.fullmatch("[0-9a-f]{32}", md5) for md5 in md5s[len(JUNK) :])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from e6graph import PostGraph
-from e6graph.recommend import personal
+from e6graph.recommend import personal, preference
 from e6graph.recommend.personal import Profile
 
 NOW = int(time.time())
@@ -68,7 +68,7 @@ def test_likes_are_followed_and_a_dislike_counts_at_once(graph):
 def test_enjoyed_tags_are_enough_and_avoided_ones_never_come(graph):
     found = graph.personal(Profile(enjoys=["fox"], avoids=["lantern"]), n=20)
     fox = set(holding(graph, "fox"))
-    assert len(set(ids(found)) & fox) >= 15
+    assert len(found) == 20 and len(set(ids(found)) & fox) >= 15
     assert not set(ids(found)) & set(holding(graph, "lantern"))
     assert all("fox" in one.because for one in found if one.post_id in fox)
 
@@ -76,6 +76,7 @@ def test_enjoyed_tags_are_enough_and_avoided_ones_never_come(graph):
 def test_reasons_name_liked_posts_and_a_surprise_needs_none(graph):
     fox = holding(graph, "fox")
     found = graph.personal(profile(graph, fox[:2]), n=5)
+    assert any(one.post_id in fox for one in found)
     assert all(one.because[-1] in fox[:2] for one in found if one.post_id in fox)
     (surprise,) = graph.personal(Profile(), explore=True)
     assert surprise.because == [] and graph.visible(surprise.post_id)
@@ -93,15 +94,15 @@ def test_what_went_or_is_hidden_says_nothing(graph, everything):
     hidden = next(int(i) for i in everything.posts.ids if not graph.visible(int(i)))
     kept = profile(graph, holding(graph, "fox")[:2])
     stale = profile(graph, [*kept.liked, hidden, 10**9], [10**9 + 1], enjoys=["no_such_tag"])
-    stale.seen.extend([])
-    assert ids(graph.personal(stale, 10, seed=3)) == ids(graph.personal(kept, 10, seed=3))
+    found, expected = (ids(graph.personal(one, 10_000, seed=3)) for one in (stale, kept))
+    assert found == expected and len(found) == graph.allowed.sum() - 2
     assert graph.learned_tags(stale) == graph.learned_tags(kept)
 
 
 def test_learned_tags_are_those_of_the_judged_posts(graph):
     fox, owl = holding(graph, "fox"), holding(graph, "owl")
     up, down = graph.learned_tags(profile(graph, fox[:5], owl[:5]), 8)
-    assert "fox" in dict(up) and "owl" in dict(down) and len(up) <= 8
+    assert "fox" in dict(up) and "owl" in dict(down) and len(up) == len(down) == 8
     assert not set(dict(up)) & set(dict(down))
     assert all(weight > 0 for _, weight in up) and all(weight < 0 for _, weight in down)
     assert graph.learned_tags(Profile(enjoys=["fox"])) == ([], [])
@@ -130,6 +131,24 @@ def test_skips_crowd_out_no_opinion(graph, monkeypatch):
         for skips in (owl[3:5], owl[:5])
     )
     assert graph.learned_tags(few) == graph.learned_tags(many)
+
+
+def test_the_latest_judgments_count_whatever_they_were(graph, monkeypatch):
+    monkeypatch.setattr(preference, "LATEST_JUDGMENTS", 2)
+    fox, owl = holding(graph, "fox")[:2], holding(graph, "owl")[:1]
+    at = {fox[0]: NOW, fox[1]: NOW - 1, owl[0]: NOW - 2}
+    latest = graph.learned_tags(Profile(liked=fox, at=at))
+    assert graph.learned_tags(Profile(liked=fox, disliked=owl, at=at)) == latest
+    at = {fox[0]: NOW - 9, fox[1]: NOW - 1, owl[0]: NOW - 2}
+    both = graph.learned_tags(Profile(liked=fox[1:], disliked=owl, at=at))
+    assert graph.learned_tags(Profile(liked=fox, disliked=owl, at=at)) == both != latest
+
+
+def test_reasons_name_the_latest_likes(graph, monkeypatch):
+    monkeypatch.setattr(personal, "LATEST_LIKES", 2)
+    fox = holding(graph, "fox")
+    named = {one.because[-1] for one in graph.personal(profile(graph, fox[:5]), n=40)}
+    assert named == set(fox[3:5])
 
 
 def test_the_latest_enjoyed_tags_take_part_and_hundreds_cost_little(graph):

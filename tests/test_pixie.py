@@ -153,6 +153,54 @@ def test_no_step_more_and_none_less_than_the_budget(crowd, steps, restart, stop)
     assert watched.steps == budget(np.ones(7), weights, steps, False).sum() <= steps + 6
 
 
+@pytest.mark.parametrize("stop", [{}, {"stop_posts": 10**9}])
+@pytest.mark.parametrize("steps, restart", [(1003, 1.0), (1003, 0.3), (9, 0.5), (100_003, 1.0)])
+def test_each_query_gets_its_own_steps_and_one_of_weight_zero_none(steps, restart, stop):
+    class Lanes:
+        """Seven lanes without an end; a step stays in its lane."""
+
+        n = 7 << 20
+        made = np.zeros(7, int)
+
+        def degree(self, nodes):
+            return np.ones(len(nodes))
+
+        def step(self, nodes, rng):
+            self.made += np.bincount(nodes % 7, minlength=7)
+            return nodes + 7
+
+    lanes, weights = Lanes(), np.array([1, 2, 3, 0, 1, 9, 0.5])
+    nodes, visits = walk(
+        lanes, range(7), weights, steps=steps, restart=restart, booster=False, **stop
+    )
+    share = [max(1, int(steps * weight / 16.5)) if weight else 0 for weight in weights]
+    assert lanes.made.tolist() == share
+    assert np.bincount(nodes % 7, visits, 7).tolist() == share
+
+
+@pytest.mark.parametrize("restart", [0.2, 0.5, 0.8])
+def test_walkers_go_back_as_often_as_is_said(restart):
+    class Road:
+        """A road without an end."""
+
+        n = 1 << 20
+        made = np.zeros(100, int)
+
+        def degree(self, nodes):
+            return np.ones(len(nodes))
+
+        def step(self, nodes, rng):
+            self.made += np.bincount(nodes, minlength=100)
+            return nodes + 1
+
+    road = Road()
+    walk(road, [0], steps=40_000, restart=restart)
+    rounds = max(1, round(4 / restart))
+    expected = (1 + (rounds - 1) * restart) / rounds  # all begin at home
+    assert road.made[0] / 40_000 == pytest.approx(expected, abs=0.02)
+    assert road.made.sum() == 40_000
+
+
 @pytest.mark.parametrize("booster", [True, False])
 def test_scores_and_their_order_against_a_slow_count(crowd, booster):
     queries = np.array([3, 40, 41])
@@ -181,6 +229,18 @@ def test_nodes_of_a_graph_too_large_for_32_bits():
     nodes, visits = walk(Huge(), [0, 5, 1 << 39], steps=30, booster=False)
     assert nodes.tolist() == [1 << 36, (1 << 36) + 5, (1 << 39) + (1 << 36)]
     assert visits.tolist() == [10, 10, 10]
+
+
+def test_a_walk_without_options(crowd):
+    watched = Watched(crowd)
+    given = {"steps": 20_000, "restart": 1.0, "booster": True, "seed": 0}
+    for options in ({}, {"stop_posts": 50}):
+        one = walk(watched, [1, 2, 3], **options)
+        two = walk(crowd, [1, 2, 3], np.ones(3), **given, stop_visits=4, **options)
+        assert np.array_equal(one[0], two[0]) and np.array_equal(one[1], two[1])
+    assert len(watched.log[0]) == 19_998  # 6,666 of each query
+    least = walk(crowd, [1], steps=1, stop_posts=1, stop_visits=1)
+    assert len(least[0]) <= 1
 
 
 def test_what_cannot_be_asked_of_a_walk_is_said(toy):
@@ -223,6 +283,29 @@ def test_prune_keeps_the_likeliest_edges():
 
 def test_pools_as_further_boards_join_posts_that_share_no_tag(toy):
     assert 4 in walk(with_boards(toy, [np.array([1, 4])]), [1], steps=2000)[0]
+
+
+def test_further_boards_weigh_what_is_said_beside_the_heaviest_old_one():
+    weights, bias = np.array([3.0, 1.0, 2.0]), np.array([1, 0.5, 1, 1, 1])
+    old = graph_of([[0, 1], [0], [1, 2], [2], []], 3, board_weights=weights, post_bias=bias)
+    made = with_boards(old, [np.array([4, 1]), np.array([0])], weight=0.5)
+    assert [made.boards_of[post].tolist() for post in range(5)] == [
+        [0, 1, 4],
+        [0, 3],
+        [1, 2],
+        [2],
+        [3],
+    ]
+    assert [sorted(made.posts_on[board].tolist()) for board in range(5)] == [
+        [0, 1],
+        [0, 2],
+        [2, 3],
+        [1, 4],
+        [0],
+    ]
+    assert made.board_weights.tolist() == [3, 1, 2, 1.5, 1.5]
+    assert made.post_bias is bias and old.board_weights is weights
+    assert with_boards(graph_of([[0]], 1), [np.array([0])]).board_weights is None
 
 
 def test_neighbor_tables_and_their_cache_walk_alike():

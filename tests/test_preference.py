@@ -128,6 +128,104 @@ def test_only_allowed_rows_are_candidates_and_chosen_once_each(graph):
     assert choose(made, graph.ranking, np.zeros_like(left), 3).size == 0
 
 
+def wanting(graph, *tags):
+    """Weights by which some tags are worth something, each twice the next."""
+    weights = np.zeros(len(graph.ranking.idf) + 1, np.float32)
+    for place, tag in enumerate(tags):
+        weights[graph.posts.tag_ids[tag]] = 2.0**-place
+    return weights
+
+
+def test_of_a_tag_on_many_posts_a_run_is_read_that_begins_anywhere(graph, monkeypatch):
+    monkeypatch.setattr(module, "POSTINGS_READ", 5)
+    monkeypatch.setattr(module, "STRAY_CANDIDATES", 0)
+    everything = np.ones(len(graph.posts), bool)
+    weights = wanting(graph, "fox", "owl")
+    runs, begins = {}, {"fox": set(), "owl": set()}
+    for tag in begins:
+        rows = graph.posts.rows_tagged(tag).tolist()
+        runs[tag] = {tuple(rows[i : i + 5]) for i in range(len(rows) - 4)}
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        found = candidates(graph.ranking, weights, everything, rng)
+        for tag, begun in begins.items():
+            begun.add(tuple(np.intersect1d(found, graph.posts.rows_tagged(tag)).tolist()))
+        assert len(found) == 10
+    assert begins == runs
+
+
+def test_the_best_candidates_by_the_best_tags_are_kept(graph, monkeypatch):
+    monkeypatch.setattr(module, "STRAY_CANDIDATES", 0)
+    allowed, rng = graph.allowed, np.random.default_rng(0)
+    weights = wanting(graph, "fox", "night", "lantern", "moss")
+    gain = weights[:-1] * graph.ranking.idf
+    worth = np.array([gain[graph.posts.tags_of[row]].sum() for row in range(len(allowed))])
+    found = candidates(graph.ranking, weights, allowed, rng)
+    assert found.tolist() == np.flatnonzero((worth > 0) & allowed).tolist()
+    monkeypatch.setattr(module, "BEST_CANDIDATES", 20)
+    best = candidates(graph.ranking, weights, allowed, rng)
+    others = np.setdiff1d(found, best)
+    assert len(best) == 20 and worth[best].min() >= worth[others].max()
+    monkeypatch.setattr(module, "BEST_TAGS", 2)
+    monkeypatch.setattr(module, "BEST_CANDIDATES", 1000)
+    two = np.argsort(-gain)[:2]
+    holding = np.unique(np.concatenate([graph.posts.rows_with[tag] for tag in two]))
+    found = candidates(graph.ranking, weights, allowed, rng)
+    assert found.tolist() == holding[allowed[holding]].tolist()
+    monkeypatch.setattr(module, "STRAY_CANDIDATES", 50)
+    strays = candidates(graph.ranking, weights, allowed, rng)
+    assert allowed[strays].all() and set(found) < set(strays)
+    assert len(strays) <= len(found) + 50
+
+
+@pytest.mark.parametrize("most", [100, 7])
+def test_an_enjoyed_tag_counts_as_itself_and_as_the_posts_that_hold_it(
+    graph, monkeypatch, most
+):
+    monkeypatch.setattr(module, "ENJOYED_POSTS", most)
+    tag_id, words = graph.posts.tag_ids["fox"], graph.dictionary
+    held = rows_with(graph, "fox")
+    some = held[:: len(held) // most + 1]
+    assert len(some) <= most
+    posts = taste_features(graph.ranking, np.array(some)).toarray()[:, :-1]
+    own = posts.sum(0) / np.linalg.norm(posts.sum(0))
+    own[tag_id] += 1
+    own /= np.linalg.norm(own)
+    rows = np.arange(0, 60, 7)
+    x = taste_features(graph.ranking, rows).toarray()[:, :-1]
+
+    def kernel(a, b):
+        meaning = (a[:, words.tag_ids] @ words.vecs) @ (b[:, words.tag_ids] @ words.vecs).T
+        return module.TAG_VARIANCE * a @ b.T + module.MEANING_VARIANCE * meaning
+
+    own = own[None]
+    gain = kernel(x, own) / (kernel(own, own) + module.ENJOYED_NOISE)
+    expected = module.BASE + module.ENJOYED_VALUE * gain[:, 0]
+    assert taste(graph, [], [tag_id]).mean(rows) == pytest.approx(expected, abs=1e-4)
+
+
+def test_skips_count_as_the_usual_and_with_more_noise(graph):
+    row = rows_with(graph, "fox")[0]
+    features = taste_features(graph.ranking, np.array([row])).toarray()
+    own, level = features[:, :-1], features[:, -1:]
+    words = graph.dictionary
+    meaning = own[:, words.tag_ids] @ words.vecs
+    variance = (
+        module.TAG_VARIANCE * own @ own.T
+        + module.MEANING_VARIANCE * meaning @ meaning.T
+        + module.LEVEL_VARIANCE * level @ level.T
+    )[0, 0]
+    for value, told, noise in (
+        (1.0, 1 - module.BASE, module.JUDGED_NOISE),
+        (-1.0, -1 - module.BASE, module.JUDGED_NOISE),
+        (0.0, 0.0, module.SKIPPED_NOISE),
+    ):
+        for age, faded in ((-5, 1), (module.HALF_LIFE, 2), (1e6, module.MOST_FADED)):
+            expected = module.BASE + told * variance / (variance + noise * faded)
+            made = taste(graph, [Judgment(row, value, age)])
+            assert made.mean(np.array([row])) == pytest.approx([expected], abs=1e-4)
+
+
 def test_a_seed_is_one_choice(graph):
     made = taste(graph, judgments(graph))
     one, other = (choose(made, graph.ranking, graph.allowed, 8, seed=4) for _ in range(2))
@@ -140,6 +238,13 @@ def test_what_tells_is_named_with_its_sign(graph):
     up, down = taste(graph, said).telling(6)
     assert len(up) == len(down) == 6
     assert all(weight > 0 for _, weight in up) and all(weight < 0 for _, weight in down)
+    all_up, all_down = taste(graph, said).telling(10**6)
+    assert all_up[:6] == up and all_down[:6] == down
+    assert min(weight for _, weight in all_up) > 0 > max(weight for _, weight in all_down)
+    held = taste_features(graph.ranking, np.array(fox[:4] + owl[:4])).sum(0)
+    for pairs in (up, down):
+        worth = [abs(weight) * held[0, tag_id] for tag_id, weight in pairs]
+        assert worth == pytest.approx(sorted(worth, reverse=True), rel=1e-4)
     assert graph.posts.tag_ids["owl"] not in dict(up) and graph.posts.tag_ids[
         "fox"
     ] not in dict(down)

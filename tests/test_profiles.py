@@ -127,8 +127,20 @@ def test_a_kill_keeps_what_was_said(path):
 def test_the_file_is_its_owners_alone(path):
     with Profiles(path) as kept:
         kept.enjoy("ann", ["fox"])
-        assert all(file.stat().st_mode & 0o077 == 0 for file in path.parent.iterdir())
+        files = list(path.parent.iterdir())
+        assert files and all(file.stat().st_mode & 0o777 == 0o600 for file in files)
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_header_says_whose_file_it_is_and_of_which_version(path):
+    """As `file` and every later version read it (SQLite's file format, section 1.3)."""
+    with Profiles(path) as kept:
+        kept.enjoy("ann", ["fox"])
+    header = path.read_bytes()[:100]
+    assert header[:16] == b"SQLite format 3\0"
+    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 3)
+    feelings = {"LIKE": 1, "SEEN": 0, "DISLIKE": -1, "SKIPPED": 2}
+    assert {one.name: int(one) for one in module.Feeling} == feelings
 
 
 @pytest.mark.parametrize("kind", ["text", "other database", "cut short", "scribbled"])
@@ -278,6 +290,33 @@ def test_one_user_too_many_is_refused_and_the_others_go_on(path):
         assert kept.load("cat") == Profile()
         kept.forget("bob")
         kept.enjoy("cat", ["fox"])
+
+
+def test_a_user_moves_whole_to_another_file_or_stays_where_it_has_no_place(path, tmp_path):
+    clock = iter(range(100, 200))
+    with (
+        Profiles(path, clock=lambda: next(clock)) as here,
+        Profiles(tmp_path / "there.sqlite", max_users=1) as there,
+    ):
+        here.enjoy("ann", ["fox"])
+        here.avoid("ann", ["web"])
+        here.saw("ann", [4, 5])
+        here.like("ann", 5)
+        here.skip("ann", 6)
+        here.hide("ann", "score:<0")
+        here.hide("ann", "spider")
+        here.rate("ann", "sq")
+        here.enjoy("bob", ["owl"])
+        loaded, exported = here.load("ann"), here.export("ann")
+        here.move("ann", there)
+        assert (there.load("ann"), there.export("ann")) == (loaded, exported)
+        assert there.load("ann").at == loaded.at
+        assert here.load("ann") == Profile() and here.load("bob").enjoys == ["owl"]
+        with pytest.raises(BadInput, match="keeps 1 users"):
+            here.move("bob", there)
+        assert here.load("bob").enjoys == ["owl"] and there.load("bob") == Profile()
+        here.move("nobody", there)
+        assert there.load("nobody") == Profile() and there.export("ann") == exported
 
 
 def test_who_was_away_too_long_is_forgotten_to_the_last_byte(path):

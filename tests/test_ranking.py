@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from e6graph import PostGraph
-from e6graph.recommend.ranking import Query, Sizes
+from e6graph.recommend import ranking as module
+from e6graph.recommend.ranking import Query, Ranking, Sizes
 from e6graph.tags.categories import RATING_TAGS
 
 
@@ -36,6 +37,11 @@ def test_a_shared_rare_size_says_its_share_of_the_board():
     assert turned[3] == pytest.approx(np.log(3))  # the same area: two of six
     assert not sizes.information(6, rows).any()
     assert sizes.same(0).tolist() == [0, 1] and len(sizes.same(6)) == 0
+
+
+def test_the_smallest_pictures_have_areas_of_their_own():
+    told = Sizes(Board([(1, 1), (2, 1), (3, 1)])).information(1, np.arange(3))
+    assert told == pytest.approx([0, np.log(3), np.log(3 / 2)])  # 1 is the farthest from 2
 
 
 def test_a_size_that_everybody_has_says_nothing():
@@ -117,6 +123,57 @@ def test_candidates_hold_what_exact_ranking_puts_first(ranking):
     assert np.isin(best, found).mean() >= 0.9
 
 
+@pytest.mark.parametrize("part", ["_from_postings", "walk"])
+def test_postings_and_walk_find_candidates_each_by_itself(ranking, monkeypatch, part):
+    nothing = np.zeros(0, np.int64)
+    if part == "walk":
+        monkeypatch.setattr(module.pixie, "walk", lambda *given, **more: (nothing, nothing))
+    else:
+        monkeypatch.setattr(Ranking, part, lambda *given: nothing)
+    allowed = np.arange(len(ranking.posts)) % 3 > 0
+    queries = [ranking.query_of(row) for row in (10, 11)]
+    found = ranking.candidates(queries, allowed, 60)
+    assert 40 <= len(found) <= 60 and allowed[found].all()
+    assert (np.diff(found) > 0).all() and found.dtype == np.int64
+    likeness = ranking.cosines(np.arange(len(allowed)), queries).mean(1)
+    assert likeness[found].mean() > 1.5 * likeness[allowed].mean()
+
+
+@pytest.fixture
+def sized(ranking):
+    """The same posts; three of them, which share no tag, have a size that no other has."""
+    made, n = Ranking(ranking.posts), len(ranking.posts)
+    likeness = ranking.cosines(np.arange(n), [ranking.query_of(4)])[:, 0]
+    strange = np.flatnonzero(likeness == 0)[:2].tolist()
+    sizes = np.full((n, 2), 64)
+    sizes[[4, *strange]] = 30, 50
+    vars(made)["sizes"] = Sizes(Board(sizes))
+    return made, strange
+
+
+def test_size_is_the_mean_of_what_it_tells_of_each_query_post(sized):
+    ranking, strange = sized
+    rows = np.array([*strange, 9, 10])
+    one, two = (ranking.query_of(row) for row in (4, 9))
+    told = np.log(len(ranking.posts) / 3)
+    assert ranking.parts_of(rows, [one])["size"] == pytest.approx([told, told, 0, 0], abs=0.01)
+    tags = Query.of_tag(int(one.tag_ids[0]))  # has no size
+    for queries in ([one, two], [one, tags]):
+        got = ranking.parts_of(rows, queries)["size"]
+        assert got == pytest.approx([told / 2, told / 2, *got[2:]], abs=0.01)
+    score = ranking.score(rows, [one])
+    assert (score[:2] == pytest.approx(told * ranking.parts["size"], abs=0.01)) and told > 4
+
+
+def test_posts_of_a_rare_size_are_candidates_without_a_shared_tag(sized, ranking):
+    of_sizes, strange = sized
+    allowed = np.zeros(len(ranking.posts), bool)
+    allowed[strange] = True
+    query = [ranking.query_of(4)]
+    assert of_sizes._from_postings(query, allowed, 30, 0).tolist() == strange
+    assert ranking._from_postings(query, allowed, 30, 0).tolist() == []  # all have one size
+
+
 def test_a_query_without_known_tags_scores_nothing(ranking):
     silent = Query(np.array([ranking.posts.tag_ids["rating_safe"]]), np.ones(1))
     assert not ranking.score(np.arange(5), [silent]).any()
@@ -135,5 +192,7 @@ def test_of_a_tag_on_many_posts_a_sample_is_read(ranking):
     )
     allowed[holds[: size // 2]] = True  # few enough that none is left out for want of room
     found = [ranking.candidates(query, allowed, size, seed) for seed in range(step)]
+    usual = ranking.candidates(query, allowed, size)
+    assert np.array_equal(usual, found[0]) and not np.array_equal(usual, found[1])
     assert step > 2 and all(len(rows) < len(holds) / 60 / 2 for rows in found)
     assert np.array_equal(np.sort(np.concatenate(found)), np.flatnonzero(allowed))

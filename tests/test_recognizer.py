@@ -5,6 +5,7 @@ import shutil
 import struct
 import warnings
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from e6graph import cli
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
-from e6graph.pictures import kernel_ridge
+from e6graph.pictures import kernel_ridge, recognizer
 from e6graph.pictures.examples import (
     Candidates,
     Examples,
@@ -313,8 +314,9 @@ def points(n, seed=0):
     return np.random.default_rng(seed).normal(0, 0.3, (n, 2, 5)).astype(np.float32)
 
 
-def test_kernel_by_its_definition():
-    a, b = points(4), points(3, 1)
+@pytest.mark.parametrize("size", [1, 1e-3, 100])
+def test_kernel_by_its_definition(size):
+    a, b = size * points(4), size * points(3, 1)
     expected = np.exp(-np.linalg.norm(a[:, None] - b[None], axis=-1).sum(-1))
     assert np.allclose(kernel_ridge.kernel(a, b), expected, atol=1e-6)
     assert np.allclose(kernel_ridge.kernel(a[:1], b), expected[:1], atol=1e-6)
@@ -346,6 +348,54 @@ def test_with_every_row_a_landmark_it_is_kernel_ridge_itself():
     new = points(6, 2)
     predicted = kernel_ridge.predict(new, marks, weights, means)
     assert np.allclose(predicted, kernel_ridge.kernel(new, marks) @ expected + means, atol=1e-3)
+
+
+def test_rows_in_several_parts_give_the_same_sums_and_scores(monkeypatch):
+    rows, marks = points(11), points(4, 3)
+    rng = np.random.default_rng(4)
+    labels, numbers = sp.csr_matrix(rng.integers(0, 2, (11, 3))), rng.normal(size=(11, 2))
+    with_marks, targets = (
+        kernel_ridge.kernel(rows, marks),
+        np.hstack([labels.toarray(), numbers]),
+    )
+    for at_once in (1024, 11, 5):
+        monkeypatch.setattr(kernel_ridge, "KERNEL_ROWS", at_once)
+        sums = kernel_ridge.Sums.over(rows, labels, numbers, marks)
+        assert np.allclose(sums.gram, with_marks.T @ with_marks)
+        assert np.allclose(sums.cross, with_marks.T @ targets)
+        assert np.allclose(sums.kernels, with_marks.sum(0))
+        assert np.allclose(sums.targets, targets.sum(0)) and sums.count == 11
+        weights, means = rng.normal(size=(4, 5)), rng.normal(size=5)
+        found = kernel_ridge.predict(rows, marks, weights, means)
+        assert found.dtype == np.float32
+        assert np.allclose(found, with_marks @ weights + means, atol=1e-5)
+
+
+def test_landmarks_among_other_rows_are_ridge_regression_in_their_space():
+    """min Σ (y − mean − k w)² + λ wᵀ K w, by its normal equations."""
+    rows, marks, rng = points(30, 5), points(6, 6), np.random.default_rng(7)
+    numbers = rng.normal(size=(30, 2))
+    sums = kernel_ridge.Sums.over(rows, sp.csr_matrix((30, 0)), numbers, marks)
+    k, own = kernel_ridge.kernel(rows, marks), kernel_ridge.kernel(marks, marks)
+    for ridge, (weights, means) in zip((0.1, 3.0), sums.solve(marks, (0.1, 3.0)), strict=True):
+        expected = np.linalg.solve(k.T @ k + ridge * own, k.T @ (numbers - numbers.mean(0)))
+        assert np.allclose(weights, expected, atol=1e-4)
+        assert np.allclose(means, numbers.mean(0))
+
+
+def test_evidence_of_a_score_by_hand():
+    """1, the score, its logarithm from half of the prior on, and the log-odds of the prior."""
+    coefficients = np.array([0.3, -0.5, 0.7, 0.2])
+    scores, prior = np.array([[0.5, 0.01], [-3.0, 2.0]]), np.array([0.2, 0.04])
+    odds = [
+        [0.3 - 0.5 * s + 0.7 * np.log(max(s, p / 2)) + 0.2 * np.log(p / (1 - p))]
+        for row in scores
+        for s, p in zip(row, prior, strict=True)
+    ]
+    expected = 1 / (1 + np.exp(-np.array(odds).reshape(2, 2)))
+    assert np.allclose(kernel_ridge.confidences(scores, prior, coefficients), expected)
+    sure = kernel_ridge.confidences(scores, np.array([0.0, 1.0]), coefficients)
+    assert np.isfinite(sure).all()
 
 
 def test_duplicates_among_landmarks_do_no_harm():
@@ -527,6 +577,17 @@ def test_it_beats_the_prior_and_the_original(examples):
     assert figures["original"][1] < figures["recognizer"][1]
 
 
+def test_the_original_sees_eight_by_eight_waves_and_no_more():
+    rng = np.random.default_rng(0)
+    side = recognizer.DCT_KEPT[0]
+    rows = rng.normal(size=(2, 300, N_FEATURES)).astype(np.float32)
+    for wave, seen in ((0, True), (7, True), (7 * side, True), (8, False), (8 * side, False)):
+        known, asked = (SimpleNamespace(rows=part, means=part[:, [wave]].copy) for part in rows)
+        found = recognizer._original_vectors(known, asked)[:, 0]
+        right = np.corrcoef(found, rows[1, :, wave])[0, 1]
+        assert right > 0.999 if seen else abs(right) < 0.3, wave
+
+
 def test_confidence_is_as_often_right_as_it_says(examples):
     held = hold_out(examples.families, 0.3, np.random.default_rng(2))
     found = train(examples.take(~held))
@@ -567,7 +628,9 @@ def test_odd_pictures_have_finite_vectors(solved):
     odd.append(Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)))
     for picture in odd:
         assert np.linalg.norm(found.embed(picture)) == pytest.approx(1, abs=1e-5)
-        assert all(0 <= confidence <= 1 for _, confidence in found.tags(picture, 99))
+        named = found.tags(picture, 99)
+        assert len(named) == len(found.names)
+        assert all(0 <= confidence <= 1 for _, confidence in named)
 
 
 def test_one_picture_and_a_batch_agree(solved):

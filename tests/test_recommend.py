@@ -1,6 +1,8 @@
 """One contract for everything that recommends, then what is particular to each."""
 
+import csv
 import gc
+import gzip
 import shutil
 import types
 import warnings
@@ -120,12 +122,148 @@ def test_recommendations_share_the_query_s_cluster(graph):
     query = shown(graph, 1)
     best = graph.recommend(posts=query, n=5)
     mine = {name for name, _ in graph.posts.tags(graph.row(query[0]))}
+    assert len(best) == 5
     for made in best:
         tags = {name for name, _ in graph.posts.tags(graph.row(made.post_id))}
         reasons = [reason for reason in made.because if isinstance(reason, str)]
         assert reasons and set(reasons) <= tags & mine
         assert made.because[-1] == query[0]
         assert made.score > 0
+
+
+def said_by(graph, post_id):
+    """The tags of a post that say something of it."""
+    names, idf = graph.posts.names, graph.ranking.idf
+    tag_ids = graph.posts.tags_of[graph.posts.row(post_id)]
+    return {names[tag_id] for tag_id in tag_ids if idf[tag_id] > 0}
+
+
+def test_reasons_are_shared_tags_as_many_as_there_are_up_to_three(graph):
+    (query,) = shown(graph, 1)
+    mine, idf = said_by(graph, query), graph.ranking.idf
+    for asked, ends in (({"posts": [query]}, [query]), ({"tags": sorted(mine)}, [])):
+        found, numbers = graph.recommend(**asked, n=10**6), set()
+        assert len(found) >= graph.allowed.sum() - 1
+        for made in found:
+            shared = mine & said_by(graph, made.post_id)
+            reasons = [reason for reason in made.because if isinstance(reason, str)]
+            assert set(reasons) <= shared
+            assert len(reasons) == len(set(reasons)) == min(3, len(shared))
+            worth = [idf[graph.posts.tag_ids[tag]] for tag in reasons]
+            assert worth == sorted(worth, reverse=True)
+            assert made.because[len(reasons) :] == (ends if reasons else [])
+            numbers.add(len(reasons))
+        assert numbers == {0, 1, 2, 3}
+
+
+def test_the_post_named_is_the_one_that_shares_most(graph):
+    query = [by_head(graph, head)[0] for head in ("fox", "owl", "tram")]
+    idf, tag_ids = graph.ranking.idf, graph.posts.tag_ids
+    named = set()
+    for made in graph.recommend(posts=query, n=10**6):
+        theirs = said_by(graph, made.post_id)
+        shared = [
+            sum(idf[tag_ids[tag]] for tag in theirs & said_by(graph, post)) for post in query
+        ]
+        if max(shared):
+            assert shared[query.index(made.because[-1])] == pytest.approx(max(shared))
+            named.add(made.because[-1])
+    assert named == set(query)
+
+
+def by_head(graph, head):
+    rows = graph.posts.rows_tagged(head)
+    return graph.posts.ids[rows[graph.allowed[rows]]].tolist()
+
+
+def test_beyond_the_posts_that_share_a_tag_come_those_of_like_meaning(graph):
+    """Rather than any: what is near the vector takes part, though it shares no tag."""
+    tag = "hoard"
+    holding = set(by_head(graph, tag))
+    found = [made.post_id for made in graph.recommend(tags=[tag], n=len(holding) + 40)]
+    assert set(found[: len(holding)]) == holding and len(found) == len(holding) + 40
+    near, _ = graph.neighbors(graph.embed_tags([tag]), 260)
+    assert set(found) <= set(near.tolist()) | holding
+
+
+def test_posts_near_the_query_post_take_part_without_a_shared_tag(graph, monkeypatch):
+    """Where walk and tags find nothing, the vector alone does."""
+    monkeypatch.setattr(type(graph.ranking), "candidates", lambda *given: np.zeros(0, np.int64))
+    for query in shown(graph, 5):
+        found = {made.post_id for made in graph.recommend(posts=[query], n=20)}
+        near, _ = graph.neighbors(query, 70)
+        assert len(found) == 20 and found <= set(near.tolist())
+
+
+def test_posts_to_stay_away_from_let_what_is_like_them_sink(graph):
+    fox, owl = by_head(graph, "fox"), by_head(graph, "owl")
+    query = [fox[0], owl[0]]
+
+    def place_of_owls(**more):
+        found = [made.post_id for made in graph.recommend(posts=query, n=10**6, **more)]
+        return np.mean([found.index(post) for post in owl[3:]])
+
+    places = [place_of_owls(avoid=owl[1:count]) for count in (1, 2, 3)]
+    assert places[0] + 5 < places[1] and places[0] + 5 < places[2]
+    far = by_head(graph, "teapot")[0]  # what is unlike both changes little
+    assert abs(place_of_owls(avoid=[far]) - places[0]) < places[1] - places[0]
+    unknown = graph.recommend(posts=query, avoid=[10**9], n=9)
+    assert unknown == graph.recommend(posts=query, n=9)
+
+
+def test_one_neighbor_is_the_nearest_and_not_the_post_itself(graph):
+    for query in shown(graph, 9):
+        one, (cosine,) = graph.neighbors(query, 1)
+        ids, cosines = graph.neighbors(query, 10)
+        assert one.tolist() == ids[:1].tolist() and one[0] != query
+        assert cosine == cosines[0] == cosines.max()
+
+
+def test_a_post_that_only_the_vectors_know_is_no_neighbor(graph, monkeypatch):
+    """Nor does it bring the last row of the posts along, which may be shown."""
+    assert graph.allowed[-1]
+    (query,) = shown(graph, 1)
+    near, _ = graph.neighbors(query, 12)
+    gone, rows = near[[0, 3]].tolist(), graph.posts.rows
+
+    def without(ids):
+        return np.where(np.isin(ids, gone), -1, rows(ids))
+
+    monkeypatch.setattr(graph.posts, "rows", without)
+    found, _ = graph.neighbors(query, 10)
+    assert found.tolist() == [post for post in near.tolist() if post not in gone]
+
+
+class Seen:
+    """A recognizer that sees the same in every picture."""
+
+    def __init__(self, seen, vector):
+        self.seen, self.vector = seen, vector
+
+    def tags(self, picture, n):
+        return self.seen[:n]
+
+    def embed(self, picture):
+        return self.vector
+
+
+def test_a_picture_counts_by_its_tags_their_confidence_and_its_vector(built_index):
+    graph = PostGraph.open(built_index)
+    tags = [("hoard", 0.9), ("smoke", 0.1), ("no_such_tag", 0.8)]
+    seen = Seen(tags, graph.embed_tags(["hoard", "smoke"]))
+    vars(graph.catalog)["recognizer"] = seen  # where it would be kept
+    vector = graph.embed_image("picture")
+    assert vector is seen.vector
+    assert graph.recognize("picture", 2) == tags[:2]
+
+    hoard, smoke = set(by_head(graph, "hoard")), set(by_head(graph, "smoke"))
+    found = [made.post_id for made in graph.recommend(images=["picture"], n=10**6)]
+    assert set(found[: len(hoard)]) == hoard  # the likelier of the two comes first
+    assert set(found[: len(hoard | smoke)]) == hoard | smoke
+    beyond = len(hoard | smoke) + 30
+    found = [made.post_id for made in graph.recommend(images=["picture"], n=beyond)]
+    near, _ = graph.neighbors(vector, 260)
+    assert len(found) == beyond and set(found) <= set(near.tolist()) | hoard | smoke
 
 
 def test_posts_that_hold_both_tags_come_before_posts_that_hold_one(graph):
@@ -142,9 +280,12 @@ def test_avoided_tags_never_come_and_avoided_posts_sink(graph):
     query = shown(graph, 1)
     first = graph.recommend(posts=query, n=10)
     tag = next(reason for reason in first[0].because if isinstance(reason, str))
-    for made in graph.recommend(posts=query, avoid=[tag], n=20):
+    without = graph.recommend(posts=query, avoid=[tag], n=20)
+    assert len(without) == 20
+    for made in without:
         assert tag not in {name for name, _ in graph.posts.tags(graph.row(made.post_id))}
     avoided = graph.recommend(posts=query, avoid=[first[0].post_id], n=500)
+    assert len(avoided) > 100
     assert first[0].post_id not in [made.post_id for made in avoided]
 
 
@@ -212,10 +353,32 @@ def test_nothing_to_go_by_is_refused(graph):
         graph.walk(shown(graph), seed=-1)
     with pytest.raises(BadInput, match="seed"):
         graph.recommend(posts=shown(graph), seed=-1)
+    with pytest.raises(BadInput, match="seed -1: expected 0 or more"):
+        graph.recommend(tags=["fox"], seed=-1)
+    for wrong in ({"seed": -1}, {"n": 0}):
+        with pytest.raises(BadInput, match="expected"):
+            graph.personal(Profile(enjoys=["fox"]), **wrong)
+    with pytest.raises(BadInput, match="n 0: expected n of 1 or more"):
+        graph.neighbors(shown(graph)[0], 0)
     with pytest.raises(BadInput, match="n of 1 or more"):
         graph.neighbors(shown(graph)[0], -3)
     with pytest.raises(BadInput, match="at least one tag"):
         graph.suggest_tags([])
+
+
+def test_how_much_comes_if_nothing_is_said_and_that_a_seed_of_zero_is_meant(graph):
+    query, tag = shown(graph), "fox"
+    assert graph.recommend(posts=query) == graph.recommend(posts=query, n=20, seed=0)
+    assert len(graph.recommend(posts=query)) == 20
+    assert [len(part) for part in graph.neighbors(query[0])] == [10, 10]
+    assert len(graph.suggest_tags(tag)) == len(graph.complete("*")) == 8
+    assert len(graph.telling_tags(tag)) == 6
+    common = next(name for name in graph.posts.names if len(graph.nearest_names(name, 9)) > 3)
+    assert graph.nearest_names(common) == graph.nearest_names(common, 3)
+    liked = Profile(liked=query, at=dict.fromkeys(query, 0))
+    assert [len(tags) for tags in graph.learned_tags(liked)][:1] == [8]
+    assert len(graph.personal(liked)) == 1
+    assert graph.personal(liked) == graph.personal(liked, n=1, seed=0, explore=False)
 
 
 def test_one_name_is_as_good_as_a_list_of_one(graph):
@@ -223,6 +386,48 @@ def test_one_name_is_as_good_as_a_list_of_one(graph):
     assert graph.recommend(tags=tag, avoid=other) == graph.recommend(tags=[tag], avoid=[other])
     assert graph.suggest_tags(tag) == graph.suggest_tags([tag])
     assert np.array_equal(graph.embed_tags(tag), graph.embed_tags([tag]))
+
+
+def test_a_post_is_described_as_the_export_has_it(everything, planted, monkeypatch):
+    with gzip.open(
+        planted.directory / "posts.csv.gz", "rt", encoding="utf-8", newline=""
+    ) as file:
+        rows = {int(row["id"]): row for row in csv.DictReader(file)}
+    used = everything.shown
+    for post_id in everything.posts.ids[::7].tolist():
+        made, row = everything.describe(post_id), rows[post_id]
+        assert (made.post_id, made.url) == (post_id, "")  # the export is of no site
+        assert (made.rating, made.md5, made.file_ext) == (
+            row["rating"],
+            row["md5"],
+            row["file_ext"],
+        )
+        assert (made.score, made.fav_count) == (int(row["score"]), int(row["fav_count"]))
+        held = [name for names in made.tags.values() for name in names]
+        assert sorted(held) == sorted(row["tag_string"].split())
+        artists = [name for name in held if name.endswith("_(artist)")]
+        assert made.tags.get("artist", []) == artists
+        for category, names in made.tags.items():
+            counts = [used[everything.posts.tag_ids[name]] for name in names]
+            assert counts == sorted(counts, reverse=True)
+            assert {everything.category(name) for name in names} == {category}
+    monkeypatch.setattr(everything.posts, "value", lambda row, name: "q" * (name == "rating"))
+    unknown = everything.describe(post_id)
+    assert (unknown.rating, unknown.score, unknown.fav_count) == ("q", 0, 0)
+    assert (unknown.md5, unknown.file_ext, unknown.tags) == ("", "", made.tags)
+    monkeypatch.setattr(everything.posts, "site", "https://board.test")
+    assert everything.describe(post_id).url == f"https://board.test/posts/{post_id}"
+
+
+def test_warming_asks_for_a_post_that_may_be_shown_if_there_is_one(built_index, monkeypatch):
+    asked = []
+    monkeypatch.setattr(PostGraph, "recommend", lambda self, **given: asked.append(given))
+    graph = PostGraph.open(built_index)
+    graph.warm()
+    ((post_id,),) = (given["posts"] for given in asked)
+    assert graph.visible(post_id)
+    graph.narrowed("s", "id:>0").warm()
+    assert len(asked) == 1
 
 
 def test_embed_tags_is_a_unit_vector_near_the_posts_that_hold_them(graph):
@@ -336,6 +541,13 @@ def test_a_narrowed_board_is_the_board_opened_so(built_index, everything, graph,
     assert everything.allowed.sum() > narrow.allowed.sum()  # and the wide one is as it was
 
 
+def test_a_list_that_is_tried_says_what_cannot_be_read_and_which_lines_are_idle(graph):
+    remarks, idle = graph.try_blacklist("fox night\nfoxx\nscore:abc\nuser:somebody")
+    assert "foxx" in remarks[0] and "fox" in remarks[0] and "score:abc" in remarks[1]
+    assert idle == [2, 3, 4]
+    assert graph.try_blacklist("fox\n\nowl") == ([], [])
+
+
 def test_narrowing_never_widens(graph, everything):
     assert graph.narrowed("sqe") is graph
     assert graph.narrowed("s", "") is graph
@@ -434,7 +646,7 @@ def test_what_may_be_shown_cannot_be_changed(everything):
 # -- names while they are typed --------------------------------------------------------------------
 def test_completions_are_visible_tags_by_use(graph):
     found = graph.complete("f", n=50)
-    assert found and all(name.startswith("f") or "f" in name for name, _, _ in found)
+    assert len(found) > 2 and all("f" in name for name, _, _ in found)
     assert [n for _, _, n in found] == sorted((n for _, _, n in found), reverse=True)
     for name, category, posts in found:
         rows = graph.posts.rows_tagged(name)

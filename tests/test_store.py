@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from e6graph.store import index as module
 from e6graph.store.arrow import map_table, write_table
 from e6graph.store.files import JOURNAL, sha256_file, write_atomic
 from e6graph.store.index import FORMAT, LOCK, Store
+from e6graph.store.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -473,6 +475,20 @@ def test_an_interrupt_says_what_became_of_the_index(store, monkeypatch, capsys, 
     assert contents(store.root) == (NEW if "complete" in outcome else OLD)
 
 
+def test_an_interrupt_after_the_last_rename_says_that_the_index_is_complete(store, monkeypatch):
+    commit = Stage.commit
+
+    def interrupted(self, *given):
+        commit(self, *given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stage, "commit", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        write(store, posts_parquet="new")
+    assert caught.value.__notes__ == ["the new index is complete"]
+    assert contents(store.root) == {"posts.parquet": "new"}
+
+
 def test_a_killed_process_leaves_the_old_set_or_the_new(tmp_path):
     """The same with a real SIGKILL in a process of its own, at each rename in turn."""
     program = textwrap.dedent("""
@@ -711,47 +727,134 @@ def test_write_atomic_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
     assert path.read_bytes() == b"new"
 
 
-# -- a directory that cannot be written ----------------------------------------------------------
+# -- what is on the disk -----------------------------------------------------------------------
 @pytest.fixture
-def nobody():
-    """Act as a user who owns nothing, for root may write anywhere."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(65534)
+def calls(monkeypatch):
+    """Record what is synced, by inode, and each rename, in order."""
+    made, fsync, replace = [], os.fsync, os.replace
+
+    def synced(handle):
+        fsync(handle)
+        made.append(("sync", os.fstat(handle).st_ino))
+
+    def renamed(source, target):
+        made.append(("rename", os.stat(source).st_ino, Path(target).name))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    return made
+
+
+def test_a_file_is_on_the_disk_before_its_rename_and_the_rename_after(tmp_path, calls):
+    write_atomic(str(tmp_path / "file"), b"whole")
+    file, directory = ((tmp_path / name).stat().st_ino for name in ("file", "."))
+    assert calls == [("sync", file), ("rename", file, "file"), ("sync", directory)]
+
+
+def test_a_stage_is_on_the_disk_before_its_journal_and_its_renames_after(store, calls):
+    write(store, posts_parquet="posts", tags_parquet="tags")
+    root = store.root.stat().st_ino
+    names = ["posts.parquet", "posts.parquet.json", "tags.parquet", "tags.parquet.json"]
+    places = [place for place, call in enumerate(calls) if call[-1] == JOURNAL]
+    assert len(places) == 1  # the renames that count come after it
+    before, after = calls[: places[0]], calls[places[0] + 1 :]
+    for name in names:
+        assert ("sync", (store.root / name).stat().st_ino) in before
+    renames = [("rename", (store.root / name).stat().st_ino, name) for name in names]
+    assert after == [("sync", root), *renames, ("sync", root)]
+
+
+def test_everyone_may_read_an_artifact_whoever_wrote_it(store):
+    before = os.umask(0o077)
     try:
-        yield
+        write(store, posts_parquet="posts")
     finally:
-        os.seteuid(0)
+        os.umask(before)
+    assert (store.root / "posts.parquet").stat().st_mode & 0o777 == 0o644
 
 
-@pytest.fixture
-def read_only(store, monkeypatch, request):
+def test_nothing_that_was_written_stays_open(tmp_path, store):
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc to count open files")
+    write(store, posts_parquet="posts")
+    opened = len(os.listdir("/proc/self/fd"))
+    for k in range(5):
+        write_atomic(tmp_path / f"file{k}", b"x")
+        write(store, posts_parquet=f"posts {k}")
+        assert store.check("posts.parquet")
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_what_this_version_writes_the_next_can_read(store):
+    """An index of format 2 as its first version wrote it; the number changes with the format."""
+    assert FORMAT == 2
+    store.root.mkdir()
+    (store.root / "posts.parquet").write_text("posts")
+    (store.root / "posts.parquet.json").write_text(SIDECAR)
+    assert store.check("posts.parquet").read_text() == "posts"
+    assert store.sidecar("posts.parquet")["parameters"] == {"seed": 3}
+
+
+SIDECAR = """{
+ "format": 2,
+ "inputs": {},
+ "made_by": "hydrate_data.py",
+ "name": "posts.parquet",
+ "parameters": {
+  "seed": 3
+ },
+ "seal": "9b3099721143805dc96d46a79e79aa36547882fe5e2dd9b1bd116493b0d6f2d7",
+ "sha256": "a44f1b975171163546d46ba5ca80652f85fcad7f665cf55d00a202ff9d0f7dbe",
+ "together": {
+  "posts.parquet": "a44f1b975171163546d46ba5ca80652f85fcad7f665cf55d00a202ff9d0f7dbe"
+ }
+}
+"""
+
+
+# -- a directory that cannot be written ----------------------------------------------------------
+def as_nobody(root, ask):
+    """Call a function in a directory as a user who owns nothing; return what it says.
+
+    Root may write anywhere. It is called in a process of its own, since nothing may
+    keep the tests' process from getting its user back.
+    """
+    context = multiprocessing.get_context("fork")
+    said = context.SimpleQueue()
+
+    def run():
+        os.chdir(root)  # so that the way there need not be open to everyone
+        if not os.geteuid():
+            os.setuid(65534)
+        try:
+            said.put(ask())
+        except E6GraphError as error:
+            said.put(f"{type(error).__name__}: {error}")
+
+    root.chmod(0o555)
+    process = context.Process(target=run)
+    process.start()
+    process.join(PATIENCE)
+    root.chmod(0o755)
+    assert process.exitcode == 0
+    return said.get()
+
+
+def test_a_read_only_directory_can_be_read_and_not_written(store):
     write(store, posts_parquet="old")
-    store.root.chmod(0o555)
-    monkeypatch.chdir(store.root)  # so that the way there need not be open to everyone
-    request.getfixturevalue("nobody")
-    yield Store(".")
-    if not os.geteuid():
-        store.root.chmod(0o755)
+    read = as_nobody(store.root, lambda: Store(".").check("posts.parquet").read_text())
+    assert read == "old"
+    refused = as_nobody(store.root, lambda: write(Store("."), posts_parquet="new"))
+    assert refused == "E6GraphError: cannot write to .: Permission denied"
+    assert contents(store.root) == {"posts.parquet": "old"}
 
 
-def test_a_read_only_directory_can_be_read_and_not_written(read_only):
-    assert read_only.check("posts.parquet").read_text() == "old"
-    with pytest.raises(E6GraphError) as caught:
-        write(read_only, posts_parquet="new")
-    assert str(caught.value) == "cannot write to .: Permission denied"
-    assert read_only.path("posts.parquet").read_text() == "old"
-
-
-def test_a_journal_in_a_read_only_directory_is_one_line(store, monkeypatch, request):
+def test_a_journal_in_a_read_only_directory_is_one_line(store):
     write(store, posts_parquet="old")
     (store.root / JOURNAL).write_text('{"rename": [], "remove": []}')
-    store.root.chmod(0o555)
-    monkeypatch.chdir(store.root)
-    request.getfixturevalue("nobody")
-    with pytest.raises(E6GraphError, match=r"cannot write to \.: Permission denied"):
-        Store(".")
+    said = as_nobody(store.root, lambda: Store("."))
+    assert said.startswith("E6GraphError: cannot write to .: Permission denied")
 
 
 def test_a_file_in_the_place_of_the_directory_is_one_line(tmp_path):

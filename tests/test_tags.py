@@ -12,7 +12,7 @@ import pytest
 from conftest import PATIENCE
 
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, MissingArtifact, UnknownTag
-from e6graph.tags import BACKGROUND, COLORS, PLOT_COLORS, RATING_TAGS
+from e6graph.tags import BACKGROUND, COLORS, PLOT_COLORS, RATING_TAGS, implications
 from e6graph.tags import normalizer as module
 from e6graph.tags.categories import FOREGROUND, PANEL, RATINGS
 from e6graph.tags.normalizer import (
@@ -230,6 +230,8 @@ def test_read_and_write_one_tag():
     tags = normalizer()
     assert (tags.encode("vixen"), tags.encode("owl"), tags.encode("owl", -1)) == (3, None, -1)
     assert (tags.decode(3), tags.decode("owl")) == ("fox", "owl")
+    assert [tags.get(idx, "none") for idx in range(8)] == [*NAMES, "none"]
+    assert (tags.get(-1), tags.get(-1, "x")) == (None, "x")
     assert (tags.get("vixen"), tags.get(3), tags.get("owl", 9), tags.get(77, "x")) == (
         3,
         "fox",
@@ -366,11 +368,27 @@ def test_a_cycle_ends_and_is_reported(cycle):
     assert tags.encode(["fox"], drop_antecedent_rank=0)[0] == [3]
 
 
+def test_of_many_tags_on_cycles_the_five_most_used_are_named():
+    ring = {i: [(i + 1) % 7] for i in range(7)}
+    names = ", ".join(map(repr, NAMES[:5]))
+    with pytest.warns(UserWarning, match="7 tags imply each other") as warned:
+        tagsets(ring, {})
+    assert str(warned[0].message).endswith(names)
+
+
 def test_a_tag_that_implies_itself_is_no_cycle():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tags = tagsets({3: [3, 2], 0: [0]}, {})
     assert (tags.encode(["fox", "canine"])[0], tags.encode(["solo"])[0]) == ([3], [0])
+
+
+def test_implications_without_end_are_one_line(monkeypatch):
+    monkeypatch.setattr(implications, "MOST_IMPLIED", 10)
+    chain = [(i, i + 1) for i in range(4)]  # 4 + 3 + 2 + 1 pairs
+    assert sum(map(len, implications.close_transitively(chain)[0].values())) == 10
+    with pytest.raises(BadInput, match="more than 10 pairs"):
+        implications.close_transitively([*chain, (9, 0)])
 
 
 def test_an_implication_out_of_range_is_refused():

@@ -183,6 +183,7 @@ def test_the_whole_talk(server, quick, tmp_path):
         assert server.wait(number + 3)[-1].text == "Everything I kept about you was deleted."
         assert profiles.load(f"telegram:{ANN}") == Profile()
     assert not server.updates  # all were confirmed at the end
+    assert len(server.sent()) > 6
     for call in server.sent():
         assert "parse_mode" not in call.params and "caption_entities" not in call.params
         if call.method == "sendMessage":
@@ -519,6 +520,7 @@ def test_pictures_are_fetched_only_within_the_limit(server, quick):
     refused = front.NO_PICTURE
     assert texts(calls) == ["7 bytes", "9 bytes", refused, refused, refused, "1 bytes", refused]
     assert len(server.called("getFile")) == 3
+    assert len(sessions.heard) == 7
     assert all(isinstance(message, Picture) for _, message in sessions.heard)
     assert str(PICTURE_LIMIT // 1024**2) in refused
 

@@ -1,6 +1,9 @@
 """Weights learned from pools: planted ones come back, and half of the pools is never looked at."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from boards import post, write_export
 
@@ -10,7 +13,8 @@ import hydrate_data
 import solve_attenuator
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact
-from e6graph.recommend.ranking import DEFAULT_WEIGHTS
+from e6graph.recommend import weights as module
+from e6graph.recommend.ranking import DEFAULT_WEIGHTS, Ranking
 from e6graph.recommend.weights import (
     WEIGHTS_FILE,
     draw_pool_queries,
@@ -37,6 +41,33 @@ def test_planted_weights_come_back_and_a_harmful_part_gets_nothing():
     found = fit_weights(drawn(planted), np.ones(3))
     assert found[:2] == pytest.approx(planted[:2], abs=0.3)
     assert found[2] == 0
+
+
+def test_the_slope_is_that_of_finite_differences(monkeypatch):
+    asked = []
+
+    def remember(loss, start, **options):
+        asked.append((loss, options))
+        return SimpleNamespace(x=start)
+
+    monkeypatch.setattr(module, "minimize", remember)
+    prior = np.array([1.0, 0.5, 2.0])
+    fit_weights(drawn(np.array([2.0, 1.0, 0.5]), 7), prior)
+    ((loss, options),) = asked
+    assert options["jac"] is True
+    for weights in np.random.default_rng(0).random((5, 3)) * 3:
+        found = loss(weights)[1]
+        step = 1e-5 * np.eye(3)
+        expected = [(loss(weights + s)[0] - loss(weights - s)[0]) / 2e-5 for s in step]
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_the_best_weights_of_one_query_by_hand():
+    """Two candidates and one part: −log σ(w) + (w − 1)², of which the slope is 0 there."""
+    (weight,) = fit_weights([(np.array([[1.0], [0.0]]), 0)], np.array([1.0]))
+    assert 2 * (weight - 1) == pytest.approx(1 / (1 + np.exp(weight)), abs=1e-4)
+    (other,) = fit_weights([(np.array([[0.0], [1.0]]), 0)], np.array([1.0]))
+    assert 2 * (1 - other) == pytest.approx(1 / (1 + np.exp(-other)), abs=1e-4)
 
 
 def test_nothing_to_learn_from_leaves_the_prior_and_little_moves_it_little():
@@ -101,9 +132,57 @@ def test_queries_hide_one_member_and_pass_over_short_pools():
     assert draw_pool_queries(pools[:1], 50) == []
 
 
+def test_a_pool_of_three_is_long_enough_and_one_of_two_is_not():
+    three = np.array([7, 9, 8])
+    queries = draw_pool_queries([np.array([1, 2]), three], 6)
+    assert len(queries) == 6
+    assert all({*rows.tolist(), hidden} == {7, 8, 9} for rows, hidden in queries)
+    assert {hidden for _, hidden in draw_pool_queries([three], 50)} == {7, 8, 9}
+
+    ids = np.array([10, 20, 30, 40])
+    lists = pa.chunked_array([[[40, 10]], [[20, 40, 10], [10, 99, 30, 20]]])
+    posts = SimpleNamespace(
+        pools=pa.table({"post_ids": lists}),
+        rows=lambda wanted: np.where(np.isin(wanted, ids), np.searchsorted(ids, wanted), -1),
+    )
+    assert [rows.tolist() for rows in pool_rows(posts)] == [[1, 3, 0], [0, 2, 1]]
+
+
+def test_a_query_is_ranked_against_all_others_and_never_itself(built_index, monkeypatch):
+    ranking = PostGraph.open(built_index, "sqe", None).ranking
+    pools = {tuple(sorted(rows.tolist())) for rows in pool_rows(ranking.posts)[::2]}
+    asked, parts_of = [], Ranking.parts_of
+
+    def remember(self, rows, queries):
+        asked.append((set(rows.tolist()), {query.row for query in queries}))
+        return parts_of(self, rows, queries)
+
+    monkeypatch.setattr(Ranking, "parts_of", remember)
+    learned, queries = learn_weights(ranking, seed=2)
+    assert queries == len(asked) > 250
+    assert set(learned) == set(DEFAULT_WEIGHTS) and min(learned.values()) >= 0
+    digits = {len(repr(weight).partition(".")[2]) for weight in learned.values()}
+    assert max(digits) == 3
+    for rows, liked in asked:
+        pool = next(set(pool) for pool in pools if liked < set(pool))
+        assert not rows & liked and rows & pool and len(rows) > 20
+    others = {row for rows, _ in asked for row in rows}
+    assert {row for _, liked in asked for row in liked} <= others
+
+
+def test_fewer_queries_than_pools_are_of_pools_far_apart():
+    pools = [np.arange(3) + 10 * k for k in range(9)]
+    assert [hidden // 10 for _, hidden in draw_pool_queries(pools, 3)] == [0, 3, 6]
+    assert [hidden // 10 for _, hidden in draw_pool_queries(pools, 9)] == list(range(9))
+    assert [hidden // 10 for _, hidden in draw_pool_queries(pools[:2], 3)] == [0, 1, 0]
+    one, same, other = (draw_pool_queries(pools, 9, seed=seed) for seed in (1, 1, 2))
+    hidden = [[found for _, found in queries] for queries in (one, same, other)]
+    assert hidden[0] == hidden[1] != hidden[2]
+
+
 def test_pools_are_of_indexed_posts(built_index):
     posts = PostGraph.open(built_index).posts
-    assert pool_rows(posts)
+    assert len(pool_rows(posts)) > 5
     assert all((rows >= 0).all() and (rows < len(posts)).all() for rows in pool_rows(posts))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import BadInput
 from .board import Board
 from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
 from .ranking import Query, Recommendation
@@ -46,6 +47,8 @@ def next_posts(
     board: Board, profile: Profile, n: int, seed: int, explore: bool
 ) -> list[Recommendation]:
     """Choose the next posts for a user; see `PostGraph.personal`."""
+    if n < 1 or seed < 0:
+        raise BadInput(f"n {n}, seed {seed}: expected n of 1 or more, seed of 0 or more")
     posts, ranking = board.posts, board.ranking
     unseen = board.allowed.copy()
     for tag_id in _tag_ids(board, profile.avoids):

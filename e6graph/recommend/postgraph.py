@@ -357,6 +357,10 @@ class PostGraph(Board):
         seed : of the random draws; give another one for every answer.
         explore : go where the taste is least known.
 
+        Raises
+        ------
+        BadInput : n or seed is out of range.
+
         Examples
         --------
         >>> graph.personal(Profile(enjoys=["fox"], liked=[12]), n=3)  # doctest: +SKIP
