@@ -25,6 +25,7 @@ from e6graph.chat.messages import COMMANDS, LIST_BYTES, PICTURE_LIMIT, Picture, 
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.telegram import front
+from e6graph.chat.telegram import server as telegram_server
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.hydrate.previews import preview_path
 from e6graph.recommend.personal import Profile
@@ -61,7 +62,9 @@ def server(monkeypatch):
 def quick(monkeypatch):
     """Seconds become hundredths."""
     for name in ("CHAT_DELAY", "GROUP_DELAY", "RETRY_DELAY"):
-        monkeypatch.setattr(front, name, getattr(front, name) / 50)
+        for module in (front, telegram_server):
+            if name in vars(module):
+                monkeypatch.setattr(module, name, getattr(module, name) / 50)
 
 
 @pytest.fixture
@@ -560,7 +563,7 @@ def test_floods_are_waited_out_and_a_chat_gets_one_message_a_second(server):
     assert first.sent is None and calls == [again, second]
     # On a busy machine a call may come late, so that the next seems early.
     assert again.when - first.when >= 1.0
-    assert second.when - first.when >= 1.0 + front.CHAT_DELAY
+    assert second.when - first.when >= 1.0 + telegram_server.CHAT_DELAY
 
 
 def test_a_flood_wait_of_hours_gives_up_at_once(server, quick, caplog):
@@ -607,11 +610,11 @@ def test_faults_of_the_network_are_survived_and_nothing_is_answered_twice(
 
 def test_a_faulty_send_gives_up_after_some_tries(server, quick, caplog):
     with running(server, Script()):
-        server.faults["sendMessage"].extend([HTML] * front.TRIES)
+        server.faults["sendMessage"].extend([HTML] * telegram_server.TRIES)
         server.say(ANN, "a")
         server.say(ANN, "b")
         assert texts(server.wait(1)) == ["heard b"]
-    assert len(server.called("sendMessage")) == front.TRIES + 1
+    assert len(server.called("sendMessage")) == telegram_server.TRIES + 1
     assert caplog.text.count("could not be sent") == 1
 
 
@@ -772,7 +775,7 @@ def test_one_update_without_a_number_stops_no_other(server, quick, caplog):
 def test_a_start_with_odd_answers_is_one_line_or_none(
     server, quick, method, answer, logs_as_before
 ):
-    server.faults[method].extend([answer] * front.TRIES)
+    server.faults[method].extend([answer] * telegram_server.TRIES)
     server.faults["getUpdates"].append(refusal(401, "Unauthorized"))
     with pytest.raises(E6GraphError) as raised:
         front.serve(Script(), TOKEN, server.url)

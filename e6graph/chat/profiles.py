@@ -220,7 +220,7 @@ class Profiles:
         return self._file.erase()
 
     def move(self, user: str, to: Profiles) -> None:
-        """Move everything kept about `user` to another file, where there is nothing yet.
+        """Move what is kept about `user` to another file that does not know them yet.
 
         Raises
         ------

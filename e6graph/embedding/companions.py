@@ -1,4 +1,4 @@
-"""What completing a list of tags needs: which tags each tag meets, and an inverse.
+"""Statistics for tag completion: how often two tags meet, and the inverse for EASE.
 
 The inverse is that of the Gram matrix of posts × the most used tags, with a ridge
 and a dropout: P of EDLAE (Steck, "Autoencoders that don't overfit towards the

@@ -1,4 +1,4 @@
-"""Say what is wrong with a gzip file, which the libraries that read it do not agree on.
+"""Find the damage in a gzip file. The libraries that read gzip judge it differently.
 
 Python's gzip module takes an empty file for empty text and steps over zeros at the
 end; Arrow says "incorrect header check" to both.
@@ -49,5 +49,5 @@ def gzip_damage(path: str | Path, progress: bool = False) -> str:
 
 
 def _trailing(count: int, zeros: bool) -> str:
-    what = "zeros" if zeros else "bytes that are no gzip"
+    what = "zeros" if zeros else "bytes that are not gzip"
     return f"after its end come {count:,} {what}"

@@ -281,7 +281,7 @@ def _parse_batch(
 
 
 def _kept_columns(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Take `KEPT_COLUMNS`, with "" for an md5 that is none."""
+    """Take `KEPT_COLUMNS`; an MD5 that cannot be used becomes ""."""
     columns = [rows[name] for name in KEPT_COLUMNS]
     columns[list(KEPT_COLUMNS).index("md5")] = usable_md5s(rows["md5"])
     return pa.RecordBatch.from_arrays(columns, list(KEPT_COLUMNS))

@@ -52,12 +52,12 @@ def preview_path(root: str | Path, md5: str) -> Path:
 
 
 def cached_preview(root: str | Path | None, md5: object) -> Path | None:
-    """Return where a post's preview lies in the cache; None if it can have none.
+    """Return the place of a post's preview in the cache; None without a cache or an MD5.
 
     Parameters
     ----------
-    root : the cache; None for none.
-    md5 : what the post has; text that is no MD5 stands for no picture.
+    root : the cache's directory; None if there is no cache.
+    md5 : of the post's file. A post whose MD5 cannot be used has no picture.
     """
     usable = usable_md5(md5)
     return preview_path(root, usable) if root is not None and usable else None

@@ -1,8 +1,8 @@
 """The process that decodes pictures of strangers, within limits that it sets itself.
 
 `reading.py` starts it, sends it one picture after another over a socket (8 bytes of
-length, then the file) and gets an answer to each (8 bytes of length, then a byte that
-says what it is: the square of `opening.shrunk` as RGB, or why there is none).
+length, then the file) and gets an answer to each: 8 bytes of length, a byte that tells
+success from failure, then the square of `opening.shrunk` as RGB or the reason.
 
 CPU time and memory are limited by the system (setitimer(2), setrlimit(2)), which also
 stops code that never returns to Python. Where Python has no `resource` module, as on

@@ -40,14 +40,14 @@ main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
 
 @dataclass(frozen=True)
 class DecodingLimits:
-    """What one picture may cost.
+    """Limits on the cost of one picture.
 
     Attributes
     ----------
     pixels, bytes : of the picture.
     cpu_seconds : to decode it.
     memory_bytes : address space of the process that decodes it.
-    wall_seconds : after which the process is given up, whatever it waits for.
+    wall_seconds : after this time without an answer, the process is killed.
     """
 
     pixels: int = STRANGERS_PIXELS
@@ -111,7 +111,7 @@ class PictureReader:
 
     @property
     def process_id(self) -> int | None:
-        """Of the process that decodes; None while there is none."""
+        """The id of the process that decodes; None while none is running."""
         return None if self._decoder is None else self._decoder.process_id
 
     def _square(self, data: bytes) -> np.ndarray:
@@ -125,7 +125,7 @@ class PictureReader:
         return np.frombuffer(answer, np.uint8, offset=1).reshape(SIDE, SIDE, 3)
 
     def _asked(self, data: bytes) -> tuple[bytes, str]:
-        """Return the answer, or why there is none; then a new process has been started."""
+        """Return (answer, ""); after a failure start a new process and return (b"", reason)."""
         decoder = self._running()
         try:
             return decoder.ask(data), ""
@@ -249,7 +249,7 @@ class _Decoder:
         self._channel.sendall(data)
         length = int.from_bytes(self._receive(LENGTH_BYTES, until), "big")
         if not 1 <= length <= _LONGEST_ANSWER:
-            raise OSError("the decoder's answer is none")
+            raise OSError("the decoder's answer cannot be read")
         return self._receive(length, until)
 
     def _receive(self, size: int, until: float) -> bytes:

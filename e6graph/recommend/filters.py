@@ -104,7 +104,7 @@ class Token:
 
 
 class Remark(NamedTuple):
-    """What is wrong with a word of a line: `said` explains it to whoever gave the list."""
+    """A fault in a word of a line; `said` explains it to the person who gave the list."""
 
     line: int
     word: str

@@ -18,7 +18,7 @@ from .filters import LEAST, MOST, Token, in_vain
 if TYPE_CHECKING:
     from .posts import Posts
 
-NO_TAG = "no post here has"  # begins what is said of a tag that nobody uses
+NO_TAG = "no post here has"  # how a remark on an unused tag begins
 _MASKS_KEPT = 64  # of conditions that many lines share, a byte a post each
 _SHARED_FROM = 8  # lines with a condition from which its mask is worth making
 _LONG_POSTING = 16  # times as long as the rows: searching beats marking all of it

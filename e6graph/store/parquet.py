@@ -66,7 +66,7 @@ def read_table(store: Store, name: str, *columns: str) -> pa.Table:
 
 
 def usable_md5s(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return MD5s in lower case, and "" for a value that is none: such a post has no picture.
+    """Return MD5s in lower case; a value that is not an MD5 becomes "" (no picture).
 
     >>> usable_md5s(pa.array(["AB" * 16, "ab", None])).to_pylist()
     ['abababababababababababababababab', '', '']
@@ -79,7 +79,7 @@ def usable_md5s(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArra
 
 
 def usable_md5(value: object) -> str:
-    """Do the same for one value.
+    """Return one MD5 as `usable_md5s` does.
 
     >>> usable_md5("AB" * 16), usable_md5("ab"), usable_md5(None)
     ('abababababababababababababababab', '', '')

@@ -12,8 +12,7 @@
 - A message is answered once in a run, however often the server repeats it. If a
   broken connection leaves open whether an answer arrived, it is sent again.
 
-Source: core.telegram.org/bots/api (methods, sizes), core.telegram.org/bots/faq
-(flood limits).
+Source: core.telegram.org/bots/api (methods, sizes).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from telegram import (
     Bot,
@@ -37,7 +36,7 @@ from telegram import (
     Message,
     Update,
 )
-from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
+from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from ...errors import BadInput, E6GraphError
 from ..messages import (
@@ -53,7 +52,7 @@ from ..messages import (
     button,
 )
 from ..sessions import Sessions
-from .server import ApiRequest, TooLarge, UpdatesRequest, download
+from .server import RETRY_DELAY, ApiRequest, Calls, UpdatesRequest, keep_from_logs, one_line
 
 if TYPE_CHECKING:
     from ...recommend import PostInfo
@@ -64,11 +63,6 @@ CAPTION_LIMIT = 1024  # UTF-16 units
 DESCRIPTION_LIMIT = 256  # characters, of a command in the menu
 BUTTON_BYTES = 64  # of what a button sends
 SERVER_CONNECTIONS = 256  # to the server
-CHAT_DELAY = 1.0  # seconds between messages to one chat
-GROUP_DELAY = 3.0  # seconds between messages to one group
-TRIES = 4  # of a call
-RETRY_DELAY = 1.0  # seconds before the second try; doubled each time
-LONGEST_DELAY = 300.0  # seconds; a call that has to wait for longer is given up
 POLL_SECONDS = 30  # that a request for updates stays open
 LONGEST_POLL_DELAY = 30.0  # seconds between failed requests for updates
 OLDEST_MESSAGE = 3600.0  # seconds
@@ -87,7 +81,6 @@ SORRY = "Something is wrong here: try again later."
 NO_PICTURE = "Expected a picture of at most 20 MB: a photo, or an image sent as a file."
 TOO_LONG = f"That file is too long for a blacklist: {LIST_BYTES // 1000} kB at most."
 log = logging.getLogger(__name__)
-_Result = TypeVar("_Result")
 
 
 def check_token(token: str | None) -> str:
@@ -120,43 +113,17 @@ def serve(sessions: Sessions, token: str, api_base: str | None = None) -> None:
     """
     base = (api_base or API_BASE).rstrip("/")
     secret = token.partition(":")[2]
-    _keep_from_logs(secret)
+    keep_from_logs(secret)
     try:
         with suppress(KeyboardInterrupt):  # on systems where event loops know no signals
             asyncio.run(TelegramBot(sessions, token, base).run())
     except InvalidToken:
         raise BadInput(f"BOT_TOKEN was refused by the server: {FROM_BOTFATHER}") from None
     except TelegramError as error:
-        problem = _one_line(error).replace(secret, "<BOT_TOKEN>")
+        problem = one_line(error).replace(secret, "<BOT_TOKEN>")
         raise E6GraphError(
             f"{base} does not answer as a Bot API server ({problem}): check --api-base"
         ) from None
-
-
-def _keep_from_logs(secret: str) -> None:
-    """Remove a secret from all logs; quiet the libraries, which log addresses."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    for name, level in {
-        "httpx": logging.WARNING,
-        "httpcore": logging.WARNING,
-        "telegram": logging.CRITICAL + 1,  # it raises what it logs, people's words included
-    }.items():
-        logging.getLogger(name).setLevel(level)
-    make_record = logging.getLogRecordFactory()
-
-    def make_clean_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make_record(*args, **kwargs)
-        record.msg = logging.Formatter().format(record).replace(secret, "<BOT_TOKEN>")
-        record.args = ()
-        record.exc_info = record.exc_text = record.stack_info = None
-        return record
-
-    # A filter would miss the handlers that are added later.
-    logging.setLogRecordFactory(make_clean_record)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def split_text(text: str, limit: int) -> list[str]:
@@ -204,12 +171,12 @@ class TelegramBot:
         calls = ApiRequest(SERVER_CONNECTIONS, read_timeout=20)  # seconds
         updates = UpdatesRequest(1, read_timeout=20)
         self._bot = Bot(token, f"{base}/bot", f"{base}/file/bot", calls, updates)
+        self._call = Calls(self._bot)
         self._offset: int | None = None  # the update after the last one
         self._known: deque[int] = deque(maxlen=1000)  # update ids
         # By user id: the message in hand and those that wait.
         self._mail: dict[int, deque[tuple[Update, str]]] = {}
         self._workers: set[asyncio.Task[None]] = set()
-        self._slots: dict[int, float] = {}  # chat id: when its next message may go
 
     async def run(self) -> None:
         """Answer until a signal.
@@ -255,15 +222,14 @@ class TelegramBot:
                 raise
             except Exception as error:  # nothing that the server says may end the bot
                 known = isinstance(error, TelegramError)
-                problem = _one_line(error) if known else type(error).__name__
+                problem = one_line(error) if known else type(error).__name__
                 log.warning("no messages from the server, trying on: %s", problem)
                 delay = min(LONGEST_POLL_DELAY, max(RETRY_DELAY, 2 * delay))
                 await asyncio.sleep(max(delay, getattr(error, "retry_after", delay)))
                 continue
             delay = 0.0
             self._hear(updates)
-            now = time.monotonic()
-            self._slots = {chat: at for chat, at in self._slots.items() if at > now}
+            self._call.forget_past_slots()
 
     def _hear(self, updates: Sequence[Update]) -> None:
         """Put each message that is for the bot into its user's mailbox."""
@@ -275,7 +241,7 @@ class TelegramBot:
             self._known.append(update.update_id)
             try:
                 why = self._deliver(update)
-            except Exception as error:  # such as a text that is none
+            except Exception as error:  # such as half of a surrogate pair in a text
                 number, kind = update.update_id, type(error).__name__
                 log.warning("stepped over update %d: %s", number, kind)
             else:
@@ -335,7 +301,7 @@ class TelegramBot:
             try:
                 await self._answer(user, *box[0])
             except TelegramError as error:  # such as: blocked by the user
-                log.warning("an answer could not be sent: %s", _one_line(error))
+                log.warning("an answer could not be sent: %s", one_line(error))
             except Exception:
                 log.exception("an answer failed")
             box.popleft()
@@ -348,7 +314,7 @@ class TelegramBot:
             replies = await asyncio.to_thread(self._sessions.reply, f"telegram:{user}", said)
         except Exception as error:  # a defect must not end the talks of others
             known = isinstance(error, (E6GraphError, TelegramError))
-            log.error("a message was not answered: %s", _one_line(error), exc_info=not known)
+            log.error("a message was not answered: %s", one_line(error), exc_info=not known)
             replies = [Reply(SORRY)]
 
         if query:
@@ -380,7 +346,7 @@ class TelegramBot:
 
         sent = [message.document] if message.document else []
         if sent and _is_text(sent[0]):
-            data = await self._file(sent[0].file_id, LIST_BYTES, sent[0].file_size or 0)
+            data = await self._call.file(sent[0].file_id, LIST_BYTES, sent[0].file_size or 0)
             return TextFile(problem=TOO_LONG) if data is None else TextFile(data)
         images = [file for file in sent if "image/" in (file.mime_type or "")]
         sizes = {file.file_id: file.file_size or 0 for file in message.photo or images}
@@ -388,20 +354,8 @@ class TelegramBot:
         if not fitting:
             return Picture(problem=NO_PICTURE)
         largest = max(fitting, key=lambda name: sizes[name])
-        data = await self._file(largest, PICTURE_LIMIT)
+        data = await self._call.file(largest, PICTURE_LIMIT)
         return Picture(problem=NO_PICTURE) if data is None else Picture(data)
-
-    async def _file(self, file_id: str, limit: int, size: int = 0) -> bytes | None:
-        """Fetch a file from the server; None if it is larger than the limit."""
-        if size > limit:
-            return None
-        found = await self._call(self._bot.get_file, file_id)
-        base = self._bot.base_file_url
-        path = (found.file_path or "").removeprefix(f"{base}/")
-        try:
-            return await self._call(download, base, path, limit)
-        except TooLarge:
-            return None
 
     async def _send(self, reply: Reply, where: dict[str, Any]) -> None:
         """Send a picture or file with the text that fits under it, then the rest."""
@@ -427,7 +381,7 @@ class TelegramBot:
                 await self._call(send, caption=parts[0], **media, **to)
                 parts, to = parts[1:], where
             except BadRequest as error:
-                log.warning("sent without its picture or file: %s", _one_line(error))
+                log.warning("sent without its picture or file: %s", one_line(error))
         for part in parts:
             # Telegram's own preview of an address may show what we would not.
             await self._call(
@@ -443,26 +397,3 @@ class TelegramBot:
                 return None
             await asyncio.sleep(PREVIEW_POLL)
         return data
-
-    async def _call(
-        self, method: Callable[..., Awaitable[_Result]], *args: Any, **kwargs: Any
-    ) -> _Result:
-        """Call the Bot API in its chat's turn; try again after faults."""
-        chat, delay, tries = kwargs.get("chat_id", 0), 0.0, 0
-        while True:
-            now = time.monotonic()
-            slot = max(now + delay, self._slots.get(chat, now))
-            if chat:
-                self._slots[chat] = slot + (CHAT_DELAY if chat > 0 else GROUP_DELAY)
-            await asyncio.sleep(slot - now)
-            try:
-                return await method(*args, **kwargs)
-            except TelegramError as error:
-                tries += 1
-                delay = getattr(error, "retry_after", max(RETRY_DELAY, 2 * delay))
-                final = isinstance(error, (BadRequest, Forbidden, InvalidToken, TooLarge))
-                if final or tries == TRIES or delay > LONGEST_DELAY:
-                    raise
-            except Exception as error:  # the library raises whatever comes
-                kind = type(error).__name__
-                raise TelegramError(f"an answer cannot be read: {kind}") from error

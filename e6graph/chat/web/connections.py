@@ -1,9 +1,9 @@
-"""Connections that cost nobody else their place: limits of time and number.
+"""Limits of time and number, so that some connections cannot lock out all others.
 
-uvicorn limits neither how long a request's headers may take nor how many connections
-one address holds, and refuses everybody once its own limit is reached. Here a
-connection ends when its time is over, and where there are too many, the one that is
-missed least makes room.
+A connection ends when its time is over. Where there are too many, one that is not
+being answered is closed to make room for a new one (see `State`). uvicorn limits
+neither the time of a request's headers nor the connections of an address, and refuses
+everybody once its own limit is reached.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FULL = (
 
 
 class State(IntEnum):
-    """What a connection is about; the least of them is missed least."""
+    """The stage of a connection. To make room, the lowest stage is closed first."""
 
     SILENT = 0  # it never sent a whole request
     IDLE = 1  # between two requests
@@ -37,7 +37,7 @@ class State(IntEnum):
 
 
 class Crowd:
-    """The open connections of a server, by address and state, the oldest first."""
+    """All open connections of a server, by address and state, the oldest first."""
 
     def __init__(self) -> None:
         self._members: dict[str, dict[State, dict[Connection, None]]] = {}
@@ -105,9 +105,9 @@ class Connection(H11Protocol):
 
     crowd: Crowd
     address = ""  # of the other side; of IPv6 the network, which one household has
-    noted: State | None = None  # as the crowd knows it; None for one that is not in it
+    noted: State | None = None  # the state that the crowd knows; None outside the crowd
     _timer: asyncio.TimerHandle | None = None
-    _timed: object = None  # the request that the timer is for; None while there is none
+    _timed: object = None  # the request that the timer belongs to; None between requests
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -149,7 +149,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def state(self) -> State:
-        """Return what this connection is about."""
+        """Return the stage of this connection."""
         if self.cycle is None:
             return State.SILENT
         if self._request_in_hand() is not None:
