@@ -252,7 +252,7 @@ def hidden(text):
 )
 def test_truth_table(line, expected):
     assert hidden(line) == expected
-    Blacklist.parse(line).remarks(FakePosts())
+    Blacklist.parse(line).review(FakePosts())[0]
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_truth_table(line, expected):
     ],
 )
 def test_words_in_vain_are_named_with_their_line(text, line, word, expected):
-    remarks = Blacklist.parse(text).remarks(FakePosts())
+    remarks = Blacklist.parse(text).review(FakePosts())[0]
     (said,) = [remark.said for remark in remarks if word in remark.said]
     assert expected in said and "\n" not in said
     assert {remark.line for remark in remarks} == {line}
@@ -311,11 +311,11 @@ def test_words_in_vain_are_named_with_their_line(text, line, word, expected):
 
 def test_which_lines_can_match_nothing():
     text = "fox\nfoxx\n# fox\n\nscore:abc\n~foxx ~fox\n-foxx\n-\nuser:bob owl\ntype:swf"
-    assert Blacklist.parse(text).idle(FakePosts()) == [2, 5, 8, 9, 10]
+    assert Blacklist.parse(text).review(FakePosts())[1] == [2, 5, 8, 9, 10]
 
 
 def test_a_long_list_of_remarks_is_cut_and_names_what_is_near():
-    remarks = Blacklist.parse("foxx\n" * 3 + "score:abc\n" * 50).remarks(FakePosts())
+    remarks = Blacklist.parse("foxx\n" * 3 + "score:abc\n" * 50).review(FakePosts())[0]
     said = describe(remarks, lambda name: ["fox"] if name == "foxx" else [], most=4)
     assert len(said) == 5 and said[-1] == "and 49 more"
     assert said[0].startswith("line 1: ") and said[0].endswith(": did you mean fox?")
@@ -466,4 +466,4 @@ def test_random_lines_agree_with_the_slow_reading():
 
 def test_ordinary_lists_have_no_remarks():
     text = "# mine\n\nfox rating:q\n~owl ~-night\nuser:!12\nscore:<0 -type:gif\nfo*\npool:7"
-    assert Blacklist.parse(text).remarks(FakePosts()) == []
+    assert Blacklist.parse(text).review(FakePosts())[0] == []

@@ -32,7 +32,7 @@ def test_a_list_hides_what_it_hides_on_the_site(posts):
     wrong, tried = [], 0
     for row in map(json.loads, (SITE / "blacklist.jsonl").read_text("utf-8").splitlines()):
         mask = Blacklist.parse(row["list"]).mask(posts)
-        Blacklist.parse(row["list"]).remarks(posts)
+        Blacklist.parse(row["list"]).review(posts)
         assert mask.shape == (len(posts),) and mask.dtype == bool
         if any(row.get(mark) for mark in LEFT_OUT):
             continue

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import BadInput
-from .filters import Remark, Token, read_line
+from .filters import Remark, read_line
 from .matching import NO_TAG, LineSearch
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Blacklist:
     def parse(cls, text: str) -> Blacklist:
         """Split a text into lines as the site's page does.
 
-        Nothing in it is an error; `remarks` names what cannot be read.
+        Nothing in it is an error; `review` names what cannot be read.
 
         Examples
         --------
@@ -83,32 +83,28 @@ class Blacklist:
         read = [tuple(read_line(line, posts.aliases)[0]) for line in lines]
         return LineSearch(posts, read).hidden()
 
-    def remarks(self, posts: Posts) -> list[Remark]:
-        """Say which words cannot be read or match none of some posts, by line.
+    def review(self, posts: Posts) -> tuple[list[Remark], list[int]]:
+        """Find the words and the lines that do nothing among some posts.
 
-        A tag that no post has is among them; on the site it may have some.
+        Returns
+        -------
+        remarks : on each word that cannot be read or matches no post, by line. A tag
+            that no post here has is among them; on the site it may have some.
+        idle : numbers of the lines that hold filters and can match none of the posts.
         """
-        found: list[Remark] = []
-        tokens: list[tuple[int, Token]] = []
-        for number, line in enumerate(self.lines, 1):
-            of_line, remarks = read_line(line, posts.aliases, number)
-            tokens += [(number, token) for token in of_line]
-            found += remarks
-        search = LineSearch(posts, [[token for _, token in tokens]])
-        for number, token in tokens:
-            if said := search.missing(token):
-                found.append(Remark(number, token.text, said))
-        return sorted(found, key=lambda remark: remark.line)
-
-    def idle(self, posts: Posts) -> list[int]:
-        """Return the numbers of the lines that hold filters and can match none of some posts."""
-        read = [read_line(line, posts.aliases) for line in self.lines]
-        search = LineSearch(posts, [tokens for tokens, _ in read])
-        return [
-            number
-            for number, (tokens, remarks) in enumerate(read, 1)
-            if (tokens or remarks) and not search.conjunctions(tokens)
+        read = [
+            read_line(line, posts.aliases, number) for number, line in enumerate(self.lines, 1)
         ]
+        search = LineSearch(posts, [tokens for tokens, _ in read])
+        remarks: list[Remark] = []
+        idle: list[int] = []
+        for number, (tokens, unread) in enumerate(read, 1):
+            missing = [(token.text, search.missing(token)) for token in tokens]
+            remarks += unread
+            remarks += [Remark(number, word, said) for word, said in missing if said]
+            if (tokens or unread) and not search.conjunctions(tokens):
+                idle.append(number)
+        return remarks, idle
 
 
 def split_lines(text: str) -> list[str]:

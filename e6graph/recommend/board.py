@@ -137,9 +137,8 @@ class Board:
             first few of them.
         idle : numbers of the lines that can match nothing here.
         """
-        filters = Blacklist.parse(blacklist)
-        remarks = describe(filters.remarks(self.posts), self.nearest_names)
-        return remarks, filters.idle(self.posts)
+        remarks, idle = Blacklist.parse(blacklist).review(self.posts)
+        return describe(remarks, self.nearest_names), idle
 
     # -- tags ----------------------------------------------------------------
     @cached_property

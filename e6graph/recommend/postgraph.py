@@ -100,7 +100,7 @@ class PostGraph(Board):
 
     def _warn_of(self, hidden: Blacklist, name: str) -> None:
         """Warn once of what a list asks for in vain."""
-        remarks = hidden.remarks(self.posts)
+        remarks, _ = hidden.review(self.posts)
         if remarks:
             said = "; ".join(describe(remarks, self.nearest_names))
             warn(f"{name}: {said}")

@@ -235,8 +235,9 @@ class Posts:
         made = {word: np.array(numbers, np.int64) for word, numbers in found.items()}
         if patterns:
             made |= self._search.find(patterns)
-        ratings = [self.tag_ids.get(name, -1) for name in RATING_TAGS]
-        return {word: numbers[~np.isin(numbers, ratings)] for word, numbers in made.items()}
+        is_rating = np.zeros(len(self.names) + len(others), bool)
+        is_rating[[self.tag_ids[name] for name in RATING_TAGS if name in self.tag_ids]] = True
+        return {word: numbers[~is_rating[numbers]] for word, numbers in made.items()}
 
     def rows_of(self, tags: np.ndarray) -> np.ndarray:
         """Return the rows that hold any of some tags; those of one tag ascend.
