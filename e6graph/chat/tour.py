@@ -94,15 +94,7 @@ class Tour:
             return self._by_taste(POSTS_AT_ONCE)
         profile = self._user.profile()
         graph = self._user.graph(profile)
-        like_this = [graph.describe(post_id).post_id]
-        avoid = self._user.resolve(profile.avoids)[0]
-
-        def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
-            seed = len(profile.seen)
-            return graph.recommend(
-                posts=like_this, avoid=avoid, n=n, seed=seed, exclude=exclude
-            )
-
+        find = self._finder(profile, posts=[graph.describe(post_id).post_id])
         return self._show(find, POSTS_AT_ONCE, f"posts like #{post_id}", profile)
 
     def follow(self, picture: Picture) -> list[Reply]:
@@ -143,16 +135,21 @@ class Tour:
 
     def _by_picture(self, features: np.ndarray, n: int) -> list[Reply]:
         profile = self._user.profile()
-        graph = self._user.graph(profile)
-        avoid = self._user.resolve(profile.avoids)[0]
-
-        def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
-            seed = len(profile.seen)
-            return graph.recommend(
-                images=[features], avoid=avoid, n=n, seed=seed, exclude=exclude
-            )
-
+        find = self._finder(profile, images=[features])
         return self._show(find, n, "your picture", profile, like="like your picture")
+
+    def _finder(
+        self,
+        profile: Profile,
+        posts: Sequence[int] = (),
+        images: Sequence[np.ndarray] = (),
+    ) -> Find:
+        """Return a search for what goes with posts or pictures, without what they avoid."""
+        graph, seed = self._user.graph(profile), len(profile.seen)
+        avoid = self._user.resolve(profile.avoids)[0]
+        return lambda exclude, n: graph.recommend(
+            posts, images=images, avoid=avoid, n=n, seed=seed, exclude=exclude
+        )
 
     def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
         profile = self._user.profile()

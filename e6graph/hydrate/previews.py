@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..errors import BadInput, DownloadError
 from ..store.files import write_atomic
-from ..store.parquet import usable_md5
+from ..store.parquet import MD5, usable_md5
 from .client import AskedToWait, Client, Pace, Page, check_address, make_user_agent
 
 CONNECTIONS = 2  # the site allows two connections and two requests a second
@@ -69,7 +69,7 @@ def preview_url(static_url: str, md5: str) -> str:
 
 
 def _relative_path(md5: str) -> str:
-    if not isinstance(md5, str) or not re.fullmatch("[0-9a-f]{32}", md5):
+    if not isinstance(md5, str) or not re.fullmatch(MD5, md5):
         raise BadInput(f"md5: got {md5!r}, expected 32 lower-case hex digits")
     return f"data/preview/{md5[:2]}/{md5[2:4]}/{md5}.jpg"
 

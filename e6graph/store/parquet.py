@@ -17,6 +17,7 @@ ID_LISTS = frozenset({"stripped_tags", "implied_tags", "post_ids"})
 LIST_COLUMNS = ID_LISTS | {"other_tags"}
 NUMBER_COLUMNS = ID_LISTS | {"id", "freq", "parent_id"}
 TEXT_COLUMNS = frozenset({"md5", "rating", "other_tags"})
+MD5 = "[0-9a-f]{32}"  # a pattern
 NEVER_NULL = frozenset({"id", "freq", "post_ids", "other_tags"})
 
 
@@ -74,7 +75,7 @@ def usable_md5s(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArra
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     lower = pc.ascii_lower(column)
-    fits = pc.match_substring_regex(lower, "^[0-9a-f]{32}$")
+    fits = pc.match_substring_regex(lower, f"^{MD5}$")
     return pc.if_else(pc.fill_null(fits, False), lower, "")
 
 
@@ -85,7 +86,7 @@ def usable_md5(value: object) -> str:
     ('abababababababababababababababab', '', '')
     """
     text = value.lower() if isinstance(value, str) and value.isascii() else ""
-    return text if re.fullmatch("[0-9a-f]{32}", text) else ""
+    return text if re.fullmatch(MD5, text) else ""
 
 
 def _md5s_as_text(table: pa.Table) -> pa.Table:

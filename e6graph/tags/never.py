@@ -28,7 +28,6 @@ from .vocabulary import read_implications, read_tags
 NEVER_TAGS = frozenset({"young", "loli", "shota", "cub"})
 ROWS_AT_ONCE = 100_000  # posts, so that the work fits the processor's cache
 FILLERS = "\u115f\u1160\u2800\U0001d159"  # Hangul, Braille, a note head that nobody can see
-MD5 = "^[0-9a-f]{32}$"  # in lower case
 _FORMS = re.compile(
     r"(?:NEGATIVE|PARENTHESIZED|REGIONAL|LATIN LETTER SMALL CAPITAL)\b.*\b([A-Z])$"
 )
@@ -250,9 +249,7 @@ def pictures_of(posts: pa.Table, rows: np.ndarray) -> set[str]:
     """Return the MD5s, in lower case, of some rows (bool (n,)); what is no MD5 is left out."""
     if "md5" not in posts.column_names or not rows.any():
         return set()
-    md5s = _md5s(posts.filter(pa.array(rows)))
-    usable = pc.match_substring_regex(md5s, MD5)
-    return set(md5s.filter(usable).to_pylist())
+    return set(_md5s(posts.filter(pa.array(rows))).to_pylist()) - {""}
 
 
 def has_picture(posts: pa.Table, pictures: set[str]) -> np.ndarray:
@@ -263,6 +260,6 @@ def has_picture(posts: pa.Table, pictures: set[str]) -> np.ndarray:
 
 
 def _md5s(posts: pa.Table) -> pa.ChunkedArray:
-    """Return the MD5s of posts as text in lower case, without spaces around them."""
-    md5s = pc.cast(posts["md5"], pa.string())
-    return pc.ascii_lower(pc.utf8_trim_whitespace(md5s))
+    """Return the MD5s of posts in lower case, "" for others; spaces around one are dropped."""
+    trimmed = pc.utf8_trim_whitespace(pc.cast(posts["md5"], pa.string()))
+    return parquet.usable_md5s(trimmed)
