@@ -803,8 +803,7 @@ def test_telegram_sends_no_smuggled_post(forged, tmp_path, monkeypatch):
     import test_telegram
 
     index, smuggled = forged
-    for name in ("CHAT_DELAY", "RETRY_DELAY"):
-        monkeypatch.setattr(test_telegram.front, name, 0.01)
+    test_telegram.hurry(monkeypatch)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     graph = PostGraph.open(index, "sqe", None)
     with (

@@ -58,13 +58,17 @@ def server(monkeypatch):
         yield made
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Seconds become hundredths."""
+def hurry(monkeypatch):
+    """Make the seconds between messages and tries hundredths."""
     for name in ("CHAT_DELAY", "GROUP_DELAY", "RETRY_DELAY"):
         for module in (front, telegram_server):
             if name in vars(module):
                 monkeypatch.setattr(module, name, getattr(module, name) / 50)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    hurry(monkeypatch)
 
 
 @pytest.fixture
