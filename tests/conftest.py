@@ -1,6 +1,7 @@
 """What tests share: the scripts as modules, a built index, the real data where it is present."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from boards import planted_export
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 600  # seconds: ends what hangs; no machine is so slow
+# A shell's background job ignores Ctrl-C, and so would every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, str(ROOT))  # so that `pytest` finds the scripts as `python -m pytest` does
 
 

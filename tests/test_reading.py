@@ -200,11 +200,11 @@ def test_a_closed_reader_reads_no_more(reader):
 
 
 # -- who waits -------------------------------------------------------------------------------------
-class Held(PictureReader):
+class Held(reading._Queue):
     """Reads nothing; each picture waits until it is let go, and the order is noted."""
 
     def __init__(self, waiting):
-        super().__init__(waiting=waiting)
+        super().__init__(DecodingLimits(), waiting, reading._Spent())
         self.order, self.at_once, self.most = [], 0, 0
         self.begun, self.go = threading.Semaphore(0), threading.Semaphore(0)
 
@@ -215,13 +215,12 @@ class Held(PictureReader):
         self.begun.release()
         assert self.go.acquire(timeout=60)
         self.at_once -= 1
-        return np.zeros((64, 64, 3), np.uint8)
 
 
 def sent(reader, data, sender, refused):
     def send():
         try:
-            reader.read(data, sender)
+            reader.square(data, sender)
         except BadInput as error:
             refused.append((data, str(error)))
 
@@ -245,7 +244,7 @@ def test_one_is_read_at_a_time_and_too_many_are_refused():
         threads.append(sent(reader, b"%d" % number, f"user {number}", refused))
         waiting(reader, number + 1)
     with pytest.raises(BadInput, match="send yours again"):
-        reader.read(b"one too many", "dan")
+        reader.square(b"one too many", "dan")
     for _ in threads:
         reader.go.release()
     for thread in threads:
@@ -255,7 +254,7 @@ def test_one_is_read_at_a_time_and_too_many_are_refused():
 
 def test_whose_pictures_cost_least_comes_first_and_stays():
     reader, refused = Held(waiting=2), []
-    reader._note("mallory", 3.0)
+    reader._spent.note("mallory", 3.0)
     threads = [sent(reader, b"first", "ann", refused)]
     assert reader.begun.acquire(timeout=60)
     for number, (data, sender) in enumerate([(b"costly", "mallory"), (b"bob's", "bob")], 1):
@@ -286,16 +285,66 @@ def test_small_pictures_go_before_large_ones_of_other_unknown_senders():
 
 
 def test_what_a_sender_cost_is_forgotten_in_time(monkeypatch):
-    reader = PictureReader()
-    reader._note("mallory", 8.0)
+    spent = reading._Spent()
+
+    def a_minute_later():
+        monkeypatch.setattr(spent, "_halved", time.monotonic() - 1 - reading.FORGET_SECONDS)
+        spent.note("ann", 0.0)
+
+    spent.note("mallory", 8.0)
     for _ in range(20):
-        monkeypatch.setattr(reader, "_halved", time.monotonic() - 1 - reading.FORGET_SECONDS)
-        reader._note("ann", 0.0)
-    assert reader._spent["mallory"] < 0.01
-    reader._spent.update((f"user {number}", 1.0) for number in range(reading.MOST_SENDERS))
-    monkeypatch.setattr(reader, "_halved", time.monotonic() - 1 - reading.FORGET_SECONDS)
-    reader._note("ann", 0.0)
-    assert len(reader._spent) == 0
+        a_minute_later()
+    assert spent.of("mallory") < 0.01
+    for number in range(reading.MOST_SENDERS):
+        spent.note(f"user {number}", 1.0)
+    a_minute_later()
+    assert spent.of("user 7") == spent.of("nobody yet") == reading.UNKNOWN_SECONDS
+
+
+def test_a_slow_picture_delays_only_its_like(monkeypatch):
+    """A picture that takes long waits elsewhere, is read in the end, and others meanwhile."""
+    slow = png(4000, 4000, channels=4, color=6)  # nobody decodes it in 10 ms
+    monkeypatch.setattr(reading, "QUICK_SECONDS", 0.01)
+    limits = DecodingLimits(cpu_seconds=60.0, wall_seconds=600.0)
+    with closing(PictureReader(limits)) as reader:
+        reader.read(PICTURE, "ann")
+        features = []
+        thread = threading.Thread(target=lambda: features.append(reader.read(slow, "mallory")))
+        with reader._slow._turn("bob", 0):
+            thread.start()
+            waiting(reader._slow, 1)
+            assert (reader.read(PICTURE, "ann") == features_of(PICTURE)).all()
+            assert not features
+        thread.join(60)
+        assert (features[0] == features_of(slow)).all()
+
+
+def test_one_decodes_at_a_time():
+    """The second process is stopped while the first has work."""
+    stopped = []
+    queue = reading._Queue(DecodingLimits(), 4, reading._Spent())
+    first = Held(waiting=3)
+    first._square = lambda data: stopped.append(state(queue.process_id))
+    with closing(queue):
+        queue.square(PICTURE, "ann")
+        if state(queue.process_id) is None:
+            pytest.skip("no /proc here")
+        first.square(b"", "bob", goes_before=queue)
+        assert stopped == ["T"] and state(queue.process_id) != "T"
+        assert queue.square(HONEST, "ann").shape == (64, 64, 3)
+
+
+def state(process):
+    """Return the letter of proc(5): T for stopped; None without /proc."""
+    until = time.monotonic() + 5
+    letter = None
+    while time.monotonic() < until and letter in (None, "R"):  # a signal takes a moment
+        try:
+            with open(f"/proc/{process}/stat") as file:
+                letter = file.read().rpartition(")")[2].split()[0]
+        except OSError:
+            return None
+    return letter
 
 
 # -- files of one's own ----------------------------------------------------------------------------

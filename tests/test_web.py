@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from html.parser import HTMLParser
 from pathlib import Path
@@ -955,6 +956,36 @@ def test_serve_says_where_and_ends_cleanly(tmp_path, number):
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "after\n", "")
+
+
+def test_a_request_that_the_end_cuts_off_is_answered(tmp_path):
+    program = "\n".join(
+        [
+            "import sys, time; sys.path[:0] = sys.argv[1:]",
+            "from test_web import FakeSessions, web",
+            "class Slow(FakeSessions):",
+            "    def reply(self, user, message):",
+            "        if message == '/walk':",
+            "            print('slow', flush=True)",
+            "            time.sleep(8)",  # the server waits 3 s
+            "        return super().reply(user, message)",
+            "web.serve(Slow(), web.listen(port=0), '127.0.0.1')",
+        ]
+    )
+    here = Path(__file__).resolve().parent
+    command = [sys.executable, "-c", program, str(here), str(here.parent)]
+    with (
+        subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=tmp_path) as process,
+        ThreadPoolExecutor() as pool,
+    ):
+        address = process.stdout.readline().split()[0].rstrip("/")
+        answer = pool.submit(say, address, "/walk", returning(address))
+        assert process.stdout.readline() == "slow\n"
+        process.terminate()
+        answer = answer.result(PATIENCE)
+        assert (answer.status_code, answer.text) == (503, "This server is ending.\n")
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0 and "Traceback" not in err and err.count("\n") <= 1
 
 
 RUN = """

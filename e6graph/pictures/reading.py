@@ -1,4 +1,4 @@
-"""Pictures of strangers: decoded in a process of its own, one at a time, within limits."""
+"""Pictures of strangers: decoded in processes of their own, one at a time, within limits."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,14 +21,15 @@ from .decoder import DECODED, LENGTH_BYTES, OUT_OF_MEMORY
 from .features import picture_features
 from .opening import SIDE, STRANGERS_PIXELS
 
-WAITING_PICTURES = 8  # more are refused
-UNKNOWN_SECONDS = 0.3  # that a sender is taken to have cost who sent nothing before
+WAITING_PICTURES = 8  # for their first try; more are refused
+WAITING_SLOW = 4  # that took longer than that; more are refused
+QUICK_SECONDS = 0.1  # of processor time for the first try; most pictures take 0.01
+UNKNOWN_SECONDS = 0.05  # that a sender is taken to have cost who sent nothing before
 SECONDS_A_BYTE = 1e-7  # that a picture is taken to cost before it is decoded
 MOST_SENDERS = 10_000  # whose cost is remembered
 FORGET_SECONDS = 60.0  # in which what a sender's pictures cost counts half
 _LONGEST_ANSWER = 100_000  # bytes; a square has 12,289
 _TOO_MANY = "too many pictures are waiting to be read: send yours again in a minute"
-_ENDED = "the picture cannot be decoded: expected a whole picture"
 _LOADER = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
 _START = """
 import sys
@@ -60,38 +61,32 @@ class DecodingLimits:
 class PictureReader:
     """Computes the features of pictures that strangers send; calls may come from any thread.
 
-    The process lives on between pictures. After one that broke a limit, or the
-    process, a new one is started. It inherits no environment and may write no files.
+    Each picture gets `QUICK_SECONDS` of processor time first. One that takes longer is
+    begun anew by a second process, which stands still whenever the first has work: it
+    delays only its like. The processes live on between pictures. After one that broke a
+    limit, or the process, a new one is started. They inherit no environment and may
+    write no files.
 
     Parameters
     ----------
-    waiting : how many pictures may wait while one is decoded.
+    limits : of one picture; `DecodingLimits()` by default.
     """
 
-    def __init__(
-        self, limits: DecodingLimits | None = None, waiting: int = WAITING_PICTURES
-    ) -> None:
-        self._limits = limits or DecodingLimits()
-        self._most = waiting
-        self._decoder: _Decoder | None = None
-        self._closed = False
-        self._change = threading.Condition()
-        self._waiting: list[_Place] = []
-        self._decoding = False
-        self._spent: defaultdict[str, float] = defaultdict(float)  # seconds, by sender
-        self._halved = time.monotonic()
+    def __init__(self, limits: DecodingLimits | None = None) -> None:
+        limits = limits or DecodingLimits()
+        quick = replace(limits, cpu_seconds=min(QUICK_SECONDS, limits.cpu_seconds))
+        spent = _Spent()
+        self._quick = _Queue(quick, WAITING_PICTURES, spent)
+        self._slow = _Queue(limits, WAITING_SLOW, spent)
 
     def start(self) -> None:
-        """Start the process, so that the first picture does not wait for it."""
-        with self._turn("", 0):
-            self._running()
+        """Start the first process, so that the first picture does not wait for it."""
+        self._quick.start()
 
     def close(self) -> None:
-        """End the process; safe to repeat."""
-        with self._change:
-            self._closed = True
-            if self._decoder is not None:
-                self._decoder.kill()
+        """End the processes; safe to repeat."""
+        self._quick.close()
+        self._slow.close()
 
     def read(self, data: bytes, sender: str = "") -> np.ndarray:
         """Return the features of a picture, float32 (`N_FEATURES`,).
@@ -105,35 +100,130 @@ class PictureReader:
         ------
         BadInput : the picture cannot be read within the limits, or too many wait.
         """
-        with self._turn(sender, len(data)):
-            square = self._square(data)
+        try:
+            square = self._quick.square(data, sender, goes_before=self._slow)
+        except _TooSlow:
+            square = self._slow.square(data, sender)
         return picture_features(square[None])[0]
 
     @property
     def process_id(self) -> int | None:
-        """The id of the process that decodes; None while none is running."""
+        """The id of the process that tries pictures first; None while it is not running."""
+        return self._quick.process_id
+
+
+class _TooSlow(BadInput):
+    """The picture took all the processor time that it may take."""
+
+
+class _Ended(BadInput):
+    """The process ended for no reason that it gave."""
+
+
+class _Spent:
+    """The seconds that each sender's pictures took of late."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._halved = time.monotonic()
+
+    def of(self, sender: str) -> float:
+        return self._seconds.get(sender, UNKNOWN_SECONDS)
+
+    def note(self, sender: str, seconds: float) -> None:
+        with self._lock:
+            self._seconds[sender] += seconds
+            now = time.monotonic()
+            if now - self._halved > FORGET_SECONDS:
+                self._halved = now
+                if len(self._seconds) > MOST_SENDERS:
+                    self._seconds.clear()
+                for who in self._seconds:
+                    self._seconds[who] /= 2
+
+
+class _Queue:
+    """Pictures that wait for one process, which decodes them one at a time."""
+
+    def __init__(self, limits: DecodingLimits, most: int, spent: _Spent) -> None:
+        self._limits = limits
+        self._most = most
+        self._spent = spent
+        self._decoder: _Decoder | None = None
+        self._closed = False
+        self._change = threading.Condition()
+        self._waiting: list[_Place] = []
+        self._decoding = False
+        self._stands_still = False
+
+    def start(self) -> None:
+        """Start the process."""
+        with self._turn("", 0):
+            self._running()
+
+    def close(self) -> None:
+        """End the process; safe to repeat."""
+        with self._change:
+            self._closed = True
+            if self._decoder is not None:
+                self._decoder.kill()
+
+    def square(self, data: bytes, sender: str, goes_before: _Queue | None = None) -> np.ndarray:
+        """Wait for this sender's turn; return the picture's square, uint8 (SIDE, SIDE, 3).
+
+        Parameters
+        ----------
+        goes_before : a queue that stands still while this one decodes.
+
+        Raises
+        ------
+        _TooSlow : it takes more processor time than the limit.
+        BadInput : it cannot be read for another reason, or too many wait.
+        """
+        pause = nullcontext() if goes_before is None else goes_before.standing_still()
+        with self._turn(sender, len(data)), pause:
+            return self._square(data)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Stop the process for a while; nothing is lost."""
+        with self._change:
+            self._stands_still = True
+            if self._decoder is not None:
+                self._decoder.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with self._change:
+                self._stands_still = False
+                if self._decoder is not None:
+                    self._decoder.signal(signal.SIGCONT)
+                self._change.notify_all()
+
+    @property
+    def process_id(self) -> int | None:
         return None if self._decoder is None else self._decoder.process_id
 
     def _square(self, data: bytes) -> np.ndarray:
-        answer, problem = self._asked(data)
-        if problem == _ENDED:  # perhaps before it saw this picture
-            answer, problem = self._asked(data)
-        if problem:
-            raise BadInput(problem)
+        try:
+            answer = self._asked(data)
+        except _Ended:  # perhaps before it saw this picture
+            answer = self._asked(data)
         if answer[:1] != DECODED:
             raise BadInput(answer[1:].decode("utf-8", "replace"))
         return np.frombuffer(answer, np.uint8, offset=1).reshape(SIDE, SIDE, 3)
 
-    def _asked(self, data: bytes) -> tuple[bytes, str]:
-        """Return (answer, ""); after a failure start a new process and return (b"", reason)."""
+    def _asked(self, data: bytes) -> bytes:
+        """Return the process's answer; after a failure start a new process, and raise."""
         decoder = self._running()
         try:
-            return decoder.ask(data), ""
+            return decoder.ask(data)
         except OSError:
             problem = decoder.end()
             self._decoder = None
             self._running()
-            return b"", problem
+            raise problem from None
 
     def _running(self) -> _Decoder:
         if self._decoder is None or self._decoder.has_ended():
@@ -160,8 +250,8 @@ class PictureReader:
         finally:
             with self._change:
                 self._decoding = False
-                self._note(sender, time.monotonic() - began)
                 self._change.notify_all()
+            self._spent.note(sender, time.monotonic() - began)
 
     def _enter(self, place: _Place) -> None:
         """Queue up; where the queue is full, whose pictures cost most is refused."""
@@ -174,23 +264,12 @@ class PictureReader:
             self._change.notify_all()
 
     def _is_next(self, place: _Place) -> bool:
-        if self._decoding:
+        if self._decoding or self._stands_still:
             return False
         return place is min(self._waiting, key=self._cost)
 
     def _cost(self, place: _Place) -> float:
-        spent = self._spent.get(place.sender, UNKNOWN_SECONDS)
-        return spent + place.size * SECONDS_A_BYTE
-
-    def _note(self, sender: str, seconds: float) -> None:
-        self._spent[sender] += seconds
-        now = time.monotonic()
-        if now - self._halved > FORGET_SECONDS:
-            self._halved = now
-            if len(self._spent) > MOST_SENDERS:
-                self._spent.clear()
-            for who in self._spent:
-                self._spent[who] /= 2
+        return self._spent.of(place.sender) + place.size * SECONDS_A_BYTE
 
 
 class _Place:
@@ -229,6 +308,9 @@ class _Decoder:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -262,16 +344,20 @@ class _Decoder:
             received += piece
         return bytes(received)
 
-    def end(self) -> str:
-        """Kill the process where it still runs; say why there was no answer."""
+    def end(self) -> BadInput:
+        """Kill the process where it still runs; return why there was no answer."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(0.5)  # who closed the socket is about to end
         status = self._process.poll()
         self.kill()
-        if status is None or status == -signal.SIGPROF:
-            seconds = self._limits.cpu_seconds
-            return f"the picture takes more than {seconds:g} s to decode: make it smaller"
+        slow = f"the picture takes more than {self._limits.cpu_seconds:g} s to decode"
+        if status == -signal.SIGPROF:
+            return _TooSlow(f"{slow}: make it smaller")
+        if status is None:
+            return BadInput(f"{slow}: make it smaller")
         if status == OUT_OF_MEMORY:
             megabytes = self._limits.memory_bytes // 2**20
-            return f"the picture needs more than {megabytes} MB to decode: make it smaller"
-        return _ENDED
+            return BadInput(
+                f"the picture needs more than {megabytes} MB to decode: make it smaller"
+            )
+        return _Ended("the picture cannot be decoded: expected a whole picture")

@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from enum import IntEnum
 
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 OPEN_CONNECTIONS = 512  # at once
 CONNECTIONS_PER_ADDRESS = 64  # of this machine's own addresses, where a proxy may run: all
 HEADER_SECONDS = 10.0  # from the connection, or the first byte, to the end of the headers
 EXCHANGE_SECONDS = 120.0  # from there to the end of the answer, however it is read
+ACCEPTED_AT_ONCE = 32  # before what the last ones sent is read
+WAITING_CONNECTIONS = 2048  # for that, in the kernel
 IDLE_SECONDS = 60  # between an answer and the first byte of the next request
 
 _FULL = (
@@ -175,6 +181,45 @@ class Connection(H11Protocol):
         self._timed = self._request_in_hand()
         seconds = HEADER_SECONDS if self._timed is None else EXCHANGE_SECONDS
         self._timer = self.loop.call_later(seconds, self.transport.abort)
+
+
+class Server(uvicorn.Server):
+    """A server that reads what a connection sends before many newer ones come.
+
+    asyncio takes as many connections at a time as may wait for it. If those are many, a
+    new one is the oldest silent one, and closed, before its request is read.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        config.backlog = ACCEPTED_AT_ONCE
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(WAITING_CONNECTIONS)
+
+
+class AnswerAtTheEnd:
+    """ASGI middleware that answers, with 503, the requests that the server's end cuts off."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, answer)
+        except asyncio.CancelledError:
+            if begun:
+                raise
+            await PlainTextResponse("This server is ending.\n", 503)(scope, receive, send)
 
 
 def limited() -> type[Connection]:

@@ -33,7 +33,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...errors import E6GraphError
-from ...pictures.reading import WAITING_PICTURES
+from ...pictures.reading import WAITING_PICTURES, WAITING_SLOW
 from ...tags.categories import RATING_TAGS
 from ..messages import (
     COMMANDS,
@@ -51,7 +51,7 @@ from ..messages import (
     title,
 )
 from .access import LOOPBACK, AccessControl
-from .connections import IDLE_SECONDS, limited
+from .connections import IDLE_SECONDS, AnswerAtTheEnd, Server, limited
 from .turns import Arriving, Turns
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ PREFIX_LIMIT = 100  # characters of a word to complete
 BODY_SECONDS = 60  # for a body to arrive
 ARRIVING_BYTES = 8 * PICTURE_LIMIT  # of all bodies that are arriving
 LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
-THREADS_FOR_PICTURES = WAITING_PICTURES + 4  # more would only be refused by the reader
+THREADS_FOR_PICTURES = WAITING_PICTURES + WAITING_SLOW + 4  # the reader refuses more
 THREADS_FOR_NEWCOMERS = 1  # who have no cookie yet, as a flood of messages has none
 THREADS_FOR_COSTLY = 2  # long lists, and users who were costly of late
 THREADS_FOR_COMPLETION = 8
@@ -168,7 +168,7 @@ def make_server(app: Starlette) -> uvicorn.Server:
         lifespan="off",
         timeout_graceful_shutdown=3,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
@@ -193,7 +193,7 @@ def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
             Route("/api/complete", site.complete),
             Route("/api/export", site.export),
         ],
-        middleware=[Middleware(AccessControl, hosts=hosts)],
+        middleware=[Middleware(AnswerAtTheEnd), Middleware(AccessControl, hosts=hosts)],
         exception_handlers={HTTPException: _refusal},
     )
 
