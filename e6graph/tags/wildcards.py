@@ -66,47 +66,68 @@ class NameSearch:
 
     def _found(self, patterns: Collection[str]) -> dict[str, np.ndarray]:
         pieces = {pattern: _pieces(pattern) for pattern in patterns}
-        grams = {parts[0]: _codes(_bytes(parts[0])) for parts in pieces.values()}
-        long = any(map(len, grams.values()))
-        codes = _codes(self._text) if long else np.zeros(0, np.uint32)
-        seen = np.bincount(codes[::SAMPLED], minlength=1 << (8 * GRAM) if long else 0)
-        rarest = {piece: int(seen[some].argmin()) for piece, some in grams.items() if len(some)}
-        wanted = np.zeros(1 << (8 * GRAM) if long else 0, bool)
-        for piece, at in rarest.items():
-            wanted[grams[piece][at]] = True
-
-        # The places of each gram that is wanted, gram by gram.
-        places = np.flatnonzero(wanted[codes])
-        codes = codes[places]
-        order = np.argsort(codes, kind="stable")
-        places, codes = places[order], codes[order]
-
+        firsts = {piece for piece, *_ in pieces.values()}
+        holders = self._holders([piece for piece in firsts if len(piece) >= GRAM])
         found = {}
         for pattern, (piece, *others) in pieces.items():
-            if not piece:
+            if piece in holders:
+                found[pattern] = holders[piece]
+            elif piece:  # of one or two bytes
+                places = np.flatnonzero(self._text == piece[0])
+                names = np.searchsorted(self._starts, places, side="right") - 1
+                found[pattern] = self._fitting(piece, places, names)
+            else:
                 found[pattern] = np.arange(len(self._names))
-                continue
-            if piece in rarest:
-                gram = grams[piece][rarest[piece]]
-                begin = np.searchsorted(codes, gram)
-                end = np.searchsorted(codes, gram, side="right")
-                starts = places[begin:end] - rarest[piece]
-            else:  # of one or two bytes
-                starts = np.flatnonzero(self._text == piece[0])
-            found[pattern] = self._numbers(piece, starts)
             if others:
-                names = ((i, self._names[i]) for i in found[pattern].tolist())
-                fitting = [i for i, name in names if fits(pattern, name)]
+                some = ((i, self._names[i]) for i in found[pattern].tolist())
+                fitting = [i for i, name in some if fits(pattern, name)]
                 found[pattern] = np.array(fitting, np.int64)
         return found
 
-    def _numbers(self, piece: bytes, starts: np.ndarray) -> np.ndarray:
-        """Return which names hold a piece that begins at one of some places, ascending."""
-        starts = starts[(starts >= 0) & (starts <= len(self._text) - len(piece))]
+    def _holders(self, pieces: list[bytes]) -> dict[bytes, np.ndarray]:
+        """Return the positions of the names that hold each piece of `GRAM` bytes or more."""
+        if not pieces:
+            return {}
+        codes = _codes(self._text)
+        seen = np.bincount(codes[::SAMPLED], minlength=1 << (8 * GRAM))
+        grams = _rarest_grams(pieces, seen)
+        sought = np.unique(grams[:, 0])
+        numbers = np.zeros(1 << (8 * GRAM), np.min_scalar_type(len(sought)))
+        numbers[sought] = np.arange(1, len(sought) + 1)  # 0 is none of them
+
+        # The places of each gram that is sought, gram by gram, and the names there.
+        numbers = numbers[codes]
+        places = np.flatnonzero(numbers)
+        numbers = numbers[places]
+        order = np.argsort(numbers, kind="stable")  # up to 16 bits in linear time
+        ends = np.cumsum(np.bincount(numbers, minlength=len(sought) + 1))
+        names = np.cumsum(self._text == ord("\n"), dtype=np.int32)[places][order] - 1
+        places = places[order]
+
+        number_of = np.searchsorted(sought, grams[:, 0]).tolist()
+        holders = {}
+        for piece, at, number in zip(pieces, grams[:, 1].tolist(), number_of, strict=True):
+            here = slice(ends[number], ends[number + 1])
+            holders[piece] = self._fitting(piece, places[here] - at, names[here], at)
+        return holders
+
+    def _fitting(
+        self, piece: bytes, starts: np.ndarray, names: np.ndarray, known: int | None = None
+    ) -> np.ndarray:
+        """Return the names that hold a piece at one of some places, ascending, int64.
+
+        Parameters
+        ----------
+        names : which name each place is in, ascending.
+        known : where in the piece the gram begins that is known to be there.
+        """
+        inside = (starts >= 0) & (starts <= len(self._text) - len(piece))
+        starts, names = starts[inside], names[inside]
         for at, byte in enumerate(piece):
-            starts = starts[self._text[starts + at] == byte]
-        found = np.searchsorted(self._starts, starts, side="right") - 1
-        return found[run_starts(found)]  # a name may hold a piece twice
+            if known is None or not known <= at < known + GRAM:
+                fitting = self._text[starts + at] == byte
+                starts, names = starts[fitting], names[fitting]
+        return names[run_starts(names)].astype(np.int64)  # a name may hold a piece twice
 
 
 def _pieces(pattern: str) -> list[bytes]:
@@ -127,5 +148,14 @@ def _codes(text: np.ndarray) -> np.ndarray:
     return codes
 
 
-def _bytes(piece: bytes) -> np.ndarray:
-    return np.frombuffer(piece, np.uint8)
+def _rarest_grams(pieces: list[bytes], seen: np.ndarray) -> np.ndarray:
+    """Return, of each piece, the gram that was seen least and where it begins, int64 (n, 2)."""
+    codes = _codes(np.frombuffer(b"".join(pieces), np.uint8))
+    counts = seen[codes].tolist()
+    grams, begin = [], 0
+    for piece in pieces:
+        some = counts[begin : begin + len(piece) - GRAM + 1]
+        at = some.index(min(some))
+        grams.append((int(codes[begin + at]), at))
+        begin += len(piece)
+    return np.array(grams)
