@@ -70,8 +70,7 @@ def main(argv: list[str] | None = None) -> None:
         # How hard to search is measured on the index itself.
         ids = np.concatenate(indexed)
         items = int(ids[-1]) - offset + 1
-        index = neighbors.load(path, dim, neighbors.METRIC, items)
-        found = neighbors.Neighbors(index, dim, offset, args.search_k or 0)
+        found = neighbors.Neighbors(path, dim, items, offset, args.search_k or 0)
         stored = neighbors.stored_vectors(path, dim, items)
         ladder = [args.search_k] if args.search_k else build.LADDER
         rows = build.tune(found, ids, stored, ladder, seed=args.seed)
@@ -79,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
         about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": search_k}
         with ticking("tables of posts"):
             save_served_posts(store, stage, lambda block: np.isin(block, ids))
-        weights, cases = learn_weights(Ranking(Posts(store, stage)), args.seed)
+        weights, cases = learn_weights(Ranking(Posts(store, stage), neighbors=found), args.seed)
         save_weights(stage, weights)
         if args.graph:
             table = build.neighbor_table(found, ids, args.graph)

@@ -15,6 +15,7 @@ from e6graph.errors import BadArtifact, BadInput, E6GraphError
 from e6graph.graph import neighbors
 from e6graph.graph.build import neighbor_table, tune
 from e6graph.graph.neighbors import Builder, Neighbors, load, nth_best, recall, stored_vectors
+from e6graph.store import Store
 
 
 @pytest.fixture
@@ -34,8 +35,7 @@ def built(path, post_ids, vectors, seed=0):
     builder.add(post_ids[200:], vectors[200:])
     builder.build(8)
     items = int(post_ids[-1] - post_ids[0]) + 1
-    index = load(path, vectors.shape[1], "angular", items)
-    return Neighbors(index, vectors.shape[1], int(post_ids[0]), 4000)
+    return Neighbors(path, vectors.shape[1], items, int(post_ids[0]), 4000)
 
 
 def test_probe_accepts_this_annoy_and_refuses_one_that_fails(monkeypatch):
@@ -118,14 +118,23 @@ def test_vectors_without_a_direction_are_refused(tmp_path, post_ids, vectors, ba
         found.query(np.ones(5), 3)
 
 
-def test_a_file_of_another_size_metric_or_none_is_refused(tmp_path, post_ids, vectors):
+def test_a_file_of_another_size_or_none_is_refused(tmp_path, post_ids, vectors):
     built(tmp_path / "x.ann", post_ids, vectors)
     with pytest.raises(BadArtifact, match="items, expected"):
-        load(tmp_path / "x.ann", 12, "angular", 7)
-    with pytest.raises(BadArtifact, match="metric"):
-        load(tmp_path / "x.ann", 12, "euclidean", 1498)
+        load(tmp_path / "x.ann", 12, 7)
     with pytest.raises(BadArtifact, match="construct_index"):
-        load(tmp_path / "none.ann", 12, "angular", 1498)
+        load(tmp_path / "none.ann", 12, 1498)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", None])
+def test_an_index_of_another_metric_is_refused(tmp_path, post_ids, vectors, metric):
+    store = Store(tmp_path)
+    about = {"dim": 12, "items": 1498, "offset": 1000, "search_k": 9, "posts": 500}
+    about |= {"metric": metric} if metric else {}
+    with store.stage("construct_index.py", about) as stage:
+        built(stage.path("posts.skip1000.ann"), post_ids, vectors)
+    with pytest.raises(BadArtifact, match="metric"):
+        Neighbors.open(store)
 
 
 def test_a_stray_id_does_not_take_the_memory_of_all_between(tmp_path, vectors, monkeypatch):

@@ -69,11 +69,45 @@ def test_likeness_to_one_post_is_the_tfidf_cosine(ranking):
     assert got == pytest.approx(expected, abs=1e-5)
 
 
-def test_likeness_to_several_is_the_mean_of_the_lower_half(ranking):
+def test_likeness_to_several_posts_is_the_mean_and_to_tags_that_of_the_lower_half(ranking):
     rows, queries = np.arange(50), [ranking.query_of(row) for row in (60, 61, 62, 63)]
     each = np.array([ranking.parts_of(rows, [query])["likeness"] for query in queries])
-    expected = np.sort(each, axis=0)[:2].mean(0)
-    assert ranking.parts_of(rows, queries)["likeness"] == pytest.approx(expected, abs=1e-9)
+    got = ranking.parts_of(rows, queries)["likeness"]
+    assert got == pytest.approx(each.mean(0), abs=1e-9)
+
+    tags = [Query.of_tag(int(tag_id)) for tag_id in queries[0].tag_ids[-4:]]
+    told = np.array([ranking.parts_of(rows, [query])["likeness"] for query in tags])
+    lower = np.sort(told, axis=0)[:2].mean(0)
+    got = ranking.parts_of(rows, tags)["likeness"]
+    assert got == pytest.approx(lower, abs=1e-9) and told.any()
+    got = ranking.parts_of(rows, [*tags, *queries])["likeness"]
+    assert got == pytest.approx((each.mean(0) + lower) / 2, abs=1e-9)
+
+
+def test_a_post_that_holds_both_wished_tags_goes_before_a_shorter_one_with_one(ranking):
+    rows = ranking.posts.rows_with
+    lengths = np.diff(ranking.posts.tags_of.offsets)
+    one, other = ranking.posts.tag_ids["fox"], ranking.posts.tag_ids["night"]
+    both = np.intersect1d(rows[one], rows[other])
+    single = np.setxor1d(rows[one], rows[other])
+    longest, shortest = both[lengths[both].argmax()], single[lengths[single].argmin()]
+    assert lengths[longest] > lengths[shortest]
+    asked = [Query.of_tag(one), Query.of_tag(other)]
+    score = ranking.score(np.array([longest, shortest]), asked)
+    assert score[0] > score[1]
+
+
+def test_vector_is_the_cosine_with_the_mean_of_the_queries_vectors(ranking):
+    neighbors, ids = ranking._neighbors, ranking.posts.ids
+    rows = np.arange(len(ids))
+    two = neighbors.vector(int(ids[3])) + neighbors.vector(int(ids[90]))
+    got = ranking.parts_of(rows, [ranking.query_of(3), ranking.query_of(90)])["vector"]
+    mine = np.array([neighbors.vector(int(i)) for i in ids])
+    expected = np.maximum(mine @ two / np.linalg.norm(two), 0)
+    assert got == pytest.approx(expected, abs=1e-6)
+    given = Query(np.zeros(0, np.int64), np.zeros(0), vector=two / np.linalg.norm(two))
+    assert ranking.parts_of(rows, [given])["vector"] == pytest.approx(expected, abs=1e-6)
+    assert not Ranking(ranking.posts).parts_of(rows, [ranking.query_of(3)])["vector"].any()
 
 
 def test_walk_is_the_exact_one_hop_walk(ranking):
@@ -100,7 +134,7 @@ def test_artist_is_the_idf_of_shared_artists(ranking):
     assert got == pytest.approx(expected, abs=1e-9)
 
 
-def test_bm25_of_two_posts_is_that_of_the_lesser_over_the_largest(ranking):
+def test_bm25_of_two_posts_is_their_sum_over_the_largest(ranking):
     """Robertson and Zaragoza 2009, eq. 3.15, k1 = 1.2, b = .75, a tag being there once."""
     posts, n = ranking.posts, len(ranking.posts)
     lengths = [len(posts.tags_of[row]) for row in range(n)]
@@ -114,12 +148,13 @@ def test_bm25_of_two_posts_is_that_of_the_lesser_over_the_largest(ranking):
                 total += np.log1p((n - held + 0.5) / (held + 0.5))
         return total * 2.2 / (1 + 1.2 * (0.25 + 0.75 * lengths[row] / mean))
 
-    expected = np.array([min(bm25(row, 5), bm25(row, 6)) for row in range(n)])
+    expected = np.array([bm25(row, 5) + bm25(row, 6) for row in range(n)])
     got = ranking.parts_of(np.arange(n), [ranking.query_of(5), ranking.query_of(6)])["bm25"]
     assert got == pytest.approx(expected / expected.max(), rel=1e-6)
 
 
-def test_candidates_hold_what_exact_ranking_puts_first(ranking):
+def test_candidates_hold_what_exact_ranking_puts_first(ranking, monkeypatch):
+    monkeypatch.setattr(module, "NEAREST", 20)
     allowed = np.ones(len(ranking.posts), bool)
     queries = [ranking.query_of(row) for row in (10, 11)]
     exact = ranking.score(np.arange(len(allowed)), queries)
@@ -129,17 +164,25 @@ def test_candidates_hold_what_exact_ranking_puts_first(ranking):
     assert np.isin(best, found).mean() >= 0.9
 
 
-@pytest.mark.parametrize("part", ["_from_postings", "walk"])
-def test_postings_and_walk_find_candidates_each_by_itself(ranking, monkeypatch, part):
+@pytest.mark.parametrize("source", ["postings", "walk", "near", "pools"])
+def test_each_source_finds_candidates_by_itself(ranking, monkeypatch, source):
     nothing = np.zeros(0, np.int64)
-    if part == "walk":
+    monkeypatch.setattr(module, "NEAREST", 60)
+    made = Ranking(ranking.posts, neighbors=ranking._neighbors)
+    if source != "postings":
+        monkeypatch.setattr(Ranking, "_from_postings", lambda *given: nothing)
+    if source != "walk":
         monkeypatch.setattr(module.pixie, "walk", lambda *given, **more: (nothing, nothing))
-    else:
-        monkeypatch.setattr(Ranking, part, lambda *given: nothing)
+    if source != "near":
+        monkeypatch.setattr(Ranking, "_near", lambda *given: nothing)
+    if source != "pools":
+        made.pools = made.pools.only(nothing)
+
     allowed = np.arange(len(ranking.posts)) % 3 > 0
-    queries = [ranking.query_of(row) for row in (10, 11)]
-    found = ranking.candidates(queries, allowed, 60)
-    assert 40 <= len(found) <= 60 and allowed[found].all()
+    pool = ranking.pools.members[int(ranking.pools.long()[0])]
+    queries = [ranking.query_of(int(row)) for row in pool[:2]]
+    found = made.candidates(queries, allowed, 60)
+    assert 2 <= len(found) <= 60 and allowed[found].all()
     assert (np.diff(found) > 0).all() and found.dtype == np.int64
     likeness = ranking.cosines(np.arange(len(allowed)), queries).mean(1)
     assert likeness[found].mean() > 1.5 * likeness[allowed].mean()
@@ -164,11 +207,12 @@ def test_size_is_the_mean_of_what_it_tells_of_each_query_post(sized):
     told = np.log(len(ranking.posts) / 3)
     assert ranking.parts_of(rows, [one])["size"] == pytest.approx([told, told, 0, 0], abs=0.01)
     tags = Query.of_tag(int(one.tag_ids[0]))  # has no size
-    for queries in ([one, two], [one, tags]):
-        got = ranking.parts_of(rows, queries)["size"]
-        assert got == pytest.approx([told / 2, told / 2, *got[2:]], abs=0.01)
-    score = ranking.score(rows, [one])
-    assert (score[:2] == pytest.approx(told * ranking.parts["size"], abs=0.01)) and told > 4
+    got = ranking.parts_of(rows, [one, two])["size"]
+    assert got == pytest.approx([told / 2, told / 2, *got[2:]], abs=0.01)
+    got = ranking.parts_of(rows, [one, tags])["size"]
+    assert got == pytest.approx([told, told, 0, 0], abs=0.01)
+    ranking.parts = dict.fromkeys(ranking.parts, 0.0) | {"size": 0.7}
+    assert ranking.score(rows, [one])[:2] == pytest.approx(told * 0.7, abs=0.01) and told > 4
 
 
 def test_posts_of_a_rare_size_are_candidates_without_a_shared_tag(sized, ranking):

@@ -134,7 +134,7 @@ def annoy(vectors: np.ndarray, seed: int, trees: int, path: Path) -> Settings:
     builder = neighbors.Builder(path, dim, 0, seed)
     builder.add(np.arange(len(vectors)), vectors)
     builder.build(trees)
-    index = neighbors.load(path, dim, neighbors.METRIC, len(vectors))
+    index = neighbors.load(path, dim, len(vectors))
 
     def search(vector: np.ndarray, search_k: int) -> list[int]:
         return index.get_nns_by_vector(vector.tolist(), NEIGHBORS_ASKED, search_k)

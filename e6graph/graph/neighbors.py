@@ -158,10 +158,11 @@ class Neighbors:
     """A built index, mapped from disk. Calls may come from several threads."""
 
     def __init__(
-        self, index: AnnoyIndex, dim: int, offset: int, search_k: int, posts: int = 0
+        self, path: Path, dim: int, items: int, offset: int, search_k: int, posts: int = 0
     ) -> None:
-        self._index, self.dim, self.offset = index, dim, offset
+        self._index, self.dim, self.offset = load(path, dim, items), dim, offset
         self.search_k, self.posts = search_k, posts
+        self._nodes = _nodes(path, dim, items)
 
     @classmethod
     def open(cls, store: Store) -> Neighbors:
@@ -178,21 +179,33 @@ class Neighbors:
             if name not in about:
                 wrong = f"has no sidecar that gives its {name!r}"
                 raise run_again(path, wrong, "construct_index.py")
-        dim, metric, items, *rest = (about[name] for name in names)
-        return cls(load(path, dim, metric, items), dim, *rest)
+        dim, metric, *rest = (about[name] for name in names)
+        if metric != METRIC:
+            raise BadArtifact(f"{path} has metric {metric}, expected {METRIC}")
+        return cls(path, dim, *rest)
 
     def vector(self, post_id: int) -> np.ndarray:
         """Return a post's vector, float32 (d,); zeros if it was not indexed."""
         vector = self._index.get_item_vector(post_id - self.offset)
         return np.array(vector, np.float32)
 
+    def vectors(self, post_ids: np.ndarray) -> np.ndarray:
+        """Return the vectors of some indexed posts, float32 (m, d)."""
+        return self._nodes["vector"][post_ids - self.offset]
+
     def query(
         self, vector: np.ndarray, n: int, search_k: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the n nearest posts: (post ids int64, cosines float32), best first."""
+        """Find the n nearest posts: (post ids int64, cosines float32), best first.
+
+        Parameters
+        ----------
+        search_k : nodes of the index to inspect. By default enough for n, of which
+            trees mostly bring the same ones; with fewer nodes there may be fewer posts.
+        """
         vector = check_vector(vector, self.dim)
-        # Trees mostly bring the same candidates: n different ones take n × trees.
-        search_k = max(search_k or self.search_k, n * self._index.get_n_trees())
+        enough = max(self.search_k, n * self._index.get_n_trees())
+        search_k = enough if search_k is None else search_k
         ids, distances = self._index.get_nns_by_vector(
             vector.tolist(), n, search_k, include_distances=True
         )
@@ -200,10 +213,8 @@ class Neighbors:
         return np.array(ids, np.int64) + self.offset, cosines
 
 
-def load(path: Path, dim: int, metric: str, items: int) -> AnnoyIndex:
+def load(path: Path, dim: int, items: int) -> AnnoyIndex:
     """Map an annoy file; it must hold as many items as its sidecar says."""
-    if metric != METRIC:
-        raise BadArtifact(f"{path} has metric {metric}, expected {METRIC}")
     index = AnnoyIndex(dim, METRIC)
     try:
         index.load(str(path))

@@ -72,7 +72,7 @@ class Catalog:
                 f"the index {neighbors.dim}: run the scripts again from "
                 "solve_attenuator.py on"
             )
-        ranking = open_ranking(store, posts)
+        ranking = open_ranking(store, posts, neighbors)
         return cls(store, posts, dictionary, operator, neighbors, ranking)
 
     @cached_property

@@ -26,8 +26,6 @@ from .ranking import Query, Recommendation
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
 AVOIDED_SHARE = 0.5  # of a post's score beside the avoided ones is taken off
-NEAREST_BESIDE_WALK = 50  # candidates, beside those of a walk from query posts
-NEAREST_ALONE = 200  # candidates where there are no posts to walk from
 PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
 
 ImageLike = str | Path | bytes | Image.Image | np.ndarray
@@ -270,7 +268,7 @@ class PostGraph(Board):
             raise BadInput("give at least one post, tag or image, and n of 1 or more")
         if seed < 0:
             raise BadInput(f"seed {seed}: expected 0 or more")
-        queries, vectors = self._queries(posts, tags, images)
+        queries = self._queries(posts, tags, images)
         allowed, disliked = self._avoiding(avoid)
         allowed[[query.row for query in queries if query.row is not None]] = False
         excluded = self.posts.rows(np.array([*exclude], np.int64))
@@ -278,9 +276,6 @@ class PostGraph(Board):
 
         n = min(n, len(self.posts))
         rows = self.ranking.candidates(queries, allowed, max(1000, 2 * n), seed)
-        nearest = NEAREST_BESIDE_WALK if len(posts) else NEAREST_ALONE
-        near = self._near_rows(vectors, nearest)
-        rows = np.union1d(rows, near[allowed[near]])
         if len(rows) < n:
             rows = np.flatnonzero(allowed)
 
@@ -297,17 +292,12 @@ class PostGraph(Board):
         posts: Sequence[int],
         tags: str | Sequence[str],
         images: Sequence[ImageLike],
-    ) -> tuple[list[Query], list[np.ndarray]]:
-        """Turn what is liked into queries, and into vectors where it has some."""
+    ) -> list[Query]:
+        """Turn what is liked into queries."""
         queries = [self.ranking.query_of(self.row(post_id)) for post_id in posts]
-        index = self.catalog.neighbors
-        vectors = [index.vector(int(post_id)) for post_id in posts]
-        if len(tags):
-            ids = self.known_tag_ids(tags)
-            # With a query for each tag, posts that hold several come first.
-            queries += [Query.of_tag(tag_id) for tag_id in ids]
-            vector = self._vector(self.posts.names[tag_id] for tag_id in ids)
-            vectors += [] if vector is None else [vector]
+        # With a query for each tag, posts that hold several come first.
+        for tag_id in self.known_tag_ids(tags) if len(tags) else ():
+            queries.append(Query.of_tag(tag_id, self._vector([self.posts.names[tag_id]])))
         for image in images:
             seen = {
                 self.posts.tag_ids[tag]: confidence
@@ -316,9 +306,9 @@ class PostGraph(Board):
             }
             tag_ids = sorted(seen)
             weights = np.array([seen[tag_id] for tag_id in tag_ids])
-            queries.append(Query(np.array(tag_ids, np.int64), weights))
-            vectors.append(self.embed_image(image))
-        return queries, vectors
+            vector = self.embed_image(image)
+            queries.append(Query(np.array(tag_ids, np.int64), weights, vector=vector))
+        return queries
 
     def _avoiding(self, avoid: str | Iterable[str | int]) -> tuple[np.ndarray, list[Query]]:
         """Return which rows may be returned, and the avoided posts as queries."""
@@ -332,18 +322,6 @@ class PostGraph(Board):
         for tag_id in self.known_tag_ids(names) if names else ():
             allowed[self.posts.rows_with[tag_id]] = False
         return allowed, disliked
-
-    def _near_rows(self, vectors: list[np.ndarray], n: int) -> np.ndarray:
-        """Return the rows (int64) of the posts nearest to the mean of vectors."""
-        index = self.catalog.neighbors
-        total = np.sum(vectors, 0) if vectors else np.zeros(index.dim)
-        if not np.any(total):
-            return np.zeros(0, np.int64)
-        # Candidates are ranked exactly afterwards, so a hasty search will do.
-        direction = unit_rows(total[None])[0]
-        ids, _ = index.query(direction, min(n, len(self.posts)), search_k=n)
-        rows = self.posts.rows(ids)
-        return rows[rows >= 0]
 
     def personal(
         self, profile: Profile, n: int = 1, seed: int = 0, explore: bool = False

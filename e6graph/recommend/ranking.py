@@ -1,22 +1,27 @@
 """Find candidates for a set of queries, and put them in their exact order.
 
 A query is a post, a set of tags or a picture. Candidates come from the walk over
-posts and tags, and from the postings of the rarest query tags and picture sizes;
-`PostGraph.recommend` adds the neighbors of the query's vector. They are then
-ranked, at a cost that depends on the candidates and not on the board, by a weighted
-sum of
+posts and tags, from the postings of the rarest query tags and picture sizes, from
+the pools of the query posts, and from the neighbors of the queries' vector. They are
+then ranked, at a cost that depends on the candidates and not on the board, by a
+weighted sum of
 
-- likeness: the TF-IDF cosine with each query, averaged over the lower half of the
-  queries, so that a post has to be like most of them and not much like one;
-- bm25: the same with BM25 (Robertson and Zaragoza 2009), which asks less of long
-  tag lists, scaled to the largest;
+- likeness: the mean TF-IDF cosine with the queries;
+- bm25: the sum of BM25 over the queries (Robertson and Zaragoza 2009), which asks
+  less of long tag lists, scaled to the largest;
+- vector: the cosine with the mean of the queries' vectors, where it is above 0. It
+  tells of posts that share no tag with a query;
+- pools: what the pools tell that the post shares with the query posts (`Pools`);
 - walk: the exact walk post → tag → post (P³, Cooper et al. 2014) under Pixie's
   booster (Σ_q √s_q)² (Eksombatchai et al. 2018, eq. 3), its root scaled to the
   largest. Tags are drawn in proportion to f^-`DRAW_POWER`, where f is the number of
   posts that hold them;
-- size: how much the picture's size tells (`Sizes`), averaged over the queries;
+- size: how much the picture's size tells (`Sizes`), averaged over the query posts;
 - artist, copyright, character, species: the idf of the tags of that category which
   the post shares with a query, for the query where that is largest.
+
+Tags that are wished for are one wish: likeness and bm25 average the lower half of
+them, so that a post has to hold most of them and not one alone.
 
 What each part is worth differs from board to board, so it is learned from the
 board's own pools (`weights`). `DEFAULT_WEIGHTS` serve a board without pools.
@@ -32,22 +37,30 @@ from typing import Self
 import numpy as np
 import scipy.sparse as sp
 
+from ..embedding.dictionary import unit_rows
 from ..graph import pixie
+from ..graph.neighbors import Neighbors
 from ..store.parallel import in_order
 from ..tags.categories import CATEGORIES, RATING_TAGS
+from .pools import Pools
 from .posts import ROWS_AT_ONCE, Posts
+from .sizes import Sizes
 
 DRAW_POWER = 0.5  # a mild penalty on common tags
 BM25_K1 = 1.2
 BM25_B = 0.75
 POSTINGS_PER_CANDIDATE = 25  # read to find the best candidates
+NEAREST = 1000  # candidates by the vector
+NODES_A_NEIGHBOR = 8  # of the index that are inspected for each of them
 REASONS = 3  # tags that a recommendation names
 CATEGORY_PARTS = ("artist", "copyright", "character", "species")
 DEFAULT_WEIGHTS = {
     "likeness": 5.0,
     "bm25": 3.0,
+    "vector": 2.0,
     "walk": 1.2,
-    "size": 0.9,
+    "pools": 0.3,
+    "size": 0.0,
     "artist": 0.3,
     "copyright": 0.1,
     "character": 0.1,
@@ -81,20 +94,30 @@ class Query:
     tag_ids : int64 (k,), each once.
     weights : float (k,), how much each tag counts.
     row : the row of a query post, None for anything else.
+    vector : float32 (d,), of length 1; None for a post, whose vector the index has,
+        and where there is none.
+    is_tag : whether it is one of several tags that are wished for together.
     """
 
     tag_ids: np.ndarray
     weights: np.ndarray
     row: int | None = None
+    vector: np.ndarray | None = None
+    is_tag: bool = False
 
     @classmethod
-    def of_tag(cls, tag_id: int) -> Self:
+    def of_tag(cls, tag_id: int, vector: np.ndarray | None = None) -> Self:
         """Make a query of a single tag."""
-        return cls(np.array([tag_id]), np.ones(1))
+        return cls(np.array([tag_id]), np.ones(1), None, vector, True)
 
 
 class Ranking:
     """Scores posts for queries, whoever asks.
+
+    Parameters
+    ----------
+    neighbors : the index of the posts' vectors; without it no vector takes part.
+    pools : those that take part; all of the board's by default.
 
     Attributes
     ----------
@@ -103,8 +126,16 @@ class Ranking:
     idf : float64 (T,), log(posts / count); 0 for the tags that stand for ratings.
     """
 
-    def __init__(self, posts: Posts, parts: Mapping[str, float] = DEFAULT_WEIGHTS) -> None:
-        self.posts, self.parts = posts, parts
+    def __init__(
+        self,
+        posts: Posts,
+        parts: Mapping[str, float] = DEFAULT_WEIGHTS,
+        neighbors: Neighbors | None = None,
+        pools: Pools | None = None,
+    ) -> None:
+        self.posts, self.parts, self._neighbors = posts, parts, neighbors
+        if pools is not None:
+            self.pools = pools
         n, counts = len(posts), np.diff(posts.rows_with.offsets).astype(np.float64)
         silent = np.isin(np.array(posts.names, object), RATING_TAGS)
         silent |= counts == 0
@@ -154,6 +185,11 @@ class Ranking:
         """The sizes of the pictures."""
         return Sizes(self.posts)
 
+    @cached_property
+    def pools(self) -> Pools:
+        """The pools that take part."""
+        return Pools.of(self.posts)
+
     def query_of(self, row: int) -> Query:
         """Make a query of a post on the board."""
         tag_ids = self.posts.tags_of[row].astype(np.int64)
@@ -185,27 +221,54 @@ class Ranking:
         return tag_ids, walk, tfidf * idf
 
     def candidates(
-        self, queries: Sequence[Query], allowed: np.ndarray, size: int, seed: int = 0
+        self,
+        queries: Sequence[Query],
+        allowed: np.ndarray,
+        size: int,
+        seed: int = 0,
+        but_pool: int = -1,
     ) -> np.ndarray:
         """Return rows (int64, ascending) that may be among the best.
 
         Parameters
         ----------
         allowed : bool (n,); nothing else is returned.
-        size : half of the number of rows that are returned, more or less.
+        size : of each source of candidates, more or less.
+        but_pool : a pool that does not count.
         """
         found = [self._from_postings(queries, allowed, size, seed)]
-        starts = [query.row for query in queries if query.row is not None]
-        if starts:
+        near = self._near(queries)
+        found.append(near[allowed[near]])
+        starts = _rows(queries)
+        if len(starts):
             walked, _ = pixie.walk(
-                self.graph,
-                np.array(starts, np.int64),
-                steps=10 * size,
-                allowed=allowed,
-                seed=seed,
+                self.graph, starts, steps=10 * size, allowed=allowed, seed=seed
             )
             found.append(walked[:size])
+            fellows = self.pools.fellows(starts, size, but_pool)
+            found.append(fellows[allowed[fellows]])
         return np.unique(np.concatenate(found))
+
+    def _near(self, queries: Sequence[Query]) -> np.ndarray:
+        """Return the rows (int64) of the posts nearest to the queries' vector."""
+        direction = self._direction(queries)
+        if direction is None or self._neighbors is None:
+            return np.zeros(0, np.int64)
+        # Candidates are ranked exactly afterwards, so a hasty search will do.
+        n = min(NEAREST, len(self.posts))
+        ids, _ = self._neighbors.query(direction, n, NODES_A_NEIGHBOR * n)
+        rows = self.posts.rows(ids)
+        return rows[rows >= 0]
+
+    def _direction(self, queries: Sequence[Query]) -> np.ndarray | None:
+        """Return the mean of the queries' vectors, of length 1; None where there is none."""
+        if self._neighbors is None:
+            return None
+        ids = self.posts.ids[_rows(queries)]
+        given = [query.vector for query in queries if query.vector is not None]
+        total = np.sum([*self._neighbors.vectors(ids), *given], 0)
+        direction = unit_rows(np.atleast_2d(total))[0]
+        return direction if direction.any() else None
 
     def _from_postings(
         self, queries: Sequence[Query], allowed: np.ndarray, size: int, seed: int
@@ -264,8 +327,15 @@ class Ranking:
             total += weight * found[name]
         return total
 
-    def parts_of(self, rows: np.ndarray, queries: Sequence[Query]) -> dict[str, np.ndarray]:
-        """Compute each part of the score: name → float64 (m,), 0 or more."""
+    def parts_of(
+        self, rows: np.ndarray, queries: Sequence[Query], but_pool: int = -1
+    ) -> dict[str, np.ndarray]:
+        """Compute each part of the score: name → float64 (m,), 0 or more.
+
+        Parameters
+        ----------
+        but_pool : a pool that does not count.
+        """
         tag_ids, walk, tfidf = self.weights(queries)
         held = (tfidf > 0).astype(np.float64)
         worth = [tfidf, held * self.bm25[tag_ids][:, None], walk]
@@ -277,19 +347,29 @@ class Ranking:
         tfidf, bm25, walk, *shared = np.split(sums, len(worth), axis=1)
         longer = self._relative_lengths[rows]
         saturation = 1 + BM25_K1 * (1 - BM25_B + BM25_B * longer)
+        is_tag = np.array([query.is_tag for query in queries])
+        posts = _rows(queries)
         found = {
-            "likeness": _lower_half(self._over_norms(tfidf, rows)),
-            "bm25": _scaled(_lower_half(bm25) / saturation),
+            "likeness": _together(self._over_norms(tfidf, rows), is_tag),
+            "bm25": _scaled(_together(bm25, is_tag) / saturation),
+            "vector": self._cosines_with_vector(rows, queries),
             "walk": _scaled(np.sqrt(walk).sum(1)),
+            "pools": self.pools.shared(rows, posts, but_pool),
             "size": np.zeros(len(rows)),
         }
-        for query in queries:
-            if query.row is not None:
-                found["size"] += self.sizes.information(query.row, rows)
-        found["size"] /= len(queries)
+        for row in posts.tolist():
+            found["size"] += self.sizes.information(row, rows) / len(posts)
         for category, idf in zip(CATEGORY_PARTS, shared, strict=True):
             found[category] = idf.max(1)
         return found
+
+    def _cosines_with_vector(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
+        """Compute the cosines with the queries' vector, 0 below 0: float64 (m,)."""
+        direction = self._direction(queries)
+        if direction is None or self._neighbors is None:
+            return np.zeros(len(rows))
+        cosines = self._neighbors.vectors(self.posts.ids[rows]) @ direction
+        return np.maximum(cosines, 0).astype(np.float64)
 
     def _over_norms(self, products: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return products / np.maximum(self._norms[rows], 1e-12)[:, None]
@@ -348,62 +428,26 @@ class Ranking:
         return said, common.argmax(1)
 
 
-def _lower_half(scores: np.ndarray) -> np.ndarray:
-    """Average the lower half of each row: (m, q) → (m,)."""
-    lower = max(1, scores.shape[1] // 2)
-    return np.sort(scores, axis=1)[:, :lower].mean(1)
+def _rows(queries: Sequence[Query]) -> np.ndarray:
+    """Return the rows of the query posts, int64."""
+    return np.array([query.row for query in queries if query.row is not None], np.int64)
+
+
+def _together(scores: np.ndarray, is_tag: np.ndarray) -> np.ndarray:
+    """Average the columns, those of tags by the lower half of them: (m, q) → (m,).
+
+    >>> scores = np.array([[0.6, 0.9, 0.1], [0.6, 0.5, 0.5]])
+    >>> _together(scores, np.array([False, True, True])).round(3).tolist()
+    [0.267, 0.533]
+    """
+    tags = np.sort(scores[:, is_tag], axis=1)
+    lower = tags[:, : max(1, tags.shape[1] // 2)]
+    total = scores[:, ~is_tag].sum(1)
+    if tags.shape[1]:
+        total = total + lower.mean(1) * tags.shape[1]
+    return total / max(len(is_tag), 1)
 
 
 def _scaled(scores: np.ndarray) -> np.ndarray:
     """Divide by the largest; zeros stay."""
     return scores / max(scores.max(initial=0), 1e-300)
-
-
-class Sizes:
-    """Says how much the size of a picture tells about which others belong with it.
-
-    Pages of one comic or leaves of one sketchbook share a size that few other
-    pictures have. How much that tells is the information of being so close: −log of
-    the share of the board that is at least as close. A size that everybody uses
-    tells nothing. Memory: about 28 bytes a post.
-    """
-
-    def __init__(self, posts: Posts) -> None:
-        width = posts.column("image_width").astype(np.int64)
-        height = posts.column("image_height").astype(np.int64)
-        self._known = (width > 0) & (height > 0)
-        self._area = np.log(np.maximum(width * height, 1)).astype(np.float32)
-        self._sorted_area = np.sort(self._area[self._known])
-        size = np.where(self._known, width << 32 | height, -1)
-        # Rows of one size stand together.
-        self._by_size = np.argsort(size, kind="stable")
-        ordered = size[self._by_size]
-        self._start = np.searchsorted(ordered, size, "left").astype(np.int32)
-        self._end = np.searchsorted(ordered, size, "right").astype(np.int32)
-
-    def same(self, row: int) -> np.ndarray:
-        """Return the rows (int64) of exactly the same width and height as a row."""
-        if not self._known[row]:
-            return np.zeros(0, np.int64)
-        return self._by_size[self._start[row] : self._end[row]]
-
-    def information(self, row: int, rows: np.ndarray) -> np.ndarray:
-        """Return how many nats the closeness of rows to `row` carries: float64 (m,).
-
-        That is the larger of −log P(area at least as close, by its logarithm) and,
-        where width and height are the same, −log P(that size). It is 0 where a size
-        is unknown.
-        """
-        if not self._known[row] or len(self._sorted_area) < 2:
-            return np.zeros(len(rows))
-        own, others = self._area[row], self._area[rows]
-        # float32 leaves a few ulp between equal areas.
-        distance = np.abs(others - own) + 1e-5
-        areas, n = self._sorted_area, len(self._sorted_area)
-        within = np.searchsorted(areas, own + distance, "right")
-        within -= np.searchsorted(areas, own - distance, "left")
-        told = -np.log(np.clip(within / n, 1e-9, 1))
-        equal = self._start[rows] == self._start[row]
-        count = self._end[row] - self._start[row]
-        told[equal] = np.maximum(told[equal], -np.log(count / n))
-        return np.where(self._known[rows], told, 0)

@@ -1,11 +1,11 @@
 """Learn how much each part of the ranking is worth on a board, from half of its pools.
 
-A query is some members of a pool, and the ranking should put another member first.
-The weights are those of largest likelihood when a post is drawn among the
-candidates in proportion to exp(score) (a conditional logit, McFadden 1974;
-ListNet's top-one loss, Cao et al. 2007). None is negative, and a Gaussian prior
-holds them near `DEFAULT_WEIGHTS`. Every other pool is learned from, and the rest
-are left to judge by (`python -m e6graph.evaluate`).
+A query is some members of a pool, and the ranking should put another member first,
+by all that it sees but that pool. The weights are those of largest likelihood when
+a post is drawn among the candidates in proportion to exp(score) (a conditional
+logit, McFadden 1974; ListNet's top-one loss, Cao et al. 2007). None is negative, and
+a Gaussian prior holds them near `DEFAULT_WEIGHTS`. Every other pool is learned from,
+and the rest are left to judge by (`python -m e6graph.evaluate`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 
 from ..errors import BadArtifact
+from ..graph.neighbors import Neighbors
 from ..store import Stage, Store
-from ..store.ragged import Ragged
+from .pools import Pools
 from .posts import Posts
 from .ranking import DEFAULT_WEIGHTS, Ranking
 
 WEIGHTS_FILE = "ranking.npz"
-LEARNED_QUERIES = 300
-QUERY_MEMBERS = 5  # posts of a query, at most
+LEARNED_QUERIES = 150  # of each size
+QUERY_SIZES = (1, 5, 20)  # posts of a query, at most
+QUERY_MEMBERS = 5
 LEARNED_CANDIDATES = 1000  # of a query; see `Ranking.candidates`
 PRIOR_WEIGHT = 2.0  # of the prior, in queries
 
@@ -34,11 +36,8 @@ PoolQuery = tuple[np.ndarray, int]
 
 def pool_rows(posts: Posts) -> list[np.ndarray]:
     """Return the rows of the indexed members of each pool of three or more."""
-    lists = posts.pools["post_ids"].combine_chunks()
-    rows = posts.rows(lists.values.to_numpy())
-    pools = Ragged(lists.offsets.to_numpy(), rows)
-    long = np.flatnonzero(np.diff(pools.offsets) >= 3).tolist()
-    return [members[members >= 0] for members in map(pools.__getitem__, long)]
+    pools = Pools.of(posts)
+    return [pools.members[pool] for pool in pools.long().tolist()]
 
 
 def draw_pool_queries(
@@ -57,12 +56,21 @@ def draw_pool_queries(
     if not pools:
         return []
     rng = np.random.default_rng(seed)
-    apart = max(1, len(pools) // n)
     queries = []
-    for i in range(n):
-        members = rng.permutation(pools[i * apart % len(pools)])
+    for pool in pools_in_turn(len(pools), n).tolist():
+        members = rng.permutation(pools[pool])
         queries.append((members[1 : size + 1], int(members[0])))
     return queries
+
+
+def pools_in_turn(pools: int, n: int) -> np.ndarray:
+    """Return which pool each of n queries is of, int64: far apart where n are fewer.
+
+    >>> pools_in_turn(4, 2).tolist(), pools_in_turn(2, 3).tolist()
+    ([0, 2], [0, 1, 0])
+    """
+    apart = max(1, pools // n)
+    return np.arange(n) * apart % max(pools, 1)
 
 
 def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], int]:
@@ -73,18 +81,23 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], in
     weights : part → weight.
     queries : how many they were learned from; 0 leaves `DEFAULT_WEIGHTS` as is.
     """
-    pools = pool_rows(ranking.posts)[::2]
-    queries = draw_pool_queries(pools, LEARNED_QUERIES, seed=seed)
+    long = ranking.pools.long()[::2]
+    pools = [ranking.pools.members[pool] for pool in long.tolist()]
+    queries = []
+    for size in QUERY_SIZES:
+        drawn = draw_pool_queries(pools, LEARNED_QUERIES, size, seed)
+        turns = pools_in_turn(len(pools), LEARNED_QUERIES)[: len(drawn)]
+        queries += list(zip(drawn, long[turns].tolist(), strict=True))
     allowed = np.ones(len(ranking.posts), bool)
     cases = []
-    for members, hidden in tqdm(queries, "ranking", disable=None):
+    for (members, hidden), pool in tqdm(queries, "ranking", disable=None):
         allowed[members] = False
         liked = [ranking.query_of(row) for row in members]
-        rows = ranking.candidates(liked, allowed, LEARNED_CANDIDATES, seed)
+        rows = ranking.candidates(liked, allowed, LEARNED_CANDIDATES, seed, pool)
         allowed[members] = True
         place = np.flatnonzero(rows == hidden)
         if len(place):  # one that is not found tells nothing of the order
-            parts = ranking.parts_of(rows, liked)
+            parts = ranking.parts_of(rows, liked, pool)
             columns = np.stack([parts[name] for name in DEFAULT_WEIGHTS], 1)
             cases.append((columns, int(place[0])))
     weights = fit_weights(cases, np.array(list(DEFAULT_WEIGHTS.values())))
@@ -128,7 +141,7 @@ def save_weights(stage: Stage, weights: dict[str, float]) -> None:
     stage.save_npz(WEIGHTS_FILE, parts=np.array(names), weights=values)
 
 
-def open_ranking(store: Store, posts: Posts) -> Ranking:
+def open_ranking(store: Store, posts: Posts, neighbors: Neighbors) -> Ranking:
     """Open the ranking of a board with the weights that were learned there.
 
     Raises
@@ -144,4 +157,4 @@ def open_ranking(store: Store, posts: Posts) -> Ranking:
             f"{WEIGHTS_FILE} weighs {', '.join(weights)}; expected "
             f"{', '.join(DEFAULT_WEIGHTS)}, each 0 or more: run construct_index.py again"
         )
-    return Ranking(posts, weights)
+    return Ranking(posts, weights, neighbors)
