@@ -78,8 +78,9 @@ def main(argv: list[str] | None = None) -> None:
         about |= {"offset": offset, "items": items, "posts": len(ids), "search_k": search_k}
         with ticking("tables of posts"):
             save_served_posts(store, stage, lambda block: np.isin(block, ids))
-        weights, cases = learn_weights(Ranking(Posts(store, stage), neighbors=found), args.seed)
-        save_weights(stage, weights)
+        ranking = Ranking(Posts(store, stage), neighbors=found)
+        weights, agreement, cases = learn_weights(ranking, args.seed)
+        save_weights(stage, weights, agreement)
         if args.graph:
             table = build.neighbor_table(found, ids, args.graph)
             with open(stage.path("neighbors.npy"), "wb") as file:

@@ -11,6 +11,8 @@ weighted sum of
   less of long tag lists, scaled to the largest;
 - vector: the cosine with the mean of the queries' vectors, where it is above 0. It
   tells of posts that share no tag with a query;
+- evidence: what the tags of the query posts tell, and foreign: what tags tell that
+  none of the query posts has (`Evidence`), in tens of nats; the latter is below 0;
 - pools: what the pools tell that the post shares with the query posts (`Pools`);
 - walk: the exact walk post → tag → post (P³, Cooper et al. 2014) under Pixie's
   booster (Σ_q √s_q)² (Eksombatchai et al. 2018, eq. 3), its root scaled to the
@@ -42,6 +44,7 @@ from ..graph import pixie
 from ..graph.neighbors import Neighbors
 from ..store.parallel import in_order
 from ..tags.categories import CATEGORIES, RATING_TAGS
+from .evidence import Agreement, Evidence
 from .pools import Pools
 from .posts import ROWS_AT_ONCE, Posts
 from .sizes import Sizes
@@ -49,6 +52,7 @@ from .sizes import Sizes
 DRAW_POWER = 0.5  # a mild penalty on common tags
 BM25_K1 = 1.2
 BM25_B = 0.75
+NATS = 10  # of evidence that count as one
 POSTINGS_PER_CANDIDATE = 25  # read to find the best candidates
 NEAREST = 1000  # candidates by the vector
 NODES_A_NEIGHBOR = 8  # of the index that are inspected for each of them
@@ -58,6 +62,8 @@ DEFAULT_WEIGHTS = {
     "likeness": 5.0,
     "bm25": 3.0,
     "vector": 2.0,
+    "evidence": 1.0,
+    "foreign": 1.0,
     "walk": 1.2,
     "pools": 0.3,
     "size": 0.0,
@@ -117,7 +123,7 @@ class Ranking:
     Parameters
     ----------
     neighbors : the index of the posts' vectors; without it no vector takes part.
-    pools : those that take part; all of the board's by default.
+    agreement : float32 (T,), see `Evidence`; by default as on a board without pools.
 
     Attributes
     ----------
@@ -131,11 +137,9 @@ class Ranking:
         posts: Posts,
         parts: Mapping[str, float] = DEFAULT_WEIGHTS,
         neighbors: Neighbors | None = None,
-        pools: Pools | None = None,
+        agreement: np.ndarray | None = None,
     ) -> None:
         self.posts, self.parts, self._neighbors = posts, parts, neighbors
-        if pools is not None:
-            self.pools = pools
         n, counts = len(posts), np.diff(posts.rows_with.offsets).astype(np.float64)
         silent = np.isin(np.array(posts.names, object), RATING_TAGS)
         silent |= counts == 0
@@ -145,6 +149,10 @@ class Ranking:
         self.bm25 = np.where(silent, 0, bm25)
         self.draw = np.where(silent, 0, counts**-DRAW_POWER)
         self.graph = pixie.Bipartite(posts.tags_of, posts.rows_with, self.draw)
+        if agreement is None:
+            self.evidence = Agreement(posts, [], ~silent).evidence()
+        else:
+            self.evidence = Evidence(agreement, counts / n, ~silent)
 
     @cached_property
     def _norms(self) -> np.ndarray:
@@ -314,10 +322,11 @@ class Ranking:
     def cosines(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
         """Compute the TF-IDF cosine of some rows with each query: float64 (m, q)."""
         tag_ids, _, tfidf = self.weights(queries)
-        return self._over_norms(self._matches(rows, tag_ids) @ tfidf, rows)
+        held = self._matches(*self.posts.tags_of.take(rows), tag_ids)
+        return self._over_norms(held @ tfidf, rows)
 
     def score(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
-        """Compute the exact scores of some rows: float64 (m,), 0 or more.
+        """Compute the exact scores of some rows: float64 (m,).
 
         The tags of the rows are gathered once, which takes about 36 × m × 8 bytes.
         """
@@ -330,7 +339,7 @@ class Ranking:
     def parts_of(
         self, rows: np.ndarray, queries: Sequence[Query], but_pool: int = -1
     ) -> dict[str, np.ndarray]:
-        """Compute each part of the score: name → float64 (m,), 0 or more.
+        """Compute each part of the score: name → float64 (m,).
 
         Parameters
         ----------
@@ -343,7 +352,8 @@ class Ranking:
             worth.append(held * idf[tag_ids][:, None])
 
         # One product gives every part for every query.
-        sums = self._matches(rows, tag_ids) @ np.concatenate(worth, 1)
+        tags, offsets = self.posts.tags_of.take(rows)
+        sums = self._matches(tags, offsets, tag_ids) @ np.concatenate(worth, 1)
         tfidf, bm25, walk, *shared = np.split(sums, len(worth), axis=1)
         longer = self._relative_lengths[rows]
         saturation = 1 + BM25_K1 * (1 - BM25_B + BM25_B * longer)
@@ -353,6 +363,7 @@ class Ranking:
             "likeness": _together(self._over_norms(tfidf, rows), is_tag),
             "bm25": _scaled(_together(bm25, is_tag) / saturation),
             "vector": self._cosines_with_vector(rows, queries),
+            **self._evidence(tags, offsets, posts),
             "walk": _scaled(np.sqrt(walk).sum(1)),
             "pools": self.pools.shared(rows, posts, but_pool),
             "size": np.zeros(len(rows)),
@@ -361,6 +372,21 @@ class Ranking:
             found["size"] += self.sizes.information(row, rows) / len(posts)
         for category, idf in zip(CATEGORY_PARTS, shared, strict=True):
             found[category] = idf.max(1)
+        return found
+
+    def _evidence(
+        self, tags: np.ndarray, offsets: np.ndarray, posts: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Compute what the tags of some rows tell: "evidence", "foreign", float64 (m,)."""
+        given, counts = np.unique(self.posts.tags_of.take(posts)[0], return_counts=True)
+        found = {"evidence": np.zeros(len(offsets) - 1), "foreign": np.zeros(len(offsets) - 1)}
+        if len(given):
+            weights = self.evidence.weights(counts, given, len(posts))
+            is_given = np.zeros(len(weights), bool)
+            is_given[given] = True
+            for name, some in (("evidence", is_given), ("foreign", ~is_given)):
+                told = np.where(some, weights, 0)[tags] / NATS
+                found[name] = np.diff(np.concatenate([[0.0], np.cumsum(told)])[offsets])
         return found
 
     def _cosines_with_vector(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
@@ -374,15 +400,16 @@ class Ranking:
     def _over_norms(self, products: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return products / np.maximum(self._norms[rows], 1e-12)[:, None]
 
-    def _matches(self, rows: np.ndarray, tag_ids: np.ndarray) -> sp.csr_matrix:
-        """Return which of k tags (ascending) some rows hold: float64 (m, k) CSR."""
+    def _matches(
+        self, tags: np.ndarray, offsets: np.ndarray, tag_ids: np.ndarray
+    ) -> sp.csr_matrix:
+        """Return which of k tags (ascending) m rows of tags hold: float64 (m, k) CSR."""
         column = np.full(len(self.counts) + 1, -1, np.int32)
         column[tag_ids] = np.arange(len(tag_ids))
-        tags, offsets = self.posts.tags_of.take(rows)
         columns = column[tags]
         kept = columns >= 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[offsets]
-        ones, shape = np.ones(indptr[-1]), (len(rows), len(tag_ids))
+        ones, shape = np.ones(indptr[-1]), (len(offsets) - 1, len(tag_ids))
         return sp.csr_matrix((ones, columns[kept], indptr), shape)
 
     def explained(
@@ -418,7 +445,7 @@ class Ranking:
             tag_ids, walk, tfidf = self.weights(queries)
         if not len(tag_ids) or not len(rows):
             return [[] for _ in rows], np.zeros(len(rows), np.int64)
-        shared = self._matches(rows, tag_ids)
+        shared = self._matches(*self.posts.tags_of.take(rows), tag_ids)
         part = shared.toarray() * tfidf.sum(1)  # (m, k)
         said = []
         for own in part:

@@ -11,6 +11,7 @@ and the rest are left to judge by (`python -m e6graph.evaluate`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from scipy.optimize import minimize
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from ..errors import BadArtifact
 from ..graph.neighbors import Neighbors
 from ..store import Stage, Store
+from .evidence import Agreement
 from .pools import Pools
 from .posts import Posts
 from .ranking import DEFAULT_WEIGHTS, Ranking
@@ -73,36 +75,46 @@ def pools_in_turn(pools: int, n: int) -> np.ndarray:
     return np.arange(n) * apart % max(pools, 1)
 
 
-def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], int]:
-    """Learn the weights of the parts from every other pool.
+def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np.ndarray, int]:
+    """Learn the weights of the parts, and of the tags, from every other pool.
 
     Returns
     -------
     weights : part → weight.
-    queries : how many they were learned from; 0 leaves `DEFAULT_WEIGHTS` as is.
+    agreement : float32 (T,), see `Evidence`.
+    queries : how many the weights were learned from; 0 leaves `DEFAULT_WEIGHTS` as is.
     """
-    long = ranking.pools.long()[::2]
-    pools = [ranking.pools.members[pool] for pool in long.tolist()]
-    queries = []
-    for size in QUERY_SIZES:
-        drawn = draw_pool_queries(pools, LEARNED_QUERIES, size, seed)
-        turns = pools_in_turn(len(pools), LEARNED_QUERIES)[: len(drawn)]
-        queries += list(zip(drawn, long[turns].tolist(), strict=True))
+    numbers = ranking.pools.long()[::2].tolist()
+    pools = [ranking.pools.members[number] for number in numbers]
+    agreement = Agreement(ranking.posts, pools, ranking.idf > 0)
+    turns = pools_in_turn(len(pools), LEARNED_QUERIES)
+    queries = [
+        (pool, members, hidden)
+        for size in QUERY_SIZES
+        for pool, (members, hidden) in zip(
+            turns.tolist(), draw_pool_queries(pools, LEARNED_QUERIES, size, seed), strict=False
+        )
+    ]
+    queries.sort(key=lambda query: query[0])  # so that each pool is left out once
+    own = copy(ranking)
     allowed = np.ones(len(ranking.posts), bool)
-    cases = []
-    for (members, hidden), pool in tqdm(queries, "ranking", disable=None):
+    cases, left_out = [], -1
+    for pool, members, hidden in tqdm(queries, "ranking", disable=None):
+        if pool != left_out:
+            own.evidence, left_out = agreement.evidence(pool), pool
         allowed[members] = False
-        liked = [ranking.query_of(row) for row in members]
-        rows = ranking.candidates(liked, allowed, LEARNED_CANDIDATES, seed, pool)
+        liked = [own.query_of(row) for row in members]
+        rows = own.candidates(liked, allowed, LEARNED_CANDIDATES, seed, numbers[pool])
         allowed[members] = True
         place = np.flatnonzero(rows == hidden)
         if len(place):  # one that is not found tells nothing of the order
-            parts = ranking.parts_of(rows, liked, pool)
+            parts = own.parts_of(rows, liked, numbers[pool])
             columns = np.stack([parts[name] for name in DEFAULT_WEIGHTS], 1)
             cases.append((columns, int(place[0])))
     weights = fit_weights(cases, np.array(list(DEFAULT_WEIGHTS.values())))
     rounded = weights.round(3).tolist()  # further digits are noise
-    return dict(zip(DEFAULT_WEIGHTS, rounded, strict=True)), len(cases)
+    learned = dict(zip(DEFAULT_WEIGHTS, rounded, strict=True))
+    return learned, agreement.evidence().agreement, len(cases)
 
 
 def fit_weights(cases: Sequence[tuple[np.ndarray, int]], prior: np.ndarray) -> np.ndarray:
@@ -135,10 +147,10 @@ def fit_weights(cases: Sequence[tuple[np.ndarray, int]], prior: np.ndarray) -> n
     return minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds).x
 
 
-def save_weights(stage: Stage, weights: dict[str, float]) -> None:
-    """Write `ranking.npz`: `parts` (k,) str, `weights` float64 (k,)."""
-    names, values = list(weights), np.array(list(weights.values()))
-    stage.save_npz(WEIGHTS_FILE, parts=np.array(names), weights=values)
+def save_weights(stage: Stage, weights: dict[str, float], agreement: np.ndarray) -> None:
+    """Write `ranking.npz`: `parts` (k,) str, `weights` float64 (k,), `agreement` (T,)."""
+    names, values = np.array(list(weights)), np.array(list(weights.values()))
+    stage.save_npz(WEIGHTS_FILE, parts=names, weights=values, agreement=agreement)
 
 
 def open_ranking(store: Store, posts: Posts, neighbors: Neighbors) -> Ranking:
@@ -148,7 +160,7 @@ def open_ranking(store: Store, posts: Posts, neighbors: Neighbors) -> Ranking:
     ------
     MissingArtifact, BadArtifact
     """
-    found = store.load_npz(WEIGHTS_FILE, "parts", "weights")
+    found = store.load_npz(WEIGHTS_FILE, "parts", "weights", "agreement")
     names, values = found["parts"].tolist(), found["weights"].tolist()
     weights = dict(zip(names, values, strict=True))
     sound = all(0 <= weight < np.inf for weight in values)
@@ -157,4 +169,10 @@ def open_ranking(store: Store, posts: Posts, neighbors: Neighbors) -> Ranking:
             f"{WEIGHTS_FILE} weighs {', '.join(weights)}; expected "
             f"{', '.join(DEFAULT_WEIGHTS)}, each 0 or more: run construct_index.py again"
         )
-    return Ranking(posts, weights, neighbors)
+    agreement, tags = found["agreement"], len(posts.names)
+    if agreement.shape != (tags,) or not ((agreement > 0) & (agreement < 1)).all():
+        raise BadArtifact(
+            f"{WEIGHTS_FILE} has {agreement.shape} agreements of tags, expected {tags:,} "
+            "between 0 and 1: run construct_index.py again"
+        )
+    return Ranking(posts, weights, neighbors, agreement)
