@@ -55,7 +55,7 @@ def test_a_size_that_everybody_has_says_nothing():
     assert sizes.information(3, np.arange(50)) == pytest.approx(np.zeros(50), abs=1e-9)
 
 
-def test_likeness_to_one_post_is_the_tfidf_cosine(ranking):
+def test_cosines_are_those_of_tfidf_vectors(ranking):
     tags = ranking.posts.tags_of
     rows = np.arange(0, len(ranking.posts), 7)
 
@@ -65,23 +65,20 @@ def test_likeness_to_one_post_is_the_tfidf_cosine(ranking):
         return made / np.linalg.norm(made)
 
     expected = [vector(row) @ vector(3) for row in rows]
-    got = ranking.parts_of(rows, [ranking.query_of(3)])["likeness"]
+    got = ranking.cosines(rows, [ranking.query_of(3)])[:, 0]
     assert got == pytest.approx(expected, abs=1e-5)
 
 
-def test_likeness_to_several_posts_is_the_mean_and_to_tags_that_of_the_lower_half(ranking):
-    rows, queries = np.arange(50), [ranking.query_of(row) for row in (60, 61, 62, 63)]
-    each = np.array([ranking.parts_of(rows, [query])["likeness"] for query in queries])
-    got = ranking.parts_of(rows, queries)["likeness"]
-    assert got == pytest.approx(each.mean(0), abs=1e-9)
-
-    tags = [Query.of_tag(int(tag_id)) for tag_id in queries[0].tag_ids[-4:]]
-    told = np.array([ranking.parts_of(rows, [query])["likeness"] for query in tags])
-    lower = np.sort(told, axis=0)[:2].mean(0)
-    got = ranking.parts_of(rows, tags)["likeness"]
-    assert got == pytest.approx(lower, abs=1e-9) and told.any()
-    got = ranking.parts_of(rows, [*tags, *queries])["likeness"]
-    assert got == pytest.approx((each.mean(0) + lower) / 2, abs=1e-9)
+def test_foreign_is_what_the_tags_tell_that_no_query_post_has(ranking):
+    rows, tags = np.arange(40), ranking.posts.tags_of
+    queries = [ranking.query_of(row) for row in (60, 61)]
+    told = ranking.foreignness.weights(2)
+    shared = {*tags[60].tolist(), *tags[61].tolist()}
+    expected = [sum(told[t] for t in tags[row].tolist() if t not in shared) for row in rows]
+    got = ranking.parts_of(rows, queries)["foreign"]
+    assert got == pytest.approx(np.array(expected) / 10, abs=1e-5) and got.min() < -1
+    wish = [Query.of_tag(int(tags[60][-1]))]  # says nothing of the other tags
+    assert not ranking.parts_of(rows, wish)["foreign"].any()
 
 
 def test_a_post_that_holds_both_wished_tags_goes_before_a_shorter_one_with_one(ranking):
@@ -134,8 +131,26 @@ def test_artist_is_the_idf_of_shared_artists(ranking):
     assert got == pytest.approx(expected, abs=1e-9)
 
 
+def test_bm25_counts_the_lower_half_of_tags(ranking):
+    rows = np.arange(50)
+    tags = [Query.of_tag(int(tag_id)) for tag_id in ranking.query_of(60).tag_ids[-4:]]
+    post = ranking.query_of(61)
+    matches = [
+        np.isin(rows, ranking.posts.rows_with[int(query.tag_ids[0])])
+        * ranking.bm25[query.tag_ids[0]]
+        for query in tags
+    ]
+    lower = np.sort(matches, axis=0)[:2].mean(0) * 4
+    alone = [np.intersect1d(ranking.posts.tags_of[row], post.tag_ids) for row in rows]
+    both = lower + np.array([ranking.bm25[some].sum() for some in alone])
+    lengths = np.diff(ranking.posts.tags_of.offsets)
+    both /= 1 + 1.2 * (0.7 + 0.3 * lengths[rows] / lengths.mean())
+    got = ranking.parts_of(rows, [*tags, post])["bm25"]
+    assert got == pytest.approx(both / both.max(), rel=1e-6) and lower.any()
+
+
 def test_bm25_of_two_posts_is_their_sum_over_the_largest(ranking):
-    """Robertson and Zaragoza 2009, eq. 3.15, k1 = 1.2, b = .75, a tag being there once."""
+    """Robertson and Zaragoza 2009, eq. 3.15, k1 = 1.2, b = .3, a tag being there once."""
     posts, n = ranking.posts, len(ranking.posts)
     lengths = [len(posts.tags_of[row]) for row in range(n)]
     mean = sum(lengths) / n
@@ -146,7 +161,7 @@ def test_bm25_of_two_posts_is_their_sum_over_the_largest(ranking):
             held = len(posts.rows_with[tag])
             if posts.names[tag] not in RATING_TAGS:
                 total += np.log1p((n - held + 0.5) / (held + 0.5))
-        return total * 2.2 / (1 + 1.2 * (0.25 + 0.75 * lengths[row] / mean))
+        return total * 2.2 / (1 + 1.2 * (0.7 + 0.3 * lengths[row] / mean))
 
     expected = np.array([bm25(row, 5) + bm25(row, 6) for row in range(n)])
     got = ranking.parts_of(np.arange(n), [ranking.query_of(5), ranking.query_of(6)])["bm25"]

@@ -61,8 +61,9 @@ def test_the_slope_is_that_of_finite_differences(monkeypatch):
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-def test_the_best_weights_of_one_query_by_hand():
+def test_the_best_weights_of_one_query_by_hand(monkeypatch):
     """Two candidates and one part: −log σ(w) + (w − 1)², of which the slope is 0 there."""
+    monkeypatch.setattr(module, "PRIOR_WEIGHT", 2.0)
     (weight,) = fit_weights([(np.array([[1.0], [0.0]]), 0)], np.array([1.0]))
     assert 2 * (weight - 1) == pytest.approx(1 / (1 + np.exp(weight)), abs=1e-4)
     (other,) = fit_weights([(np.array([[0.0], [1.0]]), 0)], np.array([1.0]))
@@ -110,7 +111,9 @@ def test_what_makes_the_even_pools_gets_the_weight(tmp_path, pools_by, other, ca
     ranking = PostGraph.open(store.root, "sqe", None).ranking
     assert ranking.parts[pools_by] > 5 * max(ranking.parts[other], 0.1)
     assert "450 queries" in capsys.readouterr().out
-    assert learn_weights(ranking) == (ranking.parts, 450)
+    weights, agreement, queries = learn_weights(ranking)
+    assert (weights, queries) == (ranking.parts, 450)
+    assert (agreement == ranking.foreignness.agreement).all()
 
 
 def test_a_board_without_pools_has_the_defaults(tmp_path, capsys):
@@ -150,7 +153,7 @@ def test_a_query_is_ranked_against_all_others_and_never_itself(built_index, monk
         return parts_of(self, rows, queries, but_pool)
 
     monkeypatch.setattr(Ranking, "parts_of", remember)
-    learned, queries = learn_weights(ranking, seed=2)
+    learned, _, queries = learn_weights(ranking, seed=2)
     assert queries == len(asked) > 400
     assert set(learned) == set(DEFAULT_WEIGHTS) and min(learned.values()) >= 0
     digits = {len(repr(weight).partition(".")[2]) for weight in learned.values()}
@@ -180,14 +183,24 @@ def test_pools_are_of_indexed_posts(built_index):
 
 @pytest.mark.parametrize(
     "weights",
-    [{"likeness": 1.0}, DEFAULT_WEIGHTS | {"walk": -1.0}, DEFAULT_WEIGHTS | {"walk": np.nan}],
+    [{"walk": 1.0}, DEFAULT_WEIGHTS | {"walk": -1.0}, DEFAULT_WEIGHTS | {"walk": np.nan}],
 )
 def test_foreign_weights_are_refused_in_one_line(built_index, weights, tmp_path):
-    store = Store(tmp_path)
+    store, graph = Store(tmp_path), PostGraph.open(built_index)
     with store.stage("construct_index.py") as stage:
-        save_weights(stage, weights)
-    graph = PostGraph.open(built_index)
+        save_weights(stage, weights, np.full(len(graph.posts.names), 0.5))
     with pytest.raises(
         BadArtifact, match=f"{WEIGHTS_FILE} weighs .*run construct_index.py again"
     ):
+        open_ranking(store, graph.posts, graph.catalog.neighbors)
+
+
+@pytest.mark.parametrize("agreement", [np.full(3, 0.5), np.zeros(1), None])
+def test_foreign_agreements_are_refused_in_one_line(built_index, agreement, tmp_path):
+    store, graph = Store(tmp_path), PostGraph.open(built_index)
+    if agreement is None:
+        agreement = np.full(len(graph.posts.names), np.nan)
+    with store.stage("construct_index.py") as stage:
+        save_weights(stage, DEFAULT_WEIGHTS, agreement)
+    with pytest.raises(BadArtifact, match=r"agreements .*run construct_index\.py again"):
         open_ranking(store, graph.posts, graph.catalog.neighbors)

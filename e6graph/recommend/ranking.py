@@ -6,13 +6,12 @@ the pools of the query posts, and from the neighbors of the queries' vector. The
 then ranked, at a cost that depends on the candidates and not on the board, by a
 weighted sum of
 
-- likeness: the mean TF-IDF cosine with the queries;
 - bm25: the sum of BM25 over the queries (Robertson and Zaragoza 2009), which asks
   less of long tag lists, scaled to the largest;
 - vector: the cosine with the mean of the queries' vectors, where it is above 0. It
   tells of posts that share no tag with a query;
-- evidence: what the tags of the query posts tell, and foreign: what tags tell that
-  none of the query posts has (`Evidence`), in tens of nats; the latter is below 0;
+- foreign: what those of its tags tell against it that no query post has
+  (`Foreignness`), in tens of nats, below 0;
 - pools: what the pools tell that the post shares with the query posts (`Pools`);
 - walk: the exact walk post → tag → post (P³, Cooper et al. 2014) under Pixie's
   booster (Σ_q √s_q)² (Eksombatchai et al. 2018, eq. 3), its root scaled to the
@@ -22,8 +21,8 @@ weighted sum of
 - artist, copyright, character, species: the idf of the tags of that category which
   the post shares with a query, for the query where that is largest.
 
-Tags that are wished for are one wish: likeness and bm25 average the lower half of
-them, so that a post has to hold most of them and not one alone.
+Tags that are wished for are one wish: bm25 counts the lower half of them, so that a
+post has to hold most of them and not one alone.
 
 What each part is worth differs from board to board, so it is learned from the
 board's own pools (`weights`). `DEFAULT_WEIGHTS` serve a board without pools.
@@ -44,33 +43,31 @@ from ..graph import pixie
 from ..graph.neighbors import Neighbors
 from ..store.parallel import in_order
 from ..tags.categories import CATEGORIES, RATING_TAGS
-from .evidence import Agreement, Evidence
+from .foreignness import Agreement, Foreignness
 from .pools import Pools
 from .posts import ROWS_AT_ONCE, Posts
 from .sizes import Sizes
 
 DRAW_POWER = 0.5  # a mild penalty on common tags
 BM25_K1 = 1.2
-BM25_B = 0.75
-NATS = 10  # of evidence that count as one
+BM25_B = 0.3
+NATS = 10  # that count as one
 POSTINGS_PER_CANDIDATE = 25  # read to find the best candidates
 NEAREST = 1000  # candidates by the vector
 NODES_A_NEIGHBOR = 8  # of the index that are inspected for each of them
 REASONS = 3  # tags that a recommendation names
 CATEGORY_PARTS = ("artist", "copyright", "character", "species")
 DEFAULT_WEIGHTS = {
-    "likeness": 5.0,
-    "bm25": 3.0,
-    "vector": 2.0,
-    "evidence": 1.0,
-    "foreign": 1.0,
-    "walk": 1.2,
-    "pools": 0.3,
+    "bm25": 0.9,
+    "walk": 2.5,
+    "vector": 2.8,
+    "foreign": 1.6,
+    "pools": 0.2,
     "size": 0.0,
-    "artist": 0.3,
-    "copyright": 0.1,
+    "artist": 0.25,
+    "copyright": 0.05,
     "character": 0.1,
-    "species": 0.1,
+    "species": 0.25,
 }
 
 
@@ -123,7 +120,7 @@ class Ranking:
     Parameters
     ----------
     neighbors : the index of the posts' vectors; without it no vector takes part.
-    agreement : float32 (T,), see `Evidence`; by default as on a board without pools.
+    agreement : float32 (T,), see `Foreignness`; by default as on a board without pools.
 
     Attributes
     ----------
@@ -150,9 +147,9 @@ class Ranking:
         self.draw = np.where(silent, 0, counts**-DRAW_POWER)
         self.graph = pixie.Bipartite(posts.tags_of, posts.rows_with, self.draw)
         if agreement is None:
-            self.evidence = Agreement(posts, [], ~silent).evidence()
+            self.foreignness = Agreement(posts, [], ~silent).foreignness()
         else:
-            self.evidence = Evidence(agreement, counts / n, ~silent)
+            self.foreignness = Foreignness(agreement, counts / n, ~silent)
 
     @cached_property
     def _norms(self) -> np.ndarray:
@@ -347,23 +344,22 @@ class Ranking:
         """
         tag_ids, walk, tfidf = self.weights(queries)
         held = (tfidf > 0).astype(np.float64)
-        worth = [tfidf, held * self.bm25[tag_ids][:, None], walk]
+        worth = [held * self.bm25[tag_ids][:, None], walk]
         for idf in self._category_idf.values():
             worth.append(held * idf[tag_ids][:, None])
 
         # One product gives every part for every query.
         tags, offsets = self.posts.tags_of.take(rows)
         sums = self._matches(tags, offsets, tag_ids) @ np.concatenate(worth, 1)
-        tfidf, bm25, walk, *shared = np.split(sums, len(worth), axis=1)
+        bm25, walk, *shared = np.split(sums, len(worth), axis=1)
         longer = self._relative_lengths[rows]
         saturation = 1 + BM25_K1 * (1 - BM25_B + BM25_B * longer)
         is_tag = np.array([query.is_tag for query in queries])
         posts = _rows(queries)
         found = {
-            "likeness": _together(self._over_norms(tfidf, rows), is_tag),
             "bm25": _scaled(_together(bm25, is_tag) / saturation),
             "vector": self._cosines_with_vector(rows, queries),
-            **self._evidence(tags, offsets, posts),
+            "foreign": self._foreign(tags, offsets, posts),
             "walk": _scaled(np.sqrt(walk).sum(1)),
             "pools": self.pools.shared(rows, posts, but_pool),
             "size": np.zeros(len(rows)),
@@ -374,20 +370,14 @@ class Ranking:
             found[category] = idf.max(1)
         return found
 
-    def _evidence(
-        self, tags: np.ndarray, offsets: np.ndarray, posts: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Compute what the tags of some rows tell: "evidence", "foreign", float64 (m,)."""
-        given, counts = np.unique(self.posts.tags_of.take(posts)[0], return_counts=True)
-        found = {"evidence": np.zeros(len(offsets) - 1), "foreign": np.zeros(len(offsets) - 1)}
-        if len(given):
-            weights = self.evidence.weights(counts, given, len(posts))
-            is_given = np.zeros(len(weights), bool)
-            is_given[given] = True
-            for name, some in (("evidence", is_given), ("foreign", ~is_given)):
-                told = np.where(some, weights, 0)[tags] / NATS
-                found[name] = np.diff(np.concatenate([[0.0], np.cumsum(told)])[offsets])
-        return found
+    def _foreign(self, tags: np.ndarray, offsets: np.ndarray, posts: np.ndarray) -> np.ndarray:
+        """Sum what the tags of some rows tell that no query post has: float64 (m,)."""
+        if not len(posts):
+            return np.zeros(len(offsets) - 1)
+        told = self.foreignness.weights(len(posts)).copy()
+        told[self.posts.tags_of.take(posts)[0]] = 0
+        sums = np.concatenate([[0.0], np.cumsum(told[tags], dtype=np.float64)])
+        return np.diff(sums[offsets]) / NATS
 
     def _cosines_with_vector(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
         """Compute the cosines with the queries' vector, 0 below 0: float64 (m,)."""
@@ -461,18 +451,18 @@ def _rows(queries: Sequence[Query]) -> np.ndarray:
 
 
 def _together(scores: np.ndarray, is_tag: np.ndarray) -> np.ndarray:
-    """Average the columns, those of tags by the lower half of them: (m, q) → (m,).
+    """Sum the columns; of those of tags the lower half counts for all: (m, q) → (m,).
 
     >>> scores = np.array([[0.6, 0.9, 0.1], [0.6, 0.5, 0.5]])
     >>> _together(scores, np.array([False, True, True])).round(3).tolist()
-    [0.267, 0.533]
+    [0.8, 1.6]
     """
     tags = np.sort(scores[:, is_tag], axis=1)
     lower = tags[:, : max(1, tags.shape[1] // 2)]
     total = scores[:, ~is_tag].sum(1)
     if tags.shape[1]:
         total = total + lower.mean(1) * tags.shape[1]
-    return total / max(len(is_tag), 1)
+    return total
 
 
 def _scaled(scores: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ..errors import BadArtifact
 from ..graph.neighbors import Neighbors
 from ..store import Stage, Store
-from .evidence import Agreement
+from .foreignness import Agreement
 from .pools import Pools
 from .posts import Posts
 from .ranking import DEFAULT_WEIGHTS, Ranking
@@ -30,7 +30,7 @@ LEARNED_QUERIES = 150  # of each size
 QUERY_SIZES = (1, 5, 20)  # posts of a query, at most
 QUERY_MEMBERS = 5
 LEARNED_CANDIDATES = 1000  # of a query; see `Ranking.candidates`
-PRIOR_WEIGHT = 2.0  # of the prior, in queries
+PRIOR_WEIGHT = 10.0  # of the prior, in queries
 
 PoolQuery = tuple[np.ndarray, int]
 """Rows of the query posts, and the row of the hidden one."""
@@ -81,7 +81,7 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
     Returns
     -------
     weights : part → weight.
-    agreement : float32 (T,), see `Evidence`.
+    agreement : float32 (T,), see `Foreignness`.
     queries : how many the weights were learned from; 0 leaves `DEFAULT_WEIGHTS` as is.
     """
     numbers = ranking.pools.long()[::2].tolist()
@@ -101,7 +101,7 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
     cases, left_out = [], -1
     for pool, members, hidden in tqdm(queries, "ranking", disable=None):
         if pool != left_out:
-            own.evidence, left_out = agreement.evidence(pool), pool
+            own.foreignness, left_out = agreement.foreignness(pool), pool
         allowed[members] = False
         liked = [own.query_of(row) for row in members]
         rows = own.candidates(liked, allowed, LEARNED_CANDIDATES, seed, numbers[pool])
@@ -114,7 +114,7 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
     weights = fit_weights(cases, np.array(list(DEFAULT_WEIGHTS.values())))
     rounded = weights.round(3).tolist()  # further digits are noise
     learned = dict(zip(DEFAULT_WEIGHTS, rounded, strict=True))
-    return learned, agreement.evidence().agreement, len(cases)
+    return learned, agreement.foreignness().agreement, len(cases)
 
 
 def fit_weights(cases: Sequence[tuple[np.ndarray, int]], prior: np.ndarray) -> np.ndarray:

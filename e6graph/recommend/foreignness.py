@@ -1,11 +1,11 @@
-"""How much each tag tells of what belongs with some posts, learned from pools.
+"""How much a tag tells against a post's belonging with others that lack it.
 
 A pool is taken for a group with a habit: a member has tag t with a chance that the
 group drew from a beta distribution of mean p, the tag's share of the board, and
-concentration κ. If c of q query posts have the tag, another post of their group has
-it with the chance (c + κp) / (q + κ), and its tags are the more evidence of belonging
-there, the further those chances are from the shares p (Bayesian sets, Ghahramani and
-Heller 2005). There κ is the same for all tags; here each has its own.
+concentration κ. If none of q query posts has the tag, another post of their group
+has it with the chance κp / (q + κ), and one that has it is the less likely to be of
+that group (Bayesian sets, Ghahramani and Heller 2005). There κ is the same for all
+tags; here each has its own.
 
 κ = (1 − s) / s, where s is the tag's agreement: how far the members of one pool agree
 on it, from 0 (no more than chance) to 1 (all or none have it), which statistics know
@@ -28,8 +28,8 @@ PRIOR_MEMBERS = 5.0  # that a tag's prior counts as, and each of its levels
 LEAST_AGREEMENT, MOST_AGREEMENT = 1e-4, 0.97
 
 
-class Evidence:
-    """What a post's tags tell of its belonging with query posts.
+class Foreignness:
+    """What a tag tells against a post if no query post has it.
 
     Parameters
     ----------
@@ -40,36 +40,28 @@ class Evidence:
 
     def __init__(self, agreement: np.ndarray, shares: np.ndarray, telling: np.ndarray) -> None:
         self.agreement = agreement.astype(np.float32)
-        self._kappa = (1 - self.agreement) / self.agreement.astype(np.float64)
-        self._shares = np.clip(shares, 1e-9, 0.95)
+        agreed = self.agreement.astype(np.float64)
+        self._kappa = (1 - agreed) / agreed
+        self._shares = np.clip(shares, 0, 0.95)
         self._telling = telling
-        self._absent: dict[int, np.ndarray] = {}  # by the number of query posts
+        self._weights: dict[int, np.ndarray] = {}  # by the number of query posts
 
-    def weights(self, counts: np.ndarray, tag_ids: np.ndarray, posts: int) -> np.ndarray:
-        """Return how many nats each tag of a post tells for it: float32 (T,).
+    def weights(self, posts: int) -> np.ndarray:
+        """Return what each tag tells, in nats, 0 or less: float32 (T,).
 
-        The tags of a post are summed. What a tag tells that the post lacks is taken
-        off those that have it, so that a post is judged by its own tags alone.
+        That is the logarithm of the odds that another post of the group has the tag,
+        over the odds that any post has it.
 
         Parameters
         ----------
-        counts : how many of the query posts hold each of some tags.
-        tag_ids : int64, those tags; no query post holds another.
-        posts : query posts.
+        posts : how many query posts there are, none of which has the tag.
         """
-        if posts not in self._absent:
-            every = np.arange(len(self._shares))
-            absent = self._told(np.zeros(len(every)), every, posts)
-            self._absent[posts] = absent.astype(np.float32)
-        weights = self._absent[posts].copy()
-        weights[tag_ids] = self._told(counts, tag_ids, posts)
-        return weights
-
-    def _told(self, counts: np.ndarray, tag_ids: np.ndarray, posts: int) -> np.ndarray:
-        kappa, share = self._kappa[tag_ids], self._shares[tag_ids]
-        with_it = (counts + kappa * share) / share
-        without = (posts - counts + kappa * (1 - share)) / (1 - share)
-        return np.where(self._telling[tag_ids], np.log(with_it / without), 0)
+        if posts not in self._weights:
+            kappa = self._kappa
+            odds = kappa / (posts + kappa * (1 - self._shares)) * (1 - self._shares)
+            told = np.where(self._telling, np.log(odds), 0)
+            self._weights[posts] = told.astype(np.float32)
+        return self._weights[posts]
 
 
 class Agreement:
@@ -113,7 +105,7 @@ class Agreement:
         held = np.bincount(tags, self._holders[some], n)
         return np.stack([held, np.bincount(tags, self._fellows[some], n)])
 
-    def evidence(self, but_pool: int = -1) -> Evidence:
+    def foreignness(self, but_pool: int = -1) -> Foreignness:
         """Estimate the agreement of all tags, from all pools but one.
 
         Parameters
@@ -136,7 +128,7 @@ class Agreement:
             out_of = np.bincount(group, room)
             prior = (more[group] + PRIOR_MEMBERS * prior) / (out_of[group] + PRIOR_MEMBERS)
         agreement = np.clip(prior, LEAST_AGREEMENT, MOST_AGREEMENT)
-        return Evidence(agreement, self._shares, self._telling)
+        return Foreignness(agreement, self._shares, self._telling)
 
 
 def _some(rows: np.ndarray) -> np.ndarray:
