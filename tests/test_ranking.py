@@ -168,8 +168,7 @@ def test_bm25_of_two_posts_is_their_sum_over_the_largest(ranking):
     assert got == pytest.approx(expected / expected.max(), rel=1e-6)
 
 
-def test_candidates_hold_what_exact_ranking_puts_first(ranking, monkeypatch):
-    monkeypatch.setattr(module, "NEAREST", 20)
+def test_candidates_hold_what_exact_ranking_puts_first(ranking):
     allowed = np.ones(len(ranking.posts), bool)
     queries = [ranking.query_of(row) for row in (10, 11)]
     exact = ranking.score(np.arange(len(allowed)), queries)
@@ -182,7 +181,6 @@ def test_candidates_hold_what_exact_ranking_puts_first(ranking, monkeypatch):
 @pytest.mark.parametrize("source", ["postings", "walk", "near", "pools"])
 def test_each_source_finds_candidates_by_itself(ranking, monkeypatch, source):
     nothing = np.zeros(0, np.int64)
-    monkeypatch.setattr(module, "NEAREST", 60)
     made = Ranking(ranking.posts, neighbors=ranking._neighbors)
     if source != "postings":
         monkeypatch.setattr(Ranking, "_from_postings", lambda *given: nothing)

@@ -53,8 +53,7 @@ BM25_K1 = 1.2
 BM25_B = 0.3
 NATS = 10  # that count as one
 POSTINGS_PER_CANDIDATE = 25  # read to find the best candidates
-NEAREST = 1000  # candidates by the vector
-NODES_A_NEIGHBOR = 8  # of the index that are inspected for each of them
+NODES_A_NEIGHBOR = 4  # of the index that are inspected for each candidate by the vector
 REASONS = 3  # tags that a recommendation names
 CATEGORY_PARTS = ("artist", "copyright", "character", "species")
 DEFAULT_WEIGHTS = {
@@ -242,7 +241,7 @@ class Ranking:
         but_pool : a pool that does not count.
         """
         found = [self._from_postings(queries, allowed, size, seed)]
-        near = self._near(queries)
+        near = self._near(queries, size)
         found.append(near[allowed[near]])
         starts = _rows(queries)
         if len(starts):
@@ -254,13 +253,13 @@ class Ranking:
             found.append(fellows[allowed[fellows]])
         return np.unique(np.concatenate(found))
 
-    def _near(self, queries: Sequence[Query]) -> np.ndarray:
-        """Return the rows (int64) of the posts nearest to the queries' vector."""
+    def _near(self, queries: Sequence[Query], n: int) -> np.ndarray:
+        """Return the rows (int64) of the n posts nearest to the queries' vector."""
         direction = self._direction(queries)
         if direction is None or self._neighbors is None:
             return np.zeros(0, np.int64)
         # Candidates are ranked exactly afterwards, so a hasty search will do.
-        n = min(NEAREST, len(self.posts))
+        n = min(n, len(self.posts))
         ids, _ = self._neighbors.query(direction, n, NODES_A_NEIGHBOR * n)
         rows = self.posts.rows(ids)
         return rows[rows >= 0]
