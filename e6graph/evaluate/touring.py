@@ -24,6 +24,8 @@ TAGS = ("woman", "fox", "moon")  # asked for, where a board has them
 POSTS = 15  # of a tour
 TOURS = 5  # of each tag; the first is the bot's own
 QUICK_TOURS = 2
+Kinds = Sequence[set[Any]]
+"""For each post of a tour its pools, or its tags of one category."""
 HEADER = (
     "tag",
     "tour",
@@ -61,7 +63,7 @@ def tour(graph: PostGraph, tag: str, posts: int = POSTS, seed: int = 0) -> list[
     return profile.seen
 
 
-def longest_run(kinds: Sequence[set[Any]]) -> int:
+def longest_run(kinds: Kinds) -> int:
     """Return how many sets running share a member, at most.
 
     >>> longest_run([{"fox"}, {"fox", "owl"}, {"owl"}, {"owl"}, set()])
@@ -75,46 +77,53 @@ def longest_run(kinds: Sequence[set[Any]]) -> int:
     return longest
 
 
+class TourCounter:
+    """Counts the different things among the posts of a tour."""
+
+    def __init__(self, graph: PostGraph) -> None:
+        self._posts = graph.posts
+        self._pools = pools_of_posts(graph)
+        self._families = Families.read(graph.posts)
+        self._tags = ExactMethods(graph).tags
+
+    def count(self, seen: Sequence[int]) -> list[int | float]:
+        """Return the columns of `HEADER` from "posts" on, for post ids in order shown."""
+        rows = self._posts.rows(np.array(seen, np.int64))
+        pools: Kinds = [self._pools.get(post_id, set()) for post_id in seen]
+        characters, artists = self._held(rows, "character"), self._held(rows, "artist")
+        kinds = pools, characters, artists
+        families = len(np.unique(self._families.of_row[rows]))
+        different = [len(set().union(*sets)) for sets in kinds]
+        running = [longest_run(sets) for sets in kinds]
+        alike = near_duplicates(self._tags[rows]) if len(rows) else 0.0
+        return [len(seen), families, *different, *running, alike]
+
+    def _held(self, rows: np.ndarray, category: str) -> Kinds:
+        """Return the tags of one category that each row holds."""
+        tags = [self._posts.tags(row) for row in rows.tolist()]
+        return [{name for name, kind in held if kind == category} for held in tags]
+
+
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     """Make some tours for each tag and count what was among their posts.
 
     Raises
     ------
     BadInput : the board has none of `TAGS`, and no others were named.
+    UnknownTag : none of those named is known.
     """
-    known = graph.posts.tag_ids
-    tags = args.tags or [tag for tag in TAGS if tag in known and graph.shown[known[tag]]]
+    known, names = graph.posts.tag_ids, graph.posts.names
+    usual = [tag for tag in TAGS if tag in known and graph.shown[known[tag]]]
+    tags = [names[i] for i in graph.known_tag_ids(args.tags)] if args.tags else usual
     if not tags:
         raise BadInput(f"no post shows {', '.join(TAGS)}: --tags names others to tour by")
-    graph.known_tag_ids(tags)  # says which name is unknown
 
-    pools, families = pools_of_posts(graph), Families.read(graph.posts)
-    matrix = ExactMethods(graph).tags
-    rows, ids = [], []
+    counter, rows, first = TourCounter(graph), [], []
     for tag in progress(tags, "tours"):
         for turn in range(QUICK_TOURS if args.quick else TOURS):
             seen = tour(graph, tag, seed=args.seed + turn)
-            at = graph.posts.rows(np.array(seen, np.int64))
-            own = [pools.get(post_id, set()) for post_id in seen]
-            kinds = {
-                kind: [
-                    {t for t, c in graph.posts.tags(row) if c == kind} for row in at.tolist()
-                ]
-                for kind in ("character", "artist")
-            }
-            rows.append(
-                (
-                    tag,
-                    turn + 1,
-                    len(seen),
-                    len(set(families.of_row[at].tolist())),
-                    len(set().union(*own)),
-                    *(len(set().union(*sets)) for sets in kinds.values()),
-                    *(longest_run(sets) for sets in (own, *kinds.values())),
-                    near_duplicates(matrix[at]) if len(at) else 0.0,
-                )
-            )
+            rows.append((tag, turn + 1, *counter.count(seen)))
             if turn == 0:
-                ids.append(f"{tag}: {' '.join(f'#{post_id}' for post_id in seen)}")
+                first.append(f"{tag}: {' '.join(f'#{post_id}' for post_id in seen)}")
     title = f"Tours of {POSTS} posts that like everything, after /enjoy TAG"
-    return [Table(title, HEADER, rows, [*NOTES, "The first tour of each tag:", *ids])]
+    return [Table(title, HEADER, rows, [*NOTES, "The first tour of each tag:", *first])]
