@@ -33,7 +33,7 @@ class Families:
         parents = posts.column("parent_id")
         ids, nodes = np.unique(np.append(posts.ids, parents), return_inverse=True)
         child = np.flatnonzero(parents)
-        own, parent = np.split(nodes, [len(posts)])
+        own, parent = np.split(nodes, [len(posts.ids)])
         ends = own[child], parent[child]
         ties = sp.csr_matrix((np.ones(len(child), bool), ends), (len(ids), len(ids)))
         _, labels = connected_components(ties, directed=False)

@@ -26,6 +26,7 @@ from .report import Table
 SIF_A = 1e-3  # a of the weights a / (a + p), Arora et al. 2017
 OKAPI_K1 = 1.2  # saturation of a tag, Robertson and Zaragoza 2009
 OKAPI_B = 0.75  # how much long lists of tags count less, ibid.
+RP3_BETAS = tuple(i / 10 for i in range(11))  # powers that RP³β is tuned over
 EASE_TAGS = 12_000  # most used tags that EASE reads: the square of them is in memory
 SITE_TAGS = 50  # of a post that the site's "recommended" asks for, the rarest
 SITE_FEW_TAGS = 7  # from which on a post has to share `SITE_SHARE` of them
@@ -240,10 +241,11 @@ class ExactMethods:
         numbers = np.diff(asked.indptr)
         least = np.where(numbers >= SITE_FEW_TAGS, SITE_SHARE * numbers, 0)
         held = tags.T.tocsr()
-        weighted = (sp.diags_array(weight) @ held).tocsr()
+        weighted = held.copy()
+        weighted.data *= np.repeat(weight, np.diff(held.indptr))
 
         def of_query(rows: np.ndarray) -> np.ndarray:
-            # Both products have the same places, in the same order.
+            # Both products have the same places in the same order, as both factors do.
             worth, shared = asked[rows] @ weighted, asked[rows] @ held
             need = np.repeat(least[rows], np.diff(shared.indptr))
             worth.data[shared.data < need] = 0
