@@ -55,12 +55,12 @@ class Bootstrap:
         low, high = np.quantile(means, (tail, 1 - tail))
         return float(low), float(high)
 
-    def against(self, ours: MethodResult, other: MethodResult) -> tuple[str, str]:
-        """Return the name of the deepest figure and the difference, with its interval."""
-        figure = FIGURES[len(HIT_DEPTHS) - 1]
-        apart = query_figures(ours.ranks)[figure] - query_figures(other.ranks)[figure]
+    def difference(self, ours: MethodResult, other: MethodResult) -> str:
+        """Say how far two methods are apart at the deepest figure, with the interval."""
+        deepest = f"@{HIT_DEPTHS[-1]}"
+        apart = query_figures(ours.ranks)[deepest] - query_figures(other.ranks)[deepest]
         low, high = self.interval(apart)
-        return figure, f"{apart.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+        return f"{apart.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def query_figures(ranks: np.ndarray) -> dict[str, np.ndarray]:

@@ -47,6 +47,11 @@ class Families:
         members = np.bincount(self.of_row)
         return order, np.cumsum(members) - members
 
+    @property
+    def alone(self) -> bool:
+        """Whether no post has a variant."""
+        return len(self._grouped[1]) == len(self.of_row)
+
     def best(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the best score (n,) of each family; -inf for the families of `rows`.
 

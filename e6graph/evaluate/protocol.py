@@ -95,6 +95,8 @@ def family_rank(
 
     It is nan if the row is of the family of a query post.
     """
+    if families.alone:
+        return rank_among(scores, hidden, rng)
     if not families.asked(rows, hidden):
         return np.nan
     best = families.best(scores, rows)

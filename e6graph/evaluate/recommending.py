@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,9 @@ from .families import Families
 from .methods import method_table
 from .peers import PEERS, peers
 from .protocol import (
+    HIT_DEPTHS,
     QUERY_SIZES,
+    BoardScorer,
     MethodResult,
     Queries,
     judge_lists,
@@ -85,7 +88,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     rates: list[Table | Figure] = []
     lists: list[Table | Figure] = []
     compared: list[ComparedRow] = []
-    told = []
+    beside_als = []
     for size in QUERY_SIZES:
         main = size == QUERY_SIZES[0]
         queries = judging_queries(judged, args.queries, size, args.seed)
@@ -94,21 +97,16 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
             f"pool ({args.half} pools) among {graph.allowed.sum():,} posts"
         )
         say(f"  {title}")
-        found = {
-            name: judge_scores(score, queries, args.seed, name, families)
-            for name, score in scorers.items()
-        }
-        walk = walked(graph, args.seed)
-        found["walk by itself"] = judge_lists(walk, queries, "walk", families)
+        found = judge_methods(graph, scorers, queries, families, args.seed)
         parts = ablation(graph, queries, families) if main else {}
         if main:
             found[WITHOUT_SIZES] = parts["without size"]
         found[OURS] = judge_lists(recommended(graph), queries, OURS, families)
 
-        notes = [*notes, *COLUMN_NOTES] if main else []
-        rates.append(method_table(graph, title, "method", found, args.seed, notes))
-        own = f"Lists of {LIST_POSTS}: {title}"
-        lists.append(spread.table(own, found, SPREAD_NOTES if main else ()))
+        said = [*notes, *COLUMN_NOTES] if main else ()
+        rates.append(method_table(graph, title, "method", found, args.seed, said))
+        meaning = SPREAD_NOTES if main else ()
+        lists.append(spread.table(f"Lists of {LIST_POSTS}: {title}", found, meaning))
         if main:
             rates.append(hit_rate_figure(found))
             left_out = "a part of its ranking left out, the other weights as they are"
@@ -119,13 +117,28 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         rivals = {name: result for name, result in found.items() if name.startswith(PEERS)}
         bootstrap = Bootstrap(pools_of(queries, judged), args.seed)
         compared += compare(size, found[OURS], rivals, bootstrap)
-        told += [
-            f"{figure} less that of {name}, {size} posts: {said}"
-            for name in rivals
-            if name.startswith("ALS")
-            for figure, said in [bootstrap.against(found[OURS], rivals[name])]
-        ]
-    return [*rates, *lists, comparison(compared, told)]
+        for name in rivals:
+            if name.startswith("ALS"):
+                apart = bootstrap.difference(found[OURS], rivals[name])
+                beside_als.append(f"{apart} for queries of up to {size}")
+    told = [f"@{HIT_DEPTHS[-1]} less that of ALS: {'; '.join(beside_als)}."]
+    return [*rates, *lists, comparison(compared, told if beside_als else ())]
+
+
+def judge_methods(
+    graph: PostGraph,
+    scorers: Mapping[str, BoardScorer],
+    queries: Queries,
+    families: Families,
+    seed: int,
+) -> dict[str, MethodResult]:
+    """Judge the exact methods, and the walk."""
+    found = {
+        name: judge_scores(score, queries, seed, name, families)
+        for name, score in scorers.items()
+    }
+    walk = judge_lists(walked(graph, seed), queries, "walk", families)
+    return found | {"walk by itself": walk}
 
 
 def ablation(graph: PostGraph, queries: Queries, families: Families) -> dict[str, MethodResult]:
