@@ -227,7 +227,8 @@ class ExactMethods:
 
         It asks for the `SITE_TAGS` rarest tags of a post, artists and copyrights
         aside. A post that shares `SITE_SHARE` of them, or any of a few, gets the
-        sum of their weights. Several query posts add up.
+        sum of their weights. Several query posts add up. The site leaves out the
+        post's own pools, which are on its page anyway; here they are what is judged by.
         """
         categories = self.graph.posts.categories
         left_out = [CATEGORIES.index(name) for name in ("artist", "copyright")]
