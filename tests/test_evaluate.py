@@ -151,7 +151,7 @@ def read_families(parents):
     """Families of posts 10, 20, 30 ..., by their parents' ids, 0 for none."""
     ids = 10 * np.arange(1, len(parents) + 1)
     posts = SimpleNamespace(ids=ids, column=lambda name: np.array(parents))
-    return Families.read(posts).of_row
+    return Families.read(SimpleNamespace(posts=posts)).of_row
 
 
 def test_a_family_is_a_whole_chain_and_the_children_of_an_absent_parent():
@@ -595,7 +595,7 @@ def test_a_tour_shows_what_the_bot_would_and_counts_it(demo, capsys):
     assert lines[0]["posts"] == 15
     for kind in ("character", "artist"):
         assert lines[0][f"{kind}s"] == len({name for name, own in tags if own == kind})
-    assert lines[0]["families"] == len({*Families.read(graph.posts).of_row[rows].tolist()})
+    assert lines[0]["families"] == len({*Families.read(graph).of_row[rows].tolist()})
     assert f"fox: #{seen[0]} #{seen[1]} " in " ".join(table["notes"])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from ..recommend.posts import Posts
+from ..recommend.postgraph import PostGraph
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class Families:
     of_row: np.ndarray
 
     @classmethod
-    def read(cls, posts: Posts) -> Self:
+    def read(cls, graph: PostGraph) -> Self:
         """Tie every post to its parent; whole chains are one family.
 
         Posts of one parent belong together although the parent may not be indexed.
         """
+        posts = graph.posts
         parents = posts.column("parent_id")
         ids, nodes = np.unique(np.append(posts.ids, parents), return_inverse=True)
         child = np.flatnonzero(parents)

@@ -84,7 +84,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     judged, others = split_pools(graph, args.half)
     judging_queries(judged, 1)  # refuses a board without pools before the long work
     scorers, notes = peers(graph, others, args)
-    families, spread = Families.read(graph.posts), Spread(graph, args.seed)
+    families, spread = Families.read(graph), Spread(graph, args.seed)
     rates: list[Table | Figure] = []
     lists: list[Table | Figure] = []
     compared: list[ComparedRow] = []

@@ -83,7 +83,7 @@ class TourCounter:
     def __init__(self, graph: PostGraph) -> None:
         self._posts = graph.posts
         self._pools = pools_of_posts(graph)
-        self._families = Families.read(graph.posts)
+        self._families = Families.read(graph)
         self._tags = ExactMethods(graph).tags
 
     def count(self, seen: Sequence[int]) -> list[int | float]:
