@@ -52,7 +52,8 @@ class Bootstrap:
         sums = np.bincount(self._pool, values)
         means = (self._draws @ sums) / (self._draws @ sizes)
         tail = (1 - CONFIDENCE) / 2
-        low, high = np.quantile(means, (tail, 1 - tail))
+        # Rounded, so that a sum that should be 0 is on no side of it.
+        low, high = np.quantile(means.round(12), (tail, 1 - tail))
         return float(low), float(high)
 
     def difference(self, ours: MethodResult, other: MethodResult) -> str:
