@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from .errors import BadInput, E6GraphError
 
@@ -34,14 +34,20 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return f"{action.help} (default: %(default)s)"
 
 
-def parser(doc: str) -> argparse.ArgumentParser:
+def parser(doc: str, several: bool = False) -> argparse.ArgumentParser:
     """Make a parser with the script's docstring as its help, and with `--index`.
 
     Arguments without a type of their own are read by `text`.
+
+    Parameters
+    ----------
+    several : whether `--index` takes a list of directories.
     """
     made = argparse.ArgumentParser(description=doc.strip(), formatter_class=HelpFormatter)
     made.register("type", None, text)
-    made.add_argument("--index", default="index", metavar="DIR", help="the index directory")
+    options: dict[str, Any] = {"nargs": "+"} if several else {}
+    about = "one index directory or more" if several else "the index directory"
+    made.add_argument("--index", default="index", metavar="DIR", help=about, **options)
     return made
 
 

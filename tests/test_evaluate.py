@@ -5,13 +5,27 @@ import math
 import sys
 from collections import Counter
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from e6graph import PostGraph, evaluate
 from e6graph.errors import BadInput, E6GraphError
-from e6graph.evaluate import plotting, protocol, recommending, report, searching, walking
+from e6graph.evaluate import (
+    comparing,
+    peers,
+    plotting,
+    protocol,
+    recommending,
+    report,
+    searching,
+    spread,
+    touring,
+    walking,
+)
+from e6graph.evaluate.families import Families
 from e6graph.evaluate.methods import (
     OKAPI_B,
     OKAPI_K1,
@@ -121,6 +135,122 @@ def test_pools_judged_are_never_trained_on(graph):
     assert all(graph.allowed[pool].all() for pool in halves["all"][0])
 
 
+def test_a_query_knows_its_pool():
+    pools = [np.arange(3), np.arange(10, 20), np.array([5, 6]), np.arange(30, 60)]
+    queries = evaluate.judging_queries(pools, 50)
+    found = protocol.pools_of(queries, pools)
+    assert {*found.tolist()} == {0, 1, 3}
+    for (rows, hidden), number in zip(queries, found, strict=True):
+        assert {hidden, *rows.tolist()} <= {*pools[number].tolist()}
+
+
+# -- families, lists and intervals by hand -------------------------------------------------------
+
+
+def read_families(parents):
+    """Families of posts 10, 20, 30 ..., by their parents' ids, 0 for none."""
+    ids = 10 * np.arange(1, len(parents) + 1)
+    posts = SimpleNamespace(ids=ids, column=lambda name: np.array(parents))
+    return Families.read(SimpleNamespace(posts=posts)).of_row
+
+
+def test_a_family_is_a_whole_chain_and_the_children_of_an_absent_parent():
+    #                     10 20  30  40  50  60 70 80
+    family = read_families([0, 10, 20, 99, 99, 0, 0, 70])
+    groups = [[0, 1, 2], [3, 4], [5], [6, 7]]
+    assert [{*family[rows].tolist()} for rows in groups] == [{family[g[0]]} for g in groups]
+    assert len({*family.tolist()}) == len(groups)
+    assert len({*read_families([0, 0, 0]).tolist()}) == 3
+    assert len({*read_families([10, 30, 20]).tolist()}) == 2  # a post may be its own parent
+
+
+def test_a_family_has_one_place_and_that_of_the_query_none():
+    families = Families(np.array([0, 0, 1, 1, 2, 3]))
+    scores = np.array([[0.0, 9.0, 8.0, 7.0, 6.0, 5.0]])
+    for hidden, place, place_of_family in ((3, 2, 0), (4, 3, 1), (5, 4, 2), (1, 0, math.nan)):
+        query = [(np.array([0]), hidden)]
+        by_score = protocol.judge_scores(lambda _: scores, query, families=families)
+        in_order = protocol.judge_lists(
+            lambda rows, seed: np.array([1, 2, 3, 4, 5]), query, families=families
+        )
+        for found in (by_score, in_order):
+            assert found.ranks.tolist() == [place]
+            assert found.family_ranks == pytest.approx([place_of_family], nan_ok=True)
+            assert found.first[0].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_any_member_of_a_family_will_do():
+    families, query = Families(np.array([0, 1, 2, 2])), [(np.array([0]), 3)]
+    found = protocol.judge_lists(lambda *_: np.array([2, 1]), query, families=families)
+    assert (found.ranks.tolist(), found.family_ranks.tolist()) == ([np.inf], [0])
+
+
+def test_near_duplicates_and_distance_by_hand():
+    tags = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
+    assert spread.near_duplicates(sp.csr_matrix(tags)) == 1 / 4  # 4 of 5 tags are shared
+    tags[1] = [1, 1, 1, 0, 1]  # 3 of 5
+    assert spread.near_duplicates(sp.csr_matrix(tags)) == 0
+    vectors = np.array([[1.0, 0], [0.6, 0.8], [0, 1.0]])
+    assert spread.mean_distance(vectors) == pytest.approx((0.4 + 0.2 + 1) / 3)
+
+
+def test_the_spread_of_lists_by_hand(graph):
+    rows = np.flatnonzero(graph.allowed)
+    least = np.argsort(popularity(graph)[rows])[:10]
+    best = int(np.flatnonzero(most_popular(graph, share=0.01))[0])
+    first = [np.array([best, best]), rows[least], np.zeros(0, np.int64)]
+    found = protocol.MethodResult(np.zeros(3), first, 1.0, np.array([0, 10, np.nan]))
+    got = dict(zip(spread.HEADER, spread.Spread(graph, 0).figures(found), strict=True))
+    assert (got["@10"], got["@100"]) == (1 / 2, 1)  # the third has no place
+    assert got["popular"] == pytest.approx(2 / 12)
+    assert got["coverage"] == pytest.approx(11 / len(rows))
+    assert got["near-duplicates"] >= 1 / 4  # one of two lists is a post and its copy
+    assert most_popular(graph, share=0.01).sum() == math.ceil(len(rows) / 100)
+
+
+def test_pools_are_drawn_again_and_not_queries():
+    """Of two pools, one all better and one all worse, nothing is known, however many queries."""
+    pools, values = np.repeat([4, 9], 500), np.repeat([1.0, -1.0], 500)
+    assert comparing.Bootstrap(pools, 0).interval(values) == (-1, 1)
+    alone = comparing.Bootstrap(np.arange(1000), 0).interval(values)
+    assert alone == pytest.approx((-0.062, 0.062), abs=0.01)  # 1.96 / √1000
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says():
+    rng, covered = np.random.default_rng(0), 0
+    for turn in range(200):
+        values = np.repeat(rng.normal(0.3, 1, 60), 5) + rng.normal(0, 1, 300)
+        low, high = comparing.Bootstrap(np.repeat(np.arange(60), 5), turn).interval(values)
+        covered += low <= 0.3 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_one_pool_tells_nothing_of_others():
+    low, high = comparing.Bootstrap(np.zeros(9, int), 0).interval(np.ones(9))
+    assert comparing.mark(low, high) == "level"
+
+
+def test_each_figure_is_compared_with_its_own_best_peer():
+    pools = np.arange(200)
+    ours = protocol.MethodResult(np.full(200, 5.0), [], 1.0)
+    near = protocol.MethodResult(np.tile([0.0, np.inf], 100), [], 1.0)
+    wide = protocol.MethodResult(np.full(200, 90.0), [], 1.0)
+    boot = comparing.Bootstrap(pools, 0)
+    rows = comparing.compare(5, ours, {"near": near, "wide": wide}, boot)
+    told = {row[1]: (row[2], row[-1]) for row in rows}
+    assert told == {
+        "@10": ("near", "above"),
+        "@100": ("wide", "level"),
+        "@1000": ("wide", "level"),
+        "MRR": ("near", "below"),
+    }
+    for _, _, _, other, own, difference, low, high, _ in rows:
+        assert low <= difference == own - other <= high
+    tables = {"a": [comparing.comparison(rows, [])], "b": []}
+    counts = {row[0]: tuple(row[1:]) for row in comparing.summary(tables).rows}
+    assert counts == {"a": (4, 1, 2, 1), "b": (0, 0, 0, 0), "all": (4, 1, 2, 1)}
+
+
 # -- exact methods against references that take their time -----------------------------------------
 
 
@@ -168,6 +298,84 @@ def test_bm25_against_a_slow_one(graph, exact, batch):
             line.append(sum(asked[tag] * idf[tag] * tf for tag in tags))
         expected.append(line)
     agree(graph, exact.bm25()(batch), expected)
+    shared = exact.shared_idf()(batch)
+    agree(graph, exact.bm25(0.0, 0.5)(batch), shared[:, :])  # without saturation, idf alone
+
+
+def test_ease_against_one_that_inverts_posts_by_posts(graph, exact, batch):
+    held = exact.tags.toarray()
+    held = held[:, held.sum(0) > 1].astype(np.float64)
+    for ridge in (10.0, 300.0):
+        inverse = np.linalg.inv(held @ held.T + ridge * np.eye(len(held)))
+        weights = np.eye(len(held)) - inverse / np.diag(inverse)
+        scores = exact.ease(ridge)(batch)
+        for rows, line in zip(batch, scores, strict=True):
+            others = np.setdiff1d(np.flatnonzero(graph.allowed), rows)
+            expected = weights[rows].sum(0)[others]
+            assert line[others] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+        assert np.isneginf(scores[:, ~graph.allowed]).all()
+
+
+def test_the_sites_recommended_against_a_slow_one(graph, exact, batch):
+    sets, posts = tag_sets(graph), graph.posts
+    held = Counter(tag for tags in sets for tag in tags)
+    weight = {"artist": 0, "copyright": 0, "character": 1.25, "species": 1.25}
+    worth = {tag: weight.get(posts.category(tag), 1) for tag in held}
+    expected = np.zeros((len(batch), len(sets)))
+    for line, rows in zip(expected, batch, strict=True):
+        for row in rows:
+            asked = sorted((t for t in sets[row] if worth[t]), key=lambda tag: held[tag])[:50]
+            need = 0.3 * len(asked) if len(asked) >= 7 else 0
+            for other, tags in enumerate(sets):
+                shared = tags & {*asked}
+                if len(shared) >= need:
+                    line[other] += sum(worth[tag] for tag in shared)
+    agree(graph, exact.site()(batch), expected)
+
+
+def test_a_post_of_many_tags_asks_the_site_for_the_rarest():
+    """Of 60 tags the ten most used are not asked for, and 15 of the 50 must be shared."""
+    order = np.arange(60)[::-1]
+    from e6graph.evaluate.methods import first_of_rows
+
+    kept = first_of_rows(sp.csr_matrix(np.ones((2, 60))), order, 50)
+    assert (kept.toarray() == [[0] * 10 + [1] * 50] * 2).all()
+
+
+def test_settings_are_those_with_the_best_rates_on_training_queries():
+    rng = np.random.default_rng(0)
+    scores = rng.random((30, 500)).astype(np.float32)
+    queries = [(np.array([0]), i + 1) for i in range(30)]
+    good = np.linspace(1000, 1, 500, dtype=np.float32)  # the first rows come first
+    factors = [np.ones(1, np.float32), good, good[::-1]]
+    answers = []
+
+    def score(batch):
+        answers.append(len(batch))
+        return scores[: len(batch)].copy()
+
+    rates = peers.mean_hit_rates(score, [queries, queries], factors, 0)
+    assert answers == [30, 30] and np.argmax(rates) == 1 and rates[2] < rates[0]
+
+
+def test_peers_are_tuned_on_the_pools_that_are_not_judged(graph):
+    _, others = protocol.split_pools(graph, "odd")
+    training = peers.training_queries(others, 60, 1)
+    assert [len(queries) for queries in training] == [20] * 3
+    members = {row for pool in others for row in pool.tolist()}
+    for queries in training:
+        assert all({hidden, *rows.tolist()} <= members for rows, hidden in queries)
+    tuner = peers.Tuner(ExactMethods(graph), training, 0)
+    asked = []
+
+    def make(ridge):
+        asked.append(ridge)
+        return lambda batch: np.tile(np.arange(len(graph.posts)) * (ridge - 2), (len(batch), 1))
+
+    tuner.by_ridge("it", (1.0, 2.0, 3.0), make)
+    assert sorted(set(asked)) == [1, 2, 3] and tuner.notes[-1].startswith("it: λ = ")
+    assert peers.Tuner(ExactMethods(graph), [], 0).by_ridge("it", (2.0, 1.0), make)
+    assert asked[-1] == 2
 
 
 def test_tfidf_against_a_slow_one(graph, exact, batch):
@@ -314,7 +522,7 @@ def tables(built_index):
 
 
 def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables, graph):
-    main, ablation, one, twenty = tables["recommending"]
+    main, ablation, one, twenty, *_ = tables["recommending"]
     for table in (main, one, twenty):
         got, popular = table["PostGraph.recommend"], table["popularity"]
         assert got["@10"] > popular["@10"] and got["MRR"] > 2 * popular["MRR"]
@@ -325,6 +533,80 @@ def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables, grap
     )
     assert set(ablation) == {"all parts", *(f"without {part}" for part in graph.ranking.parts)}
     assert any(name == f"RP³β, β {beta}" for name in main for beta in RP3_BETAS)
+
+
+def test_every_size_and_figure_is_compared_with_the_best_peer(built_index, capsys):
+    out = command(built_index, capsys, "--json", "--sections", "recommending")
+    rates = json.loads(out)["sections"]["recommending"]["tables"]
+    *_, compared = rates
+    sizes = {5: rates[0], 1: rates[2], 20: rates[3]}
+    assert len(compared["rows"]) == 12
+    for size, figure, name, its, own, difference, low, high, mark in compared["rows"]:
+        column = sizes[size]["header"].index(figure)
+        values = {row[0]: row[column] for row in sizes[size]["rows"]}
+        rivals = {name: value for name, value in values.items() if name.startswith(peers.PEERS)}
+        assert its == pytest.approx(max(rivals.values())) == pytest.approx(rivals[name])
+        assert own == pytest.approx(values["PostGraph.recommend"])
+        assert difference == pytest.approx(own - its) and low <= high
+        assert mark == ("above" if low > 0 else "below" if high < 0 else "level")
+        for start in peers.PEERS:
+            assert any(name.startswith(start) for name in rivals)
+    assert "popularity" not in rivals and "PostGraph.recommend" not in rivals
+
+
+def test_several_boards_are_measured_and_summed_up(built_index, demo, capsys, tmp_path):
+    two = ["--index", str(built_index), str(demo / "index")]
+    options = ["--quick", "--queries", "12", "--sections", "recommending"]
+    evaluate.main([*two, *options])
+    out = capsys.readouterr().out
+    assert out.count("== recommending") == 2
+    assert all(f"=== {index}" in out for index in two[1:])
+    last = [line.split() for line in out.splitlines()[-4:]]
+    assert [line[:2] for line in last] == [
+        ["board", "figures"],
+        [two[1], "12"],
+        [two[2], "12"],
+        ["all", "24"],
+    ]
+    assert all(sum(map(int, line[2:])) == int(line[1]) for line in last[1:])
+
+    evaluate.main([*two, *options, "--json"])
+    made = json.loads(capsys.readouterr().out)
+    assert list(made["boards"]) == two[1:] == made["options"]["index"]
+    assert [row[1] for row in made["summary"]["rows"]] == [12, 12, 24]
+    with pytest.raises(SystemExit):
+        evaluate.main([*two, "--previews", str(tmp_path)])
+    assert "--previews goes with one index" in capsys.readouterr().err
+
+
+def test_a_tour_shows_what_the_bot_would_and_counts_it(demo, capsys):
+    graph = PostGraph.open(demo / "index", "s", None)
+    seen = touring.tour(graph, "fox")
+    assert len({*seen}) == len(seen) == touring.POSTS
+    assert seen == touring.tour(graph, "fox") != touring.tour(graph, "fox", seed=1)
+    out = command(
+        demo / "index", capsys, "--json", "--sections", "touring", "--tags", "fox", "owl"
+    )
+    (table,) = json.loads(out)["sections"]["touring"]["tables"]
+    lines = [dict(zip(table["header"], row, strict=True)) for row in table["rows"]]
+    assert [line["tag"] for line in lines] == ["fox"] * 2 + ["owl"] * 2
+    rows = graph.posts.rows(np.array(seen))
+    tags = [tag for row in rows.tolist() for tag in graph.posts.tags(row)]
+    assert lines[0]["posts"] == 15
+    for kind in ("character", "artist"):
+        assert lines[0][f"{kind}s"] == len({name for name, own in tags if own == kind})
+    assert lines[0]["families"] == len({*Families.read(graph).of_row[rows].tolist()})
+    assert f"fox: #{seen[0]} #{seen[1]} " in " ".join(table["notes"])
+
+
+def test_tours_want_tags_that_the_board_has(built_index, capsys):
+    sections = ["--sections", "touring"]
+    assert command(built_index, capsys, *sections).count("fox  ") == 2
+    with pytest.raises(E6GraphError, match="no such tag"):
+        command(built_index, capsys, *sections, "--tags", "nonsense")
+    with pytest.warns(UserWarning, match="nonsense"):
+        out = command(built_index, capsys, *sections, "--tags", "nonsense", "vixen")
+    assert "fox" in out and "nonsense" not in out
 
 
 def test_on_the_demo_everything_is_above_what_it_is_to_be_above(demo, capsys):

@@ -1,6 +1,6 @@
 """Every quality figure that the README quotes, beside the peers one would try.
 
-    python -m e6graph.evaluate --index index [--quick] [--sections NAME ...]
+    python -m e6graph.evaluate --index DIR [DIR ...] [--quick] [--sections NAME ...]
 
 `protocol` says how recommendations are judged and is for notebooks too; the other
 modules are the sections that `__main__` lists. Pools are never used to recommend.

@@ -1,8 +1,8 @@
 """Measure how good everything is on one index, beside what a user would try first.
 
-Reads an index that the scripts made; prints tables, or with --json one object; with
---plots DIR also draws the figures there. Peers that are not installed are left out,
-and a note says so.
+Reads an index that the scripts made, or several; prints tables, or with --json one
+object; with --plots DIR also draws the figures there. Peers that are not installed
+are left out, and a note says so.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from .. import cli
 from ..errors import BadInput
@@ -24,8 +25,10 @@ from . import (
     plotting,
     recommending,
     searching,
+    touring,
     walking,
 )
+from .comparing import Comparison, summary
 from .report import Figure, Table, say, waiting
 
 Section = Callable[[PostGraph, Namespace], list[Table | Figure]]
@@ -35,6 +38,7 @@ SECTIONS: dict[str, Section] = {
     "completion": completing.section,
     "attenuator": attenuating.section,
     "learning": learning.section,
+    "touring": touring.section,
     "pictures": picturing.section,
     "index": searching.section,
 }
@@ -44,7 +48,7 @@ QUICK_QUERIES = 60
 
 def parse(argv: Sequence[str] | None) -> Namespace:
     """Parse the options of the command."""
-    parser = cli.parser(__doc__ or "")
+    parser = cli.parser(__doc__ or "", several=True)
     parser.prog = "python -m e6graph.evaluate"
     add = parser.add_argument
     add(
@@ -56,7 +60,18 @@ def parse(argv: Sequence[str] | None) -> Namespace:
     )
     add("--quick", action="store_true", help="fewer queries and points: under two minutes")
     add("--json", action="store_true", help="print one JSON object in place of tables")
-    add("--previews", metavar="DIR", help="where the pictures are, for the section on them")
+    add(
+        "--previews",
+        metavar="DIR",
+        help="where the pictures are, for the section on them; of one index alone",
+    )
+    add(
+        "--tags",
+        nargs="+",
+        metavar="TAG",
+        help="tags that the tours are about; without it, those of "
+        f"{', '.join(touring.TAGS)} that a board has",
+    )
     add("--plots", metavar="DIR", help="draw the figures into this directory")
     add(
         "--queries",
@@ -74,17 +89,24 @@ def parse(argv: Sequence[str] | None) -> Namespace:
     )
     add("--seed", type=cli.natural, default=0, help="seed of everything drawn at random")
     args = parser.parse_args(argv)
+    args.index = [args.index] if isinstance(args.index, str) else args.index
+    if args.previews and len(args.index) > 1:
+        parser.error("--previews goes with one index: their pictures are of one board")
     args.sections = args.sections or list(SECTIONS)
     usual = QUICK_QUERIES if args.quick else FULL_QUERIES
     args.queries = args.queries or usual
     return args
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    args = parse(argv)
-    with waiting(f"opening {args.index}"):
-        graph = PostGraph.open(args.index, args.ratings, None)
-    done: dict[str, dict[str, object]] = {}
+def measure(args: Namespace, graph: PostGraph) -> tuple[dict[str, object], list[Comparison]]:
+    """Run the sections on one board, and print them unless the answer is JSON.
+
+    Returns
+    -------
+    done : section → what --json shows of it. compared : for the table over all boards.
+    """
+    done: dict[str, object] = {}
+    compared: list[Comparison] = []
     for name, section in SECTIONS.items():
         if name not in args.sections:
             continue
@@ -99,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             made = [Table(f"left out: {error}", (), [])]
 
         tables = [part for part in made if isinstance(part, Table)]
+        compared += [table for table in tables if isinstance(table, Comparison)]
         drawn = [
             str(plotting.save_figure(part, args.plots))
             for part in made
@@ -113,10 +136,34 @@ def main(argv: Sequence[str] | None = None) -> None:
             "figures": drawn,
             "seconds": round(seconds, 1),
         }
+    return done, compared
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse(argv)
+    several = len(args.index) > 1
+    done: dict[str, object] = {}
+    compared: dict[str, list[Comparison]] = {}
+    for index in args.index:
+        own = {"index": index}
+        if several and args.plots:
+            own["plots"] = str(Path(args.plots) / Path(index).resolve().name)
+        if several and not args.json:
+            print(f"=== {index}", end="\n\n", flush=True)
+        with waiting(f"opening {index}"):
+            graph = PostGraph.open(index, args.ratings, None)
+        done[index], compared[index] = measure(Namespace(**vars(args) | own), graph)
+
+    over_all = summary(compared)
     if args.json:
         del args.json
-        answer = {"options": vars(args), "sections": done}
+        options = vars(args)
+        answer: dict[str, object] = {"options": options, "sections": done[args.index[0]]}
+        if several:
+            answer = {"options": options, "boards": done, "summary": over_all.as_json()}
         print(json.dumps(answer, indent=1, allow_nan=False))
+    elif any(compared.values()):
+        print(over_all)
 
 
 if __name__ == "__main__":

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import copy
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from ..embedding import als
-from ..embedding.dictionary import unit_rows
-from ..errors import E6GraphError
 from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Sizes
-from .methods import RP3_BETA, ExactMethods, method_table
+from .comparing import Bootstrap, ComparedRow, compare, comparison
+from .families import Families
+from .methods import method_table
+from .peers import PEERS, peers
 from .protocol import (
+    HIT_DEPTHS,
+    QUERY_SIZES,
     BoardScorer,
     MethodResult,
     Queries,
     judge_lists,
     judge_scores,
     judging_queries,
+    pools_of,
     recommended,
     split_pools,
 )
-from .report import Figure, Table, progress, say, waiting
+from .report import Figure, Table, say
+from .spread import LIST_POSTS, SPREAD_NOTES, Spread
 from .walking import walked
 
-QUERY_SIZES = (5, 1, 20)  # query posts at most; the main table comes first
 OURS = "PostGraph.recommend"
 WITHOUT_SIZES = "PostGraph.recommend, no sizes"
 DRAWN_METHODS = (
@@ -42,7 +45,6 @@ DRAWN_METHODS = (
     "walk by itself",
     "popularity",
 )
-QUICK_ALS = (64, 5)  # factors and iterations of ALS with --quick
 COLUMN_NOTES = (
     "popular: share of the first 100 among the 1,000 most popular (a tenth of a small "
     "board); coverage: share of the posts that are ever among a first 100.",
@@ -77,52 +79,16 @@ def without(graph: PostGraph, part: str) -> PostGraph:
     return PostGraph(catalog, graph.ratings, Blacklist(()), graph.allowed)
 
 
-def peers(
-    graph: PostGraph, others: Sequence[np.ndarray], args: Namespace
-) -> tuple[dict[str, BoardScorer], list[str]]:
-    """Prepare the scorer of every exact method by its name, and notes on them.
-
-    `others` are the pools that are not judged: β and item-kNN go by them.
-    """
-    exact = ExactMethods(graph)
-    made = {"popularity": exact.popularity()}
-    for kind in progress(("raw", "IDF", "SIF", "attenuated"), "mean tag vectors"):
-        made[f"{kind} mean, exact cosine"] = exact.cosine(exact.vectors(kind))
-    made |= {"TF-IDF cosine": exact.tfidf(), "BM25": exact.bm25(), "P³": exact.p3()}
-
-    beta, chosen = RP3_BETA, "there are no other pools to choose it by"
-    if any(len(pool) >= 3 for pool in others):
-        half = max(1, args.queries // 2)
-        queries = judging_queries(others, half, seed=args.seed + 1)
-        beta = exact.tuned_beta(queries, args.seed)
-        chosen = "chosen on the pools not judged"
-    made[f"RP³β, β {beta}"] = exact.rp3(beta)
-    notes = [f"RP³β: β = {beta}, {chosen}."]
-
-    if others:
-        made["item-kNN on other pools"] = exact.pools(others)
-    else:
-        notes.append("item-kNN needs pools that are not judged: --half even or odd.")
-
-    factors, iterations = QUICK_ALS if args.quick else (als.FACTORS, als.ITERATIONS)
-    try:
-        options = {"iterations": iterations, "seed": args.seed}
-        with waiting(f"ALS, {factors} factors"):
-            posts, _ = als.factorize(exact.tags, factors, **options)
-        made["ALS post factors"] = exact.cosine(unit_rows(posts))
-        told = f"{factors} factors, {iterations} iterations"
-        notes.append(f"ALS: {told}, idf as confidence.")
-    except E6GraphError as error:
-        notes.append(f"ALS left out: {error}")
-    return made, notes
-
-
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
-    """Make the tables by query size, the ablation, and the figure by depth."""
+    """Make the tables by query size, the ablation, the figure by depth and the comparison."""
     judged, others = split_pools(graph, args.half)
     judging_queries(judged, 1)  # refuses a board without pools before the long work
     scorers, notes = peers(graph, others, args)
-    made: list[Table | Figure] = []
+    families, spread = Families.read(graph), Spread(graph, args.seed)
+    rates: list[Table | Figure] = []
+    lists: list[Table | Figure] = []
+    compared: list[ComparedRow] = []
+    beside_als = []
     for size in QUERY_SIZES:
         main = size == QUERY_SIZES[0]
         queries = judging_queries(judged, args.queries, size, args.seed)
@@ -131,35 +97,57 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
             f"pool ({args.half} pools) among {graph.allowed.sum():,} posts"
         )
         say(f"  {title}")
-        found = {
-            name: judge_scores(score, queries, args.seed, name)
-            for name, score in scorers.items()
-        }
-        walk = walked(graph, args.seed)
-        found["walk by itself"] = judge_lists(walk, queries, "walk")
-        parts = ablation(graph, queries) if main else {}
+        found = judge_methods(graph, scorers, queries, families, args.seed)
+        parts = ablation(graph, queries, families) if main else {}
         if main:
             found[WITHOUT_SIZES] = parts["without size"]
-        found[OURS] = judge_lists(recommended(graph), queries, OURS)
+        found[OURS] = judge_lists(recommended(graph), queries, OURS, families)
 
-        notes = [*notes, *COLUMN_NOTES] if main else []
-        made.append(method_table(graph, title, "method", found, args.seed, notes))
+        said = [*notes, *COLUMN_NOTES] if main else ()
+        rates.append(method_table(graph, title, "method", found, args.seed, said))
+        meaning = SPREAD_NOTES if main else ()
+        lists.append(spread.table(f"Lists of {LIST_POSTS}: {title}", found, meaning))
         if main:
-            made.append(hit_rate_figure(found))
+            rates.append(hit_rate_figure(found))
             left_out = "a part of its ranking left out, the other weights as they are"
             title = f"{OURS}, {left_out}"
             parts = {"all parts": found[OURS]} | parts
-            made.append(method_table(graph, title, "method", parts, args.seed))
-    return made
+            rates.append(method_table(graph, title, "method", parts, args.seed))
+
+        rivals = {name: result for name, result in found.items() if name.startswith(PEERS)}
+        bootstrap = Bootstrap(pools_of(queries, judged), args.seed)
+        compared += compare(size, found[OURS], rivals, bootstrap)
+        for name in rivals:
+            if name.startswith("ALS"):
+                apart = bootstrap.difference(found[OURS], rivals[name])
+                beside_als.append(f"{apart} for queries of up to {size}")
+    told = [f"@{HIT_DEPTHS[-1]} less that of ALS: {'; '.join(beside_als)}."]
+    return [*rates, *lists, comparison(compared, told if beside_als else ())]
 
 
-def ablation(graph: PostGraph, queries: Queries) -> dict[str, MethodResult]:
+def judge_methods(
+    graph: PostGraph,
+    scorers: Mapping[str, BoardScorer],
+    queries: Queries,
+    families: Families,
+    seed: int,
+) -> dict[str, MethodResult]:
+    """Judge the exact methods, and the walk."""
+    found = {
+        name: judge_scores(score, queries, seed, name, families)
+        for name, score in scorers.items()
+    }
+    walk = judge_lists(walked(graph, seed), queries, "walk", families)
+    return found | {"walk by itself": walk}
+
+
+def ablation(graph: PostGraph, queries: Queries, families: Families) -> dict[str, MethodResult]:
     """Judge the ranking without each of its parts."""
     found = {}
     for part in graph.ranking.parts:
         name = f"without {part}"
         method = recommended(without(graph, part))
-        found[name] = judge_lists(method, queries, name)
+        found[name] = judge_lists(method, queries, name, families)
     return found
 
 
