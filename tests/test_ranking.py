@@ -192,8 +192,10 @@ def test_each_source_finds_candidates_by_itself(ranking, monkeypatch, source):
         made.pools = made.pools.only(nothing)
 
     allowed = np.arange(len(ranking.posts)) % 3 > 0
-    pool = ranking.pools.members[int(ranking.pools.long()[0])]
-    queries = [ranking.query_of(int(row)) for row in pool[:2]]
+    pool = ranking.pools.long_ones()[0]
+    strange = int(np.setdiff1d(np.arange(len(allowed)), pool)[-1])
+    asked = [*pool[:2].tolist(), strange] if source == "pools" else pool[:2].tolist()
+    queries = [ranking.query_of(row) for row in asked]
     found = made.candidates(queries, allowed, 60)
     assert 2 <= len(found) <= 60 and allowed[found].all()
     assert (np.diff(found) > 0).all() and found.dtype == np.int64

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
-from ..recommend.ranking import Sizes
+from ..recommend.ranking import Ranking
+from ..recommend.sizes import Sizes
 from .comparing import Bootstrap, ComparedRow, compare, comparison
 from .families import Families
 from .methods import method_table
@@ -69,12 +70,28 @@ class NoSizes(Sizes):
 def without(graph: PostGraph, part: str) -> PostGraph:
     """Return a graph whose ranking lacks a part; the other weights stay.
 
-    Without "size" the sizes bring no candidates either.
+    Without "size" the sizes bring no candidates either, nor without "pools" the pools.
     """
     ranking = copy.copy(graph.ranking)
     if part == "size":
         ranking.sizes = NoSizes()
+    if part == "pools":
+        ranking.pools = ranking.pools.only(np.zeros(0, np.int64))
     ranking.parts = {**graph.ranking.parts, part: 0.0}
+    return _with_ranking(graph, ranking)
+
+
+def unseeing(graph: PostGraph, half: str) -> PostGraph:
+    """Return a graph that does not see the pools that are judged by."""
+    ranking = copy.copy(graph.ranking)
+    pools = ranking.pools
+    judged = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}[half]
+    seen = np.delete(np.arange(len(pools.members)), pools.long()[judged])
+    ranking.pools = pools.only(seen)
+    return _with_ranking(graph, ranking)
+
+
+def _with_ranking(graph: PostGraph, ranking: Ranking) -> PostGraph:
     catalog = replace(graph.catalog, ranking=ranking)
     return PostGraph(catalog, graph.ratings, Blacklist(()), graph.allowed)
 
@@ -83,6 +100,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     """Make the tables by query size, the ablation, the figure by depth and the comparison."""
     judged, others = split_pools(graph, args.half)
     judging_queries(judged, 1)  # refuses a board without pools before the long work
+    graph = unseeing(graph, args.half)
     scorers, notes = peers(graph, others, args)
     families, spread = Families.read(graph), Spread(graph, args.seed)
     rates: list[Table | Figure] = []

@@ -17,8 +17,10 @@ class Pools:
     """Which posts stand in a pool together.
 
     A pool is known by its place in the table of pools. People put into it what belongs
-    together, whatever its tags, so that a post which shares pools with a query often
-    shares another one, too. Memory: 16 bytes a member, and 8 bytes a post.
+    together, whatever its tags. So a post that shares pools with some of the query posts
+    often belongs with the others, too. A pool that holds all query posts tells nothing:
+    whoever asks has it at hand, and is after something else. Memory: 16 bytes a member,
+    and 8 bytes a post.
 
     Attributes
     ----------
@@ -49,6 +51,10 @@ class Pools:
         """Return the pools of `LONG` members or more, int64."""
         return np.flatnonzero(np.diff(self.members.offsets) >= LONG)
 
+    def long_ones(self) -> list[np.ndarray]:
+        """Return the members of each pool of `LONG` or more."""
+        return [self.members[pool] for pool in self.long().tolist()]
+
     def only(self, pools: np.ndarray) -> Self:
         """Return the same pools, of which all but some are empty."""
         kept = np.zeros(len(self.members), bool)
@@ -58,22 +64,21 @@ class Pools:
         ends = np.cumsum(np.where(kept, sizes, 0))
         return type(self)(Ragged(np.concatenate([[0], ends]), values), self._n)
 
-    def fellows(self, rows: np.ndarray, most: int, but: int = -1) -> np.ndarray:
-        """Return rows that share a pool with some, of the smallest pools first.
+    def fellows(self, queries: np.ndarray, most: int) -> np.ndarray:
+        """Return rows that share a pool with some query posts, of the smallest pools first.
 
         Parameters
         ----------
+        queries : rows of the query posts.
         most : of the members that are read.
-        but : a pool that does not count.
         """
-        pools = np.unique(self.of_posts.take(rows)[0])
-        pools = pools[pools != but]
+        pools, _ = self._telling(queries)
         sizes = self.members.lengths(pools)
         order = np.argsort(sizes, kind="stable")
         fitting = order[np.cumsum(sizes[order]) <= most]
         return np.unique(self.members.take(pools[fitting])[0])
 
-    def shared(self, rows: np.ndarray, queries: np.ndarray, but: int = -1) -> np.ndarray:
+    def shared(self, rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
         """Return how many nats the pools tell that some rows share with the query posts.
 
         A pool of k of n posts tells log(n / k), for each query post in it.
@@ -81,16 +86,13 @@ class Pools:
         Parameters
         ----------
         queries : rows of the query posts.
-        but : a pool that does not count, such as the one that is judged by.
 
         Returns
         -------
         float64 (m,), a mean over the query posts.
         """
         told = np.zeros(len(rows))
-        pools, times = np.unique(self.of_posts.take(queries)[0], return_counts=True)
-        counted = pools != but
-        pools, times = pools[counted], times[counted]
+        pools, times = self._telling(queries)
         if len(pools):
             worth = times * np.log(self._n / self.members.lengths(pools)) / len(queries)
             held, offsets = self.of_posts.take(rows)
@@ -99,3 +101,9 @@ class Pools:
             same = pools[place] == held
             told += np.bincount(which[same], worth[place[same]], len(rows))
         return told
+
+    def _telling(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pools of some query posts, not of all, and how many each holds."""
+        pools, times = np.unique(self.of_posts.take(queries)[0], return_counts=True)
+        some = times < len(queries)
+        return pools[some], times[some]

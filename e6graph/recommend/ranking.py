@@ -12,7 +12,7 @@ weighted sum of
   tells of posts that share no tag with a query;
 - foreign: what those of its tags tell against it that no query post has
   (`Foreignness`), in tens of nats, below 0;
-- pools: what the pools tell that the post shares with the query posts (`Pools`);
+- pools: what the pools tell that the post shares with some query posts (`Pools`);
 - walk: the exact walk post → tag → post (P³, Cooper et al. 2014) under Pixie's
   booster (Σ_q √s_q)² (Eksombatchai et al. 2018, eq. 3), its root scaled to the
   largest. Tags are drawn in proportion to f^-`DRAW_POWER`, where f is the number of
@@ -225,12 +225,7 @@ class Ranking:
         return tag_ids, walk, tfidf * idf
 
     def candidates(
-        self,
-        queries: Sequence[Query],
-        allowed: np.ndarray,
-        size: int,
-        seed: int = 0,
-        but_pool: int = -1,
+        self, queries: Sequence[Query], allowed: np.ndarray, size: int, seed: int = 0
     ) -> np.ndarray:
         """Return rows (int64, ascending) that may be among the best.
 
@@ -238,7 +233,6 @@ class Ranking:
         ----------
         allowed : bool (n,); nothing else is returned.
         size : of each source of candidates, more or less.
-        but_pool : a pool that does not count.
         """
         found = [self._from_postings(queries, allowed, size, seed)]
         near = self._near(queries, size)
@@ -249,7 +243,7 @@ class Ranking:
                 self.graph, starts, steps=10 * size, allowed=allowed, seed=seed
             )
             found.append(walked[:size])
-            fellows = self.pools.fellows(starts, size, but_pool)
+            fellows = self.pools.fellows(starts, size)
             found.append(fellows[allowed[fellows]])
         return np.unique(np.concatenate(found))
 
@@ -332,15 +326,8 @@ class Ranking:
             total += weight * found[name]
         return total
 
-    def parts_of(
-        self, rows: np.ndarray, queries: Sequence[Query], but_pool: int = -1
-    ) -> dict[str, np.ndarray]:
-        """Compute each part of the score: name → float64 (m,).
-
-        Parameters
-        ----------
-        but_pool : a pool that does not count.
-        """
+    def parts_of(self, rows: np.ndarray, queries: Sequence[Query]) -> dict[str, np.ndarray]:
+        """Compute each part of the score: name → float64 (m,)."""
         tag_ids, walk, tfidf = self.weights(queries)
         held = (tfidf > 0).astype(np.float64)
         worth = [held * self.bm25[tag_ids][:, None], walk]
@@ -360,7 +347,7 @@ class Ranking:
             "vector": self._cosines_with_vector(rows, queries),
             "foreign": self._foreign(tags, offsets, posts),
             "walk": _scaled(np.sqrt(walk).sum(1)),
-            "pools": self.pools.shared(rows, posts, but_pool),
+            "pools": self.pools.shared(rows, posts),
             "size": np.zeros(len(rows)),
         }
         for row in posts.tolist():

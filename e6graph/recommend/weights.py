@@ -1,7 +1,7 @@
 """Learn how much each part of the ranking is worth on a board, from half of its pools.
 
 A query is some members of a pool, and the ranking should put another member first,
-by all that it sees but that pool. The weights are those of largest likelihood when
+by all but that pool itself (see `Pools`). The weights are those of largest likelihood when
 a post is drawn among the candidates in proportion to exp(score) (a conditional
 logit, McFadden 1974; ListNet's top-one loss, Cao et al. 2007). None is negative, and
 a Gaussian prior holds them near `DEFAULT_WEIGHTS`. Every other pool is learned from,
@@ -38,8 +38,7 @@ PoolQuery = tuple[np.ndarray, int]
 
 def pool_rows(posts: Posts) -> list[np.ndarray]:
     """Return the rows of the indexed members of each pool of three or more."""
-    pools = Pools.of(posts)
-    return [pools.members[pool] for pool in pools.long().tolist()]
+    return Pools.of(posts).long_ones()
 
 
 def draw_pool_queries(
@@ -84,8 +83,7 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
     agreement : float32 (T,), see `Foreignness`.
     queries : how many the weights were learned from; 0 leaves `DEFAULT_WEIGHTS` as is.
     """
-    numbers = ranking.pools.long()[::2].tolist()
-    pools = [ranking.pools.members[number] for number in numbers]
+    pools = ranking.pools.long_ones()[::2]
     agreement = Agreement(ranking.posts, pools, ranking.idf > 0)
     turns = pools_in_turn(len(pools), LEARNED_QUERIES)
     queries = [
@@ -104,11 +102,11 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
             own.foreignness, left_out = agreement.foreignness(pool), pool
         allowed[members] = False
         liked = [own.query_of(row) for row in members]
-        rows = own.candidates(liked, allowed, LEARNED_CANDIDATES, seed, numbers[pool])
+        rows = own.candidates(liked, allowed, LEARNED_CANDIDATES, seed)
         allowed[members] = True
         place = np.flatnonzero(rows == hidden)
         if len(place):  # one that is not found tells nothing of the order
-            parts = own.parts_of(rows, liked, numbers[pool])
+            parts = own.parts_of(rows, liked)
             columns = np.stack([parts[name] for name in DEFAULT_WEIGHTS], 1)
             cases.append((columns, int(place[0])))
     weights = fit_weights(cases, np.array(list(DEFAULT_WEIGHTS.values())))
