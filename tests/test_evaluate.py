@@ -443,13 +443,24 @@ def test_a_part_left_out_changes_the_scores_of_a_copy_alone(graph, batch):
     for part in graph.ranking.parts:
         other = recommending.without(graph, part)
         parts = graph.ranking.parts | {part: 0.0}
-        expected = Ranking(graph.posts, parts).score(rows, queries)
+        neighbors, agreement = graph.catalog.neighbors, graph.ranking.foreignness.agreement
+        expected = Ranking(graph.posts, parts, neighbors, agreement).score(rows, queries)
         assert other.ranking.score(rows, queries) == pytest.approx(expected)
         found = other.recommend(posts=[int(graph.posts.ids[row]) for row in batch[0]], n=5)
         assert len(found) == 5
     assert graph.ranking.score(rows, queries) == pytest.approx(whole)
     sizes = recommending.without(graph, "size").ranking.sizes
     assert not len(sizes.same(0)) and not sizes.information(0, rows).any()
+
+
+def test_the_pools_judged_by_are_not_seen(graph):
+    pools = graph.ranking.pools
+    judged, others = (pools.long()[start::2].tolist() for start in (1, 0))
+    seen = recommending.unseeing(graph, "odd").ranking.pools
+    assert not any(len(seen.members[pool]) for pool in judged) and len(judged) > 2
+    assert all((seen.members[pool] == pools.members[pool]).all() for pool in others)
+    assert not len(recommending.unseeing(graph, "all").ranking.pools.long())
+    assert graph.ranking.pools is pools
 
 
 def test_the_walk_goes_by_its_seed_and_ties_by_chance(graph, batch):
