@@ -232,9 +232,8 @@ def test_one_pool_tells_nothing_of_others():
 
 def test_each_figure_is_compared_with_its_own_best_peer():
     pools = np.arange(200)
-    ours = protocol.MethodResult(np.full(200, 5.0), [], 1.0)
-    near = protocol.MethodResult(np.tile([0.0, np.inf], 100), [], 1.0)
-    wide = protocol.MethodResult(np.full(200, 90.0), [], 1.0)
+    ours, wide = np.full(200, 5.0), np.full(200, 90.0)
+    near = np.tile([0.0, np.inf], 100)
     boot = comparing.Bootstrap(pools, 0)
     rows = comparing.compare(5, ours, {"near": near, "wide": wide}, boot)
     told = {row[1]: (row[2], row[-1]) for row in rows}
@@ -246,9 +245,28 @@ def test_each_figure_is_compared_with_its_own_best_peer():
     }
     for _, _, _, other, own, difference, low, high, _ in rows:
         assert low <= difference == own - other <= high
-    tables = {"a": [comparing.comparison(rows, [])], "b": []}
-    counts = {row[0]: tuple(row[1:]) for row in comparing.summary(tables).rows}
-    assert counts == {"a": (4, 1, 2, 1), "b": (0, 0, 0, 0), "all": (4, 1, 2, 1)}
+
+
+def test_marks_are_counted_over_boards():
+    rows = [(5, "@10", "BM25", 0.1, 0.2, 0.1, 0.0, 0.2, mark) for mark in ("above", "level")]
+    board = [comparing.Comparison("first", (), rows), comparing.Comparison("by family", (), [])]
+    table = comparing.summary({"a": board, "b": [], "c": board[:1]})
+    counts = {row[0]: tuple(row[1:]) for row in table.rows}
+    one = (2, 1, 1, 0)
+    assert counts == {"a": one, "b": (0, 0, 0, 0), "c": one, "all": (4, 2, 2, 0)}
+
+
+def test_families_are_compared_without_queries_for_a_variant():
+    ranks = np.array([0.0, 5, np.inf, 20])
+    ours = protocol.MethodResult(ranks, [], 1.0, np.array([0.0, np.nan, 3, 9]))
+    peer = protocol.MethodResult(ranks, [], 1.0, np.array([0.0, np.nan, 9, np.inf]))
+    for by_family in (False, True):
+        beside = comparing.BesidePeers(0, by_family)
+        beside.add(1, ours, {"ALS": peer}, np.arange(4))
+        plain, *families = beside.tables()
+        assert {row[-1] for row in plain.rows} == {"level"} and len(families) == by_family
+        assert "+0.000 [+0.000, +0.000]" in plain.notes[0]
+    assert families[0].rows[0][:6] == (1, "@10", "ALS", 2 / 3, 1, pytest.approx(1 / 3))
 
 
 # -- exact methods against references that take their time -----------------------------------------
@@ -549,7 +567,7 @@ def test_recommend_is_above_popularity_and_no_rate_falls_with_depth(tables, grap
 def test_every_size_and_figure_is_compared_with_the_best_peer(built_index, capsys):
     out = command(built_index, capsys, "--json", "--sections", "recommending")
     rates = json.loads(out)["sections"]["recommending"]["tables"]
-    *_, compared = rates
+    (compared,) = (table for table in rates if table["title"].endswith("over pools"))
     sizes = {5: rates[0], 1: rates[2], 20: rates[3]}
     assert len(compared["rows"]) == 12
     for size, figure, name, its, own, difference, low, high, mark in compared["rows"]:

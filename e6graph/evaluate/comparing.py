@@ -56,10 +56,10 @@ class Bootstrap:
         low, high = np.quantile(means.round(12), (tail, 1 - tail))
         return float(low), float(high)
 
-    def difference(self, ours: MethodResult, other: MethodResult) -> str:
-        """Say how far two methods are apart at the deepest figure, with the interval."""
+    def difference(self, ours: np.ndarray, other: np.ndarray) -> str:
+        """Say how far ranks (q,) are apart at the deepest figure, with the interval."""
         deepest = f"@{HIT_DEPTHS[-1]}"
-        apart = query_figures(ours.ranks)[deepest] - query_figures(other.ranks)[deepest]
+        apart = query_figures(ours)[deepest] - query_figures(other)[deepest]
         low, high = self.interval(apart)
         return f"{apart.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 
@@ -85,20 +85,25 @@ def mark(low: float, high: float) -> str:
 
 def compare(
     size: int,
-    ours: MethodResult,
-    peers: Mapping[str, MethodResult],
+    ours: np.ndarray,
+    peers: Mapping[str, np.ndarray],
     bootstrap: Bootstrap,
 ) -> list[ComparedRow]:
     """Compare with the best of the peers; each figure has its own.
+
+    Parameters
+    ----------
+    size : query posts at most.
+    ours, peers : ranks (q,) as in `MethodResult`.
 
     Returns
     -------
     For each figure: query posts, the figure, the best peer, its value, ours, the
     difference, the lower and the upper end of its interval, and the mark.
     """
-    values = {name: query_figures(found.ranks) for name, found in peers.items()}
+    values = {name: query_figures(ranks) for name, ranks in peers.items()}
     rows = []
-    for figure, own in query_figures(ours.ranks).items():
+    for figure, own in query_figures(ours).items():
         name = max(values, key=lambda name: values[name][figure].mean())
         other = values[name][figure]
         low, high = bootstrap.interval(own - other)
@@ -109,21 +114,65 @@ def compare(
     return rows
 
 
-def comparison(rows: Sequence[ComparedRow], notes: Sequence[str]) -> Comparison:
-    """Tabulate what `compare` returned for all sizes."""
-    title = (
-        f"PostGraph.recommend beside the best peer of each figure, with the "
-        f"{CONFIDENCE:.0%} interval of the difference over pools"
-    )
-    header = ("posts", "figure", "best peer", "its", "ours", "difference", "from", "to", "")
-    return Comparison(title, header, rows, notes)
+class BesidePeers:
+    """Comparisons of one board, query size by query size.
+
+    Parameters
+    ----------
+    by_family : whether to compare with families counted as one, too.
+    """
+
+    def __init__(self, seed: int, by_family: bool) -> None:
+        self._seed, self._families = seed, by_family
+        self._plain: list[ComparedRow] = []
+        self._by_family: list[ComparedRow] = []
+        self._als: list[str] = []
+
+    def add(
+        self,
+        size: int,
+        ours: MethodResult,
+        peers: Mapping[str, MethodResult],
+        pools: np.ndarray,
+    ) -> None:
+        """Add the comparison for queries of up to `size` posts; `pools` (q,) are theirs."""
+        bootstrap = Bootstrap(pools, self._seed)
+        ranks = {name: found.ranks for name, found in peers.items()}
+        self._plain += compare(size, ours.ranks, ranks, bootstrap)
+        for name in ranks:
+            if name.startswith("ALS"):
+                apart = bootstrap.difference(ours.ranks, ranks[name])
+                self._als.append(f"{apart} for queries of up to {size}")
+
+        asked = ~np.isnan(ours.family_ranks)
+        if self._families and asked.any():
+            bootstrap = Bootstrap(pools[asked], self._seed)
+            ranks = {name: found.family_ranks[asked] for name, found in peers.items()}
+            self._by_family += compare(size, ours.family_ranks[asked], ranks, bootstrap)
+
+    def tables(self) -> list[Comparison]:
+        """Return the table of all sizes, and the one with families counted as one."""
+        title = (
+            f"PostGraph.recommend beside the best peer of each figure, with the "
+            f"{CONFIDENCE:.0%} interval of the difference over pools"
+        )
+        header = ("posts", "figure", "best peer", "its", "ours", "difference", "from", "to", "")
+        als = f"@{HIT_DEPTHS[-1]} less that of ALS: {'; '.join(self._als)}."
+        made = [Comparison(title, header, self._plain, [als] if self._als else [])]
+        if self._by_family:
+            title = f"{title}, families counted as one"
+            made.append(Comparison(title, header, self._by_family))
+        return made
 
 
 def summary(boards: Mapping[str, Sequence[Comparison]]) -> Table:
-    """Count the marks over boards, a row for each board and one for all."""
+    """Count the marks over boards, a row for each board and one for all.
+
+    Of several comparisons of a board the first counts.
+    """
     rows, total = [], Counter[str]()
     for board, tables in boards.items():
-        counts = Counter(str(row[-1]) for table in tables for row in table.rows)
+        counts = Counter(str(row[-1]) for table in tables[:1] for row in table.rows)
         rows.append((board, counts.total(), *(counts[mark] for mark in MARKS)))
         total += counts
     rows.append(("all", total.total(), *(total[mark] for mark in MARKS)))

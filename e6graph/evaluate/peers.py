@@ -41,7 +41,7 @@ PEERS = (
 )
 """How the names of the peers begin; other methods are there for comparison alone."""
 
-BM25_GRID = tuple(product((0.3, 0.6, 1.2, 2.0, 4.0, 8.0), (0.0, 0.2, 0.4, 0.6, 0.75, 1.0)))
+BM25_GRID = tuple(product((0.1, 0.3, 0.6, 1.2, 2.0, 4.0, 8.0), (0.0, 0.2, 0.4, 0.6, 0.75, 1.0)))
 RP3_BETA = 0.6  # where there are no other pools to choose it by
 EASE_RIDGES = (100.0, 10.0, 30.0, 300.0, 1000.0)  # the usual one first
 ALS_FACTORS = 128

@@ -13,12 +13,11 @@ from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Ranking
 from ..recommend.sizes import Sizes
-from .comparing import Bootstrap, ComparedRow, compare, comparison
+from .comparing import BesidePeers
 from .families import Families
 from .methods import method_table
 from .peers import PEERS, peers
 from .protocol import (
-    HIT_DEPTHS,
     QUERY_SIZES,
     BoardScorer,
     MethodResult,
@@ -105,8 +104,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     families, spread = Families.read(graph), Spread(graph, args.seed)
     rates: list[Table | Figure] = []
     lists: list[Table | Figure] = []
-    compared: list[ComparedRow] = []
-    beside_als = []
+    beside = BesidePeers(args.seed, not families.alone)
     for size in QUERY_SIZES:
         main = size == QUERY_SIZES[0]
         queries = judging_queries(judged, args.queries, size, args.seed)
@@ -133,14 +131,8 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
             rates.append(method_table(graph, title, "method", parts, args.seed))
 
         rivals = {name: result for name, result in found.items() if name.startswith(PEERS)}
-        bootstrap = Bootstrap(pools_of(queries, judged), args.seed)
-        compared += compare(size, found[OURS], rivals, bootstrap)
-        for name in rivals:
-            if name.startswith("ALS"):
-                apart = bootstrap.difference(found[OURS], rivals[name])
-                beside_als.append(f"{apart} for queries of up to {size}")
-    told = [f"@{HIT_DEPTHS[-1]} less that of ALS: {'; '.join(beside_als)}."]
-    return [*rates, *lists, comparison(compared, told if beside_als else ())]
+        beside.add(size, found[OURS], rivals, pools_of(queries, judged))
+    return [*rates, *lists, *beside.tables()]
 
 
 def judge_methods(
