@@ -85,7 +85,7 @@ def write_export(directory, posts, tags=None, aliases=(), implications=(), pools
     posts : rows, from `post`.
     tags : name -> category; by default every tag of the posts, all of category 0.
     aliases, implications : (antecedent, consequent) or (antecedent, consequent, status).
-    pools : (id, name, post ids).
+    pools : (id, name, post ids) or (id, name, post ids, category).
     """
     posts = list(posts)
     if tags is None:
@@ -103,10 +103,10 @@ def write_export(directory, posts, tags=None, aliases=(), implications=(), pools
         {
             "id": i,
             "name": name,
-            "category": "series",
+            "category": (*category, "series")[0],
             "post_ids": f"{{{','.join(map(str, ids))}}}",
         }
-        for i, name, ids in pools
+        for i, name, ids, *category in pools
     ]
     write_table(directory, "pools", rows)
     return Path(directory)
@@ -222,6 +222,8 @@ def planted_export(directory, posts=360, seed=0):
             ("bird", "owl", "deleted"),
         ],
         implications=sorted({(a, b) for chain in chains for a, b in pairwise(chain)}),
-        pools=[(i, f"{made.cluster[m[0]]}_{i}", m) for i, m in made.pools.items()],
+        pools=[
+            (i, f"{made.cluster[m[0]]}_{i}", m, "collection") for i, m in made.pools.items()
+        ],
     )
     return made

@@ -1,0 +1,306 @@
+"""Make a list of posts varied: one of each family, one page of each comic, no near copies.
+
+`one_of_each` folds families and comics (`families`). `spread` is maximal marginal
+relevance (Carbonell and Goldstein 1998): each place goes to the post of largest
+
+    (1 - variety) · score - variety · `NATS_FOR_A_COPY` · likeness⁴,
+
+where the likeness is the Jaccard index of the tags with the most alike post before
+it. The fourth power spares what is merely related: at .5 it is .06. The ranking's
+scores are log-odds, so that one strength does for every board. A `Course` does the
+same for a tour, post by post.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import BadInput
+from ..store.ragged import Ragged
+from ..tags.categories import CATEGORIES
+from .catalog import Catalog
+from .families import Families
+
+VARIETY = 0.5  # the default; chosen on the training pools of six boards
+NATS_FOR_A_COPY = 3.0  # taken off the score of a post whose tags came before
+SPREAD_PLACES = 20  # of a list; what comes after keeps its order
+SPREAD_WINDOW = 100  # best posts, among which those places are given
+HEAD_NATS = 0.5  # by which the head of a family may be behind the best
+HEAD_TASTE = 0.25  # the same in units of the taste
+RUN_CATEGORIES = ("artist", "character")
+RUN_LENGTH = 2  # times that a tour shows one of them running
+REMEMBERED = 10  # posts of a tour that the next one should differ from
+LIKENESS_COST = 0.5  # of a copy of one of those, in units of the taste
+NOBODY_COST = 0.05  # of each of those without a character, if it has none
+AGAIN_COST = 0.1  # of each of those with the same artist or character, or in one pool
+
+
+def check_variety(variety: float) -> None:
+    """Raise BadInput unless it is from 0 to 1."""
+    if not 0 <= variety <= 1:
+        raise BadInput(f"variety {variety}: expected 0 to 1")
+
+
+def spread(scores: np.ndarray, tags_of: Ragged, rows: np.ndarray, variety: float) -> np.ndarray:
+    """Put posts in a varied order.
+
+    Parameters
+    ----------
+    scores : float (m,), descending.
+    tags_of : tag ids of each row of the board.
+    rows : int64 (m,), their rows.
+    variety : 0 keeps the order, 1 goes by likeness alone.
+
+    Returns
+    -------
+    int64 (m,), a permutation. Its head does not depend on how much of it is used.
+    """
+    m = len(rows)
+    window = min(SPREAD_WINDOW, m)
+    if not variety or window < 2:
+        return np.arange(m)
+    cost = variety * NATS_FOR_A_COPY * likenesses(tags_of, rows[:window]) ** 4
+    worth = (1 - variety) * scores[:window]
+    taken_off = np.zeros(window)
+    chosen: list[int] = []
+    for _ in range(min(SPREAD_PLACES, window)):
+        best = int(np.argmax(worth - taken_off))
+        chosen.append(best)
+        worth[best] = -np.inf
+        np.maximum(taken_off, cost[best], out=taken_off)
+    return np.concatenate([chosen, np.setdiff1d(np.arange(m), chosen)])
+
+
+def likenesses(
+    tags_of: Ragged, rows: np.ndarray, others: np.ndarray | None = None
+) -> np.ndarray:
+    """Compute the Jaccard index of the tags of some rows with others: float32 (m, k).
+
+    Without `others` the rows are compared with each other. Posts without tags are
+    like none.
+
+    >>> lists = Ragged(np.array([0, 2, 4]), np.array([0, 1, 1, 2]))
+    >>> likenesses(lists, np.array([0, 1])).round(2).tolist()
+    [[1.0, 0.33], [0.33, 1.0]]
+    """
+    both = rows if others is None else np.concatenate([rows, others])
+    tags, offsets = tags_of.take(both)
+    known, which = np.unique(tags, return_inverse=True)
+    lengths = np.diff(offsets)
+    holds = np.zeros((len(both), len(known)), np.float32)
+    holds[np.repeat(np.arange(len(both)), lengths), which] = 1
+
+    first = slice(0, len(rows))
+    second = first if others is None else slice(len(rows), None)
+    shared = holds[first] @ holds[second].T
+    either = lengths[first, None] + lengths[None, second] - shared
+    return (shared / np.maximum(either, 1)).astype(np.float32)
+
+
+def one_of_each(
+    rows: np.ndarray,
+    scores: np.ndarray,
+    catalog: Catalog,
+    asked: np.ndarray,
+    allowed: np.ndarray,
+    n: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the best of each family, and one page of each comic.
+
+    A family's head is the best of it if it is less than `HEAD_NATS` behind.
+    A comic comes in with its first allowed page. Its others follow after all else,
+    where they are only reached if nothing else is left. The posts of the pools that
+    hold a query post are what was asked for, so that all of these stay.
+
+    Parameters
+    ----------
+    rows : int64 (m,), best first.
+    scores : float (m,), descending.
+    asked : rows of the query posts.
+    allowed : bool, rows that may be returned.
+    n : how many will be used.
+
+    Returns
+    -------
+    rows : int64 (k,). places : int64 (k,), the places of the posts that brought
+    them.
+    """
+    families, pools = catalog.families, catalog.pools
+    places = np.flatnonzero(families.first_seen(rows))
+    rows = _heads(rows, scores, places, families)
+    held, offsets = pools.of.take(rows)
+    at = np.repeat(np.arange(len(rows)), np.diff(offsets))
+    asked_for = np.isin(held, pools.of.take(asked)[0])
+    free = np.zeros(len(rows), bool)
+    free[at[asked_for]] = True
+    comic = pools.series[held] & ~free[at]
+    at, held = at[comic], held[comic]
+    if not len(at):
+        return rows, places
+
+    _, first = np.unique(held, return_index=True)
+    again = np.ones(len(at), bool)
+    again[first] = False
+    behind = np.zeros(len(rows), bool)
+    behind[at[again]] = True
+
+    # The best page gives its place to the first.
+    order = np.argsort(rows)
+    in_order = rows[order]
+    for i in np.sort(first)[: max(n, SPREAD_WINDOW)].tolist():
+        if behind[at[i]]:
+            continue
+        pages = pools.members[held[i]]
+        page = pages[allowed[pages]][0]
+        where = int(np.searchsorted(in_order, page))
+        if where < len(order) and in_order[where] == page:
+            rows[order[where]] = rows[at[i]]
+        rows[at[i]] = page
+    order = np.concatenate([np.flatnonzero(~behind), np.flatnonzero(behind)])
+    # A first page may be of a family that came already.
+    order = order[families.first_seen(rows[order])]
+    return rows[order], places[order]
+
+
+def _heads(
+    rows: np.ndarray, scores: np.ndarray, places: np.ndarray, families: Families
+) -> np.ndarray:
+    """Return the rows at some places, and for families their head if it is as good."""
+    chosen = rows[places]
+    heads = np.flatnonzero((families.number[rows] >= 0) & ~families.child[rows])
+    place_of = np.full(len(families.members), -1)
+    number = families.number[chosen]
+    place_of[number[number >= 0]] = np.flatnonzero(number >= 0)
+    at = place_of[families.number[rows[heads]]]
+    near = scores[heads] > scores[places[at]] - HEAD_NATS
+    chosen[at[near]] = rows[heads[near]]
+    return chosen
+
+
+@dataclass
+class Course:
+    """What a tour showed, and what it may show next.
+
+    Attributes
+    ----------
+    shown : rows, the latest last.
+    named : ids of tags that were asked for, which may come any number of times.
+    variants : whether several of a family, and pages of one comic, may come.
+    variety : as in `spread`.
+    listed : pools that the list in the making has shown a page of.
+    """
+
+    catalog: Catalog
+    shown: list[int]
+    named: Sequence[int] = ()
+    variants: bool = False
+    variety: float = VARIETY
+    listed: set[int] = field(default_factory=set)
+
+    def held_back(self, left: np.ndarray) -> np.ndarray:
+        """Return the rows of `left` that should not come now, if any other can.
+
+        They would show an artist, a character or a pool again that each of the last
+        `RUN_LENGTH` posts has and nobody asked for, or another page of a comic.
+        """
+        posts, pools = self.catalog.posts, self.catalog.family_pools
+        again = [np.zeros(0, np.int64)]
+        if not self.variants:
+            again.append(pools.members.take(np.array(sorted(self.listed), np.int64))[0])
+        latest = self.shown[-RUN_LENGTH:]
+        if len(latest) == RUN_LENGTH:
+            tags = _in_all([posts.tags_of[row] for row in latest])
+            for kind in RUN_CATEGORIES:
+                again.append(posts.rows_with.take(self._told_apart(tags, kind))[0])
+            again.append(pools.members.take(_in_all([pools.of[row] for row in latest]))[0])
+        rows = np.unique(np.concatenate(again)).astype(np.int64)
+        return rows[left[rows]]
+
+    def best(self, rows: np.ndarray, scores: np.ndarray) -> int:
+        """Return the best of some rows, or the head of its family if it is as good."""
+        best = int(np.argmax(scores))
+        families = self.catalog.families
+        if self.variants or families.number[rows[best]] < 0:
+            return int(rows[best])
+        family = families.family(int(rows[best]))
+        heads = np.isin(rows, family[~families.child[family]])
+        near = np.flatnonzero(heads & (scores > scores[best] - HEAD_TASTE))
+        return int(rows[near[0] if len(near) else best])
+
+    def discounted(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Take off what rows have in common with the latest posts: float64 (m,)."""
+        if not self.variety or not self.shown:
+            return scores
+        latest = np.array(self.shown[-REMEMBERED:], np.int64)
+        posts, pools = self.catalog.posts, self.catalog.family_pools
+        alike = likenesses(posts.tags_of, rows, latest).max(1)
+        cost = LIKENESS_COST * alike
+        cost += AGAIN_COST * _times(pools.of, rows, pools.of.take(latest)[0])
+        tags = posts.tags_of.take(latest)[0]
+        for kind in RUN_CATEGORIES:
+            again = self._told_apart(tags, kind)
+            cost += AGAIN_COST * _times(posts.tags_of, rows, again)
+        # A tour that avoids those it has shown should not end with nobody at all.
+        nobody = ~self._has_character(rows) * (~self._has_character(latest)).sum()
+        cost += NOBODY_COST * nobody
+        return (1 - self.variety) * scores - self.variety * cost
+
+    def _has_character(self, rows: np.ndarray) -> np.ndarray:
+        """Return which rows have a character: bool (m,)."""
+        posts, number = self.catalog.posts, CATEGORIES.index("character")
+        tags, offsets = posts.tags_of.take(rows)
+        found = np.append(0, np.cumsum(posts.categories[tags] == number))
+        return np.diff(found[offsets]) > 0
+
+    def _told_apart(self, tags: np.ndarray, kind: str) -> np.ndarray:
+        """Return the tags of a category among some that nobody asked for."""
+        tags = tags[self.catalog.posts.categories[tags] == CATEGORIES.index(kind)]
+        return tags[~np.isin(tags, np.array(self.named, np.int64))].astype(np.int64)
+
+    def show(self, row: int, left: np.ndarray) -> int:
+        """Note that a post is shown and take its family out of `left`.
+
+        Returns
+        -------
+        The row to show: of a comic the first page that is left.
+        """
+        if not self.variants:
+            pools = self.catalog.pools
+            comics = pools.of[row][pools.series[pools.of[row]]].tolist()
+            for comic in comics[:1]:
+                pages = pools.members[comic]
+                row = int(pages[left[pages]][0])
+            self.listed.update(comics)
+            left[self.catalog.families.others(row)] = False
+        left[row] = False
+        self.shown.append(row)
+        return row
+
+
+def _in_all(lists: list[np.ndarray]) -> np.ndarray:
+    """Return the values that all of some lists hold, int64."""
+    first, *others = lists
+    for other in others:
+        first = np.intersect1d(first, other)
+    return np.asarray(first, np.int64)
+
+
+def _times(lists: Ragged, rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Count how often the value of each row that was seen most was seen: int64 (m,).
+
+    Parameters
+    ----------
+    lists : values of each row.
+    seen : values, repeated as often as they were seen.
+    """
+    values, offsets = lists.take(rows)
+    known, times = np.unique(seen, return_counts=True)
+    counts = np.zeros(len(values) + 1, np.int64)  # one more, for rows at the end
+    if len(known):
+        at = np.minimum(np.searchsorted(known, values), len(known) - 1)
+        counts[:-1] = np.where(known[at] == values, times[at], 0)
+    most = np.maximum.reduceat(counts, offsets[:-1])
+    return np.where(np.diff(offsets) > 0, most, 0)
