@@ -13,6 +13,7 @@ from ..errors import BadArtifact, BadInput, MissingArtifact
 from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
 from ..recommend.personal import Profile
+from ..recommend.variety import RUN_CATEGORIES
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
 from .user import User
@@ -349,7 +350,7 @@ def names_of(post: PostInfo) -> set[str]:
 
 def _marks(post: PostInfo) -> set[tuple[str, str]]:
     """Return the artists, characters and pools of a post."""
-    kinds = {kind: post.tags.get(kind, []) for kind in ("artist", "character")}
-    return {
-        (kind, name) for kind, names in (kinds | {"pool": post.pools}).items() for name in names
-    }
+    marks = {("pool", name) for name in post.pools}
+    for kind in RUN_CATEGORIES:
+        marks |= {(kind, name) for name in post.tags.get(kind, [])}
+    return marks

@@ -7,9 +7,10 @@ A family is
   a parent and a child that a series holds both are not tied;
 - posts of exactly the same tags and nearly one picture. Nothing is known of a
   picture here but its size, and many boards give one tag list to different things,
-  so all of this is asked: the same known width and height, the same uploader, ids
-  at most `NEAR_IDS` apart, no series that holds both, and tags that say so much that
-  chance would put them together on less than `CHANCE_ALIKE` of a post.
+  so all of this is asked: the same width and height (known, and not those of more
+  than half of the board), the same uploader, ids at most `NEAR_IDS` apart, no series
+  that holds both, and tags that say so much that chance would put them together on
+  less than `CHANCE_ALIKE` of a post.
 
 A comic is a pool of the site's category "series": it is read in order.
 """
@@ -28,6 +29,7 @@ from .posts import ROWS_AT_ONCE, Posts
 
 NEAR_IDS = 10  # variants are uploaded one after the other
 NEAR_ROWS = 5  # the same in posts; longer runs are tied link by link
+USUAL_SIZE = 0.5  # share of the posts; a size of more of them tells nothing
 CHANCE_ALIKE = 0.01  # posts of the same tags that chance may explain
 SERIES = "series"  # the site's category of pools that are read in order
 
@@ -95,7 +97,7 @@ class Families:
         number[rows[kept]] = numbered[kept]
         members = Ragged.group(numbered[kept], rows[kept], int(several.sum()))
         child = np.zeros(n, bool)
-        child[ties[:, 0]] = True
+        child[ties[ties[:, 0] < n, 0]] = True
         return cls(first, members, number, child)
 
     def others(self, row: int) -> np.ndarray:
@@ -164,8 +166,8 @@ class Pools:
         """Return pools that hold, after their members, the families of these."""
         pool = np.repeat(np.arange(len(self.members)), np.diff(self.members.offsets))
         rows, numbers = self.members.values, families.number[self.members.values]
-        kin, offsets = families.members.take(numbers)
-        kin_pool = np.repeat(pool, np.diff(offsets))
+        kin, offsets = families.members.take(numbers[numbers >= 0])
+        kin_pool = np.repeat(pool[numbers >= 0], np.diff(offsets))
         pairs = np.stack([np.append(pool, kin_pool), np.append(rows, kin)])
         pairs = np.unique(pairs, axis=1)
         members = Ragged.group(pairs[0], pairs[1], len(self.members))
@@ -216,6 +218,8 @@ def _alike(posts: Posts, pools: Pools, idf: np.ndarray) -> np.ndarray:
     width = posts.column("image_width").astype(np.int64)
     size = width << 32 | posts.column("image_height").astype(np.int64)
     known = (width > 0) & (size & (2**32 - 1) > 0)
+    usual, times = np.unique(size, return_counts=True)
+    known &= ~np.isin(size, usual[times > USUAL_SIZE * len(size)])
     uploader = posts.column("uploader_id") if posts.has("uploader_id") else np.zeros(len(size))
     lengths = np.diff(posts.tags_of.offsets)
     pairs = []

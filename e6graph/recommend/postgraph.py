@@ -306,12 +306,19 @@ class PostGraph(Board):
         best = np.lexsort((chance, -score))
         rows, score = rows[best], score[best]
         if not variants:
-            rows, places = varied.one_of_each(rows, score, self.catalog, asked, allowed, n)
+            rows, places = varied.one_of_each(rows, score, self.catalog, asked)
             score = score[places]
         best = varied.spread(score, self.posts.tags_of, rows, variety)[:n]
+        rows = rows[best]
+        if not variants:
+
+            def rate(some: np.ndarray) -> np.ndarray:
+                return self.ranking.cosines(some, queries).mean(1)
+
+            rows = varied.first_pages(rows, self.catalog, asked, allowed, rate)
         # A post is worth no more than one that was put before it.
         worth = np.minimum.accumulate(score[best])
-        found = self.ranking.explained(rows[best], worth, queries)
+        found = self.ranking.explained(rows, worth, queries)
         return found if variants else self._counted(found)
 
     def variants(self, post_id: int) -> list[int]:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -297,7 +298,8 @@ def choose(
             scores = course.discounted(rows, scores)
         best = int(rows[np.argmax(scores)])
         if course:
-            best = course.show(course.best(rows, scores), left)
+            rate = partial(preference.score, weights=weights)
+            best = course.show(course.best(rows, scores), left, rate)
         left[best] = False
         chosen.append(best)
     return np.array(chosen, np.int64)

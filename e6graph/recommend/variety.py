@@ -1,7 +1,8 @@
 """Make a list of posts varied: one of each family, one page of each comic, no near copies.
 
-`one_of_each` folds families and comics (`families`). `spread` is maximal marginal
-relevance (Carbonell and Goldstein 1998): each place goes to the post of largest
+`one_of_each` and `first_pages` fold families and comics (see `families`). `spread`
+is maximal marginal relevance (Carbonell and Goldstein 1998): each place goes to the
+post of largest
 
     (1 - variety) · score - variety · `NATS_FOR_A_COPY` · likeness⁴,
 
@@ -13,7 +14,7 @@ same for a tour, post by post.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..errors import BadInput
 from ..store.ragged import Ragged
 from ..tags.categories import CATEGORIES
 from .catalog import Catalog
-from .families import Families
+from .families import Families, Pools
 
 VARIETY = 0.5  # the default; chosen on the training pools of six boards
 NATS_FOR_A_COPY = 3.0  # taken off the score of a post whose tags came before
@@ -30,6 +31,9 @@ SPREAD_PLACES = 20  # of a list; what comes after keeps its order
 SPREAD_WINDOW = 100  # best posts, among which those places are given
 HEAD_NATS = 0.5  # by which the head of a family may be behind the best
 HEAD_TASTE = 0.25  # the same in units of the taste
+PAGE_SHARE = 0.5  # of how well its best page goes; the first of so much is shown
+PAGE_TASTE = 0.5  # by which the first page may be behind, in units of the taste
+PAGES_LOOKED_AT = 50
 RUN_CATEGORIES = ("artist", "character")
 RUN_LENGTH = 2  # times that a tour shows one of them running
 REMEMBERED = 10  # posts of a tour that the next one should differ from
@@ -101,27 +105,20 @@ def likenesses(
 
 
 def one_of_each(
-    rows: np.ndarray,
-    scores: np.ndarray,
-    catalog: Catalog,
-    asked: np.ndarray,
-    allowed: np.ndarray,
-    n: int,
+    rows: np.ndarray, scores: np.ndarray, catalog: Catalog, asked: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keep the best of each family, and one page of each comic.
 
-    A family's head is the best of it if it is less than `HEAD_NATS` behind.
-    A comic comes in with its first allowed page. Its others follow after all else,
-    where they are only reached if nothing else is left. The posts of the pools that
-    hold a query post are what was asked for, so that all of these stay.
+    A family's head is the best of it if it is less than `HEAD_NATS` behind. The other
+    pages of a comic follow after all else, where they are only reached if nothing
+    else is left. The posts of the pools that hold a query post are what was asked
+    for, so that all of these stay.
 
     Parameters
     ----------
     rows : int64 (m,), best first.
     scores : float (m,), descending.
     asked : rows of the query posts.
-    allowed : bool, rows that may be returned.
-    n : how many will be used.
 
     Returns
     -------
@@ -131,38 +128,80 @@ def one_of_each(
     families, pools = catalog.families, catalog.pools
     places = np.flatnonzero(families.first_seen(rows))
     rows = _heads(rows, scores, places, families)
-    held, offsets = pools.of.take(rows)
-    at = np.repeat(np.arange(len(rows)), np.diff(offsets))
-    asked_for = np.isin(held, pools.of.take(asked)[0])
-    free = np.zeros(len(rows), bool)
-    free[at[asked_for]] = True
-    comic = pools.series[held] & ~free[at]
-    at, held = at[comic], held[comic]
-    if not len(at):
-        return rows, places
-
-    _, first = np.unique(held, return_index=True)
+    at, comics = _comics(rows, pools, asked)
     again = np.ones(len(at), bool)
-    again[first] = False
+    again[np.unique(comics, return_index=True)[1]] = False
     behind = np.zeros(len(rows), bool)
     behind[at[again]] = True
-
-    # The best page gives its place to the first.
-    order = np.argsort(rows)
-    in_order = rows[order]
-    for i in np.sort(first)[: max(n, SPREAD_WINDOW)].tolist():
-        if behind[at[i]]:
-            continue
-        pages = pools.members[held[i]]
-        page = pages[allowed[pages]][0]
-        where = int(np.searchsorted(in_order, page))
-        if where < len(order) and in_order[where] == page:
-            rows[order[where]] = rows[at[i]]
-        rows[at[i]] = page
-    order = np.concatenate([np.flatnonzero(~behind), np.flatnonzero(behind)])
-    # A first page may be of a family that came already.
-    order = order[families.first_seen(rows[order])]
+    order = np.argsort(behind, kind="stable")
     return rows[order], places[order]
+
+
+def _comics(rows: np.ndarray, pools: Pools, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pages among some rows, in order: their places, and their comics.
+
+    A post of a pool that holds one of `asked` is none.
+    """
+    held, offsets = pools.of.take(rows)
+    at = np.repeat(np.arange(len(rows)), np.diff(offsets))
+    free = np.zeros(len(rows), bool)
+    free[at[np.isin(held, pools.of.take(asked)[0])]] = True
+    comic = pools.series[held] & ~free[at]
+    return at[comic], held[comic]
+
+
+def first_pages(
+    rows: np.ndarray,
+    catalog: Catalog,
+    asked: np.ndarray,
+    allowed: np.ndarray,
+    rate: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Put the first page that may be shown in the place of a comic's best page.
+
+    A series may hold what does not belong together, such as the leaves of a
+    sketchbook. So it is the first page that goes at least `PAGE_SHARE` as well.
+
+    Parameters
+    ----------
+    rows : int64 (m,), a list of `one_of_each`.
+    asked : rows of the query posts.
+    allowed : bool, rows that may be shown.
+    rate : says how well rows go with what was asked, 0 or more.
+
+    Returns
+    -------
+    int64 (m,).
+    """
+    at, comics = _comics(rows[:SPREAD_WINDOW], catalog.pools, asked)
+    _, first = np.unique(at, return_index=True)
+    at, comics = at[first], comics[first]
+    if not len(at):
+        return rows
+    earlier = []
+    for place, comic in zip(at.tolist(), comics.tolist(), strict=True):
+        pages = catalog.pools.members[comic]
+        before = pages[: int(np.flatnonzero(pages == rows[place])[0]) + 1]
+        earlier.append(before[allowed[before]][:PAGES_LOOKED_AT])
+    rates = rate(np.concatenate([*earlier, rows[at]]))
+    best = rates[-len(at) :]
+
+    rows, families = rows.copy(), catalog.families
+    ends = np.cumsum([len(pages) for pages in earlier])
+    for i, pages in enumerate(earlier):
+        own = rates[ends[i] - len(pages) : ends[i]]
+        good = pages[own >= PAGE_SHARE * best[i]]
+        old = rows[at[i]]
+        if not len(good) or good[0] == old:
+            continue
+        page = good[0]
+        # It changes places with itself, and its variants stay the only ones.
+        known = np.flatnonzero(families.first[rows] == families.first[page])
+        if len(known) and rows[known[0]] not in (page, old):
+            continue
+        rows[rows == page] = old
+        rows[at[i]] = page
+    return rows
 
 
 def _heads(
@@ -260,19 +299,28 @@ class Course:
         tags = tags[self.catalog.posts.categories[tags] == CATEGORIES.index(kind)]
         return tags[~np.isin(tags, np.array(self.named, np.int64))].astype(np.int64)
 
-    def show(self, row: int, left: np.ndarray) -> int:
+    def show(self, row: int, left: np.ndarray, rate: Callable[[np.ndarray], np.ndarray]) -> int:
         """Note that a post is shown and take its family out of `left`.
+
+        Parameters
+        ----------
+        rate : scores rows in units of the taste.
 
         Returns
         -------
-        The row to show: of a comic the first page that is left.
+        The row to show: of a comic the first page that is left, if it is less than
+        `PAGE_TASTE` behind.
         """
         if not self.variants:
             pools = self.catalog.pools
             comics = pools.of[row][pools.series[pools.of[row]]].tolist()
             for comic in comics[:1]:
                 pages = pools.members[comic]
-                row = int(pages[left[pages]][0])
+                before = pages[: int(np.flatnonzero(pages == row)[0]) + 1]
+                before = before[left[before]][:PAGES_LOOKED_AT]
+                scores = rate(np.append(before, row))
+                good = before[scores[:-1] > scores[-1] - PAGE_TASTE]
+                row = int(good[0]) if len(good) else row
             self.listed.update(comics)
             left[self.catalog.families.others(row)] = False
         left[row] = False
