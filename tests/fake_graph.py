@@ -97,7 +97,7 @@ class FakeGraph:
         return PostInfo(post_id, url, rating, 5, 3, f"{post_id:032x}", "png", tags)
 
     def variants(self, post_id: int) -> list[int]:
-        """Two posts by inkwash of a fox at night are one family, their sketch another."""
+        """Say that two families are variants: foxes at night, and owls."""
         self.describe(post_id)
         families = ({10, 11}, {13, 14, 19})
         family = next((one for one in families if post_id in one), {post_id})

@@ -2,59 +2,17 @@
 
 import numpy as np
 import pytest
-from boards import post, write_export
-from conftest import build
+from boards import FAMILY_COMIC as COMIC
+from boards import FAMILY_TAGS
 
 from e6graph import PostGraph
 from e6graph.recommend import Profile
 from e6graph.recommend.families import Families
 
-FOX = "fox forest moss lantern autumn scarf"  # tags that say enough together
-COMIC = [401, 405, 403, 409]  # in reading order
-
-
-def variant(post_id, parent="", tags=FOX, **columns):
-    size = {"image_width": 500 + post_id, "image_height": 400}
-    return post(post_id, tags, parent_id=parent, **(size | columns))
-
 
 @pytest.fixture(scope="module")
-def graph(tmp_path_factory):
-    """Families of every kind, and what only looks like one, among posts of other tags."""
-    sizes = {"image_width": 1000, "image_height": 700}
-    posts = [
-        # a chain whose middle is not in the export, and another child of it
-        variant(10),
-        variant(12, 10),
-        variant(14, 13),
-        variant(16, 13, f"{FOX} rain"),
-        variant(18, 16, "tram"),
-        variant(20, 20, "tram rain"),
-        # one picture without a parent: the same tags, size and uploader, side by side
-        *(post(i, f"{FOX} snow 0", **sizes) for i in (30, 31, 33)),
-        post(34, f"{FOX} snow 0", image_width=1000, image_height=701),
-        post(35, f"{FOX} snow 0", uploader_id=2, **sizes),
-        post(36, f"{FOX} snow 0 owl", **sizes),
-        post(40, "tram rain", **sizes),
-        post(41, "tram rain", **sizes),  # these tags say too little
-        post(50, f"{FOX} hat", image_width=0, image_height=0),
-        post(51, f"{FOX} hat", image_width=0, image_height=0),  # nothing known of them
-        *(post(i, f"{FOX} boat", **sizes) for i in (300, 350)),
-        # pages of a comic, tied by parents and alike: no variants; its page 2 has one
-        *(variant(i, 401 if i != 401 else "", f"{FOX} comic", **sizes) for i in sorted(COMIC)),
-        variant(450, 405, "fox rain sketch"),
-        variant(460, "", "fox snow sketch"),
-    ]
-    rng = np.random.default_rng(0)
-    things = ["tram", "rain", "teapot", "steam", "owl", "book", "river", "raft"]
-    posts += [
-        post(1000 + 20 * i, " ".join(rng.choice(things, 3, replace=False))) for i in range(300)
-    ]
-    root = tmp_path_factory.mktemp("families")
-    pools = [(1, "story", COMIC, "series"), (2, "liked", [12, 30, 99], "collection")]
-    write_export(root / "export", posts, pools=pools)
-    build(root / "index", root / "export")
-    return PostGraph.open(root / "index")
+def graph(family_index):
+    return PostGraph.open(family_index)
 
 
 def family(graph, post_id):
@@ -100,7 +58,7 @@ def test_a_list_shows_one_of_each_and_says_how_many_more(graph):
 
 
 def test_the_head_of_a_family_stands_for_it_where_it_is_as_good(graph):
-    (first,) = graph.recommend(tags=FOX.split()[:3], n=1, exclude=[30, *COMIC])
+    (first,) = graph.recommend(tags=FAMILY_TAGS.split()[:3], n=1, exclude=[30, *COMIC])
     found = [one.post_id for one in graph.recommend(tags=["fox", "lantern"], n=400)]
     assert 10 in found and 12 not in found and 30 in found and first.post_id not in (31, 33)
 
