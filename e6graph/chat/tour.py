@@ -13,7 +13,7 @@ from ..errors import BadArtifact, BadInput, MissingArtifact
 from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
 from ..recommend.personal import Profile
-from ..recommend.variety import RUN_CATEGORIES
+from ..recommend.variety import KIND_COSTS
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
 from .user import User
@@ -351,6 +351,6 @@ def names_of(post: PostInfo) -> set[str]:
 def _marks(post: PostInfo) -> set[tuple[str, str]]:
     """Return the artists, characters and pools of a post."""
     marks = {("pool", name) for name in post.pools}
-    for kind in RUN_CATEGORIES:
+    for kind in KIND_COSTS:
         marks |= {(kind, name) for name in post.tags.get(kind, [])}
     return marks

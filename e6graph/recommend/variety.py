@@ -34,12 +34,11 @@ HEAD_TASTE = 0.25  # the same in units of the taste
 PAGE_SHARE = 0.5  # of how well its best page goes; the first of so much is shown
 PAGE_TASTE = 0.25  # by which the first page may be behind, in units of the taste
 PAGES_LOOKED_AT = 50
-RUN_CATEGORIES = ("artist", "character")
+KIND_COSTS = {"artist": 0.1, "character": 0.4}  # of each of those that has the same
 RUN_LENGTH = 2  # times that a tour shows one of them running
-REMEMBERED = 10  # posts of a tour that the next one should differ from
+REMEMBERED = 15  # posts of a tour that the next one should differ from
 LIKENESS_COST = 0.5  # of a copy of one of those, in units of the taste
-NOBODY_COST = 0.05  # of each of those without a character, if it has none
-AGAIN_COST = 0.1  # of each of those with the same artist or character, or in one pool
+POOL_COST = 0.1  # of each of those in one pool
 
 
 def check_variety(variety: float) -> None:
@@ -252,7 +251,7 @@ class Course:
         latest = self.shown[-RUN_LENGTH:]
         if len(latest) == RUN_LENGTH:
             tags = _in_all([posts.tags_of[row] for row in latest])
-            for kind in RUN_CATEGORIES:
+            for kind in KIND_COSTS:
                 again.append(posts.rows_with.take(self._told_apart(tags, kind))[0])
             again.append(pools.members.take(_in_all([pools.of[row] for row in latest]))[0])
         rows = np.unique(np.concatenate(again)).astype(np.int64)
@@ -277,22 +276,35 @@ class Course:
         posts, pools = self.catalog.posts, self.catalog.family_pools
         alike = likenesses(posts.tags_of, rows, latest).max(1)
         cost = LIKENESS_COST * alike
-        cost += AGAIN_COST * _times(pools.of, rows, pools.of.take(latest)[0])
-        tags = posts.tags_of.take(latest)[0]
-        for kind in RUN_CATEGORIES:
-            again = self._told_apart(tags, kind)
-            cost += AGAIN_COST * _times(posts.tags_of, rows, again)
-        # A tour that avoids those it has shown should not end with nobody at all.
-        nobody = ~self._has_character(rows) * (~self._has_character(latest)).sum()
-        cost += NOBODY_COST * nobody
-        return (1 - self.variety) * scores - self.variety * cost
+        held, offsets = pools.of.take(rows)
+        cost += POOL_COST * _mean_times(held, offsets, pools.of.take(latest)[0])[0]
 
-    def _has_character(self, rows: np.ndarray) -> np.ndarray:
-        """Return which rows have a character: bool (m,)."""
-        posts, number = self.catalog.posts, CATEGORIES.index("character")
+        shown, _ = posts.tags_of.take(latest)
         tags, offsets = posts.tags_of.take(rows)
-        found = np.append(0, np.cumsum(posts.categories[tags] == number))
-        return np.diff(found[offsets]) > 0
+        for kind, price in KIND_COSTS.items():
+            number = CATEGORIES.index(kind)
+            again = shown[posts.categories[shown] == number]
+            again = again[~np.isin(again, self.named)]
+            times, several = _mean_times(tags, offsets, again, posts.categories[tags] == number)
+            cost += price * times
+            if kind == "character":
+                # A tour that avoids whom it has shown should not end with nobody at
+                # all: where characters are usual, nobody counts like one of them.
+                usual = (several > 0).mean()
+                cost += price * usual * self._without_character(latest) * (several == 0)
+        worth = (1 - self.variety) * scores - self.variety * cost
+        # Who names a tag gets variety within it as long as it leads.
+        named = np.append(np.isin(tags, self.named), False)
+        asked = np.logical_or.reduceat(named, offsets[:-1]) & (np.diff(offsets) > 0)
+        if asked[np.argmax(scores)]:
+            worth[~asked] = -np.inf
+        return worth
+
+    def _without_character(self, rows: np.ndarray) -> int:
+        """Count the rows that have no character."""
+        tags, offsets = self.catalog.posts.tags_of.take(rows)
+        is_one = self.catalog.posts.categories[tags] == CATEGORIES.index("character")
+        return int((np.diff(np.append(0, np.cumsum(is_one))[offsets]) == 0).sum())
 
     def _told_apart(self, tags: np.ndarray, kind: str) -> np.ndarray:
         """Return the tags of a category among some that nobody asked for."""
@@ -336,19 +348,31 @@ def _in_all(lists: list[np.ndarray]) -> np.ndarray:
     return np.asarray(first, np.int64)
 
 
-def _times(lists: Ragged, rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Count how often the value of each row that was seen most was seen: int64 (m,).
+def _mean_times(
+    values: np.ndarray,
+    offsets: np.ndarray,
+    seen: np.ndarray,
+    counted: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute how often the values of each row were seen, on average.
 
     Parameters
     ----------
-    lists : values of each row.
+    values, offsets : the rows, as `Ragged.take` gives them.
     seen : values, repeated as often as they were seen.
+    counted : bool, which values take part; None for all.
+
+    Returns
+    -------
+    times : float64 (m,), 0 for a row without any. several : int64 (m,), how many
+    values of a row take part.
     """
-    values, offsets = lists.take(rows)
-    known, times = np.unique(seen, return_counts=True)
-    counts = np.zeros(len(values) + 1, np.int64)  # one more, for rows at the end
+    known, counts = np.unique(seen, return_counts=True)
+    times = np.zeros(len(values))
     if len(known):
         at = np.minimum(np.searchsorted(known, values), len(known) - 1)
-        counts[:-1] = np.where(known[at] == values, times[at], 0)
-    most = np.maximum.reduceat(counts, offsets[:-1])
-    return np.where(np.diff(offsets) > 0, most, 0)
+        times = np.where(known[at] == values, counts[at], 0.0)
+    taking = np.ones(len(values), bool) if counted is None else counted
+    several = np.diff(np.append(0, np.cumsum(taking))[offsets])
+    total = np.diff(np.append(0, np.cumsum(times * taking))[offsets])
+    return total / np.maximum(several, 1), several
