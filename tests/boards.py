@@ -85,7 +85,7 @@ def write_export(directory, posts, tags=None, aliases=(), implications=(), pools
     posts : rows, from `post`.
     tags : name -> category; by default every tag of the posts, all of category 0.
     aliases, implications : (antecedent, consequent) or (antecedent, consequent, status).
-    pools : (id, name, post ids).
+    pools : (id, name, post ids) or (id, name, post ids, category).
     """
     posts = list(posts)
     if tags is None:
@@ -103,10 +103,10 @@ def write_export(directory, posts, tags=None, aliases=(), implications=(), pools
         {
             "id": i,
             "name": name,
-            "category": "series",
+            "category": (*category, "series")[0],
             "post_ids": f"{{{','.join(map(str, ids))}}}",
         }
-        for i, name, ids in pools
+        for i, name, ids, *category in pools
     ]
     write_table(directory, "pools", rows)
     return Path(directory)
@@ -222,6 +222,56 @@ def planted_export(directory, posts=360, seed=0):
             ("bird", "owl", "deleted"),
         ],
         implications=sorted({(a, b) for chain in chains for a, b in pairwise(chain)}),
-        pools=[(i, f"{made.cluster[m[0]]}_{i}", m) for i, m in made.pools.items()],
+        pools=[
+            (i, f"{made.cluster[m[0]]}_{i}", m, "collection") for i, m in made.pools.items()
+        ],
     )
     return made
+
+
+FAMILY_TAGS = "fox forest moss lantern autumn scarf"  # that say enough together
+FAMILY_COMIC = [401, 405, 403, 409]  # in reading order
+
+
+def families_export(directory):
+    """Write an export of families of every kind, and of what only looks like one."""
+
+    def variant(post_id, parent="", tags=FAMILY_TAGS, **columns):
+        size = {"image_width": 500 + post_id, "image_height": 400}
+        return post(post_id, tags, parent_id=parent, **(size | columns))
+
+    sizes = {"image_width": 1000, "image_height": 700}
+    posts = [
+        # a chain whose middle is not in the export, and another child of it
+        variant(10),
+        variant(12, 10),
+        variant(14, 13),
+        variant(16, 13, f"{FAMILY_TAGS} rain"),
+        variant(18, 16, "tram"),
+        variant(20, 20, "tram rain"),
+        # one picture without a parent: the same tags, size and uploader, side by side
+        *(post(i, f"{FAMILY_TAGS} snow 0", **sizes) for i in (30, 31, 33)),
+        post(34, f"{FAMILY_TAGS} snow 0", image_width=1000, image_height=701),
+        post(35, f"{FAMILY_TAGS} snow 0", uploader_id=2, **sizes),
+        post(36, f"{FAMILY_TAGS} snow 0 owl", **sizes),
+        post(40, "tram rain", **sizes),
+        post(41, "tram rain", **sizes),  # these tags say too little
+        post(50, f"{FAMILY_TAGS} hat", image_width=0, image_height=0),
+        post(51, f"{FAMILY_TAGS} hat", image_width=0, image_height=0),  # nothing known of them
+        *(post(i, f"{FAMILY_TAGS} boat", **sizes) for i in (300, 350)),
+        # pages of a comic, tied by parents and alike: no variants; its page 2 has one
+        *(
+            variant(i, 401 if i != 401 else "", f"{FAMILY_TAGS} comic", **sizes)
+            for i in sorted(FAMILY_COMIC)
+        ),
+        variant(450, 405, "fox rain sketch"),
+        variant(460, "", "fox snow sketch"),
+    ]
+    rng = np.random.default_rng(0)
+    things = ["tram", "rain", "teapot", "steam", "owl", "book", "river", "raft"]
+    posts += [
+        post(1000 + 20 * i, " ".join(rng.choice(things, 3, replace=False))) for i in range(300)
+    ]
+    story = (1, "story", FAMILY_COMIC, "series")
+    liked = (2, "liked", [12, 30, 99], "collection")
+    return write_export(directory, posts, pools=[story, liked])

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from boards import planted_export
+from boards import families_export, planted_export
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 600  # seconds: ends what hangs; no machine is so slow
@@ -41,6 +41,14 @@ def built_index(planted, tmp_path_factory):
     index = tmp_path_factory.mktemp("built") / "index"
     build(index, planted.directory)
     return index
+
+
+@pytest.fixture(scope="session")
+def family_index(tmp_path_factory):
+    """The index of `boards.families_export`: families, and what only looks like one."""
+    root = tmp_path_factory.mktemp("families")
+    build(root / "index", families_export(root / "export"))
+    return root / "index"
 
 
 @pytest.fixture(scope="session")

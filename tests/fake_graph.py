@@ -96,6 +96,13 @@ class FakeGraph:
         rating, tags = BOARD[post_id]
         return PostInfo(post_id, url, rating, 5, 3, f"{post_id:032x}", "png", tags)
 
+    def variants(self, post_id: int) -> list[int]:
+        """Say that two families are variants: foxes at night, and owls."""
+        self.describe(post_id)
+        families = ({10, 11}, {13, 14, 19})
+        family = next((one for one in families if post_id in one), {post_id})
+        return sorted(one for one in family - {post_id} if self.visible(one))
+
     def nearest_names(self, name: str, n: int = 3) -> list[str]:
         return difflib.get_close_matches(name, self.vocabulary, n)
 

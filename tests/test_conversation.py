@@ -151,6 +151,51 @@ def test_more_like_one_post_and_a_surprise(bot, kept):
     assert "may not be shown" in say(bot, "/more 21") or "hidden" in say(bot, "/more 21")
 
 
+def test_variants_of_a_post_are_shown_without_what_they_avoid(bot, kept):
+    assert "Nothing was shown" in say(bot, "/variants")
+    bot.reply("/more 16")
+    assert "#16 has no variants here" in say(bot, "/variants 16")
+    replies = bot.reply("/variants 13")
+    seen = shown(bot.reply("/export"))
+    assert shown(replies) == [19] and seen == []  # 14 came as one of five
+    assert "a variant of #13" in replies[0].why and "the family of #13" in say(bot, "/why 19")
+    assert kept.load("ann").seen.count(19) == 1
+    assert "Nothing new is left" in say(bot, "/variants 13")
+    bot.reply("/avoid lantern")
+    assert "Nothing new is left" in say(bot, "/variants 11")  # the other has a lantern
+    assert "may not be shown" in say(bot, "/variants 21") or "hidden" in say(
+        bot, "/variants 21"
+    )
+    assert "is not a post" in say(bot, "/variants fox")
+    assert "/variants" in say(bot, "/help")
+
+
+def test_a_post_says_how_many_variants_it_has(bot, monkeypatch):
+    recommend = FakeGraph.recommend
+
+    def counted(self, *given, **options):
+        return [replace(one, variants=3) for one in recommend(self, *given, **options)]
+
+    plain = bot.reply("/more 15")[0]
+    assert "variants" not in plain.why and "/variants 12" not in plain.choices
+    monkeypatch.setattr(FakeGraph, "recommend", counted)
+    told = bot.reply("/more 16")[0]
+    number = told.post.post_id
+    assert told.why.endswith("; one of 4 variants") and told.why in told.text
+    assert told.choices[-1] == f"/variants {number}"
+
+
+def test_a_tour_by_a_picture_shows_no_artist_three_times_running(bot):
+    """Every fox or snow of this board, the ones by inkwash first."""
+    replies = bot.reply(Picture(PICTURE))
+    artists = [
+        reply.post.tags.get("artist", [""])[0]
+        for reply in [*bot.reply("/walk"), *[r for _ in range(8) for r in bot.reply("/skip")]]
+        if reply.post
+    ]
+    assert replies and all(len(set(artists[i : i + 3])) > 1 for i in range(len(artists) - 2))
+
+
 def test_a_surprise_before_anything_is_known_is_called_a_guess(bot, kept):
     (first,) = bot.reply("/surprise")
     assert first.post is not None and first.why == "a guess: your taste is not known yet"

@@ -112,6 +112,24 @@ def test_a_hidden_or_unknown_query_post_is_refused(graph, everything, recommende
             recommender(graph, [post_id], 5)
 
 
+def by_taste(graph, posts, n):
+    found = graph.personal(Profile(liked=posts, seen=posts), n=n)
+    return [r.post_id for r in found], [r.score for r in found]
+
+
+@pytest.mark.parametrize("recommender", [by_posts, by_tags, by_taste])
+def test_one_of_a_family_comes_and_none_of_the_query_s(family_index, recommender):
+    """Whoever asks, and however much; the others of a family are counted (test_families)."""
+    graph = PostGraph.open(family_index)
+    for query, few in ((31, 10), (12, 10), (14, 400), (405, 400), (20, 400)):
+        ids, _ = recommender(graph, [query], few)
+        for post_id in [query, *ids]:
+            assert not set(graph.variants(post_id)) & {query, *ids}
+        families = graph.catalog.families
+        if few == 400:
+            assert len(ids) + 1 == families.count(np.arange(len(graph.posts)))
+
+
 @pytest.mark.parametrize("how", ["posts", "tags", "neighbors"])
 def test_more_than_there_are_gives_all_there_are(graph, how):
     ids, _ = RECOMMENDERS[how](graph, shown(graph, 1), 10**6)

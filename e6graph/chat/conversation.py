@@ -86,6 +86,7 @@ class Conversation:
             "stop": tour.stop,
             "surprise": tour.surprise,
             "more": tour.more,
+            "variants": tour.variants,
             "like": partial(tour.judge, "like"),
             "dislike": partial(tour.judge, "dislike"),
             "why": tour.why,

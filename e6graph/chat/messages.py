@@ -43,6 +43,7 @@ COMMANDS = {
     "more": Command(
         "[ID]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
     ),
+    "variants": Command("[ID]", "other versions of that post or the last", "Variants"),
     "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
     "enjoy": Command("TAGS", "tags you like to see, with spaces or commas between"),
     "avoid": Command("TAGS", "tags you do not want to see"),

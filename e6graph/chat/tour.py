@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from ..errors import BadArtifact, BadInput, MissingArtifact
 from ..hydrate.previews import cached_preview
-from ..recommend import Recommendation
+from ..recommend import PostInfo, Recommendation
 from ..recommend.personal import Profile
+from ..recommend.variety import KIND_COSTS
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
 from .user import User
@@ -20,6 +21,7 @@ from .user import User
 POSTS_LIKE_PICTURE = 3  # shown at once
 TAGS_OF_PICTURE = 8  # named
 REMEMBERED_POSTS = 100  # whose reason /why still knows
+RUNS_PASSED_OVER = 20  # posts of a search that a tour may leave out for what came before
 NOTHING_SHOWN = "Nothing was shown yet: /walk shows a post."
 MOST_POSTS_TRIED = 10_000  # for one message, if none of them can be shown
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Tour:
         self.touring = False
         self._last: int | None = None  # post id
         self._last_was_alone = False  # shown without others, so that /skip is about it
+        self._latest: deque[PostInfo] = deque(maxlen=2)
         self._stories: OrderedDict[int, str] = OrderedDict()  # by post id
         self._broken: list[int] = []  # ids of posts that could not be shown
         # If set, the tour follows this picture and not the taste.
@@ -97,6 +100,28 @@ class Tour:
         find = self._finder(profile, posts=[graph.describe(post_id).post_id])
         return self._show(find, POSTS_AT_ONCE, f"posts like #{post_id}", profile)
 
+    def variants(self, words: Sequence[str]) -> list[Reply]:
+        """Show the posts of one family with a post, without tags they avoid."""
+        post_id = self._meant(words, "variants")
+        if post_id is None:
+            return [Reply(NOTHING_SHOWN)]
+        profile = self._user.profile()
+        graph = self._user.graph(profile)
+        family = graph.variants(post_id)
+        if not family:
+            return [Reply(f"#{post_id} has no variants here.", choices=[f"/more {post_id}"])]
+        avoids = set(self._user.resolve(profile.avoids)[0])
+
+        def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
+            gone = set(exclude)
+            left = [one for one in family if one not in gone]
+            wanted = [one for one in left if not avoids & names_of(graph.describe(one))]
+            return [Recommendation(one, 0.0) for one in wanted[:n]]
+
+        source = f"the family of #{post_id}"
+        like = f"a variant of #{post_id}"
+        return self._show(find, POSTS_AT_ONCE, source, profile, like)
+
     def follow(self, picture: Picture) -> list[Reply]:
         """Say what a picture shows, and show posts like it. The profile does not keep it."""
         if picture.problem or not picture.data:
@@ -136,6 +161,8 @@ class Tour:
     def _by_picture(self, features: np.ndarray, n: int) -> list[Reply]:
         profile = self._user.profile()
         find = self._finder(profile, images=[features])
+        if self.touring:
+            find = self._without_runs(find)
         return self._show(find, n, "your picture", profile, like="like your picture")
 
     def _finder(
@@ -150,6 +177,21 @@ class Tour:
         return lambda exclude, n: graph.recommend(
             posts, images=images, avoid=avoid, n=n, seed=seed, exclude=exclude
         )
+
+    def _without_runs(self, find: Find) -> Find:
+        """Return a search that passes over an artist, a character or a pool of both last posts.
+
+        A tour by taste does so by itself. Where nothing else is found, they come.
+        """
+
+        def fresh(exclude: list[int], n: int) -> Sequence[Recommendation]:
+            found = find(exclude, n + RUNS_PASSED_OVER)
+            running = _marks(self._latest[0]) & _marks(self._latest[-1])
+            board = self._user.board
+            others = [one for one in found if not running & _marks(board.describe(one.post_id))]
+            return (others or found)[:n]
+
+        return fresh if len(self._latest) == self._latest.maxlen else find
 
     def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
         profile = self._user.profile()
@@ -200,6 +242,7 @@ class Tour:
         self._shown += len(found)
         self._last = post_ids[-1]
         self._last_was_alone = len(found) == 1
+        self._latest += [reply.post for reply in replies if reply.post]
         for post, reply in zip(found, replies, strict=True):
             seen = count(profile.seen, "post")
             self._stories[int(post.post_id)] = (
@@ -224,7 +267,7 @@ class Tour:
         while True:
             known = [int(post.post_id) for post in found]
             broken = len(self._broken)
-            for post in find([*profile.seen, *self._broken, *known], tried):
+            for post in find([*self._broken, *profile.seen, *known], tried):
                 if len(found) == n:
                     break
                 try:
@@ -248,7 +291,10 @@ class Tour:
             why = "it is near your taste"
             if not known:
                 why = "a guess: your taste is not known yet"
+        if found.variants:
+            why += f"; one of {found.variants + 1} variants"
         number = post.post_id
+        variants = [f"/variants {number}"] if found.variants else []
         return Reply(
             messages.card(post, found.because, why),
             post,
@@ -261,6 +307,7 @@ class Tour:
                 "/stop",
                 f"/why {number}",
                 f"/more {number}",
+                *variants,
             ],
         )
 
@@ -294,3 +341,16 @@ class Tour:
         if post_id is None or len(words) > 1:
             raise BadInput(f"{' '.join(words)!r} is not a post: /{verb} takes a number or URL")
         return post_id
+
+
+def names_of(post: PostInfo) -> set[str]:
+    """Return the names of a post's tags."""
+    return {name for names in post.tags.values() for name in names}
+
+
+def _marks(post: PostInfo) -> set[tuple[str, str]]:
+    """Return the artists, characters and pools of a post."""
+    marks = {("pool", name) for name in post.pools}
+    for kind in KIND_COSTS:
+        marks |= {(kind, name) for name in post.tags.get(kind, [])}
+    return marks

@@ -6,7 +6,7 @@ import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
@@ -34,6 +34,7 @@ class PostInfo:
     rating : "s", "q" or "e".
     md5 : of its file, in lower case; "" if the export has none that can be used.
     tags : category → names, the most used first.
+    pools : names of the pools that hold it or a post of its family.
     """
 
     post_id: int
@@ -44,6 +45,7 @@ class PostInfo:
     md5: str
     file_ext: str
     tags: dict[str, list[str]]
+    pools: list[str] = field(default_factory=list)
 
 
 class Board:
@@ -255,6 +257,7 @@ class Board:
         for name, category in self.posts.tags(row):
             tags.setdefault(category, []).append(name)
         value = self.posts.value
+        pools = self.posts.pools["name"].take(self.catalog.family_pools.of[row])
         return PostInfo(
             post_id=int(post_id),
             url=f"{self.posts.site}/posts/{post_id}" if self.posts.site else "",
@@ -264,4 +267,5 @@ class Board:
             score=value(row, "score") or 0,
             fav_count=value(row, "fav_count") or 0,
             file_ext=value(row, "file_ext") or "",
+            pools=pools.to_pylist(),
         )

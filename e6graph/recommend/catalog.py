@@ -20,6 +20,7 @@ from ..graph.pixie import Bipartite, CachedNeighbors, Graph, NeighborTable, with
 from ..pictures.recognizer import Recognizer
 from ..store import Store
 from ..tags.vocabulary import read_implications
+from .families import Families, Pools
 from .posts import Posts
 from .ranking import Ranking
 from .weights import open_ranking
@@ -86,6 +87,21 @@ class Catalog:
         return {name: i for i, name in enumerate(self.dictionary.tags)}
 
     @cached_property
+    def pools(self) -> Pools:
+        """The members of the pools, by row."""
+        return Pools.read(self.posts)
+
+    @cached_property
+    def families(self) -> Families:
+        """Which posts are variants of one thing."""
+        return Families.of(self.posts, self.pools, self.ranking.idf)
+
+    @cached_property
+    def family_pools(self) -> Pools:
+        """The same with the families of the members: variants are rarely put in pools."""
+        return self.pools.with_relatives(self.families)
+
+    @cached_property
     def recognizer(self) -> Recognizer:
         """The recognizer of pictures."""
         return Recognizer.open(self.store)
@@ -118,10 +134,8 @@ class Catalog:
     @cached_property
     def _graph_with_pools(self) -> Bipartite:
         """Posts and tags, with a further board for each pool."""
-        pools = self.posts.pools["post_ids"].to_pylist()
-        rows = [self.posts.rows(np.array(pool, np.int64)) for pool in pools]
-        members = [some[some >= 0] for some in rows]
-        return with_boards(self.ranking.graph, members)
+        members = self.pools.members
+        return with_boards(self.ranking.graph, [members[i] for i in range(len(members))])
 
     @cached_property
     def _graph_of_neighbors(self) -> Graph:

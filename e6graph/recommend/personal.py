@@ -11,6 +11,7 @@ from ..errors import BadInput
 from .board import Board
 from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
 from .ranking import Query, Recommendation
+from .variety import Course
 
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
@@ -44,7 +45,13 @@ class Profile:
 
 
 def next_posts(
-    board: Board, profile: Profile, n: int, seed: int, explore: bool
+    board: Board,
+    profile: Profile,
+    n: int,
+    seed: int,
+    explore: bool,
+    variants: bool,
+    variety: float,
 ) -> list[Recommendation]:
     """Choose the next posts for a user; see `PostGraph.personal`."""
     if n < 1 or seed < 0:
@@ -54,11 +61,18 @@ def next_posts(
     for tag_id in _tag_ids(board, profile.avoids):
         unseen[posts.rows_with[tag_id]] = False
     seen = posts.rows(np.array(profile.seen, np.int64))
-    unseen[seen[seen >= 0]] = False
+    seen = seen[seen >= 0]
+    judged = [*profile.liked, *profile.disliked, *profile.skipped]
+    known = posts.rows(np.array(judged, np.int64))
+    known = np.concatenate([seen, known[known >= 0]])
+    unseen[seen if variants else board.catalog.families.widened(known)] = False
+    named = _tag_ids(board, profile.enjoys)
+    shown = seen[board.allowed[seen]].tolist()
+    course = Course(board.catalog, shown, named, variants, variety)
 
     taste = taste_of(board, profile)
     strength = SURPRISE if explore else EXPLORE
-    rows = choose(taste, ranking, unseen, n, seed, strength)
+    rows = choose(taste, ranking, unseen, n, seed, strength, course)
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.

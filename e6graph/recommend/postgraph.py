@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -16,12 +17,14 @@ from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
 from ..store import Store
 from . import personal
+from . import variety as varied
 from .blacklist import Blacklist, describe
 from .board import Board, PostInfo
 from .catalog import Catalog
 from .completion import ScoredTags, TagCompleter
 from .personal import Profile
 from .ranking import Query, Recommendation
+from .variety import VARIETY
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
@@ -113,7 +116,7 @@ class PostGraph(Board):
             _ = self._completer
         if self.catalog.store.find("recognizer.npz"):
             _ = self.catalog.recognizer
-        _ = self.catalog.implications, self.posts.pools
+        _ = self.catalog.implications, self.catalog.families
         if self.allowed.any():  # the ranking needs some numbers of every post
             self.recommend(posts=[int(self.posts.ids[self.allowed.argmax()])], n=1)
 
@@ -237,10 +240,14 @@ class PostGraph(Board):
         n: int = 20,
         seed: int = 0,
         exclude: Iterable[int] = (),
+        variants: bool = False,
+        variety: float = VARIETY,
     ) -> list[Recommendation]:
         """Return the posts that go best with everything liked, best first.
 
-        There are n of them, or all that may be shown if those are fewer.
+        There are n of them, or all that may be shown if those are fewer. One of a
+        family is shown, the best, and none of the families of posts that are given;
+        a comic (a pool that is read in order) comes in with its first page.
 
         Parameters
         ----------
@@ -252,10 +259,14 @@ class PostGraph(Board):
         seed : of the walk that finds candidates, and of the order among equal
             scores.
         exclude : ids of posts not to return, such as those seen before.
+        variants : return all of a family, and all pages of a comic.
+        variety : from 0, the order of the scores, to 1, where the first posts share
+            as few tags as can be.
 
         Raises
         ------
-        BadInput : no post, tag or image was given, or n or seed is out of range.
+        BadInput : no post, tag or image was given, or n, seed or variety is out of
+            range.
         UnknownTag : none of the tags is known, liked or avoided.
         UnknownPost : a liked post may not be shown.
 
@@ -268,15 +279,18 @@ class PostGraph(Board):
             raise BadInput("give at least one post, tag or image, and n of 1 or more")
         if seed < 0:
             raise BadInput(f"seed {seed}: expected 0 or more")
+        varied.check_variety(variety)
         queries = self._queries(posts, tags, images)
         allowed, disliked = self._avoiding(avoid)
-        allowed[[query.row for query in queries if query.row is not None]] = False
+        asked = np.array([q.row for q in queries if q.row is not None], np.int64)
         excluded = self.posts.rows(np.array([*exclude], np.int64))
-        allowed[excluded[excluded >= 0]] = False
+        away = np.array([q.row for q in disliked if q.row is not None], np.int64)
+        gone = np.concatenate([asked, excluded[excluded >= 0], away])
+        allowed[gone if variants else self.catalog.families.widened(gone)] = False
 
         n = min(n, len(self.posts))
         rows = self.ranking.candidates(queries, allowed, max(1000, 2 * n), seed)
-        if len(rows) < n:
+        if (len(rows) if variants else self.catalog.families.count(rows)) < n:
             rows = np.flatnonzero(allowed)
 
         score = self.ranking.score(rows, queries)
@@ -284,8 +298,36 @@ class PostGraph(Board):
             score = score - AVOIDED_SHARE * self.ranking.score(rows, disliked)
         # Equal scores are shuffled: a post's id must not decide.
         chance = np.random.default_rng(seed).random(len(rows))
-        best = np.lexsort((chance, -score))[:n]
-        return self.ranking.explained(rows[best], score[best], queries)
+        best = np.lexsort((chance, -score))
+        rows, score = rows[best], score[best]
+        if not variants:
+            rows, places = varied.one_of_each(rows, score, self.catalog, asked)
+            score = score[places]
+        best = varied.spread(score, self.posts.tags_of, rows, variety)[:n]
+        rows = rows[best]
+        if not variants:
+
+            def rate(some: np.ndarray) -> np.ndarray:
+                return self.ranking.cosines(some, queries).mean(1)
+
+            rows = varied.first_pages(rows, self.catalog, asked, allowed, rate)
+        # A post is worth no more than one that was put before it.
+        worth = np.minimum.accumulate(score[best])
+        found = self.ranking.explained(rows, worth, queries)
+        return found if variants else self._counted(found)
+
+    def variants(self, post_id: int) -> list[int]:
+        """Return the ids of the posts of one family with a post that may be shown.
+
+        They are ascending, without the post itself; most posts have none. Raises
+        UnknownPost.
+        """
+        rows = self.catalog.families.others(self.row(post_id))
+        return self.posts.ids[rows[self.allowed[rows]]].tolist()
+
+    def _counted(self, found: list[Recommendation]) -> list[Recommendation]:
+        """Say of each post how many of its family may be shown in its place."""
+        return [replace(one, variants=len(self.variants(one.post_id))) for one in found]
 
     def _queries(
         self,
@@ -318,32 +360,44 @@ class PostGraph(Board):
                 names.append(given)
             elif (row := self.posts.row(int(given))) is not None:
                 disliked.append(self.ranking.query_of(row))
-                allowed[row] = False
         for tag_id in self.known_tag_ids(names) if names else ():
             allowed[self.posts.rows_with[tag_id]] = False
         return allowed, disliked
 
     def personal(
-        self, profile: Profile, n: int = 1, seed: int = 0, explore: bool = False
+        self,
+        profile: Profile,
+        n: int = 1,
+        seed: int = 0,
+        explore: bool = False,
+        variants: bool = False,
+        variety: float = VARIETY,
     ) -> list[Recommendation]:
         """Return the next posts for one user, by all that they said so far.
+
+        No artist, character or pool comes three times running unless they enjoy it
+        by name or nothing else is left.
 
         Parameters
         ----------
         profile : what is kept of the user. Posts they saw or avoid are not
-            returned.
+            returned, nor families of those they saw.
         seed : of the random draws; give another one for every answer.
         explore : go where the taste is least known.
+        variants, variety : as in `recommend`; a post should also differ from the
+            latest that they saw.
 
         Raises
         ------
-        BadInput : n or seed is out of range.
+        BadInput : n, seed or variety is out of range.
 
         Examples
         --------
         >>> graph.personal(Profile(enjoys=["fox"], liked=[12]), n=3)  # doctest: +SKIP
         """
-        return personal.next_posts(self, profile, n, seed, explore)
+        varied.check_variety(variety)
+        found = personal.next_posts(self, profile, n, seed, explore, variants, variety)
+        return found if variants else self._counted(found)
 
     def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:
         """Return the tags that speak most for a post to a user, and most against.

@@ -152,6 +152,10 @@ class Posts:
         rows[rows == len(self.ids)] = -1
         return np.where(self.ids[rows] == post_ids, rows, -1)
 
+    def has(self, name: str) -> bool:
+        """Return whether the export had a column; E6DB's own files lack some."""
+        return name in self._table.column_names
+
     def column(self, name: str) -> np.ndarray:
         """Return a column (n,): numbers with null as 0, text as NumPy strings."""
         return self._rating if name == "rating" else self._read(name)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,6 +31,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from ..embedding.dictionary import Dictionary
 from .ranking import Ranking
+from .variety import Course
 
 BASE = -0.5  # f of a post that nothing is known of: most are not liked
 TAG_VARIANCE = 0.5  # prior variance of f by the tags themselves
@@ -270,6 +272,7 @@ def choose(
     n: int = 1,
     seed: int = 0,
     explore: float = EXPLORE,
+    course: Course | None = None,
 ) -> np.ndarray:
     """Choose the rows to show next, by one draw of the taste for each.
 
@@ -277,6 +280,8 @@ def choose(
     ----------
     allowed : bool (n,), False also for what was seen.
     explore : see `Preference.weights`; 0 shows what is best by the mean.
+    course : keeps what is chosen varied; None: the best by the draw, whatever came
+        before it.
 
     Returns
     -------
@@ -285,12 +290,33 @@ def choose(
     rng, left, chosen = np.random.default_rng(seed), allowed.copy(), []
     for _ in range(n):
         weights = preference.weights(rng, explore)
-        rows = candidates(ranking, weights, left, rng)
-        if not len(rows):
-            rows = np.flatnonzero(left)
+        rows = _worth_scoring(ranking, weights, left, rng, course)
         if not len(rows):
             break
-        best = rows[np.argmax(preference.score(rows, weights))]
-        chosen.append(best)
+        scores = preference.score(rows, weights)
+        if course:
+            scores = course.discounted(rows, scores)
+        best = int(rows[np.argmax(scores)])
+        if course:
+            rate = partial(preference.score, weights=weights)
+            best = course.show(course.best(rows, scores), left, rate)
         left[best] = False
+        chosen.append(best)
     return np.array(chosen, np.int64)
+
+
+def _worth_scoring(
+    ranking: Ranking,
+    weights: np.ndarray,
+    left: np.ndarray,
+    rng: np.random.Generator,
+    course: Course | None,
+) -> np.ndarray:
+    """Return candidates, without what has come often enough if anything else is left."""
+    held_back = course.held_back(left) if course else np.zeros(0, np.int64)
+    left[held_back] = False
+    rows = candidates(ranking, weights, left, rng)
+    if not len(rows):
+        rows = np.flatnonzero(left)
+    left[held_back] = True
+    return rows if len(rows) else held_back

@@ -80,11 +80,14 @@ class Recommendation:
     because : up to three tags that it shares with what was asked, the one that says
         most first, then the id of the query post that it is most like, if there is
         one.
+    variants : how many more of its family may be shown, in its place; see
+        `PostGraph.variants`.
     """
 
     post_id: int
     score: float
     because: list[str | int] = field(default_factory=list)
+    variants: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,172 @@
+"""Varied lists and tours: no near copies, nothing three times running, the rest as it was."""
+
+import time
+
+import numpy as np
+import pytest
+from boards import post, write_export
+from conftest import build
+
+from e6graph import PostGraph
+from e6graph.errors import BadInput
+from e6graph.recommend import Profile
+from e6graph.recommend.variety import SPREAD_WINDOW, likenesses, spread
+from e6graph.store.ragged import Ragged
+
+ARTIST, CHARACTER = 1, 4
+
+
+def lists(*rows):
+    offsets = np.cumsum([0, *map(len, rows)])
+    return Ragged(offsets, np.concatenate([np.array(row, np.int64) for row in rows]))
+
+
+def test_likeness_is_the_jaccard_index():
+    some = lists([0, 1, 2], [1, 2, 3], [], [7])
+    found = likenesses(some, np.arange(4))
+    expected = [[1, 0.5, 0, 0], [0.5, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
+    assert found == pytest.approx(np.array(expected))
+    assert likenesses(some, np.array([0]), np.array([1, 3])) == pytest.approx(
+        np.array([[0.5, 0]])
+    )
+
+
+def test_a_copy_gives_way_and_comes_later():
+    copies = lists([0, 1, 2], [0, 1, 2], [3, 4], [5, 6])
+    scores = np.array([5.0, 4.9, 3.0, 1.0])
+    rows = np.arange(4)
+    assert spread(scores, copies, rows, 0.5).tolist() == [0, 2, 1, 3]  # 4.9 - 3 < 3
+    assert spread(scores, copies, rows, 0.1).tolist() == [0, 1, 2, 3]
+    assert spread(scores, copies, rows, 0).tolist() == [0, 1, 2, 3]
+    assert spread(scores, copies, rows, 1).tolist() == [0, 2, 3, 1]
+
+
+def test_by_hand_two_pairs():
+    """Each place goes to the largest (1 - v) score - 3 v likeness⁴."""
+    pairs = lists([0, 1, 2, 3], [0, 1, 2, 4], [5], [5])
+    scores = np.array([2.0, 1.9, 1.7, 1.65])
+    # .6⁴ × 3 = .39 off the second, a whole 3 off the fourth.
+    assert spread(scores, pairs, np.arange(4), 0.5).tolist() == [0, 2, 1, 3]
+
+
+def test_what_comes_after_the_window_keeps_its_order():
+    n = 2 * SPREAD_WINDOW
+    same = lists(*[[i // 3] for i in range(n)])
+    order = spread(np.linspace(9, 0, n), same, np.arange(n), 0.5)
+    assert sorted(order.tolist()) == list(range(n))
+    assert order[SPREAD_WINDOW:].tolist() == list(range(SPREAD_WINDOW, n))
+    assert len(spread(np.zeros(0), same, np.zeros(0, np.int64), 0.5)) == 0
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """Many near copies of foxes; artists, characters and pools of many posts each."""
+    rng = np.random.default_rng(1)
+    things = [f"thing_{i}" for i in range(40)]
+    posts, tags = [], dict.fromkeys(["fox", *things], 0)
+    places = ["river", "moon", "forest"]
+    tags |= dict.fromkeys(places, 0)
+    pools = {1: [], 2: [], 3: []}
+    for i in range(240):
+        artist, character = f"artist_{i % 4}", f"character_{i % 5}"
+        tags |= {artist: ARTIST, character: CHARACTER}
+        held = [artist, places[i % 3], *rng.choice(things, 3, replace=False)]
+        held += [character] if i % 2 else []
+        held += ["fox"] if i % 3 == 0 else []
+        posts.append(post(10 + 3 * i, " ".join(held)))
+        pools[1 + i % 3].append(10 + 3 * i)
+    for i in range(12):  # copies that are no variants: nothing is known of the pictures
+        one = post(2000 + 30 * i, "fox river artist_0 thing_0 thing_1", image_width=0)
+        posts.append(one)
+    root = tmp_path_factory.mktemp("variety")
+    named = [(i, f"pool_{i}", ids, "collection") for i, ids in pools.items()]
+    write_export(root / "export", posts, tags, pools=named)
+    build(root / "index", root / "export")
+    return PostGraph.open(root / "index")
+
+
+def copies(graph, found):
+    rows = graph.posts.rows(np.array([one.post_id for one in found]))
+    alike = likenesses(graph.posts.tags_of, rows)
+    return sum(alike[i, :i].max() >= 0.8 for i in range(1, len(rows)))
+
+
+def test_ten_posts_hold_fewer_copies_and_the_dial_turns(board):
+    asked = {"tags": ["fox", "river", "thing_0"], "n": 10}
+    counted = [copies(board, board.recommend(**asked, variety=v)) for v in (0, 0.5, 1)]
+    assert counted[0] > counted[1] > counted[2]
+    plain = [one.post_id for one in board.recommend(**asked, variety=0)]
+    assert board.recommend(**asked)[0].post_id == plain[0]
+    hundreds = [
+        {one.post_id for one in board.recommend(**asked | {"n": 200}, variety=v)}
+        for v in (0, 0.5)
+    ]
+    assert hundreds[0] == hundreds[1]
+
+
+def test_scores_never_rise_whatever_the_dial(board):
+    for variety in (0, 0.3, 1):
+        found = board.recommend(tags=["fox"], n=60, variety=variety)
+        scores = [one.score for one in found]
+        assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("variety", [-0.1, 1.1, float("nan")])
+def test_a_dial_that_is_out_of_range_is_refused(board, variety):
+    with pytest.raises(BadInput, match="variety"):
+        board.recommend(tags=["fox"], variety=variety)
+    with pytest.raises(BadInput, match="variety"):
+        board.personal(Profile(enjoys=["fox"]), variety=variety)
+
+
+def tour(graph, n, enjoys, judge="liked"):
+    """The posts of a tour that likes (or skips, or dislikes) everything."""
+    kept = Profile(enjoys=enjoys)
+    for _ in range(n):
+        (one,) = graph.personal(kept, 1, seed=len(kept.seen))
+        kept.seen.append(one.post_id)
+        getattr(kept, judge).append(one.post_id)
+        kept.at[one.post_id] = int(time.time())
+    return kept.seen
+
+
+def marks(graph, post_id, kinds=("artist", "character")):
+    about = graph.describe(post_id)
+    return {name for kind in kinds for name in about.tags.get(kind, [])} | set(about.pools)
+
+
+def longest_run(graph, ids):
+    longest, runs = 0, {}
+    for post_id in ids:
+        runs = {name: runs.get(name, 0) + 1 for name in marks(graph, post_id)}
+        longest = max(longest, *runs.values(), 0)
+    return longest
+
+
+@pytest.mark.parametrize("judge", ["liked", "disliked", "skipped"])
+def test_a_tour_shows_no_artist_character_or_pool_three_times_running(board, judge):
+    for tags in (["fox"], ["river"], ["thing_3"]):
+        shown = tour(board, 25, tags, judge)
+        assert len(set(shown)) == 25 and longest_run(board, shown) <= 2
+    at_once = [one.post_id for one in board.personal(Profile(enjoys=["moon"]), n=25)]
+    assert longest_run(board, at_once) <= 2
+
+
+def test_what_was_asked_for_by_name_may_run_on(board):
+    ids = tour(board, 12, ["artist_1"])
+    held = ["artist_1" in marks(board, post_id, ("artist",)) for post_id in ids]
+    assert sum(held) >= 9
+
+
+def test_what_alone_is_left_comes(board):
+    rows = board.posts.rows_tagged("artist_2")
+    others = [int(i) for row, i in enumerate(board.posts.ids) if row not in rows]
+    found = board.personal(Profile(enjoys=["fox"], seen=others), n=20)
+    assert len(found) == 20
+    assert all("artist_2" in marks(board, one.post_id) for one in found)
+
+
+def test_hidden_posts_that_were_seen_make_no_run(board):
+    """Two posts that may not be shown now do not keep others back."""
+    kept = Profile(enjoys=["fox"], seen=[10**9, 10**9 + 1])
+    assert board.personal(kept, n=3)
