@@ -12,12 +12,13 @@ IDS = np.arange(10, 30)
 @pytest.fixture
 def pools():
     """Of twenty posts; the third pool repeats a member, and holds posts without an index."""
-    lists = pa.chunked_array([[[10, 11, 12, 13], []], [[12, 99, 14, 12, 7], [10, 12]]])
+    lists = pa.chunked_array([[[13, 11, 12, 10], []], [[12, 99, 14, 12, 7], [10, 12]]])
 
     def rows(wanted):
         return np.where(np.isin(wanted, IDS), np.searchsorted(IDS, wanted), -1)
 
-    return Pools.of(Board(pa.table({"post_ids": lists}), rows))
+    category = ["series", "series", "collection", None]
+    return Pools.read(Board(pa.table({"post_ids": lists, "category": category}), rows))
 
 
 class Board:
@@ -34,16 +35,17 @@ def members(pools):
     return [pools.members[i].tolist() for i in range(len(pools.members))]
 
 
-def test_members_are_rows_each_once(pools):
-    assert members(pools) == [[0, 1, 2, 3], [], [2, 4], [0, 2]]
-    assert [pools.of_posts[row].tolist() for row in range(5)] == [
+def test_members_are_rows_each_once_in_reading_order(pools):
+    assert members(pools) == [[3, 1, 2, 0], [], [2, 4], [0, 2]]
+    assert [pools.of[row].tolist() for row in range(5)] == [
         [0, 3],
         [0],
         [0, 2, 3],
         [0],
         [2],
     ]
-    assert pools.long().tolist() == [0]
+    assert pools.long().tolist() == [0] and pools.series.tolist() == [True, True, False, False]
+    assert pools.listed[2].tolist() == [12, 99, 14, 12, 7]
 
 
 def test_what_is_shared_by_hand(pools):

@@ -92,6 +92,10 @@ def test_a_post_that_holds_both_wished_tags_goes_before_a_shorter_one_with_one(r
     asked = [Query.of_tag(one), Query.of_tag(other)]
     score = ranking.score(np.array([longest, shortest]), asked)
     assert score[0] > score[1]
+    rows = np.array([longest, shortest])
+    as_pictures = [Query(query.tag_ids, query.weights) for query in asked]
+    less = score - ranking.score(rows, as_pictures)
+    assert less == pytest.approx([module.WISHED, module.WISHED / 2])
 
 
 def test_vector_is_the_cosine_with_the_mean_of_the_queries_vectors(ranking):
@@ -129,24 +133,6 @@ def test_artist_is_the_idf_of_shared_artists(ranking):
     for tag in theirs:
         expected[ranking.posts.rows_with[tag]] += ranking.idf[tag]
     assert got == pytest.approx(expected, abs=1e-9)
-
-
-def test_bm25_counts_the_lower_half_of_tags(ranking):
-    rows = np.arange(50)
-    tags = [Query.of_tag(int(tag_id)) for tag_id in ranking.query_of(60).tag_ids[-4:]]
-    post = ranking.query_of(61)
-    matches = [
-        np.isin(rows, ranking.posts.rows_with[int(query.tag_ids[0])])
-        * ranking.bm25[query.tag_ids[0]]
-        for query in tags
-    ]
-    lower = np.sort(matches, axis=0)[:2].mean(0) * 4
-    alone = [np.intersect1d(ranking.posts.tags_of[row], post.tag_ids) for row in rows]
-    both = lower + np.array([ranking.bm25[some].sum() for some in alone])
-    lengths = np.diff(ranking.posts.tags_of.offsets)
-    both /= 1 + 1.2 * (0.7 + 0.3 * lengths[rows] / lengths.mean())
-    got = ranking.parts_of(rows, [*tags, post])["bm25"]
-    assert got == pytest.approx(both / both.max(), rel=1e-6) and lower.any()
 
 
 def test_bm25_of_two_posts_is_their_sum_over_the_largest(ranking):
@@ -189,7 +175,7 @@ def test_each_source_finds_candidates_by_itself(ranking, monkeypatch, source):
     if source != "near":
         monkeypatch.setattr(Ranking, "_near", lambda *given: nothing)
     if source != "pools":
-        made.pools = made.pools.only(nothing)
+        made = made.not_seeing(np.arange(len(made.pools.members)))
 
     allowed = np.arange(len(ranking.posts)) % 3 > 0
     pool = ranking.pools.long_ones()[0]

@@ -206,11 +206,16 @@ def test_beyond_the_posts_that_share_a_tag_come_those_of_like_meaning(graph):
 
 def test_posts_near_the_query_post_take_part_without_a_shared_tag(graph, monkeypatch):
     """Where walk and tags find nothing, the vector alone does."""
-    monkeypatch.setattr(type(graph.ranking), "candidates", lambda *given: np.zeros(0, np.int64))
+    ranking, nothing = type(graph.ranking), np.zeros(0, np.int64)
+    near = ranking._near
+    monkeypatch.setattr(ranking, "_from_postings", lambda *given: nothing)
+    monkeypatch.setattr(ranking, "_near", lambda self, queries, n: near(self, queries, 60))
+    monkeypatch.setattr("e6graph.graph.pixie.walk", lambda *given, **more: (nothing, nothing))
     for query in shown(graph, 5):
-        found = {made.post_id for made in graph.recommend(posts=[query], n=20)}
-        near, _ = graph.neighbors(query, 70)
-        assert len(found) == 20 and found <= set(near.tolist())
+        made = graph.recommend(posts=[query], n=20, variants=True)
+        found = {one.post_id for one in made}
+        nearest, _ = graph.neighbors(query, 70)
+        assert len(found) == 20 and found <= set(nearest.tolist())
 
 
 def test_posts_to_stay_away_from_let_what_is_like_them_sink(graph):

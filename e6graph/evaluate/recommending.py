@@ -75,19 +75,16 @@ def without(graph: PostGraph, part: str) -> PostGraph:
     if part == "size":
         ranking.sizes = NoSizes()
     if part == "pools":
-        ranking.pools = ranking.pools.only(np.zeros(0, np.int64))
+        ranking = ranking.not_seeing(np.arange(len(ranking.pools.members)))
     ranking.parts = {**graph.ranking.parts, part: 0.0}
     return _with_ranking(graph, ranking)
 
 
 def unseeing(graph: PostGraph, half: str) -> PostGraph:
     """Return a graph that does not see the pools that are judged by."""
-    ranking = copy.copy(graph.ranking)
-    pools = ranking.pools
     judged = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}[half]
-    seen = np.delete(np.arange(len(pools.members)), pools.long()[judged])
-    ranking.pools = pools.only(seen)
-    return _with_ranking(graph, ranking)
+    judged_by = graph.ranking.pools.long()[judged]
+    return _with_ranking(graph, graph.ranking.not_seeing(judged_by))
 
 
 def _with_ranking(graph: PostGraph, ranking: Ranking) -> PostGraph:

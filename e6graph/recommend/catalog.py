@@ -20,7 +20,8 @@ from ..graph.pixie import Bipartite, CachedNeighbors, Graph, NeighborTable, with
 from ..pictures.recognizer import Recognizer
 from ..store import Store
 from ..tags.vocabulary import read_implications
-from .families import Families, Pools
+from .families import Families
+from .pools import Pools
 from .posts import Posts
 from .ranking import Ranking
 from .weights import open_ranking
@@ -89,7 +90,7 @@ class Catalog:
     @cached_property
     def pools(self) -> Pools:
         """The members of the pools, by row."""
-        return Pools.read(self.posts)
+        return self.ranking.pools
 
     @cached_property
     def families(self) -> Families:
@@ -99,7 +100,7 @@ class Catalog:
     @cached_property
     def family_pools(self) -> Pools:
         """The same with the families of the members: variants are rarely put in pools."""
-        return self.pools.with_relatives(self.families)
+        return self.families.in_pools(self.pools)
 
     @cached_property
     def recognizer(self) -> Recognizer:

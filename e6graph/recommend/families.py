@@ -17,21 +17,20 @@ A comic is a pool of the site's category "series": it is read in order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow.compute as pc
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from ..store.ragged import Ragged
+from .pools import Pools
 from .posts import ROWS_AT_ONCE, Posts
 
 NEAR_IDS = 10  # variants are uploaded one after the other
 NEAR_ROWS = 5  # the same in posts; longer runs are tied link by link
 USUAL_SIZE = 0.5  # share of the posts; a size of more of them tells nothing
 CHANCE_ALIKE = 0.01  # posts of the same tags that chance may explain
-SERIES = "series"  # the site's category of pools that are read in order
 
 
 @dataclass(frozen=True)
@@ -123,79 +122,22 @@ class Families:
         shown[at] = True
         return shown
 
+    def in_pools(self, pools: Pools) -> Pools:
+        """Return pools that hold their members' families, too; they are in no order."""
+        rows = pools.members.values
+        pool = np.repeat(np.arange(len(pools.members)), np.diff(pools.members.offsets))
+        kin, offsets = self.members.take(self.number[rows][self.number[rows] >= 0])
+        kin_pool = np.repeat(pool[self.number[rows] >= 0], np.diff(offsets))
+        pairs = np.stack([np.append(pool, kin_pool), np.append(rows, kin)])
+        pairs = np.unique(pairs, axis=1)
+        members = Ragged.group(pairs[0], pairs[1], len(pools.members))
+        return replace(
+            pools, members=members, of=Ragged.group(pairs[1], pairs[0], len(pools.of))
+        )
+
     def count(self, rows: np.ndarray) -> int:
         """Count the families of some rows; a post without relatives is one."""
         return len(np.unique(self.first[rows]))
-
-
-@dataclass(frozen=True)
-class Pools:
-    """The members of the pools, by row.
-
-    Attributes
-    ----------
-    members : rows of each pool that are indexed, in reading order.
-    of : pools of each row, as places in `members`.
-    series : bool, which pools are read in order.
-    listed : post ids of each pool, those that are not indexed among them.
-    """
-
-    members: Ragged
-    of: Ragged
-    series: np.ndarray
-    listed: Ragged
-
-    @classmethod
-    def read(cls, posts: Posts) -> Pools:
-        """Read the pools of a board."""
-        table = posts.pools
-        listed = Ragged.of(table["post_ids"])
-        # A table may begin in the middle of a file.
-        offsets = np.asarray(listed.offsets, np.int64)
-        ids = np.asarray(listed.values, np.int64)[offsets[0] : offsets[-1]]
-        listed = Ragged(offsets - offsets[0], ids)
-        pool = np.repeat(np.arange(len(listed)), np.diff(listed.offsets))
-        rows = posts.rows(ids) if len(posts) else np.full(len(ids), -1)
-        pool, rows = pool[rows >= 0], rows[rows >= 0]
-        members = Ragged.group(pool, rows, len(listed))
-        of = Ragged.group(rows, pool, len(posts))
-        series = pc.fill_null(pc.equal(table["category"], SERIES), False)
-        return cls(members, of, series.to_numpy(zero_copy_only=False), listed)
-
-    def with_relatives(self, families: Families) -> Pools:
-        """Return pools that hold, after their members, the families of these."""
-        pool = np.repeat(np.arange(len(self.members)), np.diff(self.members.offsets))
-        rows, numbers = self.members.values, families.number[self.members.values]
-        kin, offsets = families.members.take(numbers[numbers >= 0])
-        kin_pool = np.repeat(pool[numbers >= 0], np.diff(offsets))
-        pairs = np.stack([np.append(pool, kin_pool), np.append(rows, kin)])
-        pairs = np.unique(pairs, axis=1)
-        members = Ragged.group(pairs[0], pairs[1], len(self.members))
-        of = Ragged.group(pairs[1], pairs[0], len(self.of))
-        return Pools(members, of, self.series, self.listed)
-
-    def in_one_series(self, ids: np.ndarray) -> np.ndarray:
-        """Tell of pairs of post ids whether a series holds both.
-
-        Parameters
-        ----------
-        ids : int64 (k, 2). Posts that are not indexed count.
-
-        Returns
-        -------
-        bool (k,).
-        """
-        places = np.flatnonzero(self.series)
-        held, offsets = self.listed.take(places)
-        series = np.repeat(np.arange(len(places)), np.diff(offsets))
-        known, which = np.unique(held, return_inverse=True)
-        shape = (len(known), len(places))
-        holds = sp.csr_matrix((np.ones(len(held), bool), (which, series)), shape)
-        both = np.isin(ids, known).all(1)
-        at = np.searchsorted(known, ids[both])
-        found = np.zeros(len(ids), bool)
-        found[both] = np.diff(holds[at[:, 0]].multiply(holds[at[:, 1]]).tocsr().indptr) > 0
-        return found
 
 
 def _parent_ties(posts: Posts, pools: Pools) -> np.ndarray:

@@ -21,16 +21,16 @@ weighted sum of
 - artist, copyright, character, species: the idf of the tags of that category which
   the post shares with a query, for the query where that is largest.
 
-Tags that are wished for are one wish: bm25 counts the lower half of them, so that a
-post has to hold most of them and not one alone.
-
 What each part is worth differs from board to board, so it is learned from the
-board's own pools (`weights`). `DEFAULT_WEIGHTS` serve a board without pools.
+board's own pools (`weights`). `DEFAULT_WEIGHTS` serve a board without pools. Tags
+that are wished for by name count `WISHED` more, each an equal share of it, so that
+posts that hold most of them come first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -51,6 +51,7 @@ from .sizes import Sizes
 DRAW_POWER = 0.5  # a mild penalty on common tags
 BM25_K1 = 1.2
 BM25_B = 0.3
+WISHED = 4.0  # for a post that holds all tags that are wished for
 NATS = 10  # that count as one
 POSTINGS_PER_CANDIDATE = 25  # read to find the best candidates
 NODES_A_NEIGHBOR = 4  # of the index that are inspected for each candidate by the vector
@@ -101,14 +102,14 @@ class Query:
     row : the row of a query post, None for anything else.
     vector : float32 (d,), of length 1; None for a post, whose vector the index has,
         and where there is none.
-    is_tag : whether it is one of several tags that are wished for together.
+    is_wish : whether it is a tag that was asked for by name.
     """
 
     tag_ids: np.ndarray
     weights: np.ndarray
     row: int | None = None
     vector: np.ndarray | None = None
-    is_tag: bool = False
+    is_wish: bool = False
 
     @classmethod
     def of_tag(cls, tag_id: int, vector: np.ndarray | None = None) -> Self:
@@ -194,8 +195,19 @@ class Ranking:
 
     @cached_property
     def pools(self) -> Pools:
-        """The pools that take part."""
-        return Pools.of(self.posts)
+        """All pools of the board."""
+        return Pools.read(self.posts)
+
+    @cached_property
+    def _seen_pools(self) -> Pools:
+        return self.pools
+
+    def not_seeing(self, pools: np.ndarray) -> Self:
+        """Return the same ranking that knows nothing of some pools, to judge it by these."""
+        made = copy(self)
+        others = np.delete(np.arange(len(self.pools.members)), pools)
+        vars(made)["_seen_pools"] = self.pools.only(others)
+        return made
 
     def query_of(self, row: int) -> Query:
         """Make a query of a post on the board."""
@@ -246,7 +258,7 @@ class Ranking:
                 self.graph, starts, steps=10 * size, allowed=allowed, seed=seed
             )
             found.append(walked[:size])
-            fellows = self.pools.fellows(starts, size)
+            fellows = self._seen_pools.fellows(starts, size)
             found.append(fellows[allowed[fellows]])
         return np.unique(np.concatenate(found))
 
@@ -324,7 +336,7 @@ class Ranking:
         The tags of the rows are gathered once, which takes about 36 × m × 8 bytes.
         """
         found = self.parts_of(rows, queries)
-        total = np.zeros(len(rows))
+        total = WISHED * self._wished(rows, queries)
         for name, weight in self.parts.items():
             total += weight * found[name]
         return total
@@ -343,14 +355,13 @@ class Ranking:
         bm25, walk, *shared = np.split(sums, len(worth), axis=1)
         longer = self._relative_lengths[rows]
         saturation = 1 + BM25_K1 * (1 - BM25_B + BM25_B * longer)
-        is_tag = np.array([query.is_tag for query in queries])
         posts = _rows(queries)
         found = {
-            "bm25": _scaled(_together(bm25, is_tag) / saturation),
+            "bm25": _scaled(bm25.sum(1) / saturation),
             "vector": self._cosines_with_vector(rows, queries),
             "foreign": self._foreign(tags, offsets, posts),
             "walk": _scaled(np.sqrt(walk).sum(1)),
-            "pools": self.pools.shared(rows, posts),
+            "pools": self._seen_pools.shared(rows, posts),
             "size": np.zeros(len(rows)),
         }
         for row in posts.tolist():
@@ -358,6 +369,15 @@ class Ranking:
         for category, idf in zip(CATEGORY_PARTS, shared, strict=True):
             found[category] = idf.max(1)
         return found
+
+    def _wished(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
+        """Return the share of the tags wished for that some rows hold, float64 (m,)."""
+        wishes = [query.tag_ids for query in queries if query.is_wish]
+        if not wishes:
+            return np.zeros(len(rows))
+        tag_ids = np.unique(np.concatenate(wishes))
+        held = self._matches(*self.posts.tags_of.take(rows), tag_ids)
+        return np.asarray(held.sum(1)).ravel() / len(tag_ids)
 
     def _foreign(self, tags: np.ndarray, offsets: np.ndarray, posts: np.ndarray) -> np.ndarray:
         """Sum what the tags of some rows tell that no query post has: float64 (m,)."""
@@ -437,21 +457,6 @@ class Ranking:
 def _rows(queries: Sequence[Query]) -> np.ndarray:
     """Return the rows of the query posts, int64."""
     return np.array([query.row for query in queries if query.row is not None], np.int64)
-
-
-def _together(scores: np.ndarray, is_tag: np.ndarray) -> np.ndarray:
-    """Sum the columns; of those of tags the lower half counts for all: (m, q) → (m,).
-
-    >>> scores = np.array([[0.6, 0.9, 0.1], [0.6, 0.5, 0.5]])
-    >>> _together(scores, np.array([False, True, True])).round(3).tolist()
-    [0.8, 1.6]
-    """
-    tags = np.sort(scores[:, is_tag], axis=1)
-    lower = tags[:, : max(1, tags.shape[1] // 2)]
-    total = scores[:, ~is_tag].sum(1)
-    if tags.shape[1]:
-        total = total + lower.mean(1) * tags.shape[1]
-    return total
 
 
 def _scaled(scores: np.ndarray) -> np.ndarray:

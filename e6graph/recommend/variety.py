@@ -23,7 +23,8 @@ from ..errors import BadInput
 from ..store.ragged import Ragged
 from ..tags.categories import CATEGORIES
 from .catalog import Catalog
-from .families import Families, Pools
+from .families import Families
+from .pools import Pools
 
 VARIETY = 0.5  # the default; chosen on the training pools of six boards
 NATS_FOR_A_COPY = 3.0  # taken off the score of a post whose tags came before

@@ -38,7 +38,7 @@ PoolQuery = tuple[np.ndarray, int]
 
 def pool_rows(posts: Posts) -> list[np.ndarray]:
     """Return the rows of the indexed members of each pool of three or more."""
-    return Pools.of(posts).long_ones()
+    return Pools.read(posts).long_ones()
 
 
 def draw_pool_queries(
