@@ -467,8 +467,7 @@ def test_a_part_left_out_changes_the_scores_of_a_copy_alone(graph, batch):
         found = other.recommend(posts=[int(graph.posts.ids[row]) for row in batch[0]], n=5)
         assert len(found) == 5
     assert graph.ranking.score(rows, queries) == pytest.approx(whole)
-    sizes = recommending.without(graph, "size").ranking.sizes
-    assert not len(sizes.same(0)) and not sizes.information(0, rows).any()
+    assert not recommending.without(graph, "size").ranking.parts_of(rows, queries)["size"].any()
 
 
 def test_the_pools_judged_by_are_not_seen(graph):

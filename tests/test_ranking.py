@@ -192,7 +192,7 @@ def test_each_source_finds_candidates_by_itself(ranking, monkeypatch, source):
 @pytest.fixture
 def sized(ranking):
     """The same posts; three of them, which share no tag, have a size that no other has."""
-    made, n = Ranking(ranking.posts), len(ranking.posts)
+    made, n = Ranking(ranking.posts, ranking.parts | {"size": 1.0}), len(ranking.posts)
     likeness = ranking.cosines(np.arange(n), [ranking.query_of(4)])[:, 0]
     strange = np.flatnonzero(likeness == 0)[:2].tolist()
     sizes = np.full((n, 2), 64)
@@ -214,6 +214,16 @@ def test_size_is_the_mean_of_what_it_tells_of_each_query_post(sized):
     assert got == pytest.approx([told, told, 0, 0], abs=0.01)
     ranking.parts = dict.fromkeys(ranking.parts, 0.0) | {"size": 0.7}
     assert ranking.score(rows, [one])[:2] == pytest.approx(told * 0.7, abs=0.01) and told > 4
+
+
+def test_sizes_are_not_looked_at_where_they_count_nothing(sized):
+    ranking, strange = sized
+    ranking.parts |= {"size": 0.0}
+    del vars(ranking)["sizes"]
+    query = [ranking.query_of(4)]
+    assert not ranking.parts_of(np.array(strange), query)["size"].any()
+    ranking.candidates(query, np.ones(len(ranking.posts), bool), 30)
+    assert "sizes" not in vars(ranking)
 
 
 def test_posts_of_a_rare_size_are_candidates_without_a_shared_tag(sized, ranking):

@@ -12,7 +12,6 @@ import numpy as np
 from ..recommend.blacklist import Blacklist
 from ..recommend.postgraph import PostGraph
 from ..recommend.ranking import Ranking
-from ..recommend.sizes import Sizes
 from .comparing import BesidePeers
 from .families import Families
 from .methods import method_table
@@ -53,27 +52,12 @@ COLUMN_NOTES = (
 )
 
 
-class NoSizes(Sizes):
-    """Sizes that tell nothing, because no picture's size is known."""
-
-    def __init__(self) -> None:
-        pass
-
-    def same(self, row: int) -> np.ndarray:
-        return np.zeros(0, np.int64)
-
-    def information(self, row: int, rows: np.ndarray) -> np.ndarray:
-        return np.zeros(len(rows))
-
-
 def without(graph: PostGraph, part: str) -> PostGraph:
     """Return a graph whose ranking lacks a part; the other weights stay.
 
     Without "size" the sizes bring no candidates either, nor without "pools" the pools.
     """
     ranking = copy.copy(graph.ranking)
-    if part == "size":
-        ranking.sizes = NoSizes()
     if part == "pools":
         ranking = ranking.not_seeing(np.arange(len(ranking.pools.members)))
     ranking.parts = {**graph.ranking.parts, part: 0.0}

@@ -307,8 +307,8 @@ class Ranking:
             lengths = np.diff(offsets)
         worth = np.repeat(walk[order].sum(1), lengths)
 
-        # A size counts as one more tag of its posts.
-        for query in queries:
+        # A size counts as one more tag of its posts, where sizes count at all.
+        for query in queries if self.parts["size"] > 0 else ():
             same = self.sizes.same(query.row) if query.row is not None else ()
             count = len(same)
             if 1 < count <= 5 * size:
@@ -342,7 +342,7 @@ class Ranking:
         return total
 
     def parts_of(self, rows: np.ndarray, queries: Sequence[Query]) -> dict[str, np.ndarray]:
-        """Compute each part of the score: name → float64 (m,)."""
+        """Compute each part of the score: name → float64 (m,); "size" is 0 if it counts 0."""
         tag_ids, walk, tfidf = self.weights(queries)
         held = (tfidf > 0).astype(np.float64)
         worth = [held * self.bm25[tag_ids][:, None], walk]
@@ -364,7 +364,7 @@ class Ranking:
             "pools": self._seen_pools.shared(rows, posts),
             "size": np.zeros(len(rows)),
         }
-        for row in posts.tolist():
+        for row in posts.tolist() if self.parts["size"] > 0 else ():
             found["size"] += self.sizes.information(row, rows) / len(posts)
         for category, idf in zip(CATEGORY_PARTS, shared, strict=True):
             found[category] = idf.max(1)

@@ -95,6 +95,7 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
     ]
     queries.sort(key=lambda query: query[0])  # so that each pool is left out once
     own = copy(ranking)
+    own.parts = dict.fromkeys(ranking.parts, 1.0)  # so that each is looked at
     allowed = np.ones(len(ranking.posts), bool)
     cases, left_out = [], -1
     for pool, members, hidden in tqdm(queries, "ranking", disable=None):
