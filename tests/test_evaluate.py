@@ -5,7 +5,6 @@ import math
 import sys
 from collections import Counter
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -147,21 +146,13 @@ def test_a_query_knows_its_pool():
 # -- families, lists and intervals by hand -------------------------------------------------------
 
 
-def read_families(parents):
-    """Families of posts 10, 20, 30 ..., by their parents' ids, 0 for none."""
-    ids = 10 * np.arange(1, len(parents) + 1)
-    posts = SimpleNamespace(ids=ids, column=lambda name: np.array(parents))
-    return Families.read(SimpleNamespace(posts=posts)).of_row
-
-
-def test_a_family_is_a_whole_chain_and_the_children_of_an_absent_parent():
-    #                     10 20  30  40  50  60 70 80
-    family = read_families([0, 10, 20, 99, 99, 0, 0, 70])
-    groups = [[0, 1, 2], [3, 4], [5], [6, 7]]
-    assert [{*family[rows].tolist()} for rows in groups] == [{family[g[0]]} for g in groups]
-    assert len({*family.tolist()}) == len(groups)
-    assert len({*read_families([0, 0, 0]).tolist()}) == 3
-    assert len({*read_families([10, 30, 20]).tolist()}) == 2  # a post may be its own parent
+def test_families_are_those_of_the_board(demo):
+    graph = PostGraph.open(demo / "index", "s", None)
+    families, first = Families.read(graph), graph.catalog.families.first
+    assert sorted({*families.of_row.tolist()}) == list(range(len({*first.tolist()})))
+    same = families.of_row[:, None] == families.of_row
+    assert (same == (first[:, None] == first)).all()
+    assert families.alone == (len(first) == len({*first.tolist()}))
 
 
 def test_a_family_has_one_place_and_that_of_the_query_none():

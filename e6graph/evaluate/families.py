@@ -1,4 +1,4 @@
-"""Families: posts that are tied by `parent_id` are variants of one thing."""
+"""Ranks with families counted as one: all variants of one thing have one place."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from ..recommend.postgraph import PostGraph
 
@@ -26,19 +24,8 @@ class Families:
 
     @classmethod
     def read(cls, graph: PostGraph) -> Self:
-        """Tie every post to its parent; whole chains are one family.
-
-        Posts of one parent belong together although the parent may not be indexed.
-        """
-        posts = graph.posts
-        parents = posts.column("parent_id")
-        ids, nodes = np.unique(np.append(posts.ids, parents), return_inverse=True)
-        child = np.flatnonzero(parents)
-        own, parent = np.split(nodes, [len(posts.ids)])
-        ends = own[child], parent[child]
-        ties = sp.csr_matrix((np.ones(len(child), bool), ends), (len(ids), len(ids)))
-        _, labels = connected_components(ties, directed=False)
-        _, of_row = np.unique(labels[own], return_inverse=True)
+        """Number the families of a board, as `recommend.families` finds them."""
+        _, of_row = np.unique(graph.catalog.families.first, return_inverse=True)
         return cls(of_row.astype(np.int64))
 
     @cached_property

@@ -23,7 +23,7 @@ HEADER = (
     "popular",
 )
 SPREAD_NOTES = (
-    "@k: hit rate with families (posts tied by parent_id) counted as one; without the "
+    "@k: hit rate with families (variants of one thing) counted as one; without the "
     "queries whose hidden post is a variant of a query post.",
     f"Of the first {LIST_POSTS} posts: near-duplicates: share that has a Jaccard of "
     f"{NEAR_DUPLICATE:g} or more with an earlier one, by tags; distance: mean of 1 − "
