@@ -86,7 +86,7 @@ def likenesses(
     like none.
 
     >>> lists = Ragged(np.array([0, 2, 4]), np.array([0, 1, 1, 2]))
-    >>> likenesses(lists, np.array([0, 1])).round(2).tolist()
+    >>> likenesses(lists, np.array([0, 1])).astype(float).round(2).tolist()
     [[1.0, 0.33], [0.33, 1.0]]
     """
     both = rows if others is None else np.concatenate([rows, others])
@@ -228,6 +228,8 @@ class Course:
     named : ids of tags that were asked for, which may come any number of times.
     variants : whether several of a family, and pages of one comic, may come.
     variety : as in `spread`.
+    pleased : share of the latest posts that were liked. Who likes everything can be
+        shown other things; who is hard to please should get what they like.
     listed : pools that the list in the making has shown a page of.
     """
 
@@ -236,6 +238,7 @@ class Course:
     named: Sequence[int] = ()
     variants: bool = False
     variety: float = VARIETY
+    pleased: float = 1.0
     listed: set[int] = field(default_factory=set)
 
     def held_back(self, left: np.ndarray) -> np.ndarray:
@@ -292,6 +295,7 @@ class Course:
                 # all: where characters are usual, nobody counts like one of them.
                 usual = (several > 0).mean()
                 cost += price * usual * self._without_character(latest) * (several == 0)
+        cost *= self.pleased**2
         worth = (1 - self.variety) * scores - self.variety * cost
         # Who names a tag gets variety within it as long as it leads.
         named = np.append(np.isin(tags, self.named), False)
