@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import BadInput
 from .board import Board
+from .course import REMEMBERED, Course
 from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
 from .ranking import Query, Recommendation
-from .variety import REMEMBERED, Course
 
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
