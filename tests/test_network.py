@@ -156,7 +156,8 @@ def test_informational_answers_are_stepped_over(raw, informational, times):
 
 @pytest.mark.parametrize("code", [100, 102, 103, 150])
 def test_informational_answers_without_end(raw, code):
-    block = head(f"{code} Wait", "X: " + "y" * 200) * 100
+    # Newer Pythons themselves give up after a hundred of 100, which are longer than the limit.
+    block = head(f"{code} Wait", "X: " + "y" * 4000) * 10
     raw.answers["/"] = lambda: itertools.repeat(block)
     with pytest.raises(DownloadError, match=f"more than {HEADER_LIMIT >> 10} KB of headers"):
         client().read(f"{raw.url}/", 100)

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-OPEN_CONNECTIONS = 512  # at once
+OPEN_CONNECTIONS = 768  # at once; a process may have 1,024 files open
 CONNECTIONS_PER_ADDRESS = 64  # of this machine's own addresses, where a proxy may run: all
 HEADER_SECONDS = 10.0  # from the connection, or the first byte, to the end of the headers
 EXCHANGE_SECONDS = 120.0  # from there to the end of the answer, however it is read
@@ -248,7 +248,7 @@ def most_connections(address: str) -> int:
     """Return how many connections one address may hold.
 
     >>> most_connections("192.0.2.7"), most_connections("127.0.0.1")
-    (64, 512)
+    (64, 768)
     """
     local = address == "::1" or address.startswith("127.")
     return OPEN_CONNECTIONS if local else CONNECTIONS_PER_ADDRESS
