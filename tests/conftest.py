@@ -87,6 +87,14 @@ def openmoji():
 
 
 @pytest.fixture(scope="session")
+def openmoji_index(openmoji, tmp_path_factory):
+    """OpenMoji's index with the scripts' defaults; copy it before changing it."""
+    index = tmp_path_factory.mktemp("openmoji") / "index"
+    build(index, openmoji, dim=128)
+    return index
+
+
+@pytest.fixture(scope="session")
 def tate_index(tate, tmp_path_factory):
     """Tate's index with the scripts' defaults; copy it before changing it."""
     index = tmp_path_factory.mktemp("tate") / "index"

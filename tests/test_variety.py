@@ -170,3 +170,43 @@ def test_hidden_posts_that_were_seen_make_no_run(board):
     """Two posts that may not be shown now do not keep others back."""
     kept = Profile(enjoys=["fox"], seen=[10**9, 10**9 + 1])
     assert board.personal(kept, n=3)
+
+
+def test_a_tour_of_openmoji_s_women_shows_many_families_and_pools(openmoji_index):
+    graph = PostGraph.open(openmoji_index)
+    ids = tour(graph, 15, ["woman"])
+    rows = graph.posts.rows(np.array(ids))
+    assert len(set(graph.catalog.families.first[rows].tolist())) == 15
+    pools = {name for post_id in ids for name in graph.describe(post_id).pools}
+    assert len(pools) >= 5 and longest_run(graph, ids) <= 2
+    women = set(graph.posts.rows_tagged("woman").tolist())
+    assert sum(int(row) in women for row in rows) >= 12
+
+
+def test_a_tour_of_the_demo_s_foxes_shows_many_characters(demo):
+    graph = PostGraph.open(demo / "index")
+    foxes = graph.posts.rows_tagged("fox")
+    ids = graph.posts.ids[foxes[graph.allowed[foxes]]].tolist()
+    most = {name for post_id in ids for name in marks(graph, post_id, ["character"])}
+    shown = tour(graph, 15, ["fox"])
+    met = {name for post_id in shown for name in marks(graph, post_id, ["character"])}
+    assert len(met) >= min(6, len(most) - 2) and longest_run(graph, shown) <= 2
+
+
+def test_pools_of_openmoji_s_lists_hold_fewer_copies_at_no_loss(openmoji_index):
+    """Of ten posts for one, over the pools that nothing was chosen by."""
+    from e6graph.evaluate.protocol import judging_queries, split_pools
+
+    graph = PostGraph.open(openmoji_index)
+    queries = judging_queries(split_pools(graph, "odd")[0], 150, 1)
+    found, near = {}, {}
+    for variety in (0.0, 0.5):
+        hits, alike = 0, 0
+        for seed, (rows, hidden) in enumerate(queries):
+            asked = graph.posts.ids[rows].tolist()
+            options = {"n": 10, "seed": seed, "variety": variety, "variants": True}
+            made = graph.recommend(posts=asked, **options)
+            hits += int(graph.posts.ids[hidden]) in [one.post_id for one in made]
+            alike += copies(graph, made)
+        found[variety], near[variety] = hits / len(queries), alike
+    assert found[0.5] > found[0.0] - 0.03 and near[0.5] < 0.7 * near[0.0]

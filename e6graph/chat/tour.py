@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import BadArtifact, BadInput, MissingArtifact
 from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
+from ..recommend.course import KIND_COSTS
 from ..recommend.personal import Profile
-from ..recommend.variety import KIND_COSTS
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
 from .user import User

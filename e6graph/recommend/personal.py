@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
 from ..errors import BadInput
 from .board import Board
+from .course import REMEMBERED, Course
 from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
 from .ranking import Query, Recommendation
-from .variety import Course
 
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
@@ -68,7 +69,8 @@ def next_posts(
     unseen[seen if variants else board.catalog.families.widened(known)] = False
     named = _tag_ids(board, profile.enjoys)
     shown = seen[board.allowed[seen]].tolist()
-    course = Course(board.catalog, shown, named, variants, variety)
+    pleased = _pleased(board, profile)
+    course = Course(board.catalog, shown, named, variants, variety, pleased)
 
     taste = taste_of(board, profile)
     strength = SURPRISE if explore else EXPLORE
@@ -118,6 +120,18 @@ def taste_of(board: Board, profile: Profile) -> Preference:
         _enjoyed(board, profile),
         board.allowed,
     )
+
+
+def _pleased(board: Board, profile: Profile) -> float:
+    """Return which share of the latest visible posts that were judged was liked.
+
+    Without any judgment it is 1.
+    """
+    judged = dict.fromkeys([*profile.disliked, *profile.skipped], False)
+    judged |= dict.fromkeys(profile.liked, True)
+    said = (one for one in reversed(profile.seen) if one in judged and board.visible(one))
+    latest = [judged[post_id] for post_id in islice(said, REMEMBERED)]
+    return sum(latest) / len(latest) if latest else 1.0
 
 
 def _enjoyed(board: Board, profile: Profile) -> list[int]:

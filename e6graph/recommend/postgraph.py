@@ -299,21 +299,9 @@ class PostGraph(Board):
         # Equal scores are shuffled: a post's id must not decide.
         chance = np.random.default_rng(seed).random(len(rows))
         best = np.lexsort((chance, -score))
-        rows, score = rows[best], score[best]
-        if not variants:
-            rows, places = varied.one_of_each(rows, score, self.catalog, asked)
-            score = score[places]
-        best = varied.spread(score, self.posts.tags_of, rows, variety)[:n]
-        rows = rows[best]
-        if not variants:
-
-            def rate(some: np.ndarray) -> np.ndarray:
-                return self.ranking.cosines(some, queries).mean(1)
-
-            rows = varied.first_pages(rows, self.catalog, asked, allowed, rate)
-        # A post is worth no more than one that was put before it.
-        worth = np.minimum.accumulate(score[best])
-        found = self.ranking.explained(rows, worth, queries)
+        options = (queries, allowed, n, variants, variety)
+        rows, score = varied.arrange(self.catalog, rows[best], score[best], *options)
+        found = self.ranking.explained(rows, score, queries)
         return found if variants else self._counted(found)
 
     def variants(self, post_id: int) -> list[int]:

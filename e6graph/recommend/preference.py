@@ -30,8 +30,8 @@ import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 
 from ..embedding.dictionary import Dictionary
+from .course import Course
 from .ranking import Ranking
-from .variety import Course
 
 BASE = -0.5  # f of a post that nothing is known of: most are not liked
 TAG_VARIANCE = 0.5  # prior variance of f by the tags themselves

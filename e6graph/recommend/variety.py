@@ -8,38 +8,30 @@ post of largest
 
 where the likeness is the Jaccard index of the tags with the most alike post before
 it. The fourth power spares what is merely related: at .5 it is .06. The ranking's
-scores are log-odds, so that one strength does for every board. A `Course` does the
-same for a tour, post by post.
+scores are log-odds, so that one strength does for every board. What a tour shows,
+post by post, is kept varied by a `Course`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import BadInput
 from ..store.ragged import Ragged
-from ..tags.categories import CATEGORIES
 from .catalog import Catalog
 from .families import Families
 from .pools import Pools
+from .ranking import Query
 
 VARIETY = 0.5  # the default; chosen on the training pools of six boards
 NATS_FOR_A_COPY = 3.0  # taken off the score of a post whose tags came before
 SPREAD_PLACES = 20  # of a list; what comes after keeps its order
 SPREAD_WINDOW = 100  # best posts, among which those places are given
 HEAD_NATS = 0.5  # by which the head of a family may be behind the best
-HEAD_TASTE = 0.25  # the same in units of the taste
 PAGE_SHARE = 0.5  # of how well its best page goes; the first of so much is shown
-PAGE_TASTE = 0.25  # by which the first page may be behind, in units of the taste
 PAGES_LOOKED_AT = 50
-KIND_COSTS = {"artist": 0.1, "character": 0.4}  # of each of those that has the same
-RUN_LENGTH = 2  # times that a tour shows one of them running
-REMEMBERED = 15  # posts of a tour that the next one should differ from
-LIKENESS_COST = 0.5  # of a copy of one of those, in units of the taste
-POOL_COST = 0.1  # of each of those in one pool
 
 
 def check_variety(variety: float) -> None:
@@ -87,7 +79,7 @@ def likenesses(
     like none.
 
     >>> lists = Ragged(np.array([0, 2, 4]), np.array([0, 1, 1, 2]))
-    >>> likenesses(lists, np.array([0, 1])).round(2).tolist()
+    >>> likenesses(lists, np.array([0, 1])).astype(float).round(2).tolist()
     [[1.0, 0.33], [0.33, 1.0]]
     """
     both = rows if others is None else np.concatenate([rows, others])
@@ -102,6 +94,46 @@ def likenesses(
     shared = holds[first] @ holds[second].T
     either = lengths[first, None] + lengths[None, second] - shared
     return (shared / np.maximum(either, 1)).astype(np.float32)
+
+
+def arrange(
+    catalog: Catalog,
+    rows: np.ndarray,
+    scores: np.ndarray,
+    queries: Sequence[Query],
+    allowed: np.ndarray,
+    n: int,
+    variants: bool,
+    variety: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make a list of n of the best posts; see `PostGraph.recommend`.
+
+    Parameters
+    ----------
+    rows : int64 (m,), best first.
+    scores : float (m,), descending.
+    allowed : bool, rows that may be returned.
+
+    Returns
+    -------
+    rows : int64 (at most n,). scores : descending, since a post is worth no more than
+    one that was put before it.
+    """
+    asked = np.array([query.row for query in queries if query.row is not None], np.int64)
+    if not variants:
+        rows, places = one_of_each(rows, scores, catalog, asked)
+        scores = scores[places]
+    best = spread(scores, catalog.posts.tags_of, rows, variety)[:n]
+    rows, scores = rows[best], np.minimum.accumulate(scores[best])
+    if not variants:
+
+        def rate(some: np.ndarray) -> np.ndarray:
+            return catalog.ranking.cosines(some, queries).mean(1)
+
+        given = [query.tag_ids for query in queries if query.row is None]
+        named = [int(tags[0]) for tags in given if len(tags) == 1]
+        rows = first_pages(rows, catalog, asked, allowed, named, rate)
+    return rows, scores
 
 
 def one_of_each(
@@ -155,18 +187,21 @@ def first_pages(
     catalog: Catalog,
     asked: np.ndarray,
     allowed: np.ndarray,
+    named: Sequence[int],
     rate: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Put the first page that may be shown in the place of a comic's best page.
 
     A series may hold what does not belong together, such as the leaves of a
-    sketchbook. So it is the first page that goes at least `PAGE_SHARE` as well.
+    sketchbook. So it is the first page that goes at least `PAGE_SHARE` as well, and
+    has the same of the tags that were asked for by name.
 
     Parameters
     ----------
     rows : int64 (m,), a list of `one_of_each`.
     asked : rows of the query posts.
     allowed : bool, rows that may be shown.
+    named : ids of the tags that were asked for.
     rate : says how well rows go with what was asked, 0 or more.
 
     Returns
@@ -190,8 +225,10 @@ def first_pages(
     ends = np.cumsum([len(pages) for pages in earlier])
     for i, pages in enumerate(earlier):
         own = rates[ends[i] - len(pages) : ends[i]]
-        good = pages[own >= PAGE_SHARE * best[i]]
         old = rows[at[i]]
+        near = own >= PAGE_SHARE * best[i]
+        near &= as_asked(catalog.posts.tags_of, pages, old, named)
+        good = pages[near]
         if not len(good) or good[0] == old:
             continue
         page = good[0]
@@ -202,6 +239,14 @@ def first_pages(
         rows[rows == page] = old
         rows[at[i]] = page
     return rows
+
+
+def as_asked(tags_of: Ragged, pages: np.ndarray, row: int, named: Sequence[int]) -> np.ndarray:
+    """Return which pages hold all of the named tags that a row holds: bool (m,)."""
+    asked = np.intersect1d(tags_of[row], np.array(named, np.int64))
+    tags, offsets = tags_of.take(pages)
+    held = np.append(0, np.cumsum(np.isin(tags, asked)))
+    return np.diff(held[offsets]) == len(asked)
 
 
 def _heads(
@@ -217,163 +262,3 @@ def _heads(
     near = scores[heads] > scores[places[at]] - HEAD_NATS
     chosen[at[near]] = rows[heads[near]]
     return chosen
-
-
-@dataclass
-class Course:
-    """What a tour showed, and what it may show next.
-
-    Attributes
-    ----------
-    shown : rows, the latest last.
-    named : ids of tags that were asked for, which may come any number of times.
-    variants : whether several of a family, and pages of one comic, may come.
-    variety : as in `spread`.
-    listed : pools that the list in the making has shown a page of.
-    """
-
-    catalog: Catalog
-    shown: list[int]
-    named: Sequence[int] = ()
-    variants: bool = False
-    variety: float = VARIETY
-    listed: set[int] = field(default_factory=set)
-
-    def held_back(self, left: np.ndarray) -> np.ndarray:
-        """Return the rows of `left` that should not come now, if any other can.
-
-        They would show an artist, a character or a pool again that each of the last
-        `RUN_LENGTH` posts has and nobody asked for, or another page of a comic.
-        """
-        posts, pools = self.catalog.posts, self.catalog.family_pools
-        again = [np.zeros(0, np.int64)]
-        if not self.variants:
-            again.append(pools.members.take(np.array(sorted(self.listed), np.int64))[0])
-        latest = self.shown[-RUN_LENGTH:]
-        if len(latest) == RUN_LENGTH:
-            tags = _in_all([posts.tags_of[row] for row in latest])
-            for kind in KIND_COSTS:
-                again.append(posts.rows_with.take(self._told_apart(tags, kind))[0])
-            again.append(pools.members.take(_in_all([pools.of[row] for row in latest]))[0])
-        rows = np.unique(np.concatenate(again)).astype(np.int64)
-        return rows[left[rows]]
-
-    def best(self, rows: np.ndarray, scores: np.ndarray) -> int:
-        """Return the best of some rows, or the head of its family if it is as good."""
-        best = int(np.argmax(scores))
-        families = self.catalog.families
-        if self.variants or families.number[rows[best]] < 0:
-            return int(rows[best])
-        family = families.family(int(rows[best]))
-        heads = np.isin(rows, family[~families.child[family]])
-        near = np.flatnonzero(heads & (scores > scores[best] - HEAD_TASTE))
-        return int(rows[near[0] if len(near) else best])
-
-    def discounted(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Take off what rows have in common with the latest posts: float64 (m,)."""
-        if not self.variety or not self.shown:
-            return scores
-        latest = np.array(self.shown[-REMEMBERED:], np.int64)
-        posts, pools = self.catalog.posts, self.catalog.family_pools
-        alike = likenesses(posts.tags_of, rows, latest).max(1)
-        cost = LIKENESS_COST * alike
-        held, offsets = pools.of.take(rows)
-        cost += POOL_COST * _mean_times(held, offsets, pools.of.take(latest)[0])[0]
-
-        shown, _ = posts.tags_of.take(latest)
-        tags, offsets = posts.tags_of.take(rows)
-        for kind, price in KIND_COSTS.items():
-            number = CATEGORIES.index(kind)
-            again = shown[posts.categories[shown] == number]
-            again = again[~np.isin(again, self.named)]
-            times, several = _mean_times(tags, offsets, again, posts.categories[tags] == number)
-            cost += price * times
-            if kind == "character":
-                # A tour that avoids whom it has shown should not end with nobody at
-                # all: where characters are usual, nobody counts like one of them.
-                usual = (several > 0).mean()
-                cost += price * usual * self._without_character(latest) * (several == 0)
-        worth = (1 - self.variety) * scores - self.variety * cost
-        # Who names a tag gets variety within it as long as it leads.
-        named = np.append(np.isin(tags, self.named), False)
-        asked = np.logical_or.reduceat(named, offsets[:-1]) & (np.diff(offsets) > 0)
-        if asked[np.argmax(scores)]:
-            worth[~asked] = -np.inf
-        return worth
-
-    def _without_character(self, rows: np.ndarray) -> int:
-        """Count the rows that have no character."""
-        tags, offsets = self.catalog.posts.tags_of.take(rows)
-        is_one = self.catalog.posts.categories[tags] == CATEGORIES.index("character")
-        return int((np.diff(np.append(0, np.cumsum(is_one))[offsets]) == 0).sum())
-
-    def _told_apart(self, tags: np.ndarray, kind: str) -> np.ndarray:
-        """Return the tags of a category among some that nobody asked for."""
-        tags = tags[self.catalog.posts.categories[tags] == CATEGORIES.index(kind)]
-        return tags[~np.isin(tags, np.array(self.named, np.int64))].astype(np.int64)
-
-    def show(self, row: int, left: np.ndarray, rate: Callable[[np.ndarray], np.ndarray]) -> int:
-        """Note that a post is shown and take its family out of `left`.
-
-        Parameters
-        ----------
-        rate : scores rows in units of the taste.
-
-        Returns
-        -------
-        The row to show: of a comic the first page that is left, if it is less than
-        `PAGE_TASTE` behind.
-        """
-        if not self.variants:
-            pools = self.catalog.pools
-            comics = pools.of[row][pools.series[pools.of[row]]].tolist()
-            for comic in comics[:1]:
-                pages = pools.members[comic]
-                before = pages[: int(np.flatnonzero(pages == row)[0]) + 1]
-                before = before[left[before]][:PAGES_LOOKED_AT]
-                scores = rate(np.append(before, row))
-                good = before[scores[:-1] > scores[-1] - PAGE_TASTE]
-                row = int(good[0]) if len(good) else row
-            self.listed.update(comics)
-            left[self.catalog.families.others(row)] = False
-        left[row] = False
-        self.shown.append(row)
-        return row
-
-
-def _in_all(lists: list[np.ndarray]) -> np.ndarray:
-    """Return the values that all of some lists hold, int64."""
-    first, *others = lists
-    for other in others:
-        first = np.intersect1d(first, other)
-    return np.asarray(first, np.int64)
-
-
-def _mean_times(
-    values: np.ndarray,
-    offsets: np.ndarray,
-    seen: np.ndarray,
-    counted: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compute how often the values of each row were seen, on average.
-
-    Parameters
-    ----------
-    values, offsets : the rows, as `Ragged.take` gives them.
-    seen : values, repeated as often as they were seen.
-    counted : bool, which values take part; None for all.
-
-    Returns
-    -------
-    times : float64 (m,), 0 for a row without any. several : int64 (m,), how many
-    values of a row take part.
-    """
-    known, counts = np.unique(seen, return_counts=True)
-    times = np.zeros(len(values))
-    if len(known):
-        at = np.minimum(np.searchsorted(known, values), len(known) - 1)
-        times = np.where(known[at] == values, counts[at], 0.0)
-    taking = np.ones(len(values), bool) if counted is None else counted
-    several = np.diff(np.append(0, np.cumsum(taking))[offsets])
-    total = np.diff(np.append(0, np.cumsum(times * taking))[offsets])
-    return total / np.maximum(several, 1), several
