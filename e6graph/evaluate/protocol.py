@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -207,12 +208,15 @@ def judge_lists(
     return MethodResult(np.array(ranks, float), first, ms, np.array(family_ranks))
 
 
-def recommended(graph: PostGraph) -> PostLister:
-    """Return `PostGraph.recommend` as a method, as far as the deepest figure."""
+def recommended(graph: PostGraph, **options: Any) -> PostLister:
+    """Return `PostGraph.recommend` as a method, as far as the deepest figure.
+
+    `options` are those of `recommend`.
+    """
 
     def listed(rows: np.ndarray, seed: int) -> np.ndarray:
         asked = graph.posts.ids[rows].tolist()
-        made = graph.recommend(posts=asked, n=max(HIT_DEPTHS), seed=seed)
+        made = graph.recommend(posts=asked, n=max(HIT_DEPTHS), seed=seed, **options)
         return graph.posts.rows(np.array([m.post_id for m in made], np.int64))
 
     return listed

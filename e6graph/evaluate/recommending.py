@@ -34,6 +34,7 @@ from .walking import walked
 
 OURS = "PostGraph.recommend"
 WITHOUT_SIZES = "PostGraph.recommend, no sizes"
+ALL_VARIANTS = "PostGraph.recommend, all variants"
 DRAWN_METHODS = (
     OURS,
     WITHOUT_SIZES,
@@ -98,6 +99,9 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         parts = ablation(graph, queries, families) if main else {}
         if main:
             found[WITHOUT_SIZES] = parts["without size"]
+        if not families.alone:
+            every = recommended(graph, variants=True)
+            found[ALL_VARIANTS] = judge_lists(every, queries, ALL_VARIANTS, families)
         found[OURS] = judge_lists(recommended(graph), queries, OURS, families)
 
         said = [*notes, *COLUMN_NOTES] if main else ()
