@@ -207,15 +207,18 @@ def test_beyond_the_posts_that_share_a_tag_come_those_of_like_meaning(graph):
 def test_posts_near_the_query_post_take_part_without_a_shared_tag(graph, monkeypatch):
     """Where walk and tags find nothing, the vector alone does."""
     ranking, nothing = type(graph.ranking), np.zeros(0, np.int64)
-    near = ranking._near
+    near, found = ranking._near, []
     monkeypatch.setattr(ranking, "_from_postings", lambda *given: nothing)
-    monkeypatch.setattr(ranking, "_near", lambda self, queries, n: near(self, queries, 60))
+    monkeypatch.setattr(
+        ranking, "_near", lambda *given: found.append(near(*given)) or found[-1]
+    )
     monkeypatch.setattr("e6graph.graph.pixie.walk", lambda *given, **more: (nothing, nothing))
+    monkeypatch.setattr("e6graph.recommend.postgraph.CANDIDATES", 60)
     for query in shown(graph, 5):
         made = graph.recommend(posts=[query], n=20, variants=True)
-        found = {one.post_id for one in made}
-        nearest, _ = graph.neighbors(query, 70)
-        assert len(found) == 20 and found <= set(nearest.tolist())
+        ids = {one.post_id for one in made}
+        assert len(ids) == 20 and ids <= set(graph.posts.ids[found[-1]].tolist())
+        assert 20 < len(found[-1]) <= 60
 
 
 def test_posts_to_stay_away_from_let_what_is_like_them_sink(graph):

@@ -3,9 +3,8 @@
     python -m e6graph.evaluate --index DIR [DIR ...] [--quick] [--sections NAME ...]
 
 `protocol` says how recommendations are judged and is for notebooks too; the other
-modules are the sections that `__main__` lists. The ranking does not see the pools that
-are judged by.
-Those that are judged by are never used to train a peer or to choose a number.
+modules are the sections that `__main__` lists. Pools that are judged by are never
+used to train a peer or to choose a number, and the ranking does not see them.
 """
 
 from collections.abc import Sequence

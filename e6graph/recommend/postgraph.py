@@ -28,6 +28,7 @@ from .variety import VARIETY
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
+CANDIDATES = 1000  # of each source, at least
 AVOIDED_SHARE = 0.5  # of a post's score beside the avoided ones is taken off
 PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
 
@@ -289,7 +290,7 @@ class PostGraph(Board):
         allowed[gone if variants else self.catalog.families.widened(gone)] = False
 
         n = min(n, len(self.posts))
-        rows = self.ranking.candidates(queries, allowed, max(1000, 2 * n), seed)
+        rows = self.ranking.candidates(queries, allowed, max(CANDIDATES, 2 * n), seed)
         if (len(rows) if variants else self.catalog.families.count(rows)) < n:
             rows = np.flatnonzero(allowed)
 
