@@ -40,7 +40,7 @@ class Examples:
     vecs : float32 (V, d), tag vectors.
     names : str (V,).
     nameable : bool (V,), which tags a picture can show.
-    copies : float32 (n, `VERSIONS` − 1, `N_FEATURES`), features of changed copies; None
+    copies : float16 (n, `VERSIONS` − 1, `N_FEATURES`), features of changed copies; None
         to learn without any.
     views : float16 (n, `VIEWS`, `N_SHAPE`), shapes of the picture and of parts of it.
     post_ids : int64 (n,).
@@ -200,27 +200,29 @@ def read_examples(
     unseen = np.isin(categories, UNSEEN_CATEGORIES) | np.isin(names, RATING_TAGS)
     if not made:
         raise BadInput(f"none of {len(paths):,} previews in {root} can be read")
-    rows, views = (np.stack(part) for part in zip(*made, strict=True))
+    rows, copies, views = (np.stack(part) for part in zip(*made, strict=True))
+    made.clear()  # half of the memory
     examples = Examples(
-        rows=rows[:, 0],
+        rows=rows,
         labels=sp.vstack(blocks, "csr"),
         families=candidates.families,
         vecs=words.vecs,
         names=names,
         nameable=~unseen,
-        copies=rows[:, 1:],
+        copies=copies,
         views=views,
         post_ids=candidates.post_ids,
     )
     return examples, [problem for _, problem in broken]
 
 
-def _seen(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+def _seen(picture: Image.Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Make what is learned from a picture.
 
     Returns
     -------
-    rows : float32 (`VERSIONS`, `N_FEATURES`).
+    row : float32 (`N_FEATURES`,).
+    copies : float16 (`VERSIONS` − 1, `N_FEATURES`).
     views : float16 (`VIEWS`, `N_SHAPE`).
     """
     small = raster(picture)
@@ -228,4 +230,4 @@ def _seen(picture: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     made = [*versions(picture, rng), *crops(picture)]
     rows = picture_features(np.stack([raster(copy) for copy in made]))
     parts = shapes(rows)[[0, *range(VERSIONS, len(made))]]
-    return rows[:VERSIONS], parts.astype(np.float16)
+    return rows[0].copy(), rows[1:VERSIONS].astype(np.float16), parts.astype(np.float16)

@@ -217,7 +217,8 @@ def _points_of_versions(examples: Examples, axes: np.ndarray) -> np.ndarray:
     made = np.empty((len(plain), VERSIONS, *plain.shape[1:]), np.float32)
     made[:, 0] = plain
     for version in range(1, VERSIONS):
-        made[:, version] = project(examples.copies[:, version - 1], axes, PART_LENGTHS)
+        copies = examples.copies[:, version - 1].astype(np.float32)
+        made[:, version] = project(copies, axes, PART_LENGTHS)
     return made.reshape(len(plain), 2, VERSIONS // 2, *plain.shape[1:])
 
 
