@@ -25,7 +25,7 @@ PART_WEIGHTS = {"dct": 0.15, "hog": 0.5, "color": 0.5}
 AXES = 64  # principal axes kept of each part; more add noise
 LANDMARKS = 4096
 RIDGES = (0.03, 0.1, 0.3, 1.0)  # λ, of which the best is taken
-WARPED_WEIGHT = 0.25  # of a warped copy in the fit, beside 1 of the picture
+WARPED_WEIGHT = 0.5  # of a warped copy in the fit, beside 1 of the picture
 GRAY_WEIGHT = 0.25
 
 MIN_PICTURES = 20
