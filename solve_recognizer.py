@@ -1,4 +1,4 @@
-"""Learn what tags look like: from a picture to its tags, and into the space of the posts.
+"""Learn what tags look like: from a picture to its tags, its posts, and their space.
 
 Reads index/posts.parquet, index/dictionary.npz and previews in the site's path scheme
 ({previews}/data/preview/ab/cd/MD5.jpg), and fetches those that are missing; writes
@@ -13,6 +13,7 @@ from e6graph import cli
 from e6graph.errors import BadInput
 from e6graph.hydrate.previews import fetch_previews, static_host
 from e6graph.pictures.examples import Candidates, read_examples
+from e6graph.pictures.look_alike import SeenPictures
 from e6graph.pictures.recognizer import judge_recognizer, train
 from e6graph.store import Store
 from e6graph.store.progress import ticking
@@ -62,10 +63,12 @@ def main(argv: list[str] | None = None) -> None:
         print(f"On pictures held out with their families (mAP over {tags} tags):")
         print(cli.table(rows, ("predictor", "p@5", "mAP")))
     recognizer = train(examples, args.seed)
+    with ticking("looking for look-alikes"):
+        seen = SeenPictures.of(examples, args.seed)
     parameters = {name: getattr(args, name) for name in ("sample", "ratings", "seed")}
     inputs = ["posts.parquet", "dictionary.npz"]
     with store.stage("solve_recognizer.py", parameters, inputs) as stage:
-        recognizer.save(stage)
+        recognizer.save(stage, seen)
     shape = " × ".join(map(str, recognizer.weights.shape))
     dimensions = f"{recognizer.mean.size} dimensions"
     report.wrote(store.path("recognizer.npz"), f"{shape} tags, {dimensions}")

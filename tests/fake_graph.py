@@ -121,6 +121,9 @@ class FakeGraph:
         features_of(image)  # raises BadInput where it is no picture
         return [("fox", 0.9), ("snow", 0.42)][:n]
 
+    def same_picture(self, image):
+        return None
+
     def recommend(
         self, posts=(), tags=(), images=(), avoid=(), n=20, seed=0, exclude=()
     ) -> list[Recommendation]:

@@ -129,8 +129,10 @@ class Tour:
         if len(picture.data) > PICTURE_LIMIT:
             raise BadInput(f"the picture has more than {PICTURE_LIMIT // 1024**2} MB")
         features = self._look(picture.data)
+        graph = self._user.graph()
         try:
-            seen = self._user.graph().recognize(features, n=TAGS_OF_PICTURE)
+            seen = graph.recognize(features, n=TAGS_OF_PICTURE)
+            post_id = graph.same_picture(features)
         except MissingArtifact as error:
             log.info("%s", error)
             raise BadInput(
@@ -143,6 +145,9 @@ class Tour:
             tags = ", ".join(f"{tag} {confidence:.0%}" for tag, confidence in seen)
             line = f"I think I see: {tags}"
         choices = [f"/enjoy {tag}" for tag, _ in seen[:3]]
+        if post_id is not None:
+            line = f"This is #{post_id}: {title(graph.describe(post_id))}.\n{line}"
+            choices = [f"/like {post_id}", f"/more {post_id}", *choices]
         return [
             Reply(line, choices=choices),
             *self._by_picture(features, POSTS_LIKE_PICTURE),

@@ -3,24 +3,40 @@
 Posts with a parent are left out, because variants are near-duplicates and would
 leak; a fifth of the rest is held out. Places in the space of posts are judged by
 pools: of the ten nearest posts, without the picture's own, how many share a pool
-with it.
+with it. Changed copies of held-out pictures are named by the same training; they are
+looked for among all pictures.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ..embedding.dictionary import unit_rows
 from ..hydrate.previews import preview_path
-from ..pictures.examples import Candidates, hold_out, read_examples
-from ..pictures.recognizer import HELD_OUT, Recognizer, judge_recognizer, train
+from ..pictures.copies import gray
+from ..pictures.examples import Candidates, Examples, hold_out, read_examples
+from ..pictures.features import picture_features, raster, read_pictures
+from ..pictures.look_alike import SeenPictures
+from ..pictures.opening import open_picture
+from ..pictures.recognizer import (
+    HELD_OUT,
+    Recognizer,
+    judge_recognizer,
+    mean_average_precision,
+    precision,
+    taught_tags,
+    train,
+)
 from ..recommend.postgraph import PostGraph
 from ..store import Store, parquet
 from .report import Figure, Table, waiting
@@ -58,6 +74,9 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         return [naming, _left_out("some previews are broken", "Placing")]
 
     in_order = candidates.take(np.argsort(candidates.rows))
+    paths = [preview_path(args.previews, md5) for md5 in in_order.md5s[held]]
+    with waiting("changed copies"):
+        copies = _changed_copies(model, examples, held, paths)
     ids = columns["id"].to_numpy()[in_order.rows[held]]
     own = unit_rows(examples.means() @ graph.operator.T)[held]
     placed = unit_rows(model.vectors(examples.rows[held]) @ graph.operator.T)
@@ -70,7 +89,74 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     ms = median_ms(model, [preview_path(args.previews, md5) for md5 in timed])
     note = f"{ms:.1f} ms a picture, read, decoded and embedded (median)"
     title = "Of the ten nearest posts, in one pool"
-    return [naming, Table(title, ("by", "share"), shares, [note])]
+    return [naming, Table(title, ("by", "share"), shares, [note]), copies]
+
+
+def _compressed(picture: Image.Image, quality: int) -> Image.Image:
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=quality)
+    return open_picture(data.getvalue())
+
+
+def _turned(picture: Image.Image, degrees: float) -> Image.Image:
+    corner = picture.getpixel((0, 0))
+    return picture.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=corner)
+
+
+def _cropped(picture: Image.Image, share: float) -> Image.Image:
+    """Take `share` of the width and height away, half of it on each side."""
+    wide, high = picture.size
+    x, y = wide * share / 2, high * share / 2
+    return picture.crop((round(x), round(y), round(wide - x), round(high - y)))
+
+
+CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "as it is": lambda picture: picture,
+    "gray": gray,
+    "turned 5°": lambda picture: _turned(picture, 5),
+    "turned 10°": lambda picture: _turned(picture, 10),
+    "cropped by 10 %": lambda picture: _cropped(picture, 0.1),
+    "cropped by 20 %": lambda picture: _cropped(picture, 0.2),
+    "JPEG quality 30": lambda picture: _compressed(picture, 30),
+    "64 × 64": lambda picture: picture.resize((64, 64)),
+}
+
+
+def _square(change: Callable[[Image.Image], Image.Image], picture: Image.Image) -> np.ndarray:
+    return raster(change(picture))
+
+
+def _changed_copies(
+    model: Recognizer, examples: Examples, held: np.ndarray, paths: Sequence[Path]
+) -> Table:
+    """Name changed copies of the held-out pictures, and look for what they are copies of."""
+    known, asked, own = examples.take(~held), examples.take(held), np.flatnonzero(held)
+    seen = SeenPictures.of(examples)
+    truth, shown = asked.labels.toarray() > 0, examples.nameable
+    counts = np.asarray(known.labels.sum(0)).ravel()
+    counted = shown & (counts >= 10) & (truth.sum(0) >= 3)
+    rows = []
+    for name, change in CHANGES.items():
+        squares, _ = read_pictures(paths, partial(_square, change))
+        changed = picture_features(np.stack(squares))
+        scores = np.zeros(truth.shape, np.float32)
+        scores[:, taught_tags(known)] = model.confidences(changed)
+        first = [
+            seen.likeness(row).argmax() == at for row, at in zip(changed, own, strict=True)
+        ]
+        p5 = precision(scores[:, shown], truth[:, shown], 5)
+        ap = mean_average_precision(scores[:, counted], truth[:, counted])
+        rows.append((name, p5, ap, float(np.mean(first))))
+
+    # Pictures that were held out are strangers to the rest.
+    rest = SeenPictures.of(known)
+    claimed = [rest.likeness(row).max() >= rest.sure_from[0] for row in asked.rows]
+    note = (
+        f"first: the copy's original is the likest of {len(held):,} pictures; of "
+        f"{len(asked.rows):,} pictures that were not seen, {np.mean(claimed):.1%} are taken "
+        f"for one that was (likeness {rest.sure_from[0]:.3f} and above)"
+    )
+    return Table("Changed copies", ("copy", "p@5", "mAP", "first"), rows, [note])
 
 
 def _left_out(why: str, title: str = TITLE) -> Table:

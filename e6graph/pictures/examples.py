@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 import scipy.sparse as sp
+from PIL import Image
 from scipy.sparse.csgraph import connected_components
 
 from ..embedding.dictionary import Dictionary
@@ -19,7 +21,8 @@ from ..store.progress import ticking
 from ..tags.categories import RATING_TAGS
 from ..tags.never import never_shown
 from ..tags.vocabulary import read_tags
-from .features import picture_features, read_rasters
+from .copies import VERSIONS, crops, versions
+from .features import picture_features, raster, read_pictures, shapes
 
 UNSEEN_CATEGORIES = (6, 7, 8)  # invalid, meta, lore: no picture shows these
 MOST_BROKEN = 0.1  # share of broken pictures from which on a run stops
@@ -37,6 +40,10 @@ class Examples:
     vecs : float32 (V, d), tag vectors.
     names : str (V,).
     nameable : bool (V,), which tags a picture can show.
+    copies : float16 (n, `VERSIONS` − 1, `N_FEATURES`), features of changed copies; None
+        to learn without any.
+    views : float16 (n, `VIEWS`, `N_SHAPE`), shapes of the picture and of parts of it.
+    post_ids : int64 (n,).
     """
 
     rows: np.ndarray
@@ -45,6 +52,9 @@ class Examples:
     vecs: np.ndarray
     names: np.ndarray
     nameable: np.ndarray
+    copies: np.ndarray | None = None
+    views: np.ndarray | None = None
+    post_ids: np.ndarray | None = None
 
     def take(self, which: np.ndarray) -> Examples:
         """Pick some of the pictures, by a mask or by positions."""
@@ -53,6 +63,9 @@ class Examples:
             rows=self.rows[which],
             labels=self.labels[which],
             families=self.families[which],
+            copies=None if self.copies is None else self.copies[which],
+            views=None if self.views is None else self.views[which],
+            post_ids=None if self.post_ids is None else self.post_ids[which],
         )
 
     def means(self) -> np.ndarray:
@@ -63,11 +76,12 @@ class Examples:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Posts that may be learned from: rows of posts.parquet, MD5s and families, all (n,)."""
+    """Posts that may be learned from: rows of posts.parquet, MD5s, families and ids, all (n,)."""
 
     rows: np.ndarray
     md5s: np.ndarray
     families: np.ndarray
+    post_ids: np.ndarray
 
     @classmethod
     def of(cls, store: Store, ratings: str = "s", seed: int = 0) -> Candidates:
@@ -88,16 +102,22 @@ class Candidates:
         md5s = parquet.usable_md5s(posts["md5"])
         allowed &= pc.not_equal(md5s, "").to_numpy()
         parents = pc.fill_null(posts["parent_id"], -1).to_numpy().astype(np.int64)
-        families = number_families(posts["id"].to_numpy(), parents)
+        ids = posts["id"].to_numpy().astype(np.int64)
+        families = number_families(ids, parents)
         rows = np.random.default_rng(seed).permutation(np.flatnonzero(allowed))
-        return cls(rows, md5s.take(rows).to_numpy(), families[rows])
+        return cls(rows, md5s.take(rows).to_numpy(), families[rows], ids[rows])
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def take(self, which: np.ndarray | slice) -> Candidates:
         """Pick some of them, by a mask, positions or a slice."""
-        return Candidates(self.rows[which], self.md5s[which], self.families[which])
+        return Candidates(
+            self.rows[which],
+            self.md5s[which],
+            self.families[which],
+            self.post_ids[which],
+        )
 
     def with_previews(self, root: str | Path, most: int | None = None) -> Candidates:
         """Pick the first `most` (None: all) whose preview is in the cache at `root`."""
@@ -157,7 +177,7 @@ def read_examples(
     """
     candidates = candidates.take(np.argsort(candidates.rows))
     paths = [preview_path(root, md5) for md5 in candidates.md5s]
-    rasters, broken = read_rasters(paths)
+    made, broken = read_pictures(paths, _seen)
     if len(broken) > max(10, MOST_BROKEN * len(paths)):
         raise BadInput(
             f"{len(broken):,} of {len(paths):,} previews in {root} are broken "
@@ -178,12 +198,36 @@ def read_examples(
     categories = np.frombuffer(read_tags(store)[2], np.uint8)[words.tag_ids]
     names = np.array(words.tags)
     unseen = np.isin(categories, UNSEEN_CATEGORIES) | np.isin(names, RATING_TAGS)
-    made = Examples(
-        rows=picture_features(rasters),
+    if not made:
+        raise BadInput(f"none of {len(paths):,} previews in {root} can be read")
+    rows, copies, views = (np.stack(part) for part in zip(*made, strict=True))
+    made.clear()  # half of the memory
+    examples = Examples(
+        rows=rows,
         labels=sp.vstack(blocks, "csr"),
         families=candidates.families,
         vecs=words.vecs,
         names=names,
         nameable=~unseen,
+        copies=copies,
+        views=views,
+        post_ids=candidates.post_ids,
     )
-    return made, [problem for _, problem in broken]
+    return examples, [problem for _, problem in broken]
+
+
+def _seen(picture: Image.Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make what is learned from a picture.
+
+    Returns
+    -------
+    row : float32 (`N_FEATURES`,).
+    copies : float16 (`VERSIONS` − 1, `N_FEATURES`).
+    views : float16 (`VIEWS`, `N_SHAPE`).
+    """
+    small = raster(picture)
+    rng = np.random.default_rng(zlib.crc32(small.tobytes()))  # the same for the same picture
+    made = [*versions(picture, rng), *crops(picture)]
+    rows = picture_features(np.stack([raster(copy) for copy in made]))
+    parts = shapes(rows)[[0, *range(VERSIONS, len(made))]]
+    return rows[0].copy(), rows[1:VERSIONS].astype(np.float16), parts.astype(np.float16)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import scipy.fft
 from PIL import Image
 
+from ..embedding.dictionary import unit_rows
 from ..errors import BadInput
 from ..store.parallel import in_order
 from ..store.progress import counted
 from .opening import SIDE, open_picture, shrunk
 
 DCT_KEPT = (12, 8, 8)  # lowest frequencies of Y, Cb, Cr, a side
+GRAY_BELOW = 60  # sum of chroma coefficients; a JPEG that was gray has less
 HOG_BINS = 18  # directions
 HOG_CELL = 8  # pixels a side
 COLOR_LEVELS = 8  # of each of R, G, B
@@ -25,6 +28,10 @@ PARTS = {
 }
 """The parts of a feature vector, in order, and how long each is."""
 N_FEATURES = sum(PARTS.values())
+LUMA = DCT_KEPT[0] ** 2  # the first numbers of the features
+N_SHAPE = LUMA + PARTS["hog"]
+
+Result = TypeVar("Result")
 
 _PICTURES_AT_ONCE = 64  # so that their arrays stay in the cache
 # JFIF 1.02, section 7, without the offsets of Cb and Cr
@@ -65,21 +72,36 @@ def read_rasters(paths: Sequence[str | Path]) -> tuple[np.ndarray, list[tuple[in
     broken : (position in `paths`, what is wrong with it) of the others.
     """
 
-    def read(path: str | Path) -> np.ndarray | str:
-        try:
-            return raster(open_picture(path))
-        except BadInput as error:
-            return str(error)
+    made, broken = read_pictures(paths, raster)
+    return np.stack(made) if made else np.empty((0, SIDE, SIDE, 3), np.uint8), broken
 
-    rasters = np.empty((len(paths), SIDE, SIDE, 3), np.uint8)
+
+def read_pictures(
+    paths: Sequence[str | Path], make: Callable[[Image.Image], Result]
+) -> tuple[list[Result], list[tuple[int, str]]]:
+    """Open many pictures, in threads, and call `make` on each that can be read.
+
+    Returns
+    -------
+    made : in order.
+    broken : (position in `paths`, what is wrong with it) of the others.
+    """
+
+    def read(path: str | Path) -> Result | BadInput:
+        try:
+            return make(open_picture(path))
+        except BadInput as error:
+            return error
+
+    made: list[Result] = []
     broken: list[tuple[int, str]] = []
     results = in_order(read, paths)
-    for k, made in enumerate(counted(results, "pictures", len(paths))):
-        if isinstance(made, str):
-            broken.append((k, made))
+    for k, result in enumerate(counted(results, "pictures", len(paths))):
+        if isinstance(result, BadInput):
+            broken.append((k, str(result)))
         else:
-            rasters[k - len(broken)] = made
-    return rasters[: len(paths) - len(broken)], broken
+            made.append(result)
+    return made, broken
 
 
 def picture_features(rasters: np.ndarray) -> np.ndarray:
@@ -103,6 +125,24 @@ def picture_features(rasters: np.ndarray) -> np.ndarray:
         return some(0)
     made = counted(in_order(some, starts), "features", len(starts))
     return np.concatenate([np.empty((0, N_FEATURES), np.float32), *made])
+
+
+def shapes(rows: np.ndarray) -> np.ndarray:
+    """Take what tells of a picture's shape from features: (n, `N_FEATURES`) → (n, `N_SHAPE`).
+
+    Brightness, contrast and colors are left out: luma without its mean and gradients,
+    each of unit length (zeros where there are none).
+    """
+    luma = rows[:, :LUMA].copy()
+    luma[:, 0] = 0
+    gradients = rows[:, PARTS["dct"] :][:, : PARTS["hog"]]
+    return np.concatenate([unit_rows(luma), unit_rows(gradients)], axis=1)
+
+
+def has_color(rows: np.ndarray) -> np.ndarray:
+    """Tell which pictures have colors, from their features: bool (n,)."""
+    chroma = rows[:, LUMA : PARTS["dct"]]
+    return np.abs(chroma).sum(1) >= GRAY_BELOW
 
 
 def features_of(picture: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:

@@ -22,6 +22,8 @@ from ..store.progress import counted
 
 JITTER = 1e-6  # on the landmarks' kernel, because duplicates lower its rank
 KERNEL_ROWS = 1024  # whose kernel is in memory
+COPY_SHARE = 0.5  # of a changed copy in a kernel, beside 1 of the picture
+_CACHED_MARKS = 256  # whose differences from a row fit the cache
 
 
 def principal_axes(
@@ -68,13 +70,67 @@ def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     array([[0.0067, 1.    ]])
     """
     if len(a) == 1:  # for one row, converting the landmarks costs more than all the rest
-        apart = b - a
-        squares = np.einsum("mpa,mpa->pm", apart, apart)
-        return np.exp(-np.sqrt(squares).sum(0))[None]
+        made = np.empty((1, len(b)), np.result_type(a, b))
+        for start in range(0, len(b), _CACHED_MARKS):
+            apart = b[start : start + _CACHED_MARKS] - a
+            squares = np.einsum("mpa,mpa->pm", apart, apart)
+            made[0, start : start + _CACHED_MARKS] = np.exp(-np.sqrt(squares).sum(0))
+        return made
     total = np.zeros((len(a), len(b)))
     for part in range(a.shape[1]):
         total += np.sqrt(_squares(a[:, part], b[:, part]))
     return np.exp(-total)
+
+
+def kernel_of_versions(a: np.ndarray, marks: np.ndarray, kind: int = 0) -> np.ndarray:
+    """Compute the kernel with landmarks of which there are several versions.
+
+    A landmark's versions are of some kinds (in color, in gray), with as many copies of
+    each kind. The kernel is the mean over the copies of one kind, in which each copy
+    but the first, the picture itself, counts `COPY_SHARE`.
+
+    Parameters
+    ----------
+    a : (n, parts, axes).
+    marks : (m, kinds, copies, parts, axes), or (m, parts, axes) of one version each.
+    kind : what kind the rows of `a` are of.
+
+    Returns
+    -------
+    (n, m)
+    """
+    if marks.ndim == 3:
+        return kernel(a, marks)
+    made = np.zeros((len(a), len(marks)))
+    for copy, share in enumerate(_shares(marks.shape[2])):
+        made += share * kernel(a, marks[:, kind, copy])
+    return made
+
+
+def kernel_of_marks(marks: np.ndarray) -> np.ndarray:
+    """Compute the landmarks' own kernel, (m, m): the mean over all pairs of copies.
+
+    Of landmarks with versions (see `kernel_of_versions`) the first kind counts. A mean
+    over pairs is an inner product of means, so it can be inverted.
+    """
+    if marks.ndim == 3:
+        return kernel(marks, marks)
+    shares = _shares(marks.shape[2])
+    total = np.zeros((len(marks), len(marks)))
+    for first, share in enumerate(shares):
+        total += share**2 * kernel(marks[:, 0, first], marks[:, 0, first])
+        for second in range(first):
+            both = kernel(marks[:, 0, first], marks[:, 0, second])
+            both *= share * shares[second]
+            total += both
+            total += both.T
+    return total
+
+
+def _shares(copies: int) -> np.ndarray:
+    """Return how much each copy counts in the mean over them."""
+    shares = np.array([1, *[COPY_SHARE] * (copies - 1)])
+    return shares / shares.sum()
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -101,15 +157,22 @@ class Sums:
     cross: np.ndarray
     kernels: np.ndarray
     targets: np.ndarray
-    count: int
+    count: float
 
     @classmethod
     def over(
-        cls, points: np.ndarray, labels: sp.csr_matrix, numbers: np.ndarray, marks: np.ndarray
+        cls,
+        points: np.ndarray,
+        labels: sp.csr_matrix,
+        numbers: np.ndarray,
+        marks: np.ndarray,
+        kind: int = 0,
+        weight: float = 1,
     ) -> Sums:
         """Sum over points (n, parts, axes) with labels CSR (n, t) and numbers (n, d).
 
-        `marks` are the landmarks (m, parts, axes).
+        `marks` are the landmarks, and all points are of one kind, as for
+        `kernel_of_versions`. Each point counts `weight`.
         """
         m, t, d = len(marks), labels.shape[1], numbers.shape[1]
         sums = cls(
@@ -121,7 +184,7 @@ class Sums:
         )
         slices = _slices(len(points))
         for here in counted(slices, "kernel", len(slices)):
-            with_marks = kernel(points[here], marks)
+            with_marks = kernel_of_versions(points[here], marks, kind)
             sums.gram += with_marks.T @ with_marks
             sums.cross[:, :t] += (labels[here].T @ with_marks).T
             sums.cross[:, t:] += with_marks.T @ numbers[here]
@@ -129,6 +192,8 @@ class Sums:
             sums.targets[:t] += np.asarray(labels[here].sum(0)).ravel()
             sums.targets[t:] += numbers[here].sum(0)
             sums.count += len(with_marks)
+        for field in fields(sums):
+            setattr(sums, field.name, weight * getattr(sums, field.name))
         return sums
 
     def add(self, other: Sums) -> None:
@@ -146,7 +211,7 @@ class Sums:
         Z = K R⁻¹ the rows' coordinates, weights are R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means):
         kernel ridge regression itself if every row is a landmark.
         """
-        root = kernel(marks, marks)
+        root = kernel_of_marks(marks)
         root[np.diag_indices_from(root)] += JITTER
         root = cholesky(root, overwrite_a=True, check_finite=False)
         means = self.targets / self.count
@@ -167,12 +232,16 @@ class Sums:
 
 
 def predict(
-    points: np.ndarray, marks: np.ndarray, weights: np.ndarray, means: np.ndarray
+    points: np.ndarray,
+    marks: np.ndarray,
+    weights: np.ndarray,
+    means: np.ndarray,
+    kind: int = 0,
 ) -> np.ndarray:
-    """Compute means + k @ weights, float32 (n, t)."""
+    """Compute means + k @ weights, float32 (n, t), of points of one kind."""
     made = np.empty((len(points), len(means)), np.float32)
     for here in _slices(len(points)):
-        with_marks = kernel(points[here], marks).astype(weights.dtype)
+        with_marks = kernel_of_versions(points[here], marks, kind).astype(weights.dtype)
         made[here] = with_marks @ weights + means
     return made
 

@@ -6,25 +6,30 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 from PIL import Image
 
 from ..embedding.dictionary import unit_rows
 from ..errors import BadArtifact, BadInput
 from ..store import Stage, Store
 from ..store.progress import ticking
+from .copies import VERSIONS
 from .examples import Examples, hold_out
-from .features import DCT_KEPT, N_FEATURES, PARTS, features_of
+from .features import DCT_KEPT, N_FEATURES, PARTS, features_of, has_color
 from .kernel_ridge import Sums, calibrate, confidences, predict, principal_axes, project
+from .look_alike import SeenPictures
 
 PART_LENGTHS = tuple(PARTS.values())
 PART_WEIGHTS = {"dct": 0.15, "hog": 0.5, "color": 0.5}
 """Chosen on OpenMoji; values near these do as well."""
 AXES = 64  # principal axes kept of each part; more add noise
 LANDMARKS = 4096
-RIDGES = (0.03, 0.1, 0.3)  # λ, of which the best is taken
+RIDGES = (0.03, 0.1, 0.3, 1.0)  # λ, of which the best is taken
+WARPED_WEIGHT = 0.5  # of a warped copy in the fit, beside 1 of the picture
+GRAY_WEIGHT = 0.25
 
 MIN_PICTURES = 20
-MIN_PICTURES_A_TAG = 5
+MIN_PICTURES_A_TAG = 5  # copies count
 MAX_TAGS = 4096  # the most used ones are learned
 HELD_OUT = 0.2  # share of the families
 _CALIBRATION_PAIRS = 2_000_000  # of picture and tag: enough for four coefficients
@@ -41,7 +46,7 @@ class Recognizer:
     ----------
     names : str (t,), the tags that can be recognized, the most used first.
     axes : float32 (`N_FEATURES`, `AXES`), see `principal_axes`.
-    landmarks : float32 (m, parts, `AXES`).
+    landmarks : float32 (m, kinds, copies, parts, `AXES`), see `kernel_of_versions`.
     weights, prior : float32 (m, t), (t,).
     calibration : float32 (4,), see `calibrate`.
     directions, mean : float32 (m, d), (d,).
@@ -67,12 +72,12 @@ class Recognizer:
         ------
         MissingArtifact, BadArtifact
         """
-        arrays = store.load_npz("recognizer.npz")
+        arrays = store.load_npz("recognizer.npz", *(field.name for field in fields(cls)))
         m, t, d = (len(arrays.get(name, ())) for name in ("landmarks", "names", "mean"))
         expected = {
             "names": (t,),
             "axes": (N_FEATURES, AXES),
-            "landmarks": (m, len(PARTS), AXES),
+            "landmarks": (m, *arrays["landmarks"].shape[1:3], len(PARTS), AXES),
             "weights": (m, t),
             "prior": (t,),
             "calibration": (4,),
@@ -96,22 +101,31 @@ class Recognizer:
             arrays["mean"] = arrays["mean"] @ operator.T
         return cls(**arrays)
 
-    def save(self, stage: Stage) -> None:
-        """Write `recognizer.npz` in a stage of the store."""
+    def save(self, stage: Stage, seen: SeenPictures | None = None) -> None:
+        """Write `recognizer.npz` in a stage of the store, with the pictures that were seen."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        stage.save_npz("recognizer.npz", **arrays)
+        stage.save_npz("recognizer.npz", **arrays, **(seen.arrays() if seen else {}))
 
     def confidences(self, rows: np.ndarray) -> np.ndarray:
         """Compute the probability of each tag, float32 (n, t), from features."""
-        points = project(rows, self.axes, PART_LENGTHS)
-        scores = predict(points, self.landmarks, self.weights, self.prior)
+        scores = self._predict(rows, self.weights, self.prior)
         return confidences(scores, self.prior, self.calibration)
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Compute unit vectors in the space of posts, float32 (n, d), from features."""
+        return unit_rows(self._predict(rows, self.directions, self.mean))
+
+    def _predict(self, rows: np.ndarray, weights: np.ndarray, means: np.ndarray) -> np.ndarray:
+        """Compute means + k @ weights; gray pictures are compared with gray copies."""
         points = project(rows, self.axes, PART_LENGTHS)
-        made = predict(points, self.landmarks, self.directions, self.mean)
-        return unit_rows(made)
+        kinds = np.zeros(len(rows), int)
+        if self.landmarks.shape[1] > 1:
+            kinds = (~has_color(rows)).astype(int)
+        made = np.empty((len(rows), len(means)), np.float32)
+        for kind in np.unique(kinds):
+            of_kind = kinds == kind
+            made[of_kind] = predict(points[of_kind], self.landmarks, weights, means, kind)
+        return made
 
     def embed(self, picture: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
         """Return the vector of a picture, float32 (d,), of length 1.
@@ -157,19 +171,19 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
     with ticking("principal axes"):
         weighed = tuple(PART_WEIGHTS.values())
         axes = principal_axes(examples.rows[some], PART_LENGTHS, weighed, AXES)
-        points = project(examples.rows, axes, PART_LENGTHS)
+        points = _points_of_versions(examples, axes)
     marks = points[np.sort(rng.permutation(n)[:landmarks])]
     labels, numbers = examples.labels[:, columns].tocsr(), examples.means()
 
     # A first fit, without some families, which then choose λ and the calibration.
     held, t = hold_out(examples.families, HELD_OUT, rng), len(columns)
-    sums = Sums.over(points[~held], labels[~held], numbers[~held], marks)
+    sums = _sums(points[~held], labels[~held], numbers[~held], marks)
     truth = labels[held].toarray()
     least = np.inf
     with ticking("solving"):
         solved = sums.solve(marks, RIDGES)
         for ridge, (weights, means) in zip(RIDGES, solved, strict=True):
-            tried = predict(points[held], marks, weights[:, :t], means[:t])
+            tried = predict(points[held, 0, 0], marks, weights[:, :t], means[:t])
             error = np.square(tried - truth).sum()
             if error < least:
                 least, best, scores, prior = error, ridge, tried, means[:t]
@@ -177,7 +191,7 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
         calibration = calibrate(scores[some], prior, truth[some])
 
     # The fit itself, on everything.
-    sums.add(Sums.over(points[held], labels[held], numbers[held], marks))
+    sums.add(_sums(points[held], labels[held], numbers[held], marks))
     with ticking("solving"):
         ((weights, means),) = sums.solve(marks, [best])
     return Recognizer(
@@ -192,11 +206,45 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
     )
 
 
+def _points_of_versions(examples: Examples, axes: np.ndarray) -> np.ndarray:
+    """Turn all versions of the pictures to the axes: (n, kinds, copies, parts, `AXES`).
+
+    Without copies, there is one of one kind.
+    """
+    plain = project(examples.rows, axes, PART_LENGTHS)
+    if examples.copies is None:
+        return plain[:, None, None]
+    made = np.empty((len(plain), VERSIONS, *plain.shape[1:]), np.float32)
+    made[:, 0] = plain
+    for version in range(1, VERSIONS):
+        copies = examples.copies[:, version - 1].astype(np.float32)
+        made[:, version] = project(copies, axes, PART_LENGTHS)
+    return made.reshape(len(plain), 2, VERSIONS // 2, *plain.shape[1:])
+
+
+def _sums(
+    points: np.ndarray, labels: sp.csr_matrix, numbers: np.ndarray, marks: np.ndarray
+) -> Sums:
+    """Sum over the pictures in all their copies in color, and the first gray one."""
+    sums = Sums.over(points[:, 0, 0], labels, numbers, marks)
+    if points.shape[1] > 1:
+        for copy in range(1, points.shape[2]):
+            warped = points[:, 0, copy]
+            sums.add(Sums.over(warped, labels, numbers, marks, weight=WARPED_WEIGHT))
+        gray = points[:, 1, 0]
+        sums.add(Sums.over(gray, labels, numbers, marks, kind=1, weight=GRAY_WEIGHT))
+    return sums
+
+
 def taught_tags(examples: Examples) -> np.ndarray:
-    """Choose the columns of the tags to learn: those used most, on enough pictures."""
+    """Choose the columns of the tags to learn: those used most, on enough pictures.
+
+    Copies count: with them one picture teaches a tag, where there is room for it.
+    """
     counts = np.asarray(examples.labels.sum(0)).ravel() * examples.nameable
     columns = np.argsort(-counts, kind="stable")[:MAX_TAGS]
-    return np.sort(columns[counts[columns] >= MIN_PICTURES_A_TAG])
+    versions = 1 if examples.copies is None else VERSIONS
+    return np.sort(columns[versions * counts[columns] >= MIN_PICTURES_A_TAG])
 
 
 def judge_recognizer(

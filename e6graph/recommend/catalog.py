@@ -17,6 +17,7 @@ from ..embedding.dictionary import Dictionary
 from ..errors import BadArtifact, BadInput
 from ..graph.neighbors import PATTERN, Neighbors
 from ..graph.pixie import Bipartite, CachedNeighbors, Graph, NeighborTable, with_boards
+from ..pictures.look_alike import SeenPictures
 from ..pictures.recognizer import Recognizer
 from ..store import Store
 from ..tags.vocabulary import read_implications
@@ -106,6 +107,11 @@ class Catalog:
     def recognizer(self) -> Recognizer:
         """The recognizer of pictures."""
         return Recognizer.open(self.store)
+
+    @cached_property
+    def seen_pictures(self) -> SeenPictures:
+        """The pictures that the recognizer saw."""
+        return SeenPictures.open(self.store)
 
     @cached_property
     def implications(self) -> dict[int, list[int]]:

@@ -15,6 +15,7 @@ from ..embedding.dictionary import unit_rows
 from ..errors import BadInput, UnknownTag, warn
 from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
+from ..pictures.features import features_of
 from ..store import Store
 from . import personal
 from . import variety as varied
@@ -116,7 +117,7 @@ class PostGraph(Board):
         if self.catalog.store.find("companions.arrow"):
             _ = self._completer
         if self.catalog.store.find("recognizer.npz"):
-            _ = self.catalog.recognizer
+            _ = self.catalog.recognizer, self.catalog.seen_pictures
         _ = self.catalog.implications, self.catalog.families
         if self.allowed.any():  # the ranking needs some numbers of every post
             self.recommend(posts=[int(self.posts.ids[self.allowed.argmax()])], n=1)
@@ -166,6 +167,45 @@ class PostGraph(Board):
         Takes and raises the same as `embed_image`.
         """
         return self.catalog.recognizer.tags(image, n)
+
+    def look_alike(self, image: ImageLike, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """Return the posts that have this picture, or a changed copy of it, best first.
+
+        Copies may be gray, small, hard compressed, turned a little or cropped. Only
+        posts whose previews solve_recognizer.py saw can be found.
+
+        Returns
+        -------
+        ids : int64 (at most n,), post ids. likeness : float32, descending, 1 for the
+            same picture.
+
+        Raises
+        ------
+        MissingArtifact : solve_recognizer.py has not run.
+        BadInput : n is below 1, or the picture cannot be read.
+
+        Examples
+        --------
+        >>> ids, likeness = graph.look_alike("fox.jpg", n=3)  # doctest: +SKIP
+        """
+        if n < 1:
+            raise BadInput(f"n {n}: expected n of 1 or more")
+        seen = self.catalog.seen_pictures
+        rows = self.posts.rows(seen.post_ids)
+        shown = np.flatnonzero((rows >= 0) & self.allowed[rows])
+        likeness = seen.likeness(features_of(image))[shown]
+        best = np.argsort(-likeness, kind="stable")[:n]
+        return seen.post_ids[shown[best]], likeness[best]
+
+    def same_picture(self, image: ImageLike) -> int | None:
+        """Return the id of the post that surely has this picture, or None.
+
+        Takes and raises the same as `look_alike`. Of pictures that no post has, about
+        one in a hundred is taken for one.
+        """
+        ids, likeness = self.look_alike(image, n=1)
+        sure_from = self.catalog.seen_pictures.sure_from[0]
+        return int(ids[0]) if len(ids) and likeness[0] >= sure_from else None
 
     def neighbors(self, query: int | np.ndarray, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """Return the posts whose vectors are nearest to that of the query.
