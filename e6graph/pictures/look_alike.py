@@ -28,7 +28,7 @@ COLOR_WEIGHT = 0.2  # of the distance of colors, 0..1, beside the cosine of shap
 AXES_FROM = 2000  # pictures
 STRANGERS = 500  # pictures looked for among the others, to see how alike those can be
 FALSE_CLAIMS = 0.01  # share of strangers that may be taken for a picture that was seen
-LEAST_SURE = 0.95  # likeness
+LEAST_SURE, MOST_SURE = 0.95, 0.99  # likeness; on some boards posts share one picture
 
 _PREFIX = "seen_"  # of the arrays in recognizer.npz
 
@@ -46,7 +46,8 @@ class SeenPictures:
     center, axes : float32 (`N_SHAPE`,), (`N_SHAPE`, `SHAPE_AXES`), of the shapes.
     color_axes : float32 (`N_COLORS`, `COLOR_AXES`).
     sure_from : float32 (1,), the likeness from which on a picture is taken for a copy:
-        of pictures that have none here, `FALSE_CLAIMS` reach it.
+        of pictures that have none here, `FALSE_CLAIMS` reach it, or more where
+        posts share pictures (see `MOST_SURE`).
     """
 
     post_ids: np.ndarray
@@ -150,7 +151,8 @@ class SeenPictures:
         for k in rng.permutation(len(examples.rows))[:STRANGERS]:
             strange = examples.families != examples.families[k]
             likest.append(self.likeness(examples.rows[k])[strange].max(initial=0))
-        return max(LEAST_SURE, float(np.quantile(likest, 1 - FALSE_CLAIMS)))
+        few = float(np.quantile(likest, 1 - FALSE_CLAIMS))
+        return min(max(LEAST_SURE, few), MOST_SURE)
 
 
 def _axes(rows: np.ndarray, count: int) -> np.ndarray:

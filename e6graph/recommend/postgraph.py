@@ -200,8 +200,8 @@ class PostGraph(Board):
     def same_picture(self, image: ImageLike) -> int | None:
         """Return the id of the post that surely has this picture, or None.
 
-        Takes and raises the same as `look_alike`. Of pictures that no post has, about
-        one in a hundred is taken for one.
+        Takes and raises the same as `look_alike`. Of pictures that no post has, a
+        few in a hundred are taken for one where posts are much alike.
         """
         ids, likeness = self.look_alike(image, n=1)
         sure_from = self.catalog.seen_pictures.sure_from[0]
