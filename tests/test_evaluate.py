@@ -464,11 +464,11 @@ def test_a_part_left_out_changes_the_scores_of_a_copy_alone(graph, batch):
 def test_the_pools_judged_by_are_not_seen(graph):
     pools = graph.ranking.pools
     judged, others = (pools.long()[start::2].tolist() for start in (1, 0))
-    seen = recommending.unseeing(graph, "odd").ranking._seen_pools
+    seen = recommending.unseeing(graph, "odd").catalog.pools
     assert not any(len(seen.members[pool]) for pool in judged) and len(judged) > 2
     assert all((seen.members[pool] == pools.members[pool]).all() for pool in others)
-    assert not len(recommending.unseeing(graph, "all").ranking._seen_pools.long())
-    assert graph.ranking._seen_pools is pools
+    assert not len(recommending.unseeing(graph, "all").catalog.pools.long())
+    assert graph.catalog.pools is pools
 
 
 def test_the_walk_goes_by_its_seed_and_ties_by_chance(graph, batch):

@@ -179,8 +179,12 @@ def test_a_process_that_stands_still_is_given_up():
     with closing(PictureReader(DecodingLimits(wall_seconds=0.5))) as reader:
         reader.start()
         os.kill(reader.process_id, signal.SIGSTOP)
+        reader.read(PICTURE)  # by the other process
+        reader._slow.square(PICTURE, "ann")
+        os.kill(reader.process_id, signal.SIGSTOP)
+        os.kill(reader._slow.process_id, signal.SIGSTOP)
         with pytest.raises(BadInput, match="to decode"):
-            reader.read(HONEST)
+            reader._slow.square(HONEST, "ann")
 
 
 def test_a_process_that_was_ended_is_started_again(reader):

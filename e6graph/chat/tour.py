@@ -133,8 +133,8 @@ class Tour:
         try:
             seen = graph.recognize(features, n=TAGS_OF_PICTURE)
             post_id = graph.same_picture(features)
-        except MissingArtifact as error:
-            log.info("%s", error)
+        except (MissingArtifact, BadArtifact) as error:
+            log.warning("%s", error)
             raise BadInput(
                 "I cannot read pictures here: whoever runs this bot has not run "
                 "solve_recognizer.py on this board"

@@ -147,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for index in args.index:
         own = {"index": index}
         if several and args.plots:
-            own["plots"] = str(Path(args.plots) / Path(index).resolve().name)
+            own["plots"] = str(Path(args.plots, *Path(index).resolve().parts[-2:]))
         if several and not args.json:
             print(f"=== {index}", end="\n\n", flush=True)
         with waiting(f"opening {index}"):

@@ -27,6 +27,7 @@ QUICK_SECONDS = 0.1  # of processor time for the first try; most pictures take 0
 UNKNOWN_SECONDS = 0.05  # that a sender is taken to have cost who sent nothing before
 SECONDS_A_BYTE = 1e-7  # that a picture is taken to cost before it is decoded
 MOST_SENDERS = 10_000  # whose cost is remembered
+STEP_SECONDS = 1.0  # between looks at the clock while an answer is waited for
 FORGET_SECONDS = 60.0  # in which what a sender's pictures cost counts half
 _LONGEST_ANSWER = 100_000  # bytes; a square has 12,289
 _TOO_MANY = "too many pictures are waiting to be read: send yours again in a minute"
@@ -188,17 +189,20 @@ class _Queue:
     @contextmanager
     def standing_still(self) -> Iterator[None]:
         """Stop the process for a while; nothing is lost."""
+        begun = time.monotonic()
         with self._change:
             self._stands_still = True
-            if self._decoder is not None:
-                self._decoder.signal(signal.SIGSTOP)
+            stopped = self._decoder
+            if stopped is not None:
+                stopped.signal(signal.SIGSTOP)
         try:
             yield
         finally:
             with self._change:
                 self._stands_still = False
-                if self._decoder is not None:
-                    self._decoder.signal(signal.SIGCONT)
+                if stopped is not None:
+                    stopped.signal(signal.SIGCONT)
+                    stopped.stood_still += time.monotonic() - begun
                 self._change.notify_all()
 
     @property
@@ -221,7 +225,8 @@ class _Queue:
             return decoder.ask(data)
         except OSError:
             problem = decoder.end()
-            self._decoder = None
+            with self._change:
+                self._decoder = None
             self._running()
             raise problem from None
 
@@ -286,6 +291,7 @@ class _Decoder:
 
     def __init__(self, limits: DecodingLimits) -> None:
         self._limits = limits
+        self.stood_still = 0.0  # seconds, which are not its own
         ours, its = socket.socketpair()
         self._channel = ours
         numbers = (limits.pixels, limits.bytes, limits.cpu_seconds, limits.memory_bytes)
@@ -325,7 +331,7 @@ class _Decoder:
         ------
         OSError : the process ended, or gave no answer in time.
         """
-        until = time.monotonic() + self._limits.wall_seconds
+        until = time.monotonic() + self._limits.wall_seconds - self.stood_still
         self._channel.settimeout(self._limits.wall_seconds)
         self._channel.sendall(len(data).to_bytes(LENGTH_BYTES, "big"))
         self._channel.sendall(data)
@@ -337,8 +343,14 @@ class _Decoder:
     def _receive(self, size: int, until: float) -> bytes:
         received = bytearray()
         while len(received) < size:
-            self._channel.settimeout(max(0.001, until - time.monotonic()))
-            piece = self._channel.recv(size - len(received))
+            left = until + self.stood_still - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._channel.settimeout(min(left, STEP_SECONDS))
+            try:
+                piece = self._channel.recv(size - len(received))
+            except TimeoutError:  # it may have stood still meanwhile
+                continue
             if not piece:
                 raise ConnectionError("the decoder ended")
             received += piece
@@ -351,10 +363,8 @@ class _Decoder:
         status = self._process.poll()
         self.kill()
         slow = f"the picture takes more than {self._limits.cpu_seconds:g} s to decode"
-        if status == -signal.SIGPROF:
+        if status in (-signal.SIGPROF, None):
             return _TooSlow(f"{slow}: make it smaller")
-        if status is None:
-            return BadInput(f"{slow}: make it smaller")
         if status == OUT_OF_MEMORY:
             megabytes = self._limits.memory_bytes // 2**20
             return BadInput(

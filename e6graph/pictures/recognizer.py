@@ -73,6 +73,10 @@ class Recognizer:
         MissingArtifact, BadArtifact
         """
         arrays = store.load_npz("recognizer.npz", *(field.name for field in fields(cls)))
+        if arrays["landmarks"].ndim != 5:
+            raise BadArtifact(
+                "recognizer.npz was made by an older version: run solve_recognizer.py again"
+            )
         m, t, d = (len(arrays.get(name, ())) for name in ("landmarks", "names", "mean"))
         expected = {
             "names": (t,),

@@ -34,7 +34,7 @@ class PostInfo:
     rating : "s", "q" or "e".
     md5 : of its file, in lower case; "" if the export has none that can be used.
     tags : category → names, the most used first.
-    pools : names of the pools that hold it or a post of its family.
+    pools : names of the pools that hold it, or a post of its family that may be shown.
     """
 
     post_id: int
@@ -257,7 +257,9 @@ class Board:
         for name, category in self.posts.tags(row):
             tags.setdefault(category, []).append(name)
         value = self.posts.value
-        pools = self.posts.pools["name"].take(self.catalog.family_pools.of[row])
+        family = self.catalog.families.family(row)
+        pools, _ = self.catalog.pools.of.take(family[self.allowed[family]])
+        names = self.posts.pools["name"].take(np.unique(pools))
         return PostInfo(
             post_id=int(post_id),
             url=f"{self.posts.site}/posts/{post_id}" if self.posts.site else "",
@@ -267,5 +269,5 @@ class Board:
             score=value(row, "score") or 0,
             fav_count=value(row, "fav_count") or 0,
             file_ext=value(row, "file_ext") or "",
-            pools=pools.to_pylist(),
+            pools=names.to_pylist(),
         )

@@ -76,7 +76,7 @@ class Course:
         family = families.family(int(rows[best]))
         heads = np.isin(rows, family[~families.child[family]])
         near = np.flatnonzero(heads & (scores > scores[best] - HEAD_TASTE))
-        return int(rows[near[0] if len(near) else best])
+        return int(rows[near[np.argmax(scores[near])] if len(near) else best])
 
     def discounted(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Take off what rows have in common with the latest posts: float64 (m,)."""
@@ -135,12 +135,12 @@ class Course:
         behind, and has what was asked for by name.
         """
         if not self.variants:
-            pools = self.catalog.pools
+            pools, held_back = self.catalog.pools, self.held_back(left)
             comics = pools.of[row][pools.series[pools.of[row]]].tolist()
             for comic in comics[:1]:
                 pages = pools.members[comic]
                 before = pages[: int(np.flatnonzero(pages == row)[0]) + 1]
-                before = before[left[before]][:PAGES_LOOKED_AT]
+                before = before[left[before] & ~np.isin(before, held_back)][:PAGES_LOOKED_AT]
                 scores = rate(np.append(before, row))
                 near = scores[:-1] > scores[-1] - PAGE_TASTE
                 near &= as_asked(self.catalog.posts.tags_of, before, row, self.named)

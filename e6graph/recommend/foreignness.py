@@ -24,6 +24,7 @@ LEARNED_MEMBERS = 100  # of a pool, at most
 MEMBERS_COUNTED = 10  # a larger pool counts as much as one of so many
 USUAL_AGREEMENT = 0.3  # of a frequent tag, before any pool is seen
 RARE = 8  # posts of a tag, up to which it agrees less
+WEIGHTS_KEPT = 32  # numbers of query posts, 4 bytes a tag each
 PRIOR_MEMBERS = 5.0  # that a tag's prior counts as, and each of its levels
 LEAST_AGREEMENT, MOST_AGREEMENT = 1e-4, 0.97
 
@@ -60,7 +61,9 @@ class Foreignness:
             kappa = self._kappa
             odds = kappa / (posts + kappa * (1 - self._shares)) * (1 - self._shares)
             told = np.where(self._telling, np.log(odds), 0)
-            self._weights[posts] = told.astype(np.float32)
+            if len(self._weights) >= WEIGHTS_KEPT:
+                self._weights.clear()
+            return self._weights.setdefault(posts, told.astype(np.float32))
         return self._weights[posts]
 
 

@@ -66,7 +66,7 @@ def next_posts(
     judged = [*profile.liked, *profile.disliked, *profile.skipped]
     known = posts.rows(np.array(judged, np.int64))
     known = np.concatenate([seen, known[known >= 0]])
-    unseen[seen if variants else board.catalog.families.widened(known)] = False
+    unseen[known if variants else board.catalog.families.widened(known)] = False
     named = _tag_ids(board, profile.enjoys)
     shown = seen[board.allowed[seen]].tolist()
     pleased = _pleased(board, profile)

@@ -118,7 +118,7 @@ class PostGraph(Board):
             _ = self._completer
         if self.catalog.store.find("recognizer.npz"):
             _ = self.catalog.recognizer, self.catalog.seen_pictures
-        _ = self.catalog.implications, self.catalog.families
+        _ = self.catalog.implications, self.catalog.family_pools
         if self.allowed.any():  # the ranking needs some numbers of every post
             self.recommend(posts=[int(self.posts.ids[self.allowed.argmax()])], n=1)
 
@@ -368,7 +368,9 @@ class PostGraph(Board):
         queries = [self.ranking.query_of(self.row(post_id)) for post_id in posts]
         # With a query for each tag, posts that hold several come first.
         for tag_id in self.known_tag_ids(tags) if len(tags) else ():
-            queries.append(Query.of_tag(tag_id, self._vector([self.posts.names[tag_id]])))
+            implied = self.catalog.implications.get(tag_id, ())
+            vector = self._vector([self.posts.names[tag_id]])
+            queries.append(Query.of_tag(tag_id, vector, implied))
         for image in images:
             seen = {
                 self.posts.tag_ids[tag]: confidence

@@ -10,7 +10,7 @@ weighted sum of
   less of long tag lists, scaled to the largest;
 - vector: the cosine with the mean of the queries' vectors, where it is above 0. It
   tells of posts that share no tag with a query;
-- foreign: what those of its tags tell against it that no query post has
+- foreign: what those of its tags tell against it that no query has, nor implies
   (`Foreignness`), in tens of nats, below 0;
 - pools: what the pools tell that the post shares with some query posts (`Pools`);
 - walk: the exact walk post → tag → post (P³, Cooper et al. 2014) under Pixie's
@@ -23,8 +23,8 @@ weighted sum of
 
 What each part is worth differs from board to board, so it is learned from the
 board's own pools (`weights`). `DEFAULT_WEIGHTS` serve a board without pools. Tags
-that are wished for by name count `WISHED` more, each an equal share of it, so that
-posts that hold most of them come first.
+that are wished for by name count `WISHED` more, each an equal share of it: posts
+that hold most of them come first unless query posts ask for something else.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ class Query:
     vector : float32 (d,), of length 1; None for a post, whose vector the index has,
         and where there is none.
     is_wish : whether it is a tag that was asked for by name.
+    implied : ids of the tags that its tags imply, as far as they are not among them.
     """
 
     tag_ids: np.ndarray
@@ -110,11 +111,14 @@ class Query:
     row: int | None = None
     vector: np.ndarray | None = None
     is_wish: bool = False
+    implied: Sequence[int] = ()
 
     @classmethod
-    def of_tag(cls, tag_id: int, vector: np.ndarray | None = None) -> Self:
+    def of_tag(
+        cls, tag_id: int, vector: np.ndarray | None = None, implied: Sequence[int] = ()
+    ) -> Self:
         """Make a query of a single tag."""
-        return cls(np.array([tag_id]), np.ones(1), None, vector, True)
+        return cls(np.array([tag_id]), np.ones(1), None, vector, True, implied)
 
 
 class Ranking:
@@ -198,15 +202,11 @@ class Ranking:
         """All pools of the board."""
         return Pools.read(self.posts)
 
-    @cached_property
-    def _seen_pools(self) -> Pools:
-        return self.pools
-
     def not_seeing(self, pools: np.ndarray) -> Self:
         """Return the same ranking that knows nothing of some pools, to judge it by these."""
         made = copy(self)
         others = np.delete(np.arange(len(self.pools.members)), pools)
-        vars(made)["_seen_pools"] = self.pools.only(others)
+        vars(made)["pools"] = self.pools.only(others)
         return made
 
     def query_of(self, row: int) -> Query:
@@ -258,7 +258,7 @@ class Ranking:
                 self.graph, starts, steps=10 * size, allowed=allowed, seed=seed
             )
             found.append(walked[:size])
-            fellows = self._seen_pools.fellows(starts, size)
+            fellows = self.pools.fellows(starts, size)
             found.append(fellows[allowed[fellows]])
         return np.unique(np.concatenate(found))
 
@@ -359,9 +359,9 @@ class Ranking:
         found = {
             "bm25": _scaled(bm25.sum(1) / saturation),
             "vector": self._cosines_with_vector(rows, queries),
-            "foreign": self._foreign(tags, offsets, posts),
+            "foreign": self._foreign(tags, offsets, queries),
             "walk": _scaled(np.sqrt(walk).sum(1)),
-            "pools": self._seen_pools.shared(rows, posts),
+            "pools": self.pools.shared(rows, posts),
             "size": np.zeros(len(rows)),
         }
         for row in posts.tolist() if self.parts["size"] > 0 else ():
@@ -379,12 +379,17 @@ class Ranking:
         held = self._matches(*self.posts.tags_of.take(rows), tag_ids)
         return np.asarray(held.sum(1)).ravel() / len(tag_ids)
 
-    def _foreign(self, tags: np.ndarray, offsets: np.ndarray, posts: np.ndarray) -> np.ndarray:
-        """Sum what the tags of some rows tell that no query post has: float64 (m,)."""
-        if not len(posts):
+    def _foreign(
+        self, tags: np.ndarray, offsets: np.ndarray, queries: Sequence[Query]
+    ) -> np.ndarray:
+        """Sum what the tags of some rows tell that no query has: float64 (m,)."""
+        posts = len(_rows(queries))
+        if not posts:
             return np.zeros(len(offsets) - 1)
-        told = self.foreignness.weights(len(posts)).copy()
-        told[self.posts.tags_of.take(posts)[0]] = 0
+        told = self.foreignness.weights(posts).copy()
+        for query in queries:
+            told[query.tag_ids] = 0
+            told[list(query.implied)] = 0
         sums = np.concatenate([[0.0], np.cumsum(told[tags], dtype=np.float64)])
         return np.diff(sums[offsets]) / NATS
 

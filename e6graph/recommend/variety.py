@@ -36,8 +36,8 @@ PAGES_LOOKED_AT = 50
 
 def check_variety(variety: float) -> None:
     """Raise BadInput unless it is from 0 to 1."""
-    if not 0 <= variety <= 1:
-        raise BadInput(f"variety {variety}: expected 0 to 1")
+    if not isinstance(variety, int | float) or not 0 <= variety <= 1:
+        raise BadInput(f"variety {variety!r}: expected a number from 0 to 1")
 
 
 def spread(scores: np.ndarray, tags_of: Ragged, rows: np.ndarray, variety: float) -> np.ndarray:
@@ -120,10 +120,12 @@ def arrange(
     one that was put before it.
     """
     asked = np.array([query.row for query in queries if query.row is not None], np.int64)
+    front = len(rows)
     if not variants:
-        rows, places = one_of_each(rows, scores, catalog, asked)
+        rows, places, front = one_of_each(rows, scores, catalog, asked)
         scores = scores[places]
-    best = spread(scores, catalog.posts.tags_of, rows, variety)[:n]
+    order = spread(scores[:front], catalog.posts.tags_of, rows[:front], variety)
+    best = np.concatenate([order, np.arange(front, len(rows))])[:n]
     rows, scores = rows[best], np.minimum.accumulate(scores[best])
     if not variants:
 
@@ -138,7 +140,7 @@ def arrange(
 
 def one_of_each(
     rows: np.ndarray, scores: np.ndarray, catalog: Catalog, asked: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Keep the best of each family, and one page of each comic.
 
     A family's head is the best of it if it is less than `HEAD_NATS` behind. The other
@@ -155,7 +157,7 @@ def one_of_each(
     Returns
     -------
     rows : int64 (k,). places : int64 (k,), the places of the posts that brought
-    them.
+    them. front : how many come before the other pages.
     """
     families, pools = catalog.families, catalog.pools
     places = np.flatnonzero(families.first_seen(rows))
@@ -166,7 +168,7 @@ def one_of_each(
     behind = np.zeros(len(rows), bool)
     behind[at[again]] = True
     order = np.argsort(behind, kind="stable")
-    return rows[order], places[order]
+    return rows[order], places[order], len(rows) - int(behind.sum())
 
 
 def _comics(rows: np.ndarray, pools: Pools, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -260,5 +262,6 @@ def _heads(
     place_of[number[number >= 0]] = np.flatnonzero(number >= 0)
     at = place_of[families.number[rows[heads]]]
     near = scores[heads] > scores[places[at]] - HEAD_NATS
-    chosen[at[near]] = rows[heads[near]]
+    # Where a family has two, the better one is written last.
+    chosen[at[near][::-1]] = rows[heads[near]][::-1]
     return chosen

@@ -11,7 +11,6 @@ and the rest are left to judge by (`python -m e6graph.evaluate`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 
 import numpy as np
 from scipy.optimize import minimize
@@ -83,6 +82,7 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
     agreement : float32 (T,), see `Foreignness`.
     queries : how many the weights were learned from; 0 leaves `DEFAULT_WEIGHTS` as is.
     """
+    judged_by = ranking.pools.long()[1::2]
     pools = ranking.pools.long_ones()[::2]
     agreement = Agreement(ranking.posts, pools, ranking.idf > 0)
     turns = pools_in_turn(len(pools), LEARNED_QUERIES)
@@ -94,7 +94,7 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
         )
     ]
     queries.sort(key=lambda query: query[0])  # so that each pool is left out once
-    own = copy(ranking)
+    own = ranking.not_seeing(judged_by)
     own.parts = dict.fromkeys(ranking.parts, 1.0)  # so that each is looked at
     allowed = np.ones(len(ranking.posts), bool)
     cases, left_out = [], -1
