@@ -135,3 +135,19 @@ def test_an_index_without_parents_or_uploaders_has_no_families(built_index):
     kept = graph.posts._table
     graph.posts._table = kept.drop_columns(["parent_id", "uploader_id"])
     assert len(graph.catalog.families.members) == 0
+
+
+def test_pools_of_hidden_kin_alone_are_not_named(family_index):
+    graph = PostGraph.open(family_index, "s", None)
+    assert graph.describe(450).pools == graph.describe(405).pools != []
+    lists = graph.narrowed("s", "id:405")
+    assert not lists.visible(405) and lists.visible(450)
+    assert lists.describe(450).pools == []
+
+
+def test_what_was_judged_is_not_shown_again_with_its_variants(graph):
+    for said in ("liked", "disliked", "skipped"):
+        profile = Profile(enjoys=["fox"], **{said: [30]})
+        shown = graph.personal(profile, n=400, variants=True)
+        ids = {one.post_id for one in shown}
+        assert 30 not in ids and {31, 33} <= ids

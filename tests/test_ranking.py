@@ -80,6 +80,14 @@ def test_foreign_is_what_the_tags_tell_that_no_query_post_has(ranking):
     wish = [Query.of_tag(int(tags[60][-1]))]  # says nothing of the other tags
     assert not ranking.parts_of(rows, wish)["foreign"].any()
 
+    # A tag that is wished for is not foreign, and neither is what it implies.
+    row = next(
+        row for row in rows.tolist() if told[tags[row]][~np.isin(tags[row], [*shared])].any()
+    )
+    one, other = [int(t) for t in tags[row] if t not in shared and told[t] < 0][:2]
+    less = ranking.parts_of(rows, [*queries, Query.of_tag(one, implied=[other])])["foreign"]
+    assert less[row] == pytest.approx(got[row] - (told[one] + told[other]) / 10, abs=1e-5)
+
 
 def test_a_post_that_holds_both_wished_tags_goes_before_a_shorter_one_with_one(ranking):
     rows = ranking.posts.rows_with

@@ -111,7 +111,7 @@ def test_scores_never_rise_whatever_the_dial(board):
         assert scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.parametrize("variety", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("variety", ["x", None, -0.1, 1.1, float("nan")])
 def test_a_dial_that_is_out_of_range_is_refused(board, variety):
     with pytest.raises(BadInput, match="variety"):
         board.recommend(tags=["fox"], variety=variety)
@@ -210,3 +210,39 @@ def test_pools_of_openmoji_s_lists_hold_fewer_copies_at_no_loss(openmoji_index):
             alike += copies(graph, made)
         found[variety], near[variety] = hits / len(queries), alike
     assert found[0.5] > found[0.0] - 0.03 and near[0.5] < 0.7 * near[0.0]
+
+
+@pytest.fixture(scope="module")
+def comic(tmp_path_factory):
+    """A comic of twenty pages among forty posts; a family of two heads and its posts."""
+    rng = np.random.default_rng(0)
+    words = ["owl", "tram", "moss", "rain", "book", "candle", "river", "reeds", "gold"]
+    pages = [1 + 10 * i for i in range(20)]
+    posts = [post(at, f"fox forest moss {words[at // 10 % 9]} x{at % 4}") for at in pages]
+    for i in range(40):
+        held = [*["fox"] * (i % 2), *rng.choice(words, 3, replace=False)]
+        posts.append(post(1000 + 10 * i, " ".join(held)))
+    tags = "lantern autumn scarf boots cloak kettle"
+    posts.append(post(2001, f"{tags} hat", image_width=700))
+    posts.append(post(2040, f"{tags} snow0 q1 q2", image_width=900, image_height=333))
+    posts.append(
+        post(2041, f"{tags} snow0 q1 q2", image_width=900, image_height=333, parent_id=2001)
+    )
+    root = tmp_path_factory.mktemp("comic")
+    write_export(root / "export", posts, pools=[(1, "story", pages, "series")])
+    build(root / "index", root / "export", dim=4)
+    return PostGraph.open(root / "index")
+
+
+@pytest.mark.parametrize("variety", [0, 0.5, 1])
+def test_other_pages_of_a_comic_stay_behind_whatever_the_dial(comic, variety):
+    found = comic.recommend(tags=["fox"], n=10, variety=variety)
+    assert sum(one.post_id < 1000 for one in found) == 1
+
+
+def test_of_two_heads_the_better_one_is_shown(comic):
+    assert set(comic.variants(2001)) == {2040, 2041}
+    asked = {"tags": ["lantern", "autumn", "scarf"], "variety": 0}
+    every = [one.post_id for one in comic.recommend(**asked, n=3, variants=True)]
+    heads = [post_id for post_id in every if post_id != 2041]
+    assert comic.recommend(**asked, n=1)[0].post_id == heads[0] == 2001
