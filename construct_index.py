@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--trees", type=cli.positive, default=32, help="more raise recall and the file's size")
     add("--jobs", type=cli.threads, default=1, help="-1: all cores; above 1 the bytes vary")
     add("--graph", type=cli.natural, default=0, metavar="K", help="neighbors kept of each post")
-    nodes = "nodes to inspect; without it, enough for recall 0.95"
+    nodes = "nodes that a search looks at; without it, enough for recall 0.95"
     add("--search-k", type=cli.positive, help=nodes)
     add("--seed", type=cli.natural, default=0, help="seed of the trees and of the sample")
     args = parser.parse_args(argv)
@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> None:
 
     print(cli.table([(count, why) for why, count in reasons], ("posts left out", "why")))
     print(cli.table(rows, ("search_k", "recall@10")))
-    print(cli.table(weights.items(), ("of the ranking", "weight")))
+    print(cli.table(weights.items(), ("part of the ranking", "weight")))
     report.wrote(store.path(neighbors.PATTERN), f"{len(ids):,} posts × {dim}")
     report.wrote(store.path("posts.arrow"), f"{len(ids):,} posts")
     report.wrote(store.path("tags_posts.arrow"), "their rows by tag")

@@ -1,4 +1,4 @@
-"""Learn what tags look like: from a picture to its tags, its posts, and their space.
+"""Learn what tags look like, to name a picture's tags and find posts like it.
 
 Reads index/posts.parquet, index/dictionary.npz and previews in the site's path scheme
 ({previews}/data/preview/ab/cd/MD5.jpg), and fetches those that are missing; writes

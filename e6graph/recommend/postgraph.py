@@ -299,7 +299,7 @@ class PostGraph(Board):
         n : how many to return.
         seed : of the walk that finds candidates, and of the order among equal
             scores.
-        exclude : ids of posts not to return, such as those seen before.
+        exclude : ids of posts not to return, nor their variants: those seen before, say.
         variants : return all of a family, and all pages of a comic.
         variety : from 0, the order of the scores, to 1, where the first posts share
             as few tags as can be.

@@ -1,11 +1,12 @@
 """Learn how much each part of the ranking is worth on a board, from half of its pools.
 
 A query is some members of a pool, and the ranking should put another member first,
-by all but that pool itself (see `Pools`). The weights are those of largest likelihood when
-a post is drawn among the candidates in proportion to exp(score) (a conditional
-logit, McFadden 1974; ListNet's top-one loss, Cao et al. 2007). None is negative, and
-a Gaussian prior holds them near `DEFAULT_WEIGHTS`. Every other pool is learned from,
-and the rest are left to judge by (`python -m e6graph.evaluate`).
+though that pool itself tells it nothing (see `Pools`). The weights are those of
+largest likelihood when a post is drawn among the candidates in proportion to
+exp(score) (a conditional logit, McFadden 1974; ListNet's top-one loss, Cao et al.
+2007). None is negative, and a Gaussian prior holds them near `DEFAULT_WEIGHTS`. Every
+other pool is learned from, and the rest are left to judge by (`python -m
+e6graph.evaluate`).
 """
 
 from __future__ import annotations
