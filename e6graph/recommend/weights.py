@@ -26,7 +26,8 @@ from .posts import Posts
 from .ranking import DEFAULT_WEIGHTS, Ranking
 
 WEIGHTS_FILE = "ranking.npz"
-LEARNED_QUERIES = 150  # of each size
+LEARNED_QUERIES = 150  # of each size, at most
+QUERIES_A_POOL = 5  # of each size, at most: few pools must not say more than the prior
 QUERY_SIZES = (1, 5, 20)  # posts of a query, at most
 QUERY_MEMBERS = 5
 LEARNED_CANDIDATES = 1000  # of a query; see `Ranking.candidates`
@@ -70,7 +71,7 @@ def pools_in_turn(pools: int, n: int) -> np.ndarray:
     >>> pools_in_turn(4, 2).tolist(), pools_in_turn(2, 3).tolist()
     ([0, 2], [0, 1, 0])
     """
-    apart = max(1, pools // n)
+    apart = max(1, pools // max(n, 1))
     return np.arange(n) * apart % max(pools, 1)
 
 
@@ -86,12 +87,13 @@ def learn_weights(ranking: Ranking, seed: int = 0) -> tuple[dict[str, float], np
     judged_by = ranking.pools.long()[1::2]
     pools = ranking.pools.long_ones()[::2]
     agreement = Agreement(ranking.posts, pools, ranking.idf > 0)
-    turns = pools_in_turn(len(pools), LEARNED_QUERIES)
+    n = min(LEARNED_QUERIES, QUERIES_A_POOL * len(pools))
+    turns = pools_in_turn(len(pools), n)
     queries = [
         (pool, members, hidden)
         for size in QUERY_SIZES
         for pool, (members, hidden) in zip(
-            turns.tolist(), draw_pool_queries(pools, LEARNED_QUERIES, size, seed), strict=False
+            turns.tolist(), draw_pool_queries(pools, n, size, seed), strict=False
         )
     ]
     queries.sort(key=lambda query: query[0])  # so that each pool is left out once
