@@ -47,6 +47,7 @@ class Course:
     variety: float = VARIETY
     pleased: float = 1.0
     listed: set[int] = field(default_factory=set)
+    _back: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def held_back(self, left: np.ndarray) -> np.ndarray:
         """Return the rows of `left` that should not come now, if any other can.
@@ -65,7 +66,8 @@ class Course:
                 again.append(posts.rows_with.take(self._told_apart(tags, kind))[0])
             again.append(pools.members.take(_in_all([pools.of[row] for row in latest]))[0])
         rows = np.unique(np.concatenate(again)).astype(np.int64)
-        return rows[left[rows]]
+        self._back = rows[left[rows]]
+        return self._back
 
     def best(self, rows: np.ndarray, scores: np.ndarray) -> int:
         """Return the best of some rows, or the head of its family if it is as good."""
@@ -135,12 +137,12 @@ class Course:
         behind, and has what was asked for by name.
         """
         if not self.variants:
-            pools, held_back = self.catalog.pools, self.held_back(left)
+            pools = self.catalog.pools
             comics = pools.of[row][pools.series[pools.of[row]]].tolist()
             for comic in comics[:1]:
                 pages = pools.members[comic]
                 before = pages[: int(np.flatnonzero(pages == row)[0]) + 1]
-                before = before[left[before] & ~np.isin(before, held_back)][:PAGES_LOOKED_AT]
+                before = before[left[before] & ~np.isin(before, self._back)][:PAGES_LOOKED_AT]
                 scores = rate(np.append(before, row))
                 near = scores[:-1] > scores[-1] - PAGE_TASTE
                 near &= as_asked(self.catalog.posts.tags_of, before, row, self.named)

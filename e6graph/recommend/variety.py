@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..errors import BadInput
 from ..store.ragged import Ragged
@@ -86,12 +87,12 @@ def likenesses(
     tags, offsets = tags_of.take(both)
     known, which = np.unique(tags, return_inverse=True)
     lengths = np.diff(offsets)
-    holds = np.zeros((len(both), len(known)), np.float32)
-    holds[np.repeat(np.arange(len(both)), lengths), which] = 1
+    ones, shape = np.ones(len(which), np.float32), (len(both), len(known))
+    holds = sp.csr_matrix((ones, which, offsets), shape)
 
     first = slice(0, len(rows))
     second = first if others is None else slice(len(rows), None)
-    shared = holds[first] @ holds[second].T
+    shared = holds[first] @ holds[second].toarray().T
     either = lengths[first, None] + lengths[None, second] - shared
     return (shared / np.maximum(either, 1)).astype(np.float32)
 
