@@ -52,15 +52,17 @@ def popularity(graph: PostGraph) -> np.ndarray:
 def most_popular(graph: PostGraph, seed: int = 0, share: float | None = None) -> np.ndarray:
     """Mark the most popular posts: bool (n,).
 
-    They are a share of the posts that may be shown, or else 1,000 of them, at most a
-    tenth.
+    Parameters
+    ----------
+    share : of the posts that may be shown; without it 1,000 posts, a tenth at most.
     """
     rows = np.flatnonzero(graph.allowed)
     rows = np.random.default_rng(seed).permutation(rows)
     best = rows[np.argsort(-popularity(graph)[rows], kind="stable")]
     count = math.ceil(len(rows) * (share or 0.1))
     taken = np.zeros(len(graph.posts), bool)
-    taken[best[: count if share else min(1000, count)]] = True
+    most = count if share else min(1000, count)
+    taken[best[:most]] = True
     return taken
 
 

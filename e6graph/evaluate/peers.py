@@ -53,7 +53,7 @@ QUICK_ALS = (64, 5)  # factors and iterations with --quick
 def training_queries(pools: Sequence[np.ndarray], queries: int, seed: int) -> list[Queries]:
     """Draw queries to tune on, as many as are judged: a third of them for each size.
 
-    There are none without a pool of three members.
+    The list is empty where no pool has three members.
     """
     if not any(len(pool) >= 3 for pool in pools):
         return []

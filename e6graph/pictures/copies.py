@@ -21,7 +21,7 @@ CROPS = (
     (0.1, 0, 1, 0.9),
     (0, 0, 0.9, 0.9),
 )
-"""What parts of a picture it can be found by: left, top, right and bottom, of its sides."""
+"""Parts by which a picture is found: left, top, right, bottom, as shares of its sides."""
 VIEWS = 1 + len(CROPS)  # of a picture: the whole, then its parts
 
 

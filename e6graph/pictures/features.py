@@ -131,7 +131,7 @@ def shapes(rows: np.ndarray) -> np.ndarray:
     """Take what tells of a picture's shape from features: (n, `N_FEATURES`) → (n, `N_SHAPE`).
 
     Brightness, contrast and colors are left out: luma without its mean and gradients,
-    each of unit length (zeros where there are none).
+    each scaled to length 1; a part that is all 0 stays so.
     """
     luma = rows[:, :LUMA].copy()
     luma[:, 0] = 0

@@ -27,7 +27,7 @@ POOL_COST = 0.1  # of each of those in one pool
 
 @dataclass
 class Course:
-    """What a tour showed, and what it may show next.
+    """A tour: remembers what was shown and decides what may come next.
 
     Attributes
     ----------

@@ -100,7 +100,7 @@ class Families:
         return cls(first, members, number, child)
 
     def others(self, row: int) -> np.ndarray:
-        """Return the other rows of a row's family, ascending; there may be none."""
+        """Return the rows of a row's relatives, ascending, without the row itself."""
         family = self.family(row)
         return family[family != row]
 

@@ -30,7 +30,7 @@ LEAST_AGREEMENT, MOST_AGREEMENT = 1e-4, 0.97
 
 
 class Foreignness:
-    """What a tag tells against a post if no query post has it.
+    """The weight of each tag against a post, where no query post has the tag.
 
     Parameters
     ----------
