@@ -3,6 +3,6 @@
 from .board import PostInfo
 from .personal import Profile
 from .postgraph import PostGraph
-from .ranking import Recommendation
+from .reasons import Recommendation
 
 __all__ = ["PostGraph", "PostInfo", "Profile", "Recommendation"]

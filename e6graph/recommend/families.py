@@ -43,8 +43,8 @@ class Families:
         where it has no other.
     members : rows of each family of two or more, ascending.
     number : int32 (n,), which of those a row belongs to, -1 for none.
-    child : bool (n,), whether a row is a variant of another. Of most families one
-        member is none: its head.
+    child : bool (n,), whether a row is a variant of another. Most families have one
+        member that is not, the head.
     """
 
     first: np.ndarray

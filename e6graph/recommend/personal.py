@@ -12,7 +12,8 @@ from ..errors import BadInput
 from .board import Board
 from .course import REMEMBERED, Course
 from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
-from .ranking import Query, Recommendation
+from .ranking import Query
+from .reasons import Recommendation, explained
 
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
@@ -81,7 +82,7 @@ def next_posts(
     liked = [post_id for post_id in profile.liked if board.visible(post_id)]
     queries = [ranking.query_of(board.row(i)) for i in liked[-LATEST_LIKES:]]
     queries += [Query.of_tag(tag_id) for tag_id in _enjoyed(board, profile)]
-    return ranking.explained(rows, scores, queries)
+    return explained(ranking, rows, scores, queries)
 
 
 def tags_for_and_against(

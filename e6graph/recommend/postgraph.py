@@ -24,7 +24,8 @@ from .board import Board, PostInfo
 from .catalog import Catalog
 from .completion import ScoredTags, TagCompleter
 from .personal import Profile
-from .ranking import Query, Recommendation
+from .ranking import Query
+from .reasons import Recommendation, explained
 from .variety import VARIETY
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
@@ -342,7 +343,7 @@ class PostGraph(Board):
         best = np.lexsort((chance, -score))
         options = (queries, allowed, n, variants, variety)
         rows, score = varied.arrange(self.catalog, rows[best], score[best], *options)
-        found = self.ranking.explained(rows, score, queries)
+        found = explained(self.ranking, rows, score, queries)
         return found if variants else self._counted(found)
 
     def variants(self, post_id: int) -> list[int]:

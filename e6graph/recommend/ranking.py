@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -55,7 +55,6 @@ WISHED = 4.0  # for a post that holds all tags that are wished for
 NATS = 10  # that count as one
 POSTINGS_PER_CANDIDATE = 25  # read to find the best candidates
 NODES_A_NEIGHBOR = 4  # of the index that are inspected for each candidate by the vector
-REASONS = 3  # tags that a recommendation names
 CATEGORY_PARTS = ("artist", "copyright", "character", "species")
 DEFAULT_WEIGHTS = {
     "bm25": 0.9,
@@ -69,26 +68,6 @@ DEFAULT_WEIGHTS = {
     "character": 0.1,
     "species": 0.25,
 }
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """A post that was recommended.
-
-    Attributes
-    ----------
-    score : comparable within one answer only; more is better.
-    because : up to three tags that it shares with what was asked, the one that says
-        most first, then the id of the query post that it is most like, if there is
-        one.
-    variants : how many more of its family may be shown, in its place; see
-        `PostGraph.variants`.
-    """
-
-    post_id: int
-    score: float
-    because: list[str | int] = field(default_factory=list)
-    variants: int = 0
 
 
 @dataclass(frozen=True)
@@ -327,7 +306,7 @@ class Ranking:
     def cosines(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
         """Compute the TF-IDF cosine of some rows with each query: float64 (m, q)."""
         tag_ids, _, tfidf = self.weights(queries)
-        held = self._matches(*self.posts.tags_of.take(rows), tag_ids)
+        held = self.matches(*self.posts.tags_of.take(rows), tag_ids)
         return self._over_norms(held @ tfidf, rows)
 
     def score(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
@@ -351,7 +330,7 @@ class Ranking:
 
         # One product gives every part for every query.
         tags, offsets = self.posts.tags_of.take(rows)
-        sums = self._matches(tags, offsets, tag_ids) @ np.concatenate(worth, 1)
+        sums = self.matches(tags, offsets, tag_ids) @ np.concatenate(worth, 1)
         bm25, walk, *shared = np.split(sums, len(worth), axis=1)
         longer = self._relative_lengths[rows]
         saturation = 1 + BM25_K1 * (1 - BM25_B + BM25_B * longer)
@@ -376,7 +355,7 @@ class Ranking:
         if not wishes:
             return np.zeros(len(rows))
         tag_ids = np.unique(np.concatenate(wishes))
-        held = self._matches(*self.posts.tags_of.take(rows), tag_ids)
+        held = self.matches(*self.posts.tags_of.take(rows), tag_ids)
         return np.asarray(held.sum(1)).ravel() / len(tag_ids)
 
     def _foreign(
@@ -404,7 +383,7 @@ class Ranking:
     def _over_norms(self, products: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return products / np.maximum(self._norms[rows], 1e-12)[:, None]
 
-    def _matches(
+    def matches(
         self, tags: np.ndarray, offsets: np.ndarray, tag_ids: np.ndarray
     ) -> sp.csr_matrix:
         """Return which of k tags (ascending) m rows of tags hold: float64 (m, k) CSR."""
@@ -415,48 +394,6 @@ class Ranking:
         indptr = np.concatenate([[0], np.cumsum(kept)])[offsets]
         ones, shape = np.ones(indptr[-1]), (len(offsets) - 1, len(tag_ids))
         return sp.csr_matrix((ones, columns[kept], indptr), shape)
-
-    def explained(
-        self, rows: np.ndarray, scores: np.ndarray, queries: Sequence[Query]
-    ) -> list[Recommendation]:
-        """Return some rows as recommendations with their reasons.
-
-        Without queries they have no reasons.
-        """
-        names, ids = self.posts.names, self.posts.ids
-        tags, nearest = self._reasons(rows, queries)
-        made = []
-        for i, row in enumerate(rows):
-            because: list[str | int] = [names[tag_id] for tag_id in tags[i]]
-            if because and (query_row := queries[nearest[i]].row) is not None:
-                because.append(int(ids[query_row]))
-            made.append(Recommendation(int(ids[row]), float(scores[i]), because))
-        return made
-
-    def _reasons(
-        self, rows: np.ndarray, queries: Sequence[Query]
-    ) -> tuple[list[list[int]], np.ndarray]:
-        """Return for each row the tags that say most, and the query it shares most with.
-
-        Returns
-        -------
-        tag_ids : for each row up to `REASONS`, by their part of the TF-IDF cosine,
-            largest first.
-        query : int64 (m,), number of the query of largest common idf.
-        """
-        tag_ids = np.zeros(0, np.int64)
-        if queries:
-            tag_ids, walk, tfidf = self.weights(queries)
-        if not len(tag_ids) or not len(rows):
-            return [[] for _ in rows], np.zeros(len(rows), np.int64)
-        shared = self._matches(*self.posts.tags_of.take(rows), tag_ids)
-        part = shared.toarray() * tfidf.sum(1)  # (m, k)
-        said = []
-        for own in part:
-            best = np.argsort(-own, kind="stable")[:REASONS]
-            said.append(tag_ids[best[own[best] > 0]].tolist())
-        common = shared @ ((walk > 0) * self.idf[tag_ids][:, None])  # (m, q)
-        return said, common.argmax(1)
 
 
 def _rows(queries: Sequence[Query]) -> np.ndarray:
