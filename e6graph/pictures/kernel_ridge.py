@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
@@ -33,23 +33,27 @@ def principal_axes(
 
     Parameters
     ----------
-    rows : (n, F), of parts side by side, `sizes` columns each (at least `axes`).
+    rows : (n, F), of parts side by side, `sizes` columns each.
     weights : w_b of each part.
 
     Returns
     -------
     float32 (F, axes): unit principal axes × w_b / the part's median distance
-    between rows. A part that is the same in all rows gets zeros.
+    between rows. A part that is the same in all rows gets zeros, as do the axes that a
+    part of fewer columns lacks.
     """
     made = np.zeros((rows.shape[1], axes), np.float32)
     for part, weight in zip(_part_slices(sizes), weights, strict=True):
         values = rows[:, part].astype(np.float64)
         centered = values - values.mean(0)
-        _, vectors = np.linalg.eigh(centered.T @ centered)
-        vectors = vectors[:, : -axes - 1 : -1]
+        size = len(centered.T)
+        strongest = (max(0, size - axes), size - 1)
+        _, vectors = eigh(centered.T @ centered, subset_by_index=strongest)
+        vectors = vectors[:, ::-1]
         turned = values @ vectors
         median = np.sqrt(np.median(_squares(turned[::2], turned[1::2])))
-        made[part] = vectors * (weight / median if median > 0 else 0)
+        scale = weight / median if median > 0 else 0
+        made[part, : vectors.shape[1]] = vectors * scale
     return made
 
 

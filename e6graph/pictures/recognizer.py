@@ -14,13 +14,13 @@ from ..errors import BadArtifact, BadInput
 from ..store import Stage, Store
 from ..store.progress import ticking
 from .copies import VERSIONS
+from .encoder import Encoder
 from .examples import Examples, hold_out
 from .features import DCT_KEPT, N_FEATURES, PARTS, features_of, has_color
 from .kernel_ridge import Sums, calibrate, confidences, predict, principal_axes, project
 from .look_alike import SeenPictures
 
-PART_LENGTHS = tuple(PARTS.values())
-PART_WEIGHTS = {"dct": 0.15, "hog": 0.5, "color": 0.5}
+PART_WEIGHTS = {"dct": 0.15, "hog": 0.5, "color": 0.5, "encoder": 1.0}
 """Chosen on OpenMoji; values near these do as well."""
 AXES = 64  # principal axes kept of each part; more add noise
 LANDMARKS = 4096
@@ -45,11 +45,13 @@ class Recognizer:
     Attributes
     ----------
     names : str (t,), the tags that can be recognized, the most used first.
-    axes : float32 (`N_FEATURES`, `AXES`), see `principal_axes`.
+    axes : float32 (F, `AXES`), see `principal_axes`; F is `N_FEATURES` and the numbers of
+        the encoder.
     landmarks : float32 (m, kinds, copies, parts, `AXES`), see `kernel_of_versions`.
     weights, prior : float32 (m, t), (t,).
     calibration : float32 (4,), see `calibrate`.
     directions, mean : float32 (m, d), (d,).
+    encoder : of the user's own, or None.
     """
 
     names: np.ndarray
@@ -60,6 +62,7 @@ class Recognizer:
     calibration: np.ndarray
     directions: np.ndarray
     mean: np.ndarray
+    encoder: Encoder | None = None
 
     @classmethod
     def open(cls, store: Store) -> Recognizer:
@@ -72,16 +75,25 @@ class Recognizer:
         ------
         MissingArtifact, BadArtifact
         """
-        arrays = store.load_npz("recognizer.npz", *(field.name for field in fields(cls)))
+        arrays = store.load_npz("recognizer.npz", *_ARRAYS, optional=["encoder"])
+        record, encoder = arrays.pop("encoder", None), None
+        if record is not None:
+            encoder = Encoder.reopen(str(record), store.root)
         if arrays["landmarks"].ndim != 5:
             raise BadArtifact(
                 "recognizer.npz was made by an older version: run solve_recognizer.py again"
             )
+        features = N_FEATURES + (encoder.numbers if encoder else 0)
         m, t, d = (len(arrays.get(name, ())) for name in ("landmarks", "names", "mean"))
         expected = {
             "names": (t,),
-            "axes": (N_FEATURES, AXES),
-            "landmarks": (m, *arrays["landmarks"].shape[1:3], len(PARTS), AXES),
+            "axes": (features, AXES),
+            "landmarks": (
+                m,
+                *arrays["landmarks"].shape[1:3],
+                len(part_lengths(features)),
+                AXES,
+            ),
             "weights": (m, t),
             "prior": (t,),
             "calibration": (4,),
@@ -103,11 +115,13 @@ class Recognizer:
                 )
             arrays["directions"] = arrays["directions"] @ operator.T
             arrays["mean"] = arrays["mean"] @ operator.T
-        return cls(**arrays)
+        return cls(**arrays, encoder=encoder)
 
     def save(self, stage: Stage, seen: SeenPictures | None = None) -> None:
         """Write `recognizer.npz` in a stage of the store, with the pictures that were seen."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if self.encoder:
+            arrays["encoder"] = np.array(self.encoder.record())
         stage.save_npz("recognizer.npz", **arrays, **(seen.arrays() if seen else {}))
 
     def confidences(self, rows: np.ndarray) -> np.ndarray:
@@ -121,7 +135,7 @@ class Recognizer:
 
     def _predict(self, rows: np.ndarray, weights: np.ndarray, means: np.ndarray) -> np.ndarray:
         """Compute means + k @ weights; gray pictures are compared with gray copies."""
-        points = project(rows, self.axes, PART_LENGTHS)
+        points = project(rows, self.axes, part_lengths(rows.shape[1]))
         kinds = np.zeros(len(rows), int)
         if self.landmarks.shape[1] > 1:
             kinds = (~has_color(rows)).astype(int)
@@ -138,7 +152,7 @@ class Recognizer:
         ------
         BadInput : see `features_of`.
         """
-        return self.vectors(features_of(picture)[None])[0]
+        return self.vectors(features_of(picture, self.encoder)[None])[0]
 
     def tags(
         self, picture: str | Path | bytes | Image.Image | np.ndarray, n: int = 8
@@ -149,9 +163,18 @@ class Recognizer:
         ------
         BadInput : see `features_of`.
         """
-        likely = self.confidences(features_of(picture)[None])[0]
+        likely = self.confidences(features_of(picture, self.encoder)[None])[0]
         order = np.argsort(-likely, kind="stable")[:n]
         return [(str(self.names[t]), float(likely[t])) for t in order]
+
+
+_ARRAYS = [field.name for field in fields(Recognizer) if field.name != "encoder"]
+
+
+def part_lengths(features: int) -> tuple[int, ...]:
+    """Return the lengths of the parts of so many features: ours, and those of an encoder."""
+    encoded = features - N_FEATURES
+    return (*PARTS.values(), encoded) if encoded else tuple(PARTS.values())
 
 
 def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Recognizer:
@@ -172,8 +195,9 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
     rng = np.random.default_rng(seed)
     some = rng.permutation(n)[:2000]
     with ticking("principal axes"):
-        weighed = tuple(PART_WEIGHTS.values())
-        axes = principal_axes(examples.rows[some], PART_LENGTHS, weighed, AXES)
+        lengths = part_lengths(examples.rows.shape[1])
+        weighed = tuple(PART_WEIGHTS.values())[: len(lengths)]
+        axes = principal_axes(examples.rows[some], lengths, weighed, AXES)
         points = _points_of_versions(examples, axes)
     marks = points[np.sort(rng.permutation(n)[:landmarks])]
     labels, numbers = examples.labels[:, columns].tocsr(), examples.means()
@@ -206,6 +230,7 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
         calibration=calibration.astype(np.float32),
         directions=weights[:, t:].astype(np.float32),
         mean=means[t:].astype(np.float32),
+        encoder=examples.encoder,
     )
 
 
@@ -214,14 +239,15 @@ def _points_of_versions(examples: Examples, axes: np.ndarray) -> np.ndarray:
 
     Without copies, there is one of one kind.
     """
-    plain = project(examples.rows, axes, PART_LENGTHS)
+    lengths = part_lengths(examples.rows.shape[1])
+    plain = project(examples.rows, axes, lengths)
     if examples.copies is None:
         return plain[:, None, None]
     made = np.empty((len(plain), VERSIONS, *plain.shape[1:]), np.float32)
     made[:, 0] = plain
     for version in range(1, VERSIONS):
         copies = examples.copies[:, version - 1].astype(np.float32)
-        made[:, version] = project(copies, axes, PART_LENGTHS)
+        made[:, version] = project(copies, axes, lengths)
     return made.reshape(len(plain), 2, VERSIONS // 2, *plain.shape[1:])
 
 
