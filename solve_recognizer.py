@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     inputs = ["posts.parquet", "dictionary.npz"]
     with store.stage("solve_recognizer.py", parameters, inputs) as stage:
         recognizer.save(stage, seen)
-    shape = " × ".join(map(str, recognizer.weights.shape))
+    shape = " × ".join(map(str, recognizer.weights.shape[1:]))
     dimensions = f"{recognizer.mean.size} dimensions"
     report.wrote(store.path("recognizer.npz"), f"{shape} tags, {dimensions}")
 

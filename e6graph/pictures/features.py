@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import scipy.fft
 from PIL import Image
+from scipy.ndimage import correlate1d
 
 from ..embedding.dictionary import unit_rows
 from ..errors import BadInput
@@ -18,6 +19,7 @@ from .encoder import Encoder
 from .opening import ENOUGH_PIXELS, SIDE, SQUARE, Size, enough_for, open_picture, shrunk
 
 DCT_KEPT = (12, 8, 8)  # lowest frequencies of Y, Cb, Cr, a side
+SHARED = (0.08, 0.84, 0.08)  # what of a gradient goes to a cell and those beside it
 GRAY_BELOW = 60  # sum of chroma coefficients; a JPEG that was gray has less
 HOG_BINS = 18  # directions
 HOG_CELL = 8  # pixels a side
@@ -144,6 +146,31 @@ def shapes(rows: np.ndarray) -> np.ndarray:
     luma[:, 0] = 0
     gradients = rows[:, PARTS["dct"] :][:, : PARTS["hog"]]
     return np.concatenate([unit_rows(luma), unit_rows(gradients)], axis=1)
+
+
+def smoothed(rows: np.ndarray) -> np.ndarray:
+    """Share each gradient with the cells beside its own.
+
+    A picture that is turned or shifted a little then stays near itself. Dalal and Triggs
+    do the same, by the distance of each pixel from the cells. The operation is linear and
+    symmetric, so (S x) · y = x · (S y).
+
+    Parameters
+    ----------
+    rows : (n, `N_FEATURES` or more), features.
+
+    Returns
+    -------
+    (n, the same), a copy.
+    """
+    rows = rows.copy()
+    cells = SIDE // HOG_CELL
+    hog = rows[:, PARTS["dct"] :][:, : PARTS["hog"]]
+    shared = hog.reshape(-1, cells, cells, HOG_BINS)
+    for axis in (1, 2):
+        shared = correlate1d(shared, SHARED, axis=axis, mode="nearest")
+    hog[:] = shared.reshape(hog.shape)
+    return rows
 
 
 def has_color(rows: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from ..store.progress import counted
 
 JITTER = 1e-6  # on the landmarks' kernel, because duplicates lower its rank
 KERNEL_ROWS = 1024  # whose kernel is in memory
-COPY_SHARE = 0.5  # of a changed copy in a kernel, beside 1 of the picture
+COPY_SHARE = 0.8  # of a changed copy in a kernel, beside 1 of the picture
 _CACHED_MARKS = 256  # whose differences from a row fit the cache
 
 
@@ -171,12 +171,11 @@ class Sums:
         numbers: np.ndarray,
         marks: np.ndarray,
         kind: int = 0,
-        weight: float = 1,
     ) -> Sums:
         """Sum over points (n, parts, axes) with labels CSR (n, t) and numbers (n, d).
 
         `marks` are the landmarks, and all points are of one kind, as for
-        `kernel_of_versions`. Each point counts `weight`.
+        `kernel_of_versions`.
         """
         m, t, d = len(marks), labels.shape[1], numbers.shape[1]
         sums = cls(
@@ -196,8 +195,6 @@ class Sums:
             sums.targets[:t] += np.asarray(labels[here].sum(0)).ravel()
             sums.targets[t:] += numbers[here].sum(0)
             sums.count += len(with_marks)
-        for field in fields(sums):
-            setattr(sums, field.name, weight * getattr(sums, field.name))
         return sums
 
     def add(self, other: Sums) -> None:
@@ -205,6 +202,11 @@ class Sums:
         for field in fields(self):
             mine, its = getattr(self, field.name), getattr(other, field.name)
             setattr(self, field.name, mine + its)
+
+    def plus(self, other: Sums, weight: float = 1) -> Sums:
+        """Return the sums over both sets of rows, of which the other counts `weight`."""
+        mine, its = vars(self), vars(other)
+        return Sums(**{name: mine[name] + weight * its[name] for name in mine})
 
     def solve(
         self, marks: np.ndarray, ridges: Sequence[float]
