@@ -114,6 +114,11 @@ def _cropped(picture: Image.Image, share: float) -> Image.Image:
     return picture.crop((round(x), round(y), round(wide - x), round(high - y)))
 
 
+def _cut(picture: Image.Image, share: float) -> Image.Image:
+    """Take `share` of the width away, on the left."""
+    return picture.crop((round(picture.width * share), 0, *picture.size))
+
+
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "as it is": lambda picture: picture,
     "gray": gray,
@@ -121,6 +126,7 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "turned 10°": lambda picture: _turned(picture, 10),
     "cropped by 10 %": lambda picture: _cropped(picture, 0.1),
     "cropped by 20 %": lambda picture: _cropped(picture, 0.2),
+    "10 % off the left": lambda picture: _cut(picture, 0.1),
     "JPEG quality 30": lambda picture: _compressed(picture, 30),
     "64 × 64": lambda picture: picture.resize((64, 64)),
 }
