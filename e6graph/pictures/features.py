@@ -19,7 +19,7 @@ from .encoder import Encoder
 from .opening import ENOUGH_PIXELS, SIDE, SQUARE, Size, enough_for, open_picture, shrunk
 
 DCT_KEPT = (12, 8, 8)  # lowest frequencies of Y, Cb, Cr, a side
-SHARED = (0.08, 0.84, 0.08)  # what of a gradient goes to a cell and those beside it
+SHARED = (0.07, 0.86, 0.07)  # what of a gradient goes to a cell and those beside it
 GRAY_BELOW = 60  # sum of chroma coefficients; a JPEG that was gray has less
 HOG_BINS = 18  # directions
 HOG_CELL = 8  # pixels a side

@@ -22,7 +22,7 @@ from ..store.progress import counted
 
 JITTER = 1e-6  # on the landmarks' kernel, because duplicates lower its rank
 KERNEL_ROWS = 1024  # whose kernel is in memory
-COPY_SHARE = 0.8  # of a changed copy in a kernel, beside 1 of the picture
+COPY_SHARE = 1.0  # of a changed copy in a kernel, beside 1 of the picture
 _CACHED_MARKS = 256  # whose differences from a row fit the cache
 
 

@@ -26,6 +26,7 @@ AXES = 64  # principal axes kept of each part; more add noise
 LANDMARKS = 4096
 RIDGES = (0.03, 0.1, 0.3, 1.0)  # λ, of which the best is taken
 WARPED_WEIGHTS = (0.0, 0.5)  # of a warped copy in the fit, of which the best is taken
+WARPED_WORTH = 0.01  # error that pictures as they are may gain, since changed ones lose more
 
 MIN_PICTURES = 20
 MIN_PICTURES_A_TAG = 5  # copies count
@@ -266,6 +267,7 @@ def _fit(
             for ridge, (weights, means) in zip(RIDGES, solved, strict=True):
                 tried = predict(points[held, 0, 0], marks, weights[:, :t], means[:t])
                 error = np.square(tried - truth).sum()
+                error *= 1 if weight else 1 + WARPED_WORTH
                 if error < least:
                     least, best, scores, prior = error, (weight, ridge), tried, means[:t]
         some = np.random.default_rng(len(truth)).permutation(len(truth))
@@ -277,7 +279,7 @@ def _fit(
     sums = own.plus(Sums.over(points[held, 0, 0], labels[held], numbers[held], marks))
     if warped and weight:
         others = _sums_of_copies(points[held], labels[held], numbers[held], marks)
-        sums = sums.plus(warped, weight).plus(others, weight) if others else sums
+        sums = sums.plus(warped.plus(others), weight) if others else sums
     with ticking("solving"):
         ((weights, means),) = sums.solve(marks, [ridge])
     return _Fit(weights, means, calibration)
