@@ -131,6 +131,13 @@ def kernel_of_marks(marks: np.ndarray) -> np.ndarray:
     return total
 
 
+def root_of(marks: np.ndarray) -> np.ndarray:
+    """Compute R, (m, m), of RᵀR the landmarks' own kernel."""
+    made = kernel_of_marks(marks)
+    made[np.diag_indices_from(made)] += JITTER
+    return cholesky(made, overwrite_a=True, check_finite=False)
+
+
 def _shares(copies: int) -> np.ndarray:
     """Return how much each copy counts in the mean over them."""
     shares = np.array([1, *[COPY_SHARE] * (copies - 1)])
@@ -209,17 +216,22 @@ class Sums:
         return Sums(**{name: mine[name] + weight * its[name] for name in mine})
 
     def solve(
-        self, marks: np.ndarray, ridges: Sequence[float]
+        self,
+        marks: np.ndarray,
+        ridges: Sequence[float],
+        root: np.ndarray | None = None,
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Solve for (weights (m, t + d), means (t + d,)) with each λ of `ridges`.
 
         Predictions are means + k @ weights. With RᵀR the landmarks' kernel and
         Z = K R⁻¹ the rows' coordinates, weights are R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means):
         kernel ridge regression itself if every row is a landmark.
+
+        Parameters
+        ----------
+        root : what `root_of` makes of the landmarks, for several calls.
         """
-        root = kernel_of_marks(marks)
-        root[np.diag_indices_from(root)] += JITTER
-        root = cholesky(root, overwrite_a=True, check_finite=False)
+        root = root_of(marks) if root is None else root
         means = self.targets / self.count
         half = solve_triangular(root, self.gram, trans=1, check_finite=False)
         gram = solve_triangular(root, half.T, trans=1, check_finite=False)

@@ -17,7 +17,15 @@ from .copies import VERSIONS
 from .encoder import Encoder
 from .examples import Examples, hold_out
 from .features import DCT_KEPT, N_FEATURES, PARTS, features_of, has_color, smoothed
-from .kernel_ridge import Sums, calibrate, confidences, predict, principal_axes, project
+from .kernel_ridge import (
+    Sums,
+    calibrate,
+    confidences,
+    predict,
+    principal_axes,
+    project,
+    root_of,
+)
 from .look_alike import SeenPictures
 
 PART_WEIGHTS = {"dct": 0.1, "hog": 0.42, "color": 0.35, "encoder": 0.5}
@@ -264,9 +272,10 @@ def _fit(
     truth = labels[held].toarray()
     least = np.inf
     with ticking("solving"):
+        root = root_of(marks)
         for weight in WARPED_WEIGHTS if warped else (0.0,):
             sums = own.plus(warped, weight) if warped else own
-            solved = sums.solve(marks, RIDGES)
+            solved = sums.solve(marks, RIDGES, root)
             for ridge, (weights, means) in zip(RIDGES, solved, strict=True):
                 tried = predict(points[held, 0, 0], marks, weights[:, :t], means[:t])
                 error = np.square(tried - truth).sum()
@@ -284,7 +293,7 @@ def _fit(
         others = _sums_of_copies(points[held], labels[held], numbers[held], marks)
         sums = sums.plus(warped.plus(others), weight) if others else sums
     with ticking("solving"):
-        ((weights, means),) = sums.solve(marks, [ridge])
+        ((weights, means),) = sums.solve(marks, [ridge], root)
     return _Fit(weights, means, calibration)
 
 
