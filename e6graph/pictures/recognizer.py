@@ -34,7 +34,7 @@ AXES = 64  # principal axes kept of each part; more add noise
 LANDMARKS = 4096
 RIDGES = (0.03, 0.1, 0.3, 1.0)  # λ, of which the best is taken
 WARPED_WEIGHTS = (0.0, 0.5)  # of a warped copy in the fit, of which the best is taken
-WARPED_WORTH = 0.01  # error that pictures as they are may gain, since changed ones lose more
+WARPED_WORTH = 0.01  # error that gray pictures may gain by it: shape is all they have
 
 MIN_PICTURES = 20
 MIN_PICTURES_A_TAG = 5  # copies count
@@ -221,9 +221,10 @@ def train(examples: Examples, seed: int = 0, landmarks: int = LANDMARKS) -> Reco
     labels, numbers = examples.labels[:, columns].tocsr(), examples.means()
     chosen = np.sort(rng.permutation(n)[:landmarks])
     held = hold_out(examples.families, HELD_OUT, rng)
+    worths = (0.0, WARPED_WORTH)[-points.shape[1] :]
     fits = [
-        _fit(points[:, [kind]], labels, numbers, chosen, held)
-        for kind in range(points.shape[1])
+        _fit(points[:, [kind]], labels, numbers, chosen, held, worth)
+        for kind, worth in enumerate(worths)
     ]
     t = len(columns)
     weights = np.stack([fit.weights for fit in fits]).astype(np.float32)
@@ -256,6 +257,7 @@ def _fit(
     numbers: np.ndarray,
     chosen: np.ndarray,
     held: np.ndarray,
+    worth: float,
 ) -> _Fit:
     """Fit pictures of one kind, (n, 1, copies, parts, `AXES`).
 
@@ -265,6 +267,7 @@ def _fit(
     chosen : (m,), positions of the landmarks.
     held : bool (n,), families that a first fit leaves out. They choose λ, whether
         warped copies take part, and the calibration.
+    worth : share by which warped copies may raise the error and still take part.
     """
     marks, t = points[chosen], labels.shape[1]
     own = Sums.over(points[~held, 0, 0], labels[~held], numbers[~held], marks)
@@ -279,7 +282,7 @@ def _fit(
             for ridge, (weights, means) in zip(RIDGES, solved, strict=True):
                 tried = predict(points[held, 0, 0], marks, weights[:, :t], means[:t])
                 error = np.square(tried - truth).sum()
-                error *= 1 if weight else 1 + WARPED_WORTH
+                error *= 1 if weight else 1 + worth
                 if error < least:
                     least, best, scores, prior = error, (weight, ridge), tried, means[:t]
         some = np.random.default_rng(len(truth)).permutation(len(truth))
