@@ -33,6 +33,12 @@ class Profile:
     blacklist : filters in the site's language.
     ratings : letters that the user wants to see, "" for all that the board shows.
     at : post id → when something was said of it, in Unix seconds; skipping counts.
+    named_at : enjoyed tag → when it was said, in Unix seconds; missing: long ago.
+    mood : tags that are wished for just now, in the place of the taste; empty for none.
+    moods : post id → the mood that it was shown or judged in, as its tags joined by a
+        space. What belongs to no mood is missing.
+    variety : how varied the posts should be, as in `PostGraph.recommend`; None for the
+        default.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -44,6 +50,10 @@ class Profile:
     blacklist: list[str] = field(default_factory=list)
     ratings: str = ""
     at: dict[int, int] = field(default_factory=dict, compare=False)
+    named_at: dict[str, int] = field(default_factory=dict, compare=False)
+    mood: list[str] = field(default_factory=list)
+    moods: dict[int, str] = field(default_factory=dict, compare=False)
+    variety: float | None = None
 
 
 def next_posts(
