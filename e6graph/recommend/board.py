@@ -250,6 +250,12 @@ class Board:
             raise UnknownPost(f"post {post_id} is not on this board, or may not be shown here")
         return row
 
+    def visible_rows(self, post_ids: Iterable[int]) -> np.ndarray:
+        """Return the rows of those posts that may be shown: int64 (m,), in their order."""
+        rows = self.posts.rows(np.array([*post_ids], np.int64))
+        rows = rows[rows >= 0]
+        return rows[self.allowed[rows]]
+
     def describe(self, post_id: int) -> PostInfo:
         """Return a post's rating, score, tags and link. Raises UnknownPost."""
         row = self.row(post_id)

@@ -8,7 +8,7 @@ and what was seen holds always.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,19 +38,19 @@ def same_mood(
     return {ids.get(m, m) for m in mood_tags(kept)} == {ids.get(m, m) for m in mood}
 
 
-def of_mood(profile: Profile, tag_ids: Mapping[str, int]) -> Profile:
+def of_mood(profile: Profile, tag_ids: Mapping[str, int] | None = None) -> Profile:
     """Return the part of a profile that counts while its mood holds, or without one.
 
     Parameters
     ----------
-    tag_ids : name or alias → tag id.
+    tag_ids : as in `same_mood`.
     """
     if not profile.mood and not profile.moods:
         return profile
     moods = {"", *profile.moods.values()}
     ours = {kept for kept in moods if same_mood(kept, profile.mood, tag_ids)}
 
-    def belonging(post_ids: list[int]) -> list[int]:
+    def belonging(post_ids: Iterable[int]) -> list[int]:
         return [post_id for post_id in post_ids if profile.moods.get(post_id, "") in ours]
 
     return replace(
@@ -61,6 +61,7 @@ def of_mood(profile: Profile, tag_ids: Mapping[str, int]) -> Profile:
         disliked=belonging(profile.disliked),
         skipped=belonging(profile.skipped),
         seen=belonging(profile.seen),
+        at={post_id: profile.at[post_id] for post_id in belonging(profile.at)},
         mood=[],
         moods={},
     )

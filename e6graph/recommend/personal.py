@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass, field
 from itertools import islice
 
-import numpy as np
-
 from ..errors import BadInput
 from .board import Board
 from .course import REMEMBERED, Course
+from .moods import of_mood
 from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
 from .ranking import Query
 from .reasons import Recommendation, explained
@@ -72,14 +71,13 @@ def next_posts(
     unseen = board.allowed.copy()
     for tag_id in _tag_ids(board, profile.avoids):
         unseen[posts.rows_with[tag_id]] = False
-    seen = posts.rows(np.array(profile.seen, np.int64))
-    seen = seen[seen >= 0]
     judged = [*profile.liked, *profile.disliked, *profile.skipped]
-    known = posts.rows(np.array(judged, np.int64))
-    known = np.concatenate([seen, known[known >= 0]])
+    known = board.visible_rows([*profile.seen, *judged])
     unseen[known if variants else board.catalog.families.widened(known)] = False
+
+    profile = of_mood(profile, posts.tag_ids)
     named = _tag_ids(board, profile.enjoys)
-    shown = seen[board.allowed[seen]].tolist()
+    shown = board.visible_rows(profile.seen).tolist()
     pleased = _pleased(board, profile)
     course = Course(board.catalog, shown, named, variants, variety, pleased)
 
@@ -99,6 +97,7 @@ def tags_for_and_against(
     board: Board, profile: Profile, n: int
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
     """Name the tags that speak for a post and against; see `PostGraph.learned_tags`."""
+    profile = of_mood(profile, board.posts.tag_ids)
     if not profile.at:
         return [], []
     names = board.posts.names
@@ -109,7 +108,7 @@ def tags_for_and_against(
 
 
 def taste_of(board: Board, profile: Profile) -> Preference:
-    """Learn the taste of a user from what they said of posts visible today."""
+    """Learn the taste of a user from what they said of posts visible today, moods or not."""
     said = {
         1.0: profile.liked,
         -1.0: profile.disliked,
