@@ -156,18 +156,46 @@ def test_variants_of_a_post_are_shown_without_what_they_avoid(bot, kept):
     bot.reply("/more 16")
     assert "#16 has no variants here" in say(bot, "/variants 16")
     replies = bot.reply("/variants 13")
-    seen = shown(bot.reply("/export"))
-    assert shown(replies) == [19] and seen == []  # 14 came as one of five
-    assert "a variant of #13" in replies[0].why and "the family of #13" in say(bot, "/why 19")
-    assert kept.load("ann").seen.count(19) == 1
-    assert "Nothing new is left" in say(bot, "/variants 13")
+    assert shown(replies) == [19, 14]  # 14 came as one of five, and so comes last
+    assert "a variant of #13" in replies[0].why
+    assert say(bot, "/why 19") == "#19: a variant of #13."  # nothing was searched or scored
+    assert kept.load("ann").seen.count(19) == kept.load("ann").seen.count(14) == 1
+    again = bot.reply("/variants https://e621.net/posts/13")
+    assert again[0].text == "You have seen all 2 variants of #13 before; here once more."
+    assert shown(again) == [19, 14]
+    assert say(bot, "/variants 10", "/variants 10").startswith(
+        "You have seen the only variant of #10 before"
+    )
     bot.reply("/avoid lantern")
-    assert "Nothing new is left" in say(bot, "/variants 11")  # the other has a lantern
+    (reply,) = bot.reply("/variants 11")  # the other has a lantern
+    assert reply.text == "All variants of #11 have tags that you avoid: lantern."
+    assert reply.choices == ["/drop lantern"]
     assert "may not be shown" in say(bot, "/variants 21") or "hidden" in say(
         bot, "/variants 21"
     )
     assert "is not a post" in say(bot, "/variants fox")
-    assert "/variants" in say(bot, "/help")
+    assert "/variants [ID or URL]" in say(bot, "/help")
+
+
+def test_a_large_family_is_shown_in_turns(bot, monkeypatch):
+    others = [p for p in BOARD if p not in (10, 21)]
+    monkeypatch.setattr(FakeGraph, "variants", lambda self, post_id: others)
+    turns = [bot.reply("/variants 10") for _ in range(4)]
+    assert turns[0][0].text == f"#10 has {len(others)} variants: /variants 10 shows others."
+    assert shown(turns[0]) + shown(turns[1]) == others
+    assert "all 10 variants of #10 before" in turns[2][0].text
+    assert shown(turns[2]) + shown(turns[3]) == others
+
+
+def test_the_post_that_a_picture_is_does_not_come_as_one_like_it(bot, monkeypatch):
+    plain = shown(bot.reply(Picture(PICTURE)))
+    monkeypatch.setattr(FakeGraph, "same_picture", lambda self, image: plain[0])
+    other = Conversation(FakeGraph(), bot._user.profiles, "bob")
+    replies = other.reply(Picture(PICTURE))
+    assert replies[0].text.startswith(f"This is #{plain[0]}: ")
+    assert plain[0] not in shown(replies) and len(shown(replies)) == 3
+    rest = [post_id for _ in range(6) for post_id in shown(other.reply("/skip"))]
+    assert plain[0] not in rest and rest
 
 
 def test_a_post_says_how_many_variants_it_has(bot, monkeypatch):

@@ -1,5 +1,6 @@
 """Moods: one wish for a while, without the old taste and without spoiling it."""
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -120,7 +121,9 @@ def test_a_profile_s_own_dial_holds_unless_another_is_given(graph):
 # -- in a talk -------------------------------------------------------------------------------------
 @pytest.fixture
 def kept(tmp_path):
-    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+    """Profiles in which no two things happen in one second."""
+    seconds = itertools.count(NOW - 40_000)
+    with Profiles(tmp_path / "profiles.sqlite", clock=lambda: next(seconds)) as profiles:
         yield profiles
 
 

@@ -83,6 +83,12 @@ class Blacklist:
         read = [tuple(read_line(line, posts.aliases)[0]) for line in lines]
         return LineSearch(posts, read).hidden()
 
+    def matches(self, posts: Posts, rows: np.ndarray) -> list[int]:
+        """Count for each line how many of some rows it matches; the rows ascend."""
+        read = [read_line(line, posts.aliases)[0] for line in self.lines]
+        search = LineSearch(posts, read)
+        return [int(np.count_nonzero(search.matched(tokens, rows))) for tokens in read]
+
     def review(self, posts: Posts) -> tuple[list[Remark], list[int]]:
         """Find the words and the lines that do nothing among some posts.
 

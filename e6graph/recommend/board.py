@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -175,6 +175,35 @@ class Board:
             else:
                 known[self.posts.names[tag_ids[found]]] = None
         return list(known), list(unknown)
+
+    def count_posts(self, tags: Iterable[str], without: Iterable[str] = ()) -> list[int]:
+        """Count the visible posts that hold each of some tags, and none of the others."""
+        shown, holders = self.allowed, self.posts.rows_with
+        away = self._ids_of(without)
+        if away:
+            shown = shown.copy()
+        for tag_id in away:
+            shown[holders[tag_id]] = False
+        return [int(np.count_nonzero(shown[holders[i]])) for i in self._ids_of(tags)]
+
+    def count_both(self, tag: str, others: Iterable[str]) -> list[int]:
+        """Count the visible posts that hold a tag and each of some others."""
+        holders = self.posts.rows_with
+        held = np.zeros(len(self.posts), bool)
+        for tag_id in self._ids_of([tag]):
+            held[holders[tag_id]] = True
+        held &= self.allowed
+        return [int(np.count_nonzero(held[holders[i]])) for i in self._ids_of(others)]
+
+    def count_matched(self, tag: str, lines: Sequence[str]) -> list[int]:
+        """Count the visible posts with a tag that each line of a blacklist hides."""
+        (tag_id,) = self._ids_of([tag])
+        rows = self.posts.rows_with[tag_id]
+        return Blacklist(tuple(lines)).matches(self.posts, rows[self.allowed[rows]])
+
+    def _ids_of(self, names: Iterable[str]) -> list[int]:
+        """Return the ids of names that are known."""
+        return [self.posts.tag_ids[name] for name in names]
 
     def known_tag_ids(self, names: str | Iterable[str]) -> list[int]:
         """Return the ids of some tags, and warn of unknown names among them.

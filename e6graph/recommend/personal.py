@@ -108,7 +108,11 @@ def tags_for_and_against(
 
 
 def taste_of(board: Board, profile: Profile) -> Preference:
-    """Learn the taste of a user from what they said of posts visible today, moods or not."""
+    """Learn the taste of a user from what they said of posts visible today.
+
+    While a mood holds, it is learned from what they said in that mood.
+    """
+    profile = of_mood(profile, board.posts.tag_ids)
     said = {
         1.0: profile.liked,
         -1.0: profile.disliked,

@@ -1,0 +1,152 @@
+"""Say where a user's wishes work against each other: what they enjoy and what hides it.
+
+It goes by what the board holds: a tag is told of if `MOST` or more of the posts with it
+that this board shows are hidden by what the user avoids, by their blacklist or by their
+ratings. The posts of each tag are looked up once; that is a few milliseconds a tag at
+four million posts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..recommend.personal import Profile
+from .messages import count
+from .user import User
+
+MOST = 0.9  # share of a tag's posts that are hidden, from which it is said
+LATEST_TAGS = 200  # enjoyed tags that are looked at
+TRIED_LINES = 100  # of a blacklist that may be named one by one; more are named as a whole
+NAMED = 3  # tags, causes and lines of text
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Something that hides posts.
+
+    Attributes
+    ----------
+    kind : "avoid", "line", "list" or "rating".
+    what : the tag, the line or the letters.
+    hides : how many posts.
+    """
+
+    kind: str
+    what: str
+    hides: int = 0
+
+
+def contradictions(
+    user: User, tags: Sequence[str], new: Sequence[Cause] = ()
+) -> tuple[list[str], list[str]]:
+    """Find which of some tags are hidden by what the user said.
+
+    Parameters
+    ----------
+    tags : known tags that they enjoy or wish for.
+    new : what they have just said that hides posts; only what it has a part in is told.
+        Without it all is.
+
+    Returns
+    -------
+    lines : a text for each reason, `NAMED` at most. choices : the commands that undo it.
+    """
+    profile, tags = user.profile(), list(tags)[-LATEST_TAGS:]
+    graph = user.graph(profile)
+    avoids = user.resolve(profile.avoids)[0]
+    every, left = user.board.count_posts(tags), graph.count_posts(tags, avoids)
+    by_reason: dict[tuple[Cause, ...], list[str]] = {}
+    nowhere = []
+    for tag, total, rest in zip(tags, every, left, strict=True):
+        if not total:
+            nowhere.append(tag)
+        elif total - rest >= MOST * total:
+            causes = _causes(user, profile, avoids, tag, total, whole_list=_is_list(new))
+            bare = tuple(Cause(one.kind, one.what) for one in causes)
+            if not new or {(one.kind, one.what) for one in new} & {
+                (one.kind, one.what) for one in bare
+            }:
+                hidden = "all" if rest == 0 else f"{total - rest:,} of"
+                by_reason.setdefault(bare, []).append(
+                    f"{hidden} {count(range(total), 'post')} with {tag}"
+                )
+    lines, choices = [], []
+    if nowhere and not new:
+        some = _some(nowhere, " or ", "tag")
+        lines.append(f"This board shows no post with {some}, so that nothing can come of it.")
+    for reason, hidden_posts in by_reason.items():
+        undo = _undo(reason, user.board.ratings)
+        said = _some([_told(cause) for cause in reason], " and ", "reason")
+        said = said[0].upper() + said[1:]
+        hides = _some(hidden_posts, ", ", "tag")
+        lines.append(f"{said}: this hides {hides}. To see them: {' and '.join(undo)}")
+        choices += undo
+    if len(lines) > NAMED:
+        lines[NAMED:] = [f"And {len(lines) - NAMED} more such reasons hide what you enjoy."]
+    return lines, list(dict.fromkeys(choices))[:NAMED]
+
+
+def _is_list(new: Sequence[Cause]) -> bool:
+    return any(cause.kind == "list" for cause in new)
+
+
+def _causes(
+    user: User,
+    profile: Profile,
+    avoids: Sequence[str],
+    tag: str,
+    total: int,
+    whole_list: bool,
+) -> list[Cause]:
+    """Return what hides the posts of a tag, the largest first.
+
+    Each hides `MOST` of them, or else they do so together.
+    """
+    board, lines = user.board, profile.blacklist
+    both = board.count_both(tag, avoids)
+    causes = [Cause("avoid", name, n) for name, n in zip(avoids, both, strict=True)]
+    if lines and (whole_list or len(lines) > TRIED_LINES):
+        (rest,) = board.narrowed(board.ratings, "\n".join(lines)).count_posts([tag])
+        causes.append(Cause("list", f"{len(lines):,} lines", total - rest))
+    elif lines:
+        hits = board.count_matched(tag, lines)
+        causes += [Cause("line", line, n) for line, n in zip(lines, hits, strict=True)]
+    letters = user.graph(profile).ratings
+    if letters != board.ratings:
+        (rest,) = board.narrowed(letters).count_posts([tag])
+        causes.append(Cause("rating", letters, total - rest))
+
+    causes = sorted((one for one in causes if one.hides), key=lambda one: -one.hides)
+    alone = [one for one in causes if one.hides >= MOST * total]
+    hidden, together = 0, []
+    while causes and hidden < MOST * total:
+        together.append(causes.pop(0))
+        hidden += together[-1].hides
+    return alone or together
+
+
+def _told(cause: Cause) -> str:
+    return {
+        "avoid": f"you avoid {cause.what}",
+        "line": f"your blacklist has the line {cause.what!r}",
+        "list": f"your blacklist has {cause.what}",
+        "rating": f"you see rating {' '.join(cause.what)} alone",
+    }[cause.kind]
+
+
+def _undo(causes: Sequence[Cause], ratings: str) -> list[str]:
+    """Return the commands that take causes back, or show where to."""
+    avoided = [cause.what for cause in causes if cause.kind == "avoid"]
+    lines = [cause.what for cause in causes if cause.kind == "line"]
+    commands = [f"/drop {' '.join(avoided)}"] if avoided else []
+    commands += [f"/blacklist remove {line}" for line in lines]
+    commands += ["/blacklist" for cause in causes if cause.kind == "list"]
+    return commands + [f"/rating {ratings}" for cause in causes if cause.kind == "rating"]
+
+
+def _some(words: Sequence[str], between: str, noun: str) -> str:
+    """Join the first words, and say how many more there are."""
+    if len(words) <= NAMED:
+        return between.join(words)
+    return f"{', '.join(words[:NAMED])} and {count(words[NAMED:], f'more {noun}')}"
