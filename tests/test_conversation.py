@@ -357,6 +357,129 @@ def test_taste_lists_what_is_kept(bot, kept):
     assert "liked      (11 earlier), #110, #111" in say(bot, "/taste")
 
 
+def test_a_mood_is_followed_told_and_ended(bot, kept):
+    assert say(bot, "/mood").startswith("No mood holds. /mood TAGS follows one wish")
+    assert say(bot, "/mood off") == "No mood holds."
+    say(bot, "/enjoy otter", "/like 15")
+    replies = bot.reply("/mood Vixen, snwo night zzzz")
+    assert replies[0].text.split("\n") == [
+        "You are in the mood for fox, night: I follow that and let your taste rest, until "
+        "/mood off.",
+        "No tag 'snwo': did you mean snow?",
+        "No tag 'zzzz'.",
+    ]
+    assert replies[0].choices == ["/walk", "/mood off", "/mood snow"]
+    (card,) = bot.reply("/walk")
+    assert card.post.post_id == 10
+    assert card.why == "you are in the mood for fox, night" and card.why in card.text
+    assert say(bot, "/why") == (
+        "#10: you are in the mood for fox, night.\n"
+        "Searched from the mood fox, night; left out 1 post you saw before. Score 2."
+    )
+    _, card = bot.reply("/like")
+    assert "you are in the mood for fox, night; you liked #10" in card.why
+    assert "the mood fox, night, the 1 post you liked in it; left out 2" in say(bot, "/why")
+    assert "The mood fox, night leads until /mood off." in say(bot, "/enjoy owl")
+    assert say(bot, "/mood") == (
+        "You are in the mood for fox, night. You judged 1 post in it before. /mood off ends it."
+    )
+    taste = say(bot, "/taste")
+    assert "\nenjoys     otter, owl\n" in taste and "\nliked      #15, #10\n" in taste
+    assert "\nmood       fox, night\n" in taste and "of it alone: /mood off" in taste
+    assert "lantern +1.00" in taste and "river" not in taste
+    export = json.loads(bot.reply("/export")[0].document[1])
+    assert export["mood"] == "fox night"
+    assert {post["post_id"]: post.get("mood") for post in export["posts"]}[10] == "fox night"
+
+    said = say(bot, "/mood OFF")
+    assert said == "The mood fox, night is over. Your taste leads again, as it was."
+    taste = say(bot, "/taste")
+    assert "mood" not in taste and "river +1.00" in taste and "lantern" not in taste
+    assert "\nliked      #15, #10\n" in taste
+    assert bot._user.profile().moods[10] == "fox night"
+    assert bot.reply("/mood")[0].choices == ["/mood fox night"]
+    assert "You judged 1 post in it before." in say(bot, "/mood night fox")
+    say(bot, "/forget", "yes")
+    assert kept.load("ann") == Profile() and say(bot, "/mood").startswith("No mood")
+
+
+def test_a_mood_of_nothing_known_changes_nothing(bot, kept):
+    assert say(bot, "/mood nihgt") == "No tag 'nihgt': did you mean night?"
+    assert bot.reply("/mood nihgt")[0].choices == ["/mood night"]
+    assert kept.load("ann") == Profile()
+    say(bot, "/mood owl", "/mood zzzz")
+    assert kept.load("ann").mood == ["owl"]
+    assert shown(bot.reply("/walk")) == [13]  # without any taste
+    say(bot, "/walk", "/walk")
+    (reply,) = bot.reply("/walk")
+    assert "/mood off ends the mood" in reply.text and reply.choices == ["/mood off"]
+
+
+def test_a_mood_takes_the_place_of_a_picture_and_the_other_way_round(bot):
+    bot.reply(Picture(PICTURE))
+    assert shown(bot.reply("/mood owl")) == [] and shown(bot.reply("/walk")) == [13]
+    assert shown(bot.reply(Picture(PICTURE)))
+    say(bot, "/mood")
+    assert "your picture" in say(bot, "/skip", "/why")  # to ask changes nothing
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        (".2", 0.2),
+        ("0.2", 0.2),
+        ("0,2", 0.2),
+        ("20%", 0.2),
+        ("20 %", 0.2),
+        ("20", 0.2),
+        ("2%", 0.02),
+        ("0", 0),
+        ("1", 1),
+        ("1.", 1),
+        ("100", 1),
+        ("100%", 1),
+        ("1%", 0.01),
+    ],
+)
+def test_the_dial_is_set_by_a_number(bot, kept, typed, number):
+    said = say(bot, f"/variety {typed}")
+    assert said == f"Variety is {number:g} now, from 0 (alike) to 1 (varied)."
+    assert kept.load("ann").variety == pytest.approx(number)
+    assert bot.taste().variety == pytest.approx(number)
+
+
+@pytest.mark.parametrize(
+    "typed", ["x", "-1", "101", "101%", "nan", "1e-1", "٣", ".", "1 2", "%"]
+)
+def test_a_dial_that_is_none_is_refused_in_one_line(bot, kept, typed):
+    say(bot, "/variety .3")
+    assert f"variety {typed!r}: expected a number from 0 (alike)" in say(
+        bot, f"/variety {typed}"
+    )
+    assert kept.load("ann").variety == 0.3
+
+
+def test_the_dial_holds_wherever_posts_are_found(bot, kept):
+    assert say(bot, "/variety").startswith("Variety is 0.5, the default.")
+    say(bot, "/enjoy fox")
+    called = bot._user.board.called
+    for message in ("/walk", "/more", "/more 15", Picture(PICTURE), "/skip"):
+        bot.reply(message)
+        assert "variety" not in called
+    say(bot, "/variety 80%")
+    assert "\nvariety    0.8\n" in say(bot, "/taste")
+    for message in ("/walk", "/more", "/more 12", Picture(PICTURE), "/skip"):
+        called.clear()
+        bot.reply(message)
+        assert called["variety"] == 0.8, message
+    assert json.loads(bot.reply("/export")[0].document[1])["variety"] == 0.8
+    assert say(bot, "/variety").startswith("Variety is 0.8. ")
+    assert say(bot, "/variety Default") == "Variety is the default again, 0.5."
+    assert kept.load("ann").variety is None and "variety" not in say(bot, "/taste")
+    say(bot, "/variety 0", "/forget", "yes")
+    assert kept.load("ann") == Profile()
+
+
 def test_only_a_post_of_a_tour_that_is_skipped_counts_as_skipped(bot, kept):
     say(bot, "/enjoy fox night")
     first, second = shown(bot.reply("/walk")) + shown(bot.reply("/skip"))
@@ -566,6 +689,8 @@ def test_clean_and_reasons_and_numbers():
     assert clean("名前 ❤️‍🔥") == "名前 ❤️‍🔥"  # joiners of emoji stay
     assert Reply("a\x1b[2Jb", choices=["\x07x"]).choices == ["x"]
     assert reasons([]) == ""
+    in_mood = reasons(["fox", "snow", 4], ["fox"], [4], ["snow"])
+    assert in_mood == "you are in the mood for snow; you liked #4; it has fox"
     said = "you enjoy fox; you liked #4, #5; it has snow"
     assert reasons(["snow", 4, "fox", 5], ["fox"], [4, 5]) == said
     assert post_id_in("https://e926.net/post/show/77/fox") == 77

@@ -279,7 +279,10 @@ class TasteCommands:
                 f"a blacklist has at most {BLACKLIST_LIMIT:,} characters, as on the site; "
                 f"yours would have {size:,}"
             )
+        wishes = self._wishes()
+        before = user.graph().count_posts(wishes)
         user.profiles.hide(user.key, *new)
+        after = user.graph().count_posts(wishes)
         remarks, idle = user.board.try_blacklist("\n".join(lines))
         left = f"{user.graph().allowed.sum():,} posts are left."
         if len(lines) > 1:
@@ -293,7 +296,10 @@ class TasteCommands:
         if len(lines) == 1:
             remarks = [remark.removeprefix("line 1: ") for remark in remarks]
             cause = Cause("line", lines[0])
-        against, ways = contradictions(user, self._wishes(), [cause])
+        else:
+            counts = zip(wishes, before, after, strict=True)
+            wishes = [tag for tag, some, fewer in counts if fewer < some]
+        against, ways = contradictions(user, wishes, [cause])
         choices = ["/walk", *ways, "/blacklist"]
         return [Reply("\n".join([said, *against, *remarks]), choices=[*dict.fromkeys(choices)])]
 
