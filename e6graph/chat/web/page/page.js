@@ -223,7 +223,8 @@ function renderTaste(told) {
   const skipped = told.skipped ? `, ${told.skipped} skipped` : "";
   const seen = `${number} seen${skipped} · rating ${[...told.ratings].join(" ")}`;
   find("kept").replaceChildren(...sections.filter(Boolean), make("p", { class: "seen" }, seen));
-  find("mood").textContent = `Mood: ${mood} ×`;
+  find("mood").firstElementChild.textContent = mood;
+  find("mood").setAttribute("aria-label", `End the mood ${mood}`);
   find("mood").hidden = !mood;
   find("undial").hidden = told.variety === null;
   if (!turned) showDial(told.variety ?? dial.defaultValue);
@@ -273,9 +274,7 @@ let turned = 0; // timer: a held key turns the dial step by step, and where it r
 
 function showDial(number) {
   dial.value = number;
-  const percent = `${Math.round(100 * dial.value)} %`;
-  dial.setAttribute("aria-valuetext", percent);
-  find("number").textContent = percent;
+  find("number").textContent = dial.value;
 }
 
 function sendDial() {
