@@ -439,6 +439,9 @@ def test_a_mood_takes_the_place_of_a_picture_and_the_other_way_round(bot):
         ("100", 1),
         ("100%", 1),
         ("1%", 0.01),
+        ("80 Percent", 0.8),
+        ("alike", 0),
+        ("varied", 1),
     ],
 )
 def test_the_dial_is_set_by_a_number(bot, kept, typed, number):
@@ -449,7 +452,7 @@ def test_the_dial_is_set_by_a_number(bot, kept, typed, number):
 
 
 @pytest.mark.parametrize(
-    "typed", ["x", "-1", "101", "101%", "nan", "1e-1", "٣", ".", "1 2", "%"]
+    "typed", ["x", "-1", "2", "1.5", "101", "101%", "nan", "1e-1", "٣", ".", "1 2", "%"]
 )
 def test_a_dial_that_is_none_is_refused_in_one_line(bot, kept, typed):
     say(bot, "/variety .3")

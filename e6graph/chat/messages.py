@@ -90,7 +90,7 @@ _ESCAPE = re.compile(
 _CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-_NUMBER = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9}) ?(%?)")
+_NUMBER = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9}) ?(%|percent|)")
 _POST_REFERENCE = re.compile(
     r"(?:#|(?:https?://)?[\w.-]+/posts?/(?:show/)?)?([0-9]{1,18})(?:[/?#]\S*)?"
 )
@@ -290,14 +290,16 @@ def post_id_in(word: str) -> int | None:
 def number_from_0_to_1(text: str) -> float | None:
     """Read a number from 0 to 1 as people type one; None if it is none.
 
-    >>> [number_from_0_to_1(text) for text in (".2", "0,2", "20%", "20 %", "20", "1", "101%")]
-    [0.2, 0.2, 0.2, 0.2, 0.2, 1.0, None]
+    >>> [number_from_0_to_1(text) for text in (".2", "0,2", "20%", "20 percent", "20", "1")]
+    [0.2, 0.2, 0.2, 0.2, 0.2, 1.0]
+    >>> [number_from_0_to_1(text) for text in ("2", "101", "-1", "x")]
+    [None, None, None, None]
     """
     found = _NUMBER.fullmatch(text)
     if not found:
         return None
     number = float(found[1].replace(",", "."))
-    if found[2] or number > 1:  # above 1 it can only be meant in percent
+    if found[2] or number >= 10:  # ten and more can only be meant in percent
         number /= 100
     return number if number <= 1 else None
 

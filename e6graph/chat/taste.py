@@ -29,6 +29,7 @@ LISTED_AT_MOST = 20  # of each row of /taste, the latest
 LEARNED_TAGS = 8  # shown for and against
 RELATED_TAGS = 6  # named after /enjoy
 BLACKLIST_SHOWN = 100  # lines, the latest
+ENDS_OF_VARIETY = {"alike": 0.0, "varied": 1.0}
 EARLIER_MOODS = 3  # offered, the latest
 
 
@@ -133,7 +134,7 @@ class TasteCommands:
         if typed == "default":
             user.profiles.set_variety(user.key, None)
             return [Reply(f"Variety is the default again, {VARIETY:.3g}.", choices=["/walk"])]
-        number = number_from_0_to_1(typed)
+        number = ENDS_OF_VARIETY.get(typed, number_from_0_to_1(typed))
         if number is None:
             raise BadInput(
                 f"variety {typed!r}: expected a number from 0 (alike) to 1 (varied), such as 0.2, "

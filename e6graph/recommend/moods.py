@@ -47,11 +47,15 @@ def of_mood(profile: Profile, tag_ids: Mapping[str, int] | None = None) -> Profi
     """
     if not profile.mood and not profile.moods:
         return profile
-    moods = {"", *profile.moods.values()}
-    ours = {kept for kept in moods if same_mood(kept, profile.mood, tag_ids)}
+    every = {"", *profile.moods.values()}
+    ours = {kept for kept in every if same_mood(kept, profile.mood, tag_ids)}
+    inside = {post_id for post_id, kept in profile.moods.items() if kept in ours}
+    elsewhere = profile.moods.keys() - inside
 
     def belonging(post_ids: Iterable[int]) -> list[int]:
-        return [post_id for post_id in post_ids if profile.moods.get(post_id, "") in ours]
+        if profile.mood:
+            return [post_id for post_id in post_ids if post_id in inside]
+        return [post_id for post_id in post_ids if post_id not in elsewhere]
 
     return replace(
         profile,
