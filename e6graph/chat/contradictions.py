@@ -38,12 +38,13 @@ class Cause:
 
 
 def contradictions(
-    user: User, tags: Sequence[str], new: Sequence[Cause] = ()
+    user: User, profile: Profile, tags: Sequence[str], new: Sequence[Cause] = ()
 ) -> tuple[list[str], list[str]]:
     """Find which of some tags are hidden by what the user said.
 
     Parameters
     ----------
+    profile : what is kept of them now.
     tags : known tags that they enjoy or wish for.
     new : what they have just said that hides posts; only what it has a part in is told.
         Without it all is.
@@ -52,8 +53,7 @@ def contradictions(
     -------
     lines : a text for each reason, `NAMED` at most. choices : the commands that undo it.
     """
-    profile, tags = user.profile(), list(tags)[-LATEST_TAGS:]
-    graph = user.graph(profile)
+    tags, graph = list(tags)[-LATEST_TAGS:], user.graph(profile)
     avoids = user.resolve(profile.avoids)[0]
     every, left = user.board.count_posts(tags), graph.count_posts(tags, avoids)
     by_reason: dict[tuple[Cause, ...], list[str]] = {}
@@ -138,10 +138,12 @@ def _told(cause: Cause) -> str:
 def _undo(causes: Sequence[Cause], ratings: str) -> list[str]:
     """Return the commands that take causes back, or show where to."""
     avoided = [cause.what for cause in causes if cause.kind == "avoid"]
-    lines = [cause.what for cause in causes if cause.kind == "line"]
     commands = [f"/drop {' '.join(avoided)}"] if avoided else []
-    commands += [f"/blacklist remove {line}" for line in lines]
-    commands += ["/blacklist" for cause in causes if cause.kind == "list"]
+    for cause in causes:
+        if cause.kind == "line" and not cause.what.isdigit():  # or it would mean a place
+            commands.append(f"/blacklist remove {cause.what}")
+        elif cause.kind in ("line", "list"):
+            commands.append("/blacklist")
     return commands + [f"/rating {ratings}" for cause in causes if cause.kind == "rating"]
 
 

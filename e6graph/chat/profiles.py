@@ -145,16 +145,16 @@ class Profiles:
             (profile.enjoys if feeling == Feeling.LIKE else profile.avoids).append(tag)
             if feeling == Feeling.LIKE:
                 profile.named_at[tag] = at
-        judged = {
-            Feeling.LIKE: profile.liked,
-            Feeling.DISLIKE: profile.disliked,
-            Feeling.SKIPPED: profile.skipped,
+        judged = {  # by number, since there may be thousands of posts
+            int(Feeling.LIKE): profile.liked,
+            int(Feeling.DISLIKE): profile.disliked,
+            int(Feeling.SKIPPED): profile.skipped,
         }
-        for post_id, feeling, at, mood in _one_of_each(kept["posts"], profile.mood):
-            profile.seen.append(post_id)
-            if mood:
-                profile.moods[post_id] = mood
-            if feeling != Feeling.SEEN:
+        posts = _one_of_each(kept["posts"], profile.mood)
+        profile.seen = [row[0] for row in posts]
+        profile.moods = {row[0]: row[3] for row in posts if row[3]}
+        for post_id, feeling, at, _ in posts:
+            if feeling:
                 judged[feeling].append(post_id)
                 profile.at[post_id] = at
         profile.blacklist = [line for (line,) in kept["lines"]]
@@ -356,12 +356,12 @@ def _one_of_each(rows: Sequence[tuple], mood: Sequence[str]) -> list[tuple]:
     [(7, -1, 91, 'owl'), (8, 0, 92, 'owl')]
     """
     holds = {kept: same_mood(kept, mood) for kept in {row[3] for row in rows}}
-    if not any(holds):
+    if not any(holds):  # nobody was in a mood
         return list(rows)
     chosen: dict[int, tuple] = {}
     for place, row in enumerate(rows):
         post_id, feeling, _, judged_in = row
-        rank = feeling != Feeling.SEEN, holds[judged_in], not judged_in, place
+        rank = bool(feeling), holds[judged_in], not judged_in, place
         if post_id not in chosen or rank > chosen[post_id][0]:
             chosen[post_id] = rank, row
     return [row for _, row in sorted(chosen.values(), key=lambda pair: pair[0][-1])]

@@ -57,10 +57,10 @@ class TasteCommands:
                 *_changed_sides(known, before, verb),
             ]
             choices.append("/walk")
-            wishes, new = known, []
+            now, wishes, new = user.profile(), known, []
             if verb == "avoid":
-                wishes, new = self._wishes(), [Cause("avoid", name) for name in known]
-            against, ways = contradictions(user, wishes, new)
+                wishes, new = self._wishes(now), [Cause("avoid", name) for name in known]
+            against, ways = contradictions(user, now, wishes, new)
             lines[1:1] = against
             choices += ways
             if verb == "enjoy" and before.mood:
@@ -72,9 +72,8 @@ class TasteCommands:
         choices += [f"/{verb} {near}" for name in unknown[:1] for near in user.near(name)]
         return [Reply("\n".join(lines), choices=choices)]
 
-    def _wishes(self) -> list[str]:
+    def _wishes(self, profile: Profile) -> list[str]:
         """Return the tags that they enjoy or wish for, as far as they are known."""
-        profile = self._user.profile()
         return self._user.resolve([*profile.enjoys, *profile.mood])[0]
 
     def mood(self, words: Sequence[str]) -> list[Reply]:
@@ -94,11 +93,12 @@ class TasteCommands:
         lines, choices = did_you_mean(unknown, user.near), []
         if known:
             user.profiles.set_mood(user.key, known)
+            profile = user.profile()
             said = (
                 f"You are in the mood for {', '.join(known)}: I follow that and let your taste "
-                f"rest, until /mood off.{_judged_before(user.profile())}"
+                f"rest, until /mood off.{_judged_before(profile)}"
             )
-            against, ways = contradictions(user, known)
+            against, ways = contradictions(user, profile, known)
             lines[:0] = [said, *against]
             choices = ["/walk", *ways, "/mood off"]
         choices += [f"/mood {near}" for name in unknown[:1] for near in user.near(name)]
@@ -272,7 +272,8 @@ class TasteCommands:
 
     def hide(self, lines: Sequence[str]) -> list[Reply]:
         """Add lines to what they hide, and say what these do here."""
-        user, kept = self._user, self._user.profile().blacklist
+        user, profile = self._user, self._user.profile()
+        kept = profile.blacklist
         new = [line for line in dict.fromkeys(lines) if line not in {*kept}]
         size = sum(len(line) + 1 for line in (*kept, *new))
         if size > BLACKLIST_LIMIT:
@@ -280,12 +281,14 @@ class TasteCommands:
                 f"a blacklist has at most {BLACKLIST_LIMIT:,} characters, as on the site; "
                 f"yours would have {size:,}"
             )
-        wishes = self._wishes()
-        before = user.graph().count_posts(wishes)
+        # Of a list only what it changes is told; it may be long, so that its lines are not.
+        wishes = self._wishes(profile)
+        counts = user.graph(profile).count_posts(wishes) if len(lines) > 1 else []
         user.profiles.hide(user.key, *new)
-        after = user.graph().count_posts(wishes)
+        now = user.profile()
+        graph = user.graph(now)
         remarks, idle = user.board.try_blacklist("\n".join(lines))
-        left = f"{user.graph().allowed.sum():,} posts are left."
+        left = f"{graph.allowed.sum():,} posts are left."
         if len(lines) > 1:
             some = f", {len(idle):,} of which can match nothing here" if idle else ""
             said = f"Added {len(new):,} of {count(lines, 'line')}{some}. {left}"
@@ -298,9 +301,9 @@ class TasteCommands:
             remarks = [remark.removeprefix("line 1: ") for remark in remarks]
             cause = Cause("line", lines[0])
         else:
-            counts = zip(wishes, before, after, strict=True)
-            wishes = [tag for tag, some, fewer in counts if fewer < some]
-        against, ways = contradictions(user, wishes, [cause])
+            fewer = zip(wishes, counts, graph.count_posts(wishes), strict=True)
+            wishes = [tag for tag, before, after in fewer if after < before]
+        against, ways = contradictions(user, now, wishes, [cause])
         choices = ["/walk", *ways, "/blacklist"]
         return [Reply("\n".join([said, *against, *remarks]), choices=[*dict.fromkeys(choices)])]
 
@@ -316,8 +319,9 @@ class TasteCommands:
                     f"shows, {' '.join(allowed)}"
                 )
             self._user.profiles.rate(self._user.key, letters)
-            cause = Cause("rating", letters)
-            against, ways = contradictions(self._user, self._wishes(), [cause])
+            profile, cause = self._user.profile(), Cause("rating", letters)
+            wishes = self._wishes(profile)
+            against, ways = contradictions(self._user, profile, wishes, [cause])
             said = f"You see rating {' '.join(letters)} now."
             return [Reply("\n".join([said, *against]), choices=ways)]
         seen = " ".join(self._user.graph().ratings)
