@@ -784,11 +784,12 @@ def test_a_line_is_completed_with_commands_and_tags(bot):
         names("/enjoy sn")
         == names("sn")
         == names("/avoid fox,sn")
+        == names("/mood fox,sn")
         == names("fox sn")
         == ["snow"]
     )
     assert next(iter(completions(bot, "fo"))) == ("fox", "general, 5 posts")
-    for text in ("", "f", "/like fo", "/walk fo", "/nosuch fo", "/drop "):
+    for text in ("", "f", "/like fo", "/walk fo", "/nosuch fo", "/drop ", "/variety fo"):
         assert names(text) == []
 
 

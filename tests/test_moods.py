@@ -54,7 +54,8 @@ def test_in_a_mood_its_tags_lead_and_the_taste_rests(graph):
     owls = set(holding(graph, "owl"))
     found = ids(graph.personal(replace(kept, mood=["owl"]), n=20))
     assert len(owls & set(found)) >= 18
-    assert found == ids(graph.personal(Profile(enjoys=["owl"]), n=20))
+    named = Profile(enjoys=["owl"], named_at={"owl": NOW})
+    assert found == ids(graph.personal(named, n=20))
 
 
 def test_what_was_judged_in_a_mood_counts_there_in_any_order_of_its_tags(graph):

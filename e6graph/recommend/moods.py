@@ -8,6 +8,7 @@ and what was seen holds always.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -57,10 +58,11 @@ def of_mood(profile: Profile, tag_ids: Mapping[str, int] | None = None) -> Profi
             return [post_id for post_id in post_ids if post_id in inside]
         return [post_id for post_id in post_ids if post_id not in elsewhere]
 
+    now = int(time.time())  # as if the mood was named just now, as long as it holds
     return replace(
         profile,
         enjoys=profile.mood or profile.enjoys,
-        named_at={} if profile.mood else profile.named_at,
+        named_at=dict.fromkeys(profile.mood, now) if profile.mood else profile.named_at,
         liked=belonging(profile.liked),
         disliked=belonging(profile.disliked),
         skipped=belonging(profile.skipped),

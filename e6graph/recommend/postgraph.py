@@ -428,6 +428,7 @@ class PostGraph(Board):
         Examples
         --------
         >>> graph.personal(Profile(enjoys=["fox"], liked=[12]), n=3)  # doctest: +SKIP
+        >>> graph.personal(Profile(liked=[12], mood=["owl"]), n=3)  # doctest: +SKIP
         """
         if isinstance(variety, EllipsisType):
             variety = VARIETY if profile.variety is None else profile.variety
