@@ -5,6 +5,8 @@ from boards import post, write_export
 from conftest import build
 
 from e6graph import PostGraph
+from e6graph.chat import contradictions as module
+from e6graph.chat.contradictions import Cause
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.messages import TextFile
 from e6graph.chat.profiles import Profiles
@@ -83,7 +85,7 @@ def test_the_share_decides(bot):
         "You avoid fox: this hides 18 of 20 posts with kit. To see them: /drop fox"
     ]
     say(bot, "/drop fox")
-    assert told(say(bot, "/avoid day")) == []  # twelve of twenty-two
+    assert told(say(bot, "/avoid moss day")) == []  # twelve of twenty-two, and a few
     both = told(say(bot, "/avoid night"))
     assert both == [
         "You avoid day and you avoid night: this hides all 22 posts with hare. "
@@ -142,6 +144,35 @@ def test_a_list_gets_one_line_about_all_that_it_hides(bot):
         "Your blacklist has 209 lines: this hides all 22 posts with hare. "
         "To see them: /blacklist"
     )
+
+
+def test_of_many_tags_some_are_looked_into_and_the_others_counted(bot, graph, monkeypatch):
+    monkeypatch.setattr(module, "LOOKED_INTO", 2)
+    say(bot, "/enjoy red_fox kit hare day")
+    answer = say(bot, "/blacklist add id:>0")
+    assert told(answer) == [
+        "Your blacklist has the line 'id:>0': this hides all 22 posts with hare, "
+        "all 52 posts with day. To see them: /blacklist remove id:>0"
+    ]
+    assert "Most posts with 2 more tags that you named are hidden, too." in answer
+
+
+def test_more_reasons_than_fit_are_counted(bot):
+    say(bot, "/enjoy thing_0 thing_1 thing_2 thing_3 hare")
+    for tag in ("thing_0", "thing_1", "thing_2", "thing_3"):
+        say(bot, f"/blacklist add {tag}")
+    answer = say(bot, "/enjoy thing_0 thing_1 thing_2 thing_3")
+    assert len(told(answer)) == 3
+    assert "Most of what you named is hidden for 1 more reason, too." in answer
+
+
+def test_a_line_that_is_a_number_is_taken_back_by_its_place(bot):
+    """`/blacklist remove 5` is the fifth line."""
+    say(bot, "/enjoy hare")
+    (line,) = told(say(bot, "/blacklist add hare"))
+    assert line.endswith("/blacklist remove hare")
+    assert Cause("line", "5") in {Cause("line", "5", hides=9)}
+    assert module._undo([Cause("line", "5")], "s") == ["/blacklist"]
 
 
 def test_a_mood_is_told_of_like_what_is_enjoyed(bot):

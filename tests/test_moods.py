@@ -99,6 +99,13 @@ def test_a_mood_of_aliases_is_that_of_their_tags(graph):
     assert of_mood(replace(kept, mood=[]), known).liked == [2]
 
 
+def test_a_mood_counts_as_named_just_now():
+    kept = Profile(enjoys=["fox"], named_at={"fox": 5}, moods={1: "owl"}, at={1: 7, 2: 8})
+    assert of_mood(kept).named_at == {"fox": 5} and of_mood(kept).at == {2: 8}
+    now = of_mood(replace(kept, mood=["owl"]))
+    assert now.named_at.keys() == {"owl"} and now.named_at["owl"] >= NOW and now.at == {1: 7}
+
+
 def test_a_mood_of_no_known_tag_shows_posts(graph):
     assert len(graph.personal(Profile(mood=["no_such_tag"]), n=3)) == 3
 

@@ -9,7 +9,7 @@ four million posts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..recommend.personal import Profile
 from .messages import count
@@ -17,6 +17,7 @@ from .user import User
 
 MOST = 0.9  # share of a tag's posts that are hidden, from which it is said
 LATEST_TAGS = 200  # enjoyed tags that are looked at
+LOOKED_INTO = 10  # of those that are hidden, whose reasons are looked for
 TRIED_LINES = 100  # of a blacklist that may be named one by one; more are named as a whole
 NAMED = 3  # tags, causes and lines of text
 
@@ -29,12 +30,12 @@ class Cause:
     ----------
     kind : "avoid", "line", "list" or "rating".
     what : the tag, the line or the letters.
-    hides : how many posts.
+    hides : how many posts of a tag; two causes are one whatever they hide.
     """
 
     kind: str
     what: str
-    hides: int = 0
+    hides: int = field(default=0, compare=False)
 
 
 def contradictions(
@@ -56,39 +57,36 @@ def contradictions(
     tags, graph = list(tags)[-LATEST_TAGS:], user.graph(profile)
     avoids = user.resolve(profile.avoids)[0]
     every, left = user.board.count_posts(tags), graph.count_posts(tags, avoids)
+    counts = list(zip(tags, every, left, strict=True))
+    nowhere = [tag for tag, total, _ in counts if not total]
+    hidden = [one for one in counts if one[1] and one[1] - one[2] >= MOST * one[1]]
+
     by_reason: dict[tuple[Cause, ...], list[str]] = {}
-    nowhere = []
-    for tag, total, rest in zip(tags, every, left, strict=True):
-        if not total:
-            nowhere.append(tag)
-        elif total - rest >= MOST * total:
-            causes = _causes(user, profile, avoids, tag, total, whole_list=_is_list(new))
-            bare = tuple(Cause(one.kind, one.what) for one in causes)
-            if not new or {(one.kind, one.what) for one in new} & {
-                (one.kind, one.what) for one in bare
-            }:
-                hidden = "all" if rest == 0 else f"{total - rest:,} of"
-                by_reason.setdefault(bare, []).append(
-                    f"{hidden} {count(range(total), 'post')} with {tag}"
-                )
+    for tag, total, rest in hidden[-LOOKED_INTO:]:
+        causes = _causes(user, profile, avoids, tag, total, new)
+        if not new or {*new} & {*causes}:
+            share = "all" if rest == 0 else f"{total - rest:,} of"
+            said = f"{share} {count(range(total), 'post')} with {tag}"
+            by_reason.setdefault(tuple(causes), []).append(said)
+
     lines, choices = [], []
     if nowhere and not new:
         some = _some(nowhere, " or ", "tag")
         lines.append(f"This board shows no post with {some}, so that nothing can come of it.")
-    for reason, hidden_posts in by_reason.items():
+    for reason, posts in by_reason.items():
         undo = _undo(reason, user.board.ratings)
         said = _some([_told(cause) for cause in reason], " and ", "reason")
         said = said[0].upper() + said[1:]
-        hides = _some(hidden_posts, ", ", "tag")
+        hides = _some(posts, ", ", "tag")
         lines.append(f"{said}: this hides {hides}. To see them: {' and '.join(undo)}")
         choices += undo
     if len(lines) > NAMED:
-        lines[NAMED:] = [f"And {len(lines) - NAMED} more such reasons hide what you enjoy."]
+        others = count(lines[NAMED:], "more reason")
+        lines[NAMED:] = [f"Most of what you named is hidden for {others}, too."]
+    if lines and len(hidden) > LOOKED_INTO:
+        others = count(hidden[LOOKED_INTO:], "more tag")
+        lines.append(f"Most posts with {others} that you named are hidden, too.")
     return lines, list(dict.fromkeys(choices))[:NAMED]
-
-
-def _is_list(new: Sequence[Cause]) -> bool:
-    return any(cause.kind == "list" for cause in new)
 
 
 def _causes(
@@ -97,16 +95,17 @@ def _causes(
     avoids: Sequence[str],
     tag: str,
     total: int,
-    whole_list: bool,
+    new: Sequence[Cause],
 ) -> list[Cause]:
     """Return what hides the posts of a tag, the largest first.
 
     Each hides `MOST` of them, or else they do so together.
     """
     board, lines = user.board, profile.blacklist
+    whole_list = len(lines) > TRIED_LINES or any(cause.kind == "list" for cause in new)
     both = board.count_both(tag, avoids)
     causes = [Cause("avoid", name, n) for name, n in zip(avoids, both, strict=True)]
-    if lines and (whole_list or len(lines) > TRIED_LINES):
+    if lines and whole_list:
         (rest,) = board.narrowed(board.ratings, "\n".join(lines)).count_posts([tag])
         causes.append(Cause("list", f"{len(lines):,} lines", total - rest))
     elif lines:
