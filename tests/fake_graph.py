@@ -83,9 +83,9 @@ class FakeGraph:
         held = [self._tags(p) for p in BOARD if self.visible(p) and tag in self._tags(p)]
         return [sum(other in tags for tags in held) for other in others]
 
-    def count_matched(self, tag, lines) -> list[int]:
+    def count_matched(self, tags, lines) -> list[list[int]]:
         """Of the site's language it knows lines of one tag."""
-        return self.count_both(tag, lines)
+        return [self.count_both(tag, lines) for tag in tags]
 
     def warm(self) -> None:
         """Everything is loaded."""

@@ -224,7 +224,7 @@ def test_numbers_are_those_of_the_posts_that_the_board_shows(graph):
     assert graph.count_posts(tags, without=["fox", "night"]) == [0, 2, 12, 0]
     assert graph.count_both("kit", ["fox", "hare", "canine"]) == [18, 0, 18]
     lines = ["fox", "fox -canine", "-fox", "~fox ~kit", "id:200", "", "# x", "score:x"]
-    assert graph.count_matched("kit", lines) == [18, 0, 2, 20, 1, 0, 0, 0]
+    assert graph.count_matched(["kit"], lines) == [[18, 0, 2, 20, 1, 0, 0, 0]]
     narrow = graph.narrowed("s", "night")
     assert narrow.count_posts(["hare"]) == [12] and narrow.count_both("hare", ["day"]) == [12]
 
@@ -232,5 +232,5 @@ def test_numbers_are_those_of_the_posts_that_the_board_shows(graph):
 @pytest.mark.parametrize("line", ["fox", "-fox", "fox -kit", "~hare ~kit day", "id:<210"])
 def test_a_line_alone_hides_what_it_matches(graph, line):
     for tag in ("kit", "red_fox", "hare", "day"):
-        (before,), (matched,) = graph.count_posts([tag]), graph.count_matched(tag, [line])
+        (before,), ((matched,),) = graph.count_posts([tag]), graph.count_matched([tag], [line])
         assert graph.narrowed("s", line).count_posts([tag]) == [before - matched]

@@ -61,21 +61,14 @@ def contradictions(
     nowhere = [tag for tag, total, _ in counts if not total]
     hidden = [one for one in counts if one[1] and one[1] - one[2] >= MOST * one[1]]
 
-    by_reason: dict[tuple[Cause, ...], list[str]] = {}
-    for tag, total, rest in hidden[-LOOKED_INTO:]:
-        causes = _causes(user, profile, avoids, tag, total, new)
-        if not new or {*new} & {*causes}:
-            share = "all" if rest == 0 else f"{total - rest:,} of"
-            said = f"{share} {count(range(total), 'post')} with {tag}"
-            by_reason.setdefault(tuple(causes), []).append(said)
-
     lines, choices = [], []
     if nowhere and not new:
-        some = _some(nowhere, " or ", "tag")
-        lines.append(f"This board shows no post with {some}, so that nothing can come of it.")
-    for reason, posts in by_reason.items():
-        undo = _undo(reason, user.board.ratings)
-        said = _some([_told(cause) for cause in reason], " and ", "reason")
+        absent = _some(nowhere, " or ", "tag")
+        lines.append(f"This board shows no post with {absent}, so that nothing can come of it.")
+    by_reason = _by_reason(user, profile, avoids, hidden[-LOOKED_INTO:], new)
+    for causes, posts in by_reason.items():
+        undo = _undo(causes, user.board.ratings)
+        said = _some([_told(cause) for cause in causes], " and ", "reason")
         said = said[0].upper() + said[1:]
         hides = _some(posts, ", ", "tag")
         lines.append(f"{said}: this hides {hides}. To see them: {' and '.join(undo)}")
@@ -89,33 +82,63 @@ def contradictions(
     return lines, list(dict.fromkeys(choices))[:NAMED]
 
 
-def _causes(
+def _by_reason(
+    user: User,
+    profile: Profile,
+    avoids: Sequence[str],
+    hidden: Sequence[tuple[str, int, int]],
+    new: Sequence[Cause],
+) -> dict[tuple[Cause, ...], list[str]]:
+    """Group tags by what hides their posts.
+
+    Parameters
+    ----------
+    hidden : (tag, how many posts with it the board shows, how many of them are left).
+
+    Returns
+    -------
+    what hides them → a few words about the posts of each tag.
+    """
+    lines = profile.blacklist
+    if len(lines) > TRIED_LINES or any(cause.kind == "list" for cause in new):
+        lines = []  # it is told as a whole
+    hits = user.board.count_matched([tag for tag, _, _ in hidden], lines)
+    found: dict[tuple[Cause, ...], list[str]] = {}
+    for (tag, total, rest), by_line in zip(hidden, hits, strict=True):
+        causes = _others(user, profile, avoids, tag, total, whole_list=not lines)
+        causes += [Cause("line", line, n) for line, n in zip(lines, by_line, strict=True)]
+        causes = _largest(causes, total)
+        if not new or {*new} & {*causes}:
+            share = "all" if rest == 0 else f"{total - rest:,} of"
+            said = f"{share} {count(range(total), 'post')} with {tag}"
+            found.setdefault(tuple(causes), []).append(said)
+    return found
+
+
+def _others(
     user: User,
     profile: Profile,
     avoids: Sequence[str],
     tag: str,
     total: int,
-    new: Sequence[Cause],
+    whole_list: bool,
 ) -> list[Cause]:
-    """Return what hides the posts of a tag, the largest first.
-
-    Each hides `MOST` of them, or else they do so together.
-    """
+    """Return what hides the posts of a tag beside single lines of a blacklist."""
     board, lines = user.board, profile.blacklist
-    whole_list = len(lines) > TRIED_LINES or any(cause.kind == "list" for cause in new)
     both = board.count_both(tag, avoids)
     causes = [Cause("avoid", name, n) for name, n in zip(avoids, both, strict=True)]
     if lines and whole_list:
         (rest,) = board.narrowed(board.ratings, "\n".join(lines)).count_posts([tag])
         causes.append(Cause("list", f"{len(lines):,} lines", total - rest))
-    elif lines:
-        hits = board.count_matched(tag, lines)
-        causes += [Cause("line", line, n) for line, n in zip(lines, hits, strict=True)]
     letters = user.graph(profile).ratings
     if letters != board.ratings:
         (rest,) = board.narrowed(letters).count_posts([tag])
         causes.append(Cause("rating", letters, total - rest))
+    return causes
 
+
+def _largest(causes: Sequence[Cause], total: int) -> list[Cause]:
+    """Return those that hide `MOST` of the posts each, or else do so together."""
     causes = sorted((one for one in causes if one.hides), key=lambda one: -one.hides)
     alone = [one for one in causes if one.hides >= MOST * total]
     hidden, together = 0, []

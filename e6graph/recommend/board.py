@@ -195,11 +195,11 @@ class Board:
         held &= self.allowed
         return [int(np.count_nonzero(held[holders[i]])) for i in self._ids_of(others)]
 
-    def count_matched(self, tag: str, lines: Sequence[str]) -> list[int]:
-        """Count the visible posts with a tag that each line of a blacklist hides."""
-        (tag_id,) = self._ids_of([tag])
-        rows = self.posts.rows_with[tag_id]
-        return Blacklist(tuple(lines)).matches(self.posts, rows[self.allowed[rows]])
+    def count_matched(self, tags: Iterable[str], lines: Sequence[str]) -> list[list[int]]:
+        """Count for each tag how many visible posts with it each line of a blacklist hides."""
+        postings = [self.posts.rows_with[tag_id] for tag_id in self._ids_of(tags)]
+        shown = [rows[self.allowed[rows]] for rows in postings]
+        return Blacklist(tuple(lines)).matches(self.posts, shown)
 
     def _ids_of(self, names: Iterable[str]) -> list[int]:
         """Return the ids of names that are known."""
