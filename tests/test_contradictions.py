@@ -144,6 +144,12 @@ def test_a_list_gets_one_line_about_all_that_it_hides(bot):
         "Your blacklist has 209 lines: this hides all 22 posts with hare. "
         "To see them: /blacklist"
     )
+    assert told(say(bot, "/blacklist add hare river")) == []  # the others hide it anyway
+    (line,) = told(say(bot, "/blacklist add ~hare ~gone"))
+    assert line == (
+        "Your blacklist has the line '~hare ~gone' and your blacklist has 210 other lines: this "
+        "hides all 22 posts with hare. To see them: /blacklist remove ~hare ~gone and /blacklist"
+    )
 
 
 def test_of_many_tags_some_are_looked_into_and_the_others_counted(bot, graph, monkeypatch):

@@ -18,7 +18,7 @@ from .user import User
 MOST = 0.9  # share of a tag's posts that are hidden, from which it is said
 LATEST_TAGS = 200  # enjoyed tags that are looked at
 LOOKED_INTO = 10  # of those that are hidden, whose reasons are looked for
-TRIED_LINES = 100  # of a blacklist that may be named one by one; more are named as a whole
+TRIED_LINES = 30  # of a blacklist that are tried one by one; more are told as a whole
 NAMED = 3  # tags, causes and lines of text
 
 
@@ -99,15 +99,16 @@ def _by_reason(
     -------
     what hides them → a few words about the posts of each tag.
     """
-    lines = profile.blacklist
+    lines, others = profile.blacklist, []
     if len(lines) > TRIED_LINES or any(cause.kind == "list" for cause in new):
-        lines = []  # it is told as a whole
+        tried = [cause.what for cause in new if cause.kind == "line"]
+        lines, others = tried, [line for line in lines if line not in tried]
     hits = user.board.count_matched([tag for tag, _, _ in hidden], lines)
     found: dict[tuple[Cause, ...], list[str]] = {}
     for (tag, total, rest), by_line in zip(hidden, hits, strict=True):
-        causes = _others(user, profile, avoids, tag, total, whole_list=not lines)
-        causes += [Cause("line", line, n) for line, n in zip(lines, by_line, strict=True)]
-        causes = _largest(causes, total)
+        causes = [Cause("line", line, n) for line, n in zip(lines, by_line, strict=True)]
+        causes += _more_causes(user, profile, avoids, tag, total, others)
+        causes = _largest(causes, total, new)
         if not new or {*new} & {*causes}:
             share = "all" if rest == 0 else f"{total - rest:,} of"
             said = f"{share} {count(range(total), 'post')} with {tag}"
@@ -115,21 +116,23 @@ def _by_reason(
     return found
 
 
-def _others(
+def _more_causes(
     user: User,
     profile: Profile,
     avoids: Sequence[str],
     tag: str,
     total: int,
-    whole_list: bool,
+    lines: Sequence[str],
 ) -> list[Cause]:
-    """Return what hides the posts of a tag beside single lines of a blacklist."""
-    board, lines = user.board, profile.blacklist
+    """Return what is avoided, lines as a whole, and ratings, with what each hides of a tag."""
+    board = user.board
     both = board.count_both(tag, avoids)
     causes = [Cause("avoid", name, n) for name, n in zip(avoids, both, strict=True)]
-    if lines and whole_list:
+    if lines:
         (rest,) = board.narrowed(board.ratings, "\n".join(lines)).count_posts([tag])
-        causes.append(Cause("list", f"{len(lines):,} lines", total - rest))
+        every = len(lines) == len(profile.blacklist)
+        said = count(lines, "line" if every else "other line")
+        causes.append(Cause("list", said, total - rest))
     letters = user.graph(profile).ratings
     if letters != board.ratings:
         (rest,) = board.narrowed(letters).count_posts([tag])
@@ -137,13 +140,14 @@ def _others(
     return causes
 
 
-def _largest(causes: Sequence[Cause], total: int) -> list[Cause]:
+def _largest(causes: Sequence[Cause], total: int, new: Sequence[Cause]) -> list[Cause]:
     """Return those that hide `MOST` of the posts each, or else do so together."""
-    causes = sorted((one for one in causes if one.hides), key=lambda one: -one.hides)
-    alone = [one for one in causes if one.hides >= MOST * total]
+    hiding = [one for one in causes if one.hides]
+    hiding.sort(key=lambda one: (-one.hides, one not in new))
+    alone = [one for one in hiding if one.hides >= MOST * total]
     hidden, together = 0, []
-    while causes and hidden < MOST * total:
-        together.append(causes.pop(0))
+    while hiding and hidden < MOST * total:
+        together.append(hiding.pop(0))
         hidden += together[-1].hides
     return alone or together
 
