@@ -388,7 +388,10 @@ find("composer").addEventListener("submit", (event) => {
 // -- clicks, keys, pictures --------------------------------------------------------------------
 document.addEventListener("click", (event) => {
   const { send, said, tag, begin } = event.target.closest("button")?.dataset ?? {};
-  if (send?.startsWith("/variety")) turned = clearTimeout(turned) ?? 0; // the click is newer
+  if (send?.startsWith("/variety")) {
+    clearTimeout(turned); // the click is newer than a turn that waits
+    turned = 0;
+  }
   if (send && !event.target.closest("#kept, #dial")) closeTaste();
   if (send) say(send, said);
   else if (tag) write(`${box.value.trimEnd()} ${tag} `.trimStart());
