@@ -31,7 +31,7 @@ from .variety import VARIETY
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
-CANDIDATES = 700  # of each source, at least
+CANDIDATES = 500  # of each source, at least
 AVOIDED_SHARE = 0.5  # of a post's score beside the avoided ones is taken off
 PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
 
