@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import EllipsisType
 from typing import Any, Self
 
 import numpy as np
@@ -404,7 +403,7 @@ class PostGraph(Board):
         seed: int = 0,
         explore: bool = False,
         variants: bool = False,
-        variety: float | EllipsisType = ...,
+        variety: float | None = None,
     ) -> list[Recommendation]:
         """Return the next posts for one user, by all that they said so far.
 
@@ -430,7 +429,7 @@ class PostGraph(Board):
         >>> graph.personal(Profile(enjoys=["fox"], liked=[12]), n=3)  # doctest: +SKIP
         >>> graph.personal(Profile(liked=[12], mood=["owl"]), n=3)  # doctest: +SKIP
         """
-        if isinstance(variety, EllipsisType):
+        if variety is None:
             variety = VARIETY if profile.variety is None else profile.variety
         varied.check_variety(variety)
         found = personal.next_posts(self, profile, n, seed, explore, variants, variety)
