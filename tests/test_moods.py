@@ -4,12 +4,14 @@ import itertools
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from e6graph import PostGraph
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.profiles import Profiles
 from e6graph.errors import BadInput
+from e6graph.recommend import personal
 from e6graph.recommend.moods import of_mood, same_mood
 from e6graph.recommend.personal import Profile
 
@@ -55,7 +57,11 @@ def test_in_a_mood_its_tags_lead_and_the_taste_rests(graph):
     found = ids(graph.personal(replace(kept, mood=["owl"]), n=20))
     assert len(owls & set(found)) >= 18
     named = Profile(enjoys=["owl"], named_at={"owl": NOW})
-    assert found == ids(graph.personal(named, n=20))
+    rows = np.arange(len(graph.posts))
+    tastes = [personal.taste_of(graph, one) for one in (replace(kept, mood=["owl"]), named)]
+    assert np.allclose(*(taste.mean(rows) for taste in tastes))
+    # The posts that were seen are no candidates, which may turn equals round.
+    assert len(set(found) & set(ids(graph.personal(named, n=20)))) >= 18
 
 
 def test_what_was_judged_in_a_mood_counts_there_in_any_order_of_its_tags(graph):
