@@ -57,7 +57,8 @@ TESTS = {
     "recommend/weights": "weights",
     "recommend/postgraph": "recommend completion",
     "recommend/board": "recommend typed",
-    "recommend/personal": "personal",
+    "recommend/personal": "personal moods",
+    "recommend/moods": "moods",
     "recommend/preference": "preference personal",
     "recommend/completion": "completion",
     "graph/pixie": "pixie",
@@ -70,6 +71,7 @@ TESTS = {
     "pictures/recognizer": "recognizer",
     "pictures/kernel_ridge": "recognizer",
     "chat/profiles": "profiles",
+    "chat/contradictions": "contradictions",
 }
 
 # Operator → what it becomes. A comparison is flipped, and its boundary moved.

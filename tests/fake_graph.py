@@ -13,6 +13,7 @@ import numpy as np
 from e6graph.errors import UnknownPost, UnknownTag
 from e6graph.pictures import features_of
 from e6graph.recommend.board import PostInfo
+from e6graph.recommend.moods import of_mood
 from e6graph.recommend.postgraph import Recommendation
 
 # post id -> rating, tags by category (as `describe` gives them: the most used first)
@@ -75,6 +76,19 @@ class FakeGraph:
         idle = [n for n, line in enumerate(lines, 1) if line not in self.vocabulary]
         return [f"line {n}: no post here has the tag {lines[n - 1]!r}" for n in idle], idle
 
+    def count_posts(self, tags, without=()) -> list[int]:
+        shown = [self._tags(p) for p in BOARD if self.visible(p)]
+        shown = [held for held in shown if not set(held) & set(without)]
+        return [sum(tag in held for held in shown) for tag in tags]
+
+    def count_both(self, tag, others) -> list[int]:
+        held = [self._tags(p) for p in BOARD if self.visible(p) and tag in self._tags(p)]
+        return [sum(other in tags for tags in held) for other in others]
+
+    def count_matched(self, tags, lines) -> list[list[int]]:
+        """Of the site's language it knows lines of one tag."""
+        return [self.count_both(tag, lines) for tag in tags]
+
     def warm(self) -> None:
         """Everything is loaded."""
 
@@ -127,11 +141,11 @@ class FakeGraph:
         return None
 
     def recommend(
-        self, posts=(), tags=(), images=(), avoid=(), n=20, seed=0, exclude=()
+        self, posts=(), tags=(), images=(), avoid=(), n=20, seed=0, exclude=(), **options
     ) -> list[Recommendation]:
         self.called.clear()
         self.called |= dict(
-            posts=posts, tags=tags, avoid=avoid, n=n, seed=seed, exclude=exclude
+            posts=posts, tags=tags, avoid=avoid, n=n, seed=seed, exclude=exclude, **options
         )
         if unknown := self.resolve_tags([*tags, *(a for a in avoid if isinstance(a, str))])[1]:
             raise UnknownTag(f"no tag {unknown}")
@@ -152,6 +166,8 @@ class FakeGraph:
         if explore:
             unseen = (p for p in BOARD if self.visible(p) and p not in profile.seen)
             return [Recommendation(p, 0.0, []) for p in unseen][:n]
+        seen, own = profile.seen, profile.variety
+        profile = of_mood(profile)
         disliked = [p for p in profile.disliked if self.visible(p)]
         avoids = self.resolve_tags(profile.avoids)[0]
         return self.recommend(
@@ -160,10 +176,13 @@ class FakeGraph:
             avoid=[*avoids, *disliked],
             n=n,
             seed=seed,
-            exclude=profile.seen,
+            exclude=seen,
+            **({} if own is None else {"variety": own}),
         )
 
     def learned_tags(self, profile, n: int = 8):
+        profile = of_mood(profile)
+
         def tags(post_ids):
             return [(t, 1.0) for p in post_ids if self.visible(p) for t in self._tags(p)][:n]
 

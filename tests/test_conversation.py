@@ -156,18 +156,46 @@ def test_variants_of_a_post_are_shown_without_what_they_avoid(bot, kept):
     bot.reply("/more 16")
     assert "#16 has no variants here" in say(bot, "/variants 16")
     replies = bot.reply("/variants 13")
-    seen = shown(bot.reply("/export"))
-    assert shown(replies) == [19] and seen == []  # 14 came as one of five
-    assert "a variant of #13" in replies[0].why and "the family of #13" in say(bot, "/why 19")
-    assert kept.load("ann").seen.count(19) == 1
-    assert "Nothing new is left" in say(bot, "/variants 13")
+    assert shown(replies) == [19, 14]  # 14 came as one of five, and so comes last
+    assert "a variant of #13" in replies[0].why
+    assert say(bot, "/why 19") == "#19: a variant of #13."  # nothing was searched or scored
+    assert kept.load("ann").seen.count(19) == kept.load("ann").seen.count(14) == 1
+    again = bot.reply("/variants https://e621.net/posts/13")
+    assert again[0].text == "You have seen all 2 variants of #13 before; here once more."
+    assert shown(again) == [19, 14]
+    assert say(bot, "/variants 10", "/variants 10").startswith(
+        "You have seen the only variant of #10 before"
+    )
     bot.reply("/avoid lantern")
-    assert "Nothing new is left" in say(bot, "/variants 11")  # the other has a lantern
+    (reply,) = bot.reply("/variants 11")  # the other has a lantern
+    assert reply.text == "All variants of #11 have tags that you avoid: lantern."
+    assert reply.choices == ["/drop lantern"]
     assert "may not be shown" in say(bot, "/variants 21") or "hidden" in say(
         bot, "/variants 21"
     )
     assert "is not a post" in say(bot, "/variants fox")
-    assert "/variants" in say(bot, "/help")
+    assert "/variants [ID or URL]" in say(bot, "/help")
+
+
+def test_a_large_family_is_shown_in_turns(bot, monkeypatch):
+    others = [p for p in BOARD if p not in (10, 21)]
+    monkeypatch.setattr(FakeGraph, "variants", lambda self, post_id: others)
+    turns = [bot.reply("/variants 10") for _ in range(4)]
+    assert turns[0][0].text == f"#10 has {len(others)} variants: /variants 10 shows others."
+    assert shown(turns[0]) + shown(turns[1]) == others
+    assert "all 10 variants of #10 before" in turns[2][0].text
+    assert shown(turns[2]) + shown(turns[3]) == others
+
+
+def test_the_post_that_a_picture_is_does_not_come_as_one_like_it(bot, monkeypatch):
+    plain = shown(bot.reply(Picture(PICTURE)))
+    monkeypatch.setattr(FakeGraph, "same_picture", lambda self, image: plain[0])
+    other = Conversation(FakeGraph(), bot._user.profiles, "bob")
+    replies = other.reply(Picture(PICTURE))
+    assert replies[0].text.startswith(f"This is #{plain[0]}: ")
+    assert plain[0] not in shown(replies) and len(shown(replies)) == 3
+    rest = [post_id for _ in range(6) for post_id in shown(other.reply("/skip"))]
+    assert plain[0] not in rest and rest
 
 
 def test_a_post_says_how_many_variants_it_has(bot, monkeypatch):
@@ -327,6 +355,132 @@ def test_taste_lists_what_is_kept(bot, kept):
     for post_id in range(100, 130):
         kept.like("ann", post_id)
     assert "liked      (11 earlier), #110, #111" in say(bot, "/taste")
+
+
+def test_a_mood_is_followed_told_and_ended(bot, kept):
+    assert say(bot, "/mood").startswith("No mood holds. /mood TAGS follows one wish")
+    assert say(bot, "/mood off") == "No mood holds."
+    say(bot, "/enjoy otter", "/like 15")
+    replies = bot.reply("/mood Vixen, snwo night zzzz")
+    assert replies[0].text.split("\n") == [
+        "You are in the mood for fox, night: I follow that and let your taste rest, until "
+        "/mood off.",
+        "No tag 'snwo': did you mean snow?",
+        "No tag 'zzzz'.",
+    ]
+    assert replies[0].choices == ["/walk", "/mood off", "/mood snow"]
+    (card,) = bot.reply("/walk")
+    assert card.post.post_id == 10
+    assert card.why == "you are in the mood for fox, night" and card.why in card.text
+    assert say(bot, "/why") == (
+        "#10: you are in the mood for fox, night.\n"
+        "Searched from the mood fox, night; left out 1 post you saw before. Score 2."
+    )
+    _, card = bot.reply("/like")
+    assert "you are in the mood for fox, night; you liked #10" in card.why
+    assert "the mood fox, night, the 1 post you liked in it; left out 2" in say(bot, "/why")
+    assert "The mood fox, night leads until /mood off." in say(bot, "/enjoy owl")
+    assert say(bot, "/mood") == (
+        "You are in the mood for fox, night. You judged 1 post in it before. /mood off ends it."
+    )
+    taste = say(bot, "/taste")
+    assert "\nenjoys     otter, owl\n" in taste and "\nliked      #15, #10\n" in taste
+    assert "\nmood       fox, night\n" in taste and "of it alone: /mood off" in taste
+    assert "lantern +1.00" in taste and "river" not in taste
+    export = json.loads(bot.reply("/export")[0].document[1])
+    assert export["mood"] == "fox night"
+    assert {post["post_id"]: post.get("mood") for post in export["posts"]}[10] == "fox night"
+
+    said = say(bot, "/mood OFF")
+    assert said == "The mood fox, night is over. Your taste leads again, as it was."
+    taste = say(bot, "/taste")
+    assert "mood" not in taste and "river +1.00" in taste and "lantern" not in taste
+    assert "\nliked      #15, #10\n" in taste
+    assert bot._user.profile().moods[10] == "fox night"
+    assert bot.reply("/mood")[0].choices == ["/mood fox night"]
+    assert "You judged 1 post in it before." in say(bot, "/mood night fox")
+    say(bot, "/forget", "yes")
+    assert kept.load("ann") == Profile() and say(bot, "/mood").startswith("No mood")
+
+
+def test_a_mood_of_nothing_known_changes_nothing(bot, kept):
+    assert say(bot, "/mood nihgt") == "No tag 'nihgt': did you mean night?"
+    assert bot.reply("/mood nihgt")[0].choices == ["/mood night"]
+    assert kept.load("ann") == Profile()
+    say(bot, "/mood owl", "/mood zzzz")
+    assert kept.load("ann").mood == ["owl"]
+    assert shown(bot.reply("/walk")) == [13]  # without any taste
+    say(bot, "/walk", "/walk")
+    (reply,) = bot.reply("/walk")
+    assert "/mood off ends the mood" in reply.text and reply.choices == ["/mood off"]
+
+
+def test_a_mood_takes_the_place_of_a_picture_and_the_other_way_round(bot):
+    bot.reply(Picture(PICTURE))
+    assert shown(bot.reply("/mood owl")) == [] and shown(bot.reply("/walk")) == [13]
+    assert shown(bot.reply(Picture(PICTURE)))
+    say(bot, "/mood")
+    assert "your picture" in say(bot, "/skip", "/why")  # to ask changes nothing
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        (".2", 0.2),
+        ("0.2", 0.2),
+        ("0,2", 0.2),
+        ("20%", 0.2),
+        ("20 %", 0.2),
+        ("20", 0.2),
+        ("2%", 0.02),
+        ("0", 0),
+        ("1", 1),
+        ("1.", 1),
+        ("100", 1),
+        ("100%", 1),
+        ("1%", 0.01),
+        ("80 Percent", 0.8),
+        ("alike", 0),
+        ("varied", 1),
+    ],
+)
+def test_the_dial_is_set_by_a_number(bot, kept, typed, number):
+    said = say(bot, f"/variety {typed}")
+    assert said == f"Variety is {number:g} now, from 0 (alike) to 1 (varied)."
+    assert kept.load("ann").variety == pytest.approx(number)
+    assert bot.taste().variety == pytest.approx(number)
+
+
+@pytest.mark.parametrize(
+    "typed", ["x", "-1", "2", "1.5", "101", "101%", "nan", "1e-1", "٣", ".", "1 2", "%"]
+)
+def test_a_dial_that_is_none_is_refused_in_one_line(bot, kept, typed):
+    say(bot, "/variety .3")
+    assert f"variety {typed!r}: expected a number from 0 (alike)" in say(
+        bot, f"/variety {typed}"
+    )
+    assert kept.load("ann").variety == 0.3
+
+
+def test_the_dial_holds_wherever_posts_are_found(bot, kept):
+    assert say(bot, "/variety").startswith("Variety is 0.5, the default.")
+    say(bot, "/enjoy fox")
+    called = bot._user.board.called
+    for message in ("/walk", "/more", "/more 15", Picture(PICTURE), "/skip"):
+        bot.reply(message)
+        assert "variety" not in called
+    say(bot, "/variety 80%")
+    assert "\nvariety    0.8\n" in say(bot, "/taste")
+    for message in ("/walk", "/more", "/more 12", Picture(PICTURE), "/skip"):
+        called.clear()
+        bot.reply(message)
+        assert called["variety"] == 0.8, message
+    assert json.loads(bot.reply("/export")[0].document[1])["variety"] == 0.8
+    assert say(bot, "/variety").startswith("Variety is 0.8. ")
+    assert say(bot, "/variety Default") == "Variety is the default again, 0.5."
+    assert kept.load("ann").variety is None and "variety" not in say(bot, "/taste")
+    say(bot, "/variety 0", "/forget", "yes")
+    assert kept.load("ann") == Profile()
 
 
 def test_only_a_post_of_a_tour_that_is_skipped_counts_as_skipped(bot, kept):
@@ -538,6 +692,8 @@ def test_clean_and_reasons_and_numbers():
     assert clean("名前 ❤️‍🔥") == "名前 ❤️‍🔥"  # joiners of emoji stay
     assert Reply("a\x1b[2Jb", choices=["\x07x"]).choices == ["x"]
     assert reasons([]) == ""
+    in_mood = reasons(["fox", "snow", 4], ["fox"], [4], ["snow"])
+    assert in_mood == "you are in the mood for snow; you liked #4; it has fox"
     said = "you enjoy fox; you liked #4, #5; it has snow"
     assert reasons(["snow", 4, "fox", 5], ["fox"], [4, 5]) == said
     assert post_id_in("https://e926.net/post/show/77/fox") == 77
@@ -628,11 +784,12 @@ def test_a_line_is_completed_with_commands_and_tags(bot):
         names("/enjoy sn")
         == names("sn")
         == names("/avoid fox,sn")
+        == names("/mood fox,sn")
         == names("fox sn")
         == ["snow"]
     )
     assert next(iter(completions(bot, "fo"))) == ("fox", "general, 5 posts")
-    for text in ("", "f", "/like fo", "/walk fo", "/nosuch fo", "/drop "):
+    for text in ("", "f", "/like fo", "/walk fo", "/nosuch fo", "/drop ", "/variety fo"):
         assert names(text) == []
 
 

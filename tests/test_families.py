@@ -70,6 +70,28 @@ def test_what_was_seen_avoided_or_liked_counts_for_its_family(graph, how):
     assert not found & {30, 31, 33} and found & {10, 12}
 
 
+@pytest.mark.parametrize("line", ["id:31", "id:12 id:>0", "score:>100000"])
+def test_a_hidden_post_counts_for_nothing(graph, line):
+    """Who knows the id of a post that may not be shown learns nothing of its kin by it."""
+    narrow = graph.narrowed("s", f"id:31\nid:12\n{line}")
+    asked = {"posts": [300], "n": 400, "variety": 0}
+    plain, alike = narrow.recommend(**asked), narrow.recommend(**asked, variants=True)
+    for hidden in ([31], [12, 31], [10**9]):
+        assert narrow.recommend(**asked, exclude=hidden) == plain
+        assert narrow.recommend(**asked, avoid=hidden) == plain
+        assert narrow.recommend(**asked, avoid=hidden, variants=True) == alike
+    assert {30, 10} & {one.post_id for one in plain}
+    taste = {"liked": [300], "seen": [300], "at": {300: 1}}
+    plain = narrow.personal(Profile(**taste), n=400)
+    for kept in (
+        Profile(**taste | {"seen": [12, 300, 31]}),
+        Profile(**taste | {"liked": [300, 31]}),
+        Profile(**taste, disliked=[12]),
+        Profile(**taste, skipped=[31]),
+    ):
+        assert narrow.personal(kept, n=400) == plain
+
+
 def test_a_taste_counts_a_family_as_well(graph):
     for kept in (Profile(seen=[12]), Profile(liked=[12]), Profile(disliked=[12])):
         found = {one.post_id for one in graph.personal(kept, n=400)}

@@ -1,5 +1,6 @@
 """What is kept of users: kept whole, kept apart, and gone when forgotten."""
 
+import itertools
 import json
 import random
 import sqlite3
@@ -139,7 +140,7 @@ def test_the_header_says_whose_file_it_is_and_of_which_version(path):
         kept.enjoy("ann", ["fox"])
     header = path.read_bytes()[:100]
     assert header[:16] == b"SQLite format 3\0"
-    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 3)
+    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 4)
     feelings = {"LIKE": 1, "SEEN": 0, "DISLIKE": -1, "SKIPPED": 2}
     assert {one.name: int(one) for one in module.Feeling} == feelings
 
@@ -200,6 +201,160 @@ def test_a_file_of_another_version_is_refused_and_stays_untouched(path, monkeypa
     monkeypatch.undo()
     with Profiles(path) as kept:
         assert kept.load("ann").enjoys == ["fox"]
+
+
+# Version 3, by the statements that made it and wrote to it.
+VERSION_3 = """
+PRAGMA application_id = 1698056018; PRAGMA user_version = 3; PRAGMA journal_mode = WAL;
+CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+ at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '');
+CREATE TABLE tags (n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+ tag TEXT NOT NULL, feeling INTEGER NOT NULL, at INTEGER NOT NULL, UNIQUE (user, tag));
+CREATE TABLE posts (n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+ post_id INTEGER NOT NULL, feeling INTEGER NOT NULL, at INTEGER NOT NULL, UNIQUE (user, post_id));
+CREATE TABLE lines (n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
+ line TEXT NOT NULL, UNIQUE (user, line));
+INSERT INTO users (id, name, at, ratings) VALUES (1, 'ann', 900, 's'), (4, 'bob', 901, '');
+INSERT OR REPLACE INTO tags (user, tag, feeling, at) VALUES
+ (1, 'fox', 1, 100), (1, 'web', -1, 101), (4, 'owl', 1, 102), (1, 'night', 1, 103);
+INSERT OR REPLACE INTO posts (user, post_id, feeling, at) VALUES
+ (1, 7, 0, 200), (1, 5, 1, 201), (4, 5, -1, 202), (1, 6, 2, 203), (1, 4, -1, 204);
+INSERT OR REPLACE INTO posts (user, post_id, feeling, at) VALUES (1, 7, 1, 205);
+INSERT OR IGNORE INTO lines (user, line) VALUES (1, 'score:<0'), (4, 'fox -night');
+"""
+
+
+def make_version_3(path):
+    made = sqlite3.connect(path)
+    made.executescript(VERSION_3)
+    made.close()
+
+
+def test_a_file_of_version_3_is_taken_over_without_loss(path):
+    make_version_3(path)
+    with Profiles(path, clock=lambda: 1000) as kept:
+        ann, bob = kept.load("ann"), kept.load("bob")
+        assert ann == Profile(
+            enjoys=["fox", "night"],
+            avoids=["web"],
+            liked=[5, 7],
+            disliked=[4],
+            skipped=[6],
+            seen=[5, 6, 4, 7],
+            blacklist=["score:<0"],
+            ratings="s",
+        )
+        assert ann.at == {5: 201, 6: 203, 4: 204, 7: 205}
+        assert ann.named_at == {"fox": 100, "night": 103}
+        assert bob == Profile(enjoys=["owl"], disliked=[5], seen=[5], blacklist=["fox -night"])
+        kept.set_mood("ann", ["owl"])
+        kept.like("ann", 9)
+        kept.like("bob", 9)
+    with Profiles(path) as kept:  # and it stays
+        assert kept.load("ann").moods == {9: "owl"} and kept.load("bob").liked == [9]
+        assert kept.forget("ann") and kept.load("bob").enjoys == ["owl"]
+    assert b"score:<0" not in on_disk(path) and b"fox -night" in on_disk(path)
+
+
+def test_two_programs_may_take_a_file_over_at_once(path):
+    make_version_3(path)
+    script = (
+        "import sys\n"
+        "from e6graph.chat.profiles import Profiles\n"
+        "with Profiles(sys.argv[1]) as kept:\n"
+        "    kept.like('ann', int(sys.argv[2]))\n"
+    )
+    ran = [
+        subprocess.Popen([sys.executable, "-c", script, str(path), str(k)], cwd=ROOT)
+        for k in (11, 12)
+    ]
+    assert [one.wait() for one in ran] == [0, 0]
+    with Profiles(path) as kept:
+        assert {5, 7, 11, 12} == set(kept.load("ann").liked)
+
+
+def test_taking_over_happens_whole_or_not_at_all(path, monkeypatch):
+    make_version_3(path)
+    steps = module.UPGRADES[3]
+    monkeypatch.setitem(module.UPGRADES, 3, (*steps, "CREATE TABLE x ("))
+    with pytest.raises(E6GraphError):
+        Profiles(path)
+    monkeypatch.undo()
+    with Profiles(path) as kept:
+        assert kept.load("ann").liked == [5, 7]
+
+
+def test_what_is_said_in_a_mood_is_kept_apart(path):
+    now = itertools.count(100)
+    with Profiles(path, clock=lambda: next(now)) as kept:
+        kept.enjoy("ann", ["cat"])
+        kept.like("ann", 1)
+        kept.dislike("ann", 2)
+        before = kept.load("ann")
+        kept.set_mood("ann", ["owl", "night"])
+        kept.saw("ann", [10, 11, 12, 13])
+        kept.like("ann", 10)
+        kept.dislike("ann", 11)
+        kept.skip("ann", 12)
+        kept.dislike("ann", 1)  # what was liked outside is disliked here alone
+        inside = kept.load("ann")
+        assert inside.mood == ["owl", "night"]
+        assert inside.liked == [10] and inside.disliked == [2, 11, 1]
+        assert inside.skipped == [12]
+        assert inside.moods == dict.fromkeys([13, 10, 11, 12, 1], "owl night")
+    with Profiles(path, clock=lambda: next(now)) as kept:
+        assert kept.load("ann") == inside  # a restart changes nothing
+        kept.set_mood("ann", [])
+        after = kept.load("ann")
+        assert after.mood == [] and after.liked == [1, 10] and after.disliked == [2, 11]
+        assert set(after.moods) == {10, 11, 12, 13}
+        assert {p: at for p, at in after.at.items() if p not in after.moods} == before.at
+        assert after.named_at == before.named_at != {}
+        kept.set_mood("ann", ["night", "owl"])  # the same wish
+        assert kept.load("ann").disliked == [2, 11, 1]
+        kept.set_mood("ann", ["tram"])
+        other = kept.load("ann")
+        assert other.liked == [1, 10] and 1 not in other.moods
+        kept.set_mood("ann", [])
+        kept.like("ann", 10)  # said outside now, too
+        assert 10 not in kept.load("ann").moods
+        kept.drop("ann", posts=[1, 10])
+        dropped = kept.load("ann")
+        assert dropped.liked == [] and {1, 10} <= set(dropped.seen)
+        kept.set_mood("ann", ["owl", "night"])
+        assert kept.load("ann").liked == [] and kept.load("ann").disliked == [2, 11]
+
+
+def test_a_mood_and_a_dial_are_exported_moved_and_forgotten(path, tmp_path):
+    with Profiles(path) as kept, Profiles(tmp_path / "there.sqlite") as there:
+        assert kept.load("ann").variety is None
+        kept.set_variety("ann", 0.25)
+        kept.saw("ann", [3])
+        kept.set_mood("ann", ["owl", "night"])
+        kept.like("ann", 4)
+        export = json.loads(json.dumps(kept.export("ann")))
+        assert (export["mood"], export["variety"]) == ("owl night", 0.25)
+        assert [post.get("mood") for post in export["posts"]] == [None, "owl night"]
+        loaded, exported = kept.load("ann"), kept.export("ann")
+        kept.move("ann", there)
+        assert (there.load("ann"), there.export("ann")) == (loaded, exported)
+        there.set_mood("ann", [])
+        there.set_variety("ann", None)
+        assert not {"mood", "variety"} & set(there.export("ann"))
+        there.set_mood("ann", ["owlmark"])
+        there.forget("ann")
+        assert there.load("ann") == Profile() and b"owlmark" not in on_disk(path)
+
+
+def test_when_a_tag_was_enjoyed_is_kept(path):
+    now = itertools.count(100)
+    with Profiles(path, clock=lambda: next(now)) as kept:
+        kept.enjoy("ann", ["fox"])
+        first = kept.load("ann").named_at["fox"]
+        kept.enjoy("ann", ["fox"])  # said again
+        assert kept.load("ann").named_at["fox"] > first
+        kept.avoid("ann", ["fox"])
+        assert kept.load("ann").named_at == {}
 
 
 def test_tables_that_cannot_be_made_leave_nothing_half_made(path, monkeypatch):

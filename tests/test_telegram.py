@@ -204,6 +204,7 @@ def test_the_menu_lists_the_commands(server, quick):
     assert set(menu) == set(COMMANDS) - set(front.UNLISTED)
     assert menu["enjoy"] == ": ".join(COMMANDS["enjoy"][:2])
     assert menu["walk"] == COMMANDS["walk"][1]
+    assert menu["mood"].startswith("[TAGS or off]: follow") and "0 alike" in menu["variety"]
     assert "delete what I keep" in menu["stop"]
     assert len(server.called("deleteWebhook")) == 1
 

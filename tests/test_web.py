@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -36,6 +37,7 @@ from e6graph.errors import BadArtifact, E6GraphError
 from e6graph.hydrate.previews import preview_path
 from e6graph.pictures import PictureReader
 from e6graph.recommend.board import PostInfo
+from e6graph.recommend.variety import VARIETY
 from e6graph.tags import BACKGROUND, COLORS, LIGHT_COLORS
 
 ASKED_BY_PAGE = {"Sec-Fetch-Site": "same-origin"}
@@ -160,6 +162,13 @@ def test_what_the_page_knows_is_what_the_server_knows():
     actions = re.findall(r'^  "(/\w+)": \[', script, re.MULTILINE)
     assert set(actions) == {"/like", "/dislike", "/skip", "/stop", "/why", "/more"}
     assert all(messages.COMMANDS[action[1:]].button for action in actions)
+    page = (web.PAGE / "index.html").read_text("utf-8")
+    dial = re.search(
+        r'id="variety" type="range" min="0" max="1" step="[\d.]+" value="([\d.]+)"', page
+    )
+    assert float(dial[1]) == VARIETY
+    for command in re.findall(r'data-send="(/\w+)', page):
+        assert command[1:] in messages.COMMANDS
     box = re.search(
         r'id="box"[^>]*maxlength="(\d+)"', (web.PAGE / "index.html").read_text("utf-8")
     )
@@ -519,6 +528,10 @@ def test_the_taste_names_posts_that_may_be_shown(site, talks):
         range(30, 30 - web.LATEST_POSTS + 1, -1)
     )  # the latest first, 99 left out
     assert told["disliked"] == {"count": 1, "latest": []}
+    assert told["mood"] == [] and told["variety"] is None
+    talks.known = Taste(mood=["owl", "night"], variety=0.25)
+    told = requests.get(f"{site}/api/taste").json()
+    assert told["mood"] == ["owl", "night"] and told["variety"] == 0.25
 
 
 def test_completions_of_tags_and_commands(site, talks):
@@ -863,11 +876,22 @@ def test_bodies_that_fill_the_memory_make_room_for_later_ones(talks, monkeypatch
     part = BODY_TO_COME + bytes(400_000)
     with serving(talks) as small, ExitStack() as stack:
         held = [stack.enter_context(opened_raw(small, part)) for _ in range(6)]
+        assert len(given_up(held, 4)) == 4  # two fit; so all six have arrived then
         headers = {**ASKED_BY_PAGE, "Content-Type": "image/png"}
         answer = requests.post(f"{small}/api/picture", bytes(500_000), headers=headers)
         assert answer.status_code == 200
-        held[0].settimeout(60)
-        assert held[0].recv(20).startswith(b"HTTP/1.1 408")
+        ended = given_up(held, 5)
+        assert len(ended) == 5
+        assert all(one.recv(20).startswith(b"HTTP/1.1 408") for one in ended)
+
+
+def given_up(connections, number):
+    """Wait until so many of some connections have got an answer; return those."""
+    until, answered = time.monotonic() + 60, []
+    while len(answered) < number and time.monotonic() < until:
+        answered = select.select(connections, [], [], 1.0)[0]
+        time.sleep(0.01)
+    return answered
 
 
 def test_who_has_said_nothing_yet_costs_nobody_anything(tmp_path, monkeypatch):
@@ -1250,6 +1274,62 @@ def test_enjoy_tour_like_taste_forget(browser, board):
         assert "0 posts seen" in page.inner_text("#kept")
 
 
+def test_the_dial_is_turned_by_keys_and_by_words(browser, board):
+    with opened(browser, board) as page:
+        dial = page.get_by_role("slider", name="Variety")
+        assert dial.input_value() == "0.5" and page.locator("#undial").is_hidden()
+        assert re.sub(r"\s+", " ", page.inner_text("#ends")).strip() == "alike varied"
+        assert dial.get_attribute("aria-describedby") == "ends"
+        dial.focus()
+        for _ in range(4):  # one message, where it rests
+            page.keyboard.press("ArrowRight")
+        page.wait_for_selector("text=Variety is 0.7 now")
+        rest(page)
+        assert page.locator(".message", has_text="Variety is").count() == 1
+        assert dial.input_value() == page.inner_text("#number") == "0.7"
+        assert page.evaluate("document.activeElement.id") == "variety"
+        send(page, "/variety 20%")
+        assert dial.input_value() == "0.2" and page.inner_text("#number") == "0.2"
+        page.reload()
+        rest(page)
+        assert dial.input_value() == "0.2"
+        dial.focus()
+        page.keyboard.press("End")
+        page.wait_for_selector("text=Variety is 1 now")
+        rest(page)
+        page.keyboard.press("Home")
+        page.locator("#undial").click()  # before the turn is sent, which then is not
+        page.wait_for_selector("text=the default again")
+        page.wait_for_timeout(600)
+        rest(page)
+        assert dial.input_value() == "0.5" and page.locator("#undial").is_hidden()
+
+
+def test_a_mood_is_shown_and_ended_with_a_click(browser, board):
+    with opened(browser, board) as page:
+        send(page, "/enjoy fox")
+        assert page.locator("#mood").is_hidden()
+        page.get_by_label("In the mood for: add").click()
+        assert page.input_value("#box") == "/mood "
+        page.locator("#box").press_sequentially("ow")
+        page.wait_for_selector("#options li")
+        page.press("#box", "Tab")
+        page.press("#box", "Enter")
+        rest(page)
+        assert page.inner_text("#mood span") == "owl"
+        assert "owl" in page.locator("#kept section").first.inner_text()
+        send(page, "/walk")
+        assert "in the mood for owl" in page.locator(".card .why").last.inner_text()
+        press(page, "l")
+        assert "Learned in this mood: more of" in page.inner_text("#kept")
+        page.get_by_role("button", name="End the mood owl").click()
+        rest(page)
+        assert page.locator("#mood").is_hidden()
+        assert "nothing now" in page.locator("#kept section").first.inner_text()
+        assert "Learned" not in page.inner_text("#kept")  # the like was of the mood alone
+        assert "Liked (1)" in page.inner_text("#kept")
+
+
 def test_a_preview_that_comes_later_takes_its_place(browser, tmp_path):
     picture = io.BytesIO()
     Image.new("RGB", (64, 48), "orange").save(picture, "JPEG")
@@ -1372,8 +1452,24 @@ def test_a_phone_scrolls_only_down(browser, board, theme):
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.evaluate("document.getElementById('log').scrollWidth") == 390
         assert page.locator("#taste").is_hidden()
+        send(page, "/mood owl night forest meadow")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.locator("#mood span").evaluate("span => span.clientWidth") > 40
+        heights = page.locator("#shortcuts button").evaluate_all(
+            "all => all.map((button) => button.clientHeight)"
+        )
+        assert max(heights) < 40  # each on one line
         page.click("#show-taste")
         assert page.locator("#taste").is_visible()
+        page.locator("#variety").focus()
+        page.keyboard.press("Home")
+        page.wait_for_selector("#undial:not([hidden])")
+        assert page.locator("#taste").is_visible()
+        page.click("#undial")
+        page.wait_for_selector("#undial", state="hidden")
+        assert page.locator("#taste").is_visible()
+        page.click("#hide-taste")
+        page.click("#show-taste")
         assert page.evaluate("document.activeElement.id") == "hide-taste"
         page.keyboard.press("Escape")
         assert page.evaluate("document.activeElement.id") == "show-taste"

@@ -93,6 +93,8 @@ class Conversation:
             "picture": self._no_picture,
             "enjoy": partial(taste.feel, "enjoy"),
             "avoid": partial(taste.feel, "avoid"),
+            "mood": taste.mood,
+            "variety": taste.variety,
             "drop": taste.drop,
             "taste": taste.taste,
             "blacklist": lambda words: taste.blacklist(" ".join(words)),
@@ -181,7 +183,7 @@ class Conversation:
             if rest:
                 return [Reply(f"/{name} takes nothing after it; got {' '.join(rest)!r}.")]
             return run()
-        if name in ("enjoy", "avoid", "drop"):
+        if name in ("enjoy", "avoid", "drop") or (name == "mood" and rest):
             self._tour.taste_changed()
         return run(rest)
 

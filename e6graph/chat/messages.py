@@ -39,14 +39,16 @@ COMMANDS = {
     "dislike": Command("[ID or URL]", "you do not like it", "👎"),
     "skip": Command("", "show the next post; counts against the last one, but little", "⏭"),
     "stop": Command("", "end the tour", "🛑"),
-    "why": Command("[ID]", "how that post, or else the last one, was found", "Why?"),
+    "why": Command("[ID or URL]", "how that post, or else the last one, was found", "Why?"),
     "more": Command(
-        "[ID]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
+        "[ID or URL]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
     ),
-    "variants": Command("[ID]", "other versions of that post or the last", "Variants"),
+    "variants": Command("[ID or URL]", "other versions of that post or the last", "Variants"),
     "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
     "enjoy": Command("TAGS", "tags you like to see, with spaces or commas between"),
     "avoid": Command("TAGS", "tags you do not want to see"),
+    "mood": Command("[TAGS or off]", "follow one wish for a while; your taste rests meanwhile"),
+    "variety": Command("[0 to 1]", "how varied the posts are: 0 alike, 1 varied, or default"),
     "picture": Command("PATH", "what I see in a picture, and posts like it"),
     "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
     "drop": Command("TAGS or #ID", "take back what you said about tags or a post"),
@@ -88,6 +90,7 @@ _ESCAPE = re.compile(
 _CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_NUMBER = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9}) ?(%|percent|)")
 _POST_REFERENCE = re.compile(
     r"(?:#|(?:https?://)?[\w.-]+/posts?/(?:show/)?)?([0-9]{1,18})(?:[/?#]\S*)?"
 )
@@ -169,6 +172,8 @@ class Taste:
         against, the strongest first.
     blacklist : their own lines, the latest of them.
     ratings : letters of what they let themselves see.
+    mood : tags that they wish for just now. `up` and `down` are then of the mood alone.
+    variety : from 0 to 1, their own; None for the default.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -181,6 +186,8 @@ class Taste:
     down: list[tuple[str, str, float]] = field(default_factory=list)
     blacklist: list[str] = field(default_factory=list)
     ratings: str = "s"
+    mood: list[str] = field(default_factory=list)
+    variety: float | None = None
 
 
 @dataclass(frozen=True)
@@ -213,7 +220,7 @@ def button(choice: str) -> str:
     ('👍', 'Enjoy fox')
     """
     name = choice.partition(" ")[0][1:]
-    if name in ("enjoy", "avoid", "rating"):
+    if name in ("enjoy", "avoid", "mood", "variety", "drop", "rating"):
         return choice[1:].capitalize()
     label = COMMANDS[name].button if name in COMMANDS else ANSWERS.get(choice)
     return label or choice
@@ -280,6 +287,23 @@ def post_id_in(word: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def number_from_0_to_1(text: str) -> float | None:
+    """Read a number from 0 to 1 as people type one; None if it is none.
+
+    >>> [number_from_0_to_1(text) for text in (".2", "0,2", "20%", "20 percent", "20", "1")]
+    [0.2, 0.2, 0.2, 0.2, 0.2, 1.0]
+    >>> [number_from_0_to_1(text) for text in ("2", "101", "-1", "x")]
+    [None, None, None, None]
+    """
+    found = _NUMBER.fullmatch(text)
+    if not found:
+        return None
+    number = float(found[1].replace(",", "."))
+    if found[2] or number >= 10:  # ten and more can only be meant in percent
+        number /= 100
+    return number if number <= 1 else None
+
+
 def did_you_mean(unknown: Sequence[str], near: Callable[[str], Sequence[str]]) -> list[str]:
     """Return a line for each of the first unknown tags, with the names near it."""
     lines = []
@@ -332,7 +356,10 @@ def _telling(post: PostInfo, category: str) -> list[str]:
 
 
 def reasons(
-    because: Sequence[str | int], enjoys: Sequence[str] = (), liked: Sequence[int] = ()
+    because: Sequence[str | int],
+    enjoys: Sequence[str] = (),
+    liked: Sequence[int] = (),
+    mood: Sequence[str] = (),
 ) -> str:
     """Say why a post came; "" where nothing is known.
 
@@ -340,17 +367,19 @@ def reasons(
     ----------
     because : names of the tags and ids of the posts that led to it.
     enjoys, liked : tags and posts that the user named or liked.
+    mood : the tags of their mood; while it holds, what they enjoy led nowhere.
 
     >>> reasons(["fox", "snow", 7, 8], enjoys=["fox"], liked=[7])
     'you enjoy fox; you liked #7; it is like #8; it has snow'
     """
     tags = [reason for reason in because if isinstance(reason, str)]
     posts = [reason for reason in because if not isinstance(reason, str)]
+    named = mood or enjoys
     parts = {
-        "you enjoy": [tag for tag in tags if tag in enjoys],
+        "you are in the mood for" if mood else "you enjoy": [t for t in tags if t in named],
         "you liked": [f"#{post}" for post in posts if post in liked],
         "it is like": [f"#{post}" for post in posts if post not in liked],
-        "it has": [tag for tag in tags if tag not in enjoys],
+        "it has": [tag for tag in tags if tag not in named],
     }
     said = [f"{words} {', '.join(values)}" for words, values in parts.items() if values]
     return "; ".join(said)

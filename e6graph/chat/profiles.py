@@ -2,32 +2,52 @@
 
 Each operation is one transaction. `forget` removes every row of a user and then
 the bytes (see `SqliteFile.erase`).
+
+A post has a row for each mood that it was judged in, and one for outside of moods, so
+that no mood changes what was said elsewhere.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
 from ..errors import BadInput
+from ..recommend.moods import mood_tags, same_mood
 from ..recommend.personal import Profile
 from .sqlitefile import Execute, SqliteFile
 
 APPLICATION_ID = 0x65364752  # "e6GR"
-SCHEMA_VERSION = 3  # 1 and 2 were never released
+SCHEMA_VERSION = 4  # 1 and 2 are too old to be taken over
 _OF_USER = "n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE"
 _FELT = "feeling INTEGER NOT NULL, at INTEGER NOT NULL"
+_MOOD = "mood TEXT NOT NULL DEFAULT ''"  # tags with spaces between
+_POSTS = (
+    f"CREATE TABLE posts ({_OF_USER}, post_id INTEGER NOT NULL, {_FELT}, {_MOOD}, "
+    "UNIQUE (user, post_id, mood))"
+)
 SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
     "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
-    "at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '')",
+    f"at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '', {_MOOD}, variety REAL)",
     f"CREATE TABLE tags ({_OF_USER}, tag TEXT NOT NULL, {_FELT}, UNIQUE (user, tag))",
-    f"CREATE TABLE posts ({_OF_USER}, post_id INTEGER NOT NULL, {_FELT}, "
-    "UNIQUE (user, post_id))",
+    _POSTS,
     f"CREATE TABLE lines ({_OF_USER}, line TEXT NOT NULL, UNIQUE (user, line))",
 )
+UPGRADES: dict[int, tuple[str, ...]] = {
+    3: (
+        f"ALTER TABLE users ADD COLUMN {_MOOD}",
+        "ALTER TABLE users ADD COLUMN variety REAL",
+        "ALTER TABLE posts RENAME TO old_posts",
+        _POSTS,
+        "INSERT INTO posts (n, user, post_id, feeling, at) "
+        "SELECT n, user, post_id, feeling, at FROM old_posts",
+        "DROP TABLE old_posts",
+    ),
+}
+"""Version → what makes the next one of it."""
 
 
 class Feeling(IntEnum):
@@ -44,18 +64,31 @@ SECONDS_A_DAY = 86400
 
 # `?1` is the user's number.
 _KEEP_TAG = "INSERT OR REPLACE INTO tags (user, tag, feeling, at) VALUES (?1, ?2, ?3, ?4)"
-_NEW_POST = "INTO posts (user, post_id, feeling, at) VALUES (?1, ?2, ?3, ?4)"
+_NEW_POST = (
+    "INTO posts (user, post_id, feeling, at, mood) "
+    "SELECT ?1, ?2, ?3, ?4, mood FROM users WHERE id = ?1"
+)
 _KEEP_POST = f"INSERT OR REPLACE {_NEW_POST}"
-_KEEP_SEEN = f"INSERT OR IGNORE {_NEW_POST}"
+_KEEP_SEEN = (
+    "INSERT INTO posts (user, post_id, feeling, at, mood) "
+    "SELECT ?1, ?2, ?3, ?4, mood FROM users WHERE id = ?1 "
+    "AND NOT EXISTS (SELECT 1 FROM posts WHERE user = ?1 AND post_id = ?2)"
+)
 _KEEP_SKIP = (
     f"INSERT {_NEW_POST} "
     "ON CONFLICT DO UPDATE SET feeling = ?3, at = ?4 WHERE feeling = 0"  # 0: Feeling.SEEN
 )
+_MOVE_POST = "INSERT INTO posts (user, post_id, feeling, at, mood) VALUES (?1, ?2, ?3, ?4, ?5)"
 _READ = {
     "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
-    "posts": "SELECT post_id, feeling, at FROM posts WHERE user = ?1 ORDER BY n",
+    "posts": "SELECT post_id, feeling, at, mood FROM posts WHERE user = ?1 ORDER BY n",
     "lines": "SELECT line FROM lines WHERE user = ?1 ORDER BY n",
-    "ratings": "SELECT ratings FROM users WHERE id = ?1",
+    "settings": "SELECT ratings, mood, variety FROM users WHERE id = ?1",
+}
+_SET = {
+    "ratings": "UPDATE users SET ratings = ?2 WHERE id = ?1",
+    "mood": "UPDATE users SET mood = ?2 WHERE id = ?1",
+    "variety": "UPDATE users SET variety = ?2 WHERE id = ?1",
 }
 
 
@@ -87,7 +120,7 @@ class Profiles:
         self._next_search = 0.0  # for users who were away for too long
         self._traces = False  # whether bytes of forgotten users are left in the file
         self.path = None if path is None else Path(path)
-        self._file = SqliteFile(self.path, APPLICATION_ID, SCHEMA_VERSION, SCHEMA)
+        self._file = SqliteFile(self.path, APPLICATION_ID, SCHEMA_VERSION, SCHEMA, UPGRADES)
         if self.path is not None and self.path.exists():
             with self._writing():
                 pass
@@ -106,38 +139,52 @@ class Profiles:
     def load(self, user: str) -> Profile:
         """Return everything kept about `user`; empty lists for a user never met."""
         profile, kept = Profile(), self._rows(user)
-        for tag, feeling, _ in kept["tags"]:
+        for ratings, mood, variety in kept["settings"]:
+            profile.ratings, profile.mood, profile.variety = ratings, mood_tags(mood), variety
+        for tag, feeling, at in kept["tags"]:
             (profile.enjoys if feeling == Feeling.LIKE else profile.avoids).append(tag)
-        judged = {
-            Feeling.LIKE: profile.liked,
-            Feeling.DISLIKE: profile.disliked,
-            Feeling.SKIPPED: profile.skipped,
+            if feeling == Feeling.LIKE:
+                profile.named_at[tag] = at
+        judged = {  # by number, since there may be thousands of posts
+            int(Feeling.LIKE): profile.liked,
+            int(Feeling.DISLIKE): profile.disliked,
+            int(Feeling.SKIPPED): profile.skipped,
         }
-        for post_id, feeling, at in kept["posts"]:
-            profile.seen.append(post_id)
-            if feeling != Feeling.SEEN:
+        posts = _one_of_each(kept["posts"], profile.mood)
+        profile.seen = [row[0] for row in posts]
+        profile.moods = {row[0]: row[3] for row in posts if row[3]}
+        for post_id, feeling, at, _ in posts:
+            if feeling:
                 judged[feeling].append(post_id)
                 profile.at[post_id] = at
         profile.blacklist = [line for (line,) in kept["lines"]]
-        profile.ratings = "".join(letters for (letters,) in kept["ratings"])
         return profile
 
     def export(self, user: str) -> dict[str, object]:
         """Return every row kept about `user`, as JSON values; times are Unix seconds."""
         kept = self._rows(user)
-        return {
+        posts: list[dict[str, object]] = []
+        for post_id, feeling, at, mood in kept["posts"]:
+            posts.append({"post_id": post_id, "feeling": feeling, "at": at})
+            if mood:
+                posts[-1]["mood"] = mood
+        told: dict[str, object] = {
             "user": user,
             "feelings": {str(int(feeling)): feeling.name.lower() for feeling in Feeling},
             "tags": [
                 dict(zip(("tag", "feeling", "at"), row, strict=True)) for row in kept["tags"]
             ],
-            "posts": [
-                dict(zip(("post_id", "feeling", "at"), row, strict=True))
-                for row in kept["posts"]
-            ],
+            "posts": posts,
             "blacklist": [line for (line,) in kept["lines"]],
-            "ratings": "".join(letters for (letters,) in kept["ratings"]),
+            "ratings": "",
         }
+        for ratings, mood, variety in kept["settings"]:
+            told["ratings"] = ratings
+            if mood:
+                told["mood"] = mood
+            if variety is not None:
+                told["variety"] = variety
+        return told
 
     def _rows(self, user: str) -> dict[str, list[tuple]]:
         with self._file.transaction() as execute:
@@ -203,9 +250,18 @@ class Profiles:
 
     def rate(self, user: str, ratings: str) -> None:
         """Keep which ratings the user lets themselves see."""
-        with self._writing() as execute:
-            number = self._meet(execute, user)
-            execute("UPDATE users SET ratings = ? WHERE id = ?", (ratings, number))
+        self._set(user, "ratings", ratings)
+
+    def set_mood(self, user: str, tags: Sequence[str]) -> None:
+        """Keep which tags `user` wishes for from now on; with none, the mood ends.
+
+        What is said of posts and seen until it changes belongs to the mood.
+        """
+        self._set(user, "mood", " ".join(tags))
+
+    def set_variety(self, user: str, variety: float | None) -> None:
+        """Keep how varied posts should be, from 0 to 1; None for the default."""
+        self._set(user, "variety", variety)
 
     def forget(self, user: str) -> bool:
         """Delete everything kept about `user`, then its bytes.
@@ -227,22 +283,28 @@ class Profiles:
         BadInput : the other file keeps too many users; everything stays here.
         """
         kept = self._rows(user)
-        if kept["ratings"]:
+        if kept["settings"]:
             with to._writing() as execute:
                 number = to._meet(execute, user)
-                for query, rows in ((_KEEP_TAG, kept["tags"]), (_KEEP_POST, kept["posts"])):
+                for query, rows in ((_KEEP_TAG, kept["tags"]), (_MOVE_POST, kept["posts"])):
                     for row in rows:
                         execute(query, (number, *row))
                 for (line,) in kept["lines"]:
                     execute("INSERT INTO lines (user, line) VALUES (?, ?)", (number, line))
-                (ratings,) = kept["ratings"][0]
-                execute("UPDATE users SET ratings = ? WHERE id = ?", (ratings, number))
+                for setting, value in zip(
+                    ("ratings", "mood", "variety"), kept["settings"][0], strict=True
+                ):
+                    execute(_SET[setting], (number, value))
         self.drop_user(user)
 
     def drop_user(self, user: str) -> None:
         """Delete the rows about `user`; `forget` removes their bytes, too."""
         with self._file.transaction() as execute:
             execute("DELETE FROM users WHERE name = ?", (user,))  # cascades
+
+    def _set(self, user: str, setting: str, value: str | float | None) -> None:
+        with self._writing() as execute:
+            execute(_SET[setting], (self._meet(execute, user), value))
 
     def _keep(
         self, insert: str, user: str, values: Iterable[str | int], feeling: Feeling
@@ -282,6 +344,27 @@ class Profiles:
                 self._next_search = now + FORGET_EVERY
         if forgotten or (due and self._traces):
             self._traces = not self._file.erase()
+
+
+def _one_of_each(rows: Sequence[tuple], mood: Sequence[str]) -> list[tuple]:
+    """Choose a row for each post, in their order.
+
+    That is the one judged in the mood that holds; or else outside of moods; or else in
+    another mood; or else one of a post that was only seen.
+
+    >>> _one_of_each([(7, 1, 90, ""), (7, -1, 91, "owl"), (8, 0, 92, "owl")], ["owl"])
+    [(7, -1, 91, 'owl'), (8, 0, 92, 'owl')]
+    """
+    holds = {kept: same_mood(kept, mood) for kept in {row[3] for row in rows}}
+    if not any(holds):  # nobody was in a mood
+        return list(rows)
+    chosen: dict[int, tuple] = {}
+    for place, row in enumerate(rows):
+        post_id, feeling, _, judged_in = row
+        rank = bool(feeling), holds[judged_in], not judged_in, place
+        if post_id not in chosen or rank > chosen[post_id][0]:
+            chosen[post_id] = rank, row
+    return [row for _, row in sorted(chosen.values(), key=lambda pair: pair[0][-1])]
 
 
 def _user_number(execute: Execute, user: str) -> int | None:

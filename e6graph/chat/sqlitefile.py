@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,21 +31,28 @@ class SqliteFile:
         others.
     version : of the schema; it stands in the header, too.
     schema : the statements that make the tables of an empty file.
+    upgrades : version → the statements that make the next version of it.
 
     Raises
     ------
-    BadArtifact : the file is damaged, another program's, or of another version;
-        it is left as it is.
+    BadArtifact : the file is damaged, another program's, or of a version that no
+        statements lead from; it is left as it is.
     E6GraphError : no file can be made there.
     """
 
     def __init__(
-        self, path: Path | None, application_id: int, version: int, schema: Sequence[str]
+        self,
+        path: Path | None,
+        application_id: int,
+        version: int,
+        schema: Sequence[str],
+        upgrades: Mapping[int, Sequence[str]],
     ) -> None:
         self.path = path
         self._application_id = application_id
         self._version = version
         self._schema = schema
+        self._upgrades = upgrades
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._lock = threading.RLock()  # keeps the threads of this process apart
@@ -127,14 +134,20 @@ class SqliteFile:
         return connection
 
     def _make_tables(self, connection: sqlite3.Connection) -> None:
-        """Make the tables of an empty file; check the version of another."""
+        """Make the tables of an empty file; bring those of an earlier version up to date."""
         connection.execute("BEGIN IMMEDIATE")  # another process may be making them, too
         version = _pragma(connection, "user_version")
         if version == 0:
             for statement in self._schema:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {self._application_id}")
-            connection.execute(f"PRAGMA user_version = {self._version}")
+            version = self._version
+            connection.execute(f"PRAGMA user_version = {version}")
+        while version < self._version and version in self._upgrades:
+            for statement in self._upgrades[version]:
+                connection.execute(statement)
+            version += 1
+            connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("COMMIT")
         if version > self._version:
             raise BadArtifact(

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 from ..errors import BadInput
 from ..recommend.blacklist import split_lines
+from ..recommend.moods import of_mood
 from ..recommend.personal import Profile
+from ..recommend.variety import VARIETY
 from . import messages
+from .contradictions import Cause, contradictions
 from .messages import (
     BLACKLIST_LIMIT,
     Reply,
@@ -18,6 +21,7 @@ from .messages import (
     count,
     did_you_mean,
     names_in,
+    number_from_0_to_1,
 )
 from .user import User
 
@@ -25,6 +29,8 @@ LISTED_AT_MOST = 20  # of each row of /taste, the latest
 LEARNED_TAGS = 8  # shown for and against
 RELATED_TAGS = 6  # named after /enjoy
 BLACKLIST_SHOWN = 100  # lines, the latest
+ENDS_OF_VARIETY = {"alike": 0.0, "varied": 1.0}
+EARLIER_MOODS = 3  # offered, the latest
 
 
 class TasteCommands:
@@ -43,15 +49,100 @@ class TasteCommands:
         known, unknown = user.resolve(names)
         lines, choices = did_you_mean(unknown, user.near), []
         if known:
+            before = user.profile()
             keep = user.profiles.enjoy if verb == "enjoy" else user.profiles.avoid
             keep(user.key, known)
-            lines.insert(0, f"You {verb} {', '.join(known)}.")
+            lines[:0] = [
+                f"You {verb} {', '.join(known)}.",
+                *_changed_sides(known, before, verb),
+            ]
             choices.append("/walk")
+            now, wishes, new = user.profile(), known, []
+            if verb == "avoid":
+                wishes, new = self._wishes(now), [Cause("avoid", name) for name in known]
+            against, ways = contradictions(user, now, wishes, new)
+            lines[1:1] = against
+            choices += ways
+            if verb == "enjoy" and before.mood:
+                mood = ", ".join(before.mood)
+                lines.append(f"The mood {mood} leads until /mood off.")
             if verb == "enjoy" and (also := user.graph().telling_tags(known, RELATED_TAGS)):
                 them = "it" if len(known) == 1 else "them"
                 lines.append(f"Often with {them}: {', '.join(also)}")
         choices += [f"/{verb} {near}" for name in unknown[:1] for near in user.near(name)]
         return [Reply("\n".join(lines), choices=choices)]
+
+    def _wishes(self, profile: Profile) -> list[str]:
+        """Return the tags that they enjoy or wish for, as far as they are known."""
+        return self._user.resolve([*profile.enjoys, *profile.mood])[0]
+
+    def mood(self, words: Sequence[str]) -> list[Reply]:
+        """Follow some tags for a while, end that, or say which tags they are."""
+        user, names, profile = self._user, names_in(words), self._user.profile()
+        now = ", ".join(profile.mood)
+        if not names:
+            return [self._told_mood(profile)]
+        if names == ["off"]:
+            user.profiles.set_mood(user.key, [])
+            if not now:
+                return [Reply("No mood holds.", choices=["/walk"])]
+            said = f"The mood {now} is over. Your taste leads again, as it was."
+            return [Reply(said, choices=["/walk", "/taste"])]
+
+        known, unknown = user.resolve(names)
+        lines, choices = did_you_mean(unknown, user.near), []
+        if known:
+            user.profiles.set_mood(user.key, known)
+            profile = user.profile()
+            said = (
+                f"You are in the mood for {', '.join(known)}: I follow that and let your taste "
+                f"rest, until /mood off.{_judged_before(profile)}"
+            )
+            against, ways = contradictions(user, profile, known)
+            lines[:0] = [said, *against]
+            choices = ["/walk", *ways, "/mood off"]
+        choices += [f"/mood {near}" for name in unknown[:1] for near in user.near(name)]
+        return [Reply("\n".join(lines), choices=choices)]
+
+    def _told_mood(self, profile: Profile) -> Reply:
+        if profile.mood:
+            said = (
+                f"You are in the mood for {', '.join(profile.mood)}.{_judged_before(profile)}"
+            )
+            return Reply(f"{said} /mood off ends it.", choices=["/walk", "/mood off"])
+        example = " ".join(self._user.example_tags())
+        said = (
+            "No mood holds. /mood TAGS follows one wish for a while, without your taste and "
+            f"without a change to it: /mood {example}"
+        )
+        judged = [profile.moods[post_id] for post_id in profile.at if post_id in profile.moods]
+        earlier = list(dict.fromkeys(reversed(judged)))[:EARLIER_MOODS]
+        return Reply(said, choices=[f"/mood {mood}" for mood in earlier])
+
+    def variety(self, words: Sequence[str]) -> list[Reply]:
+        """Show or set how varied the posts are that they are shown."""
+        user, typed = self._user, " ".join(words).lower()
+        if not typed:
+            own = user.profile().variety
+            holds = f"{VARIETY:.3g}, the default" if own is None else f"{own:.3g}"
+            said = (
+                f"Variety is {holds}. At 0 you see what fits best, however alike; at 1 posts are "
+                "as varied as can be. /variety 0.2 sets it."
+            )
+            choices = ["/variety 0.2", "/variety 0.8"]
+            return [Reply(said, choices=choices + ["/variety default"] * (own is not None))]
+        if typed == "default":
+            user.profiles.set_variety(user.key, None)
+            return [Reply(f"Variety is the default again, {VARIETY:.3g}.", choices=["/walk"])]
+        number = ENDS_OF_VARIETY.get(typed, number_from_0_to_1(typed))
+        if number is None:
+            raise BadInput(
+                f"variety {typed!r}: expected a number from 0 (alike) to 1 (varied), such as 0.2, "
+                "or default"
+            )
+        user.profiles.set_variety(user.key, number)
+        said = f"Variety is {number:.3g} now, from 0 (alike) to 1 (varied)."
+        return [Reply(said, choices=["/walk", "/variety default"])]
 
     def drop(self, words: Sequence[str]) -> list[Reply]:
         """Take back what was said about tags and posts (#12)."""
@@ -91,6 +182,8 @@ class TasteCommands:
             down=[(tag, graph.category(tag), weight) for tag, weight in down],
             blacklist=profile.blacklist[-BLACKLIST_SHOWN:],
             ratings=graph.ratings,
+            mood=profile.mood,
+            variety=profile.variety,
         )
 
     def taste(self) -> list[Reply]:
@@ -105,14 +198,19 @@ class TasteCommands:
             "avoids": profile.avoids,
             "liked": [f"#{post_id}" for post_id in profile.liked],
             "disliked": [f"#{post_id}" for post_id in profile.disliked],
+            "mood": profile.mood,
             "learned": [f"{tag} {weight:+.2f}" for tag, _, weight in learned],
             "hidden": profile.blacklist,
+            "variety": [] if profile.variety is None else [f"{profile.variety:.3g}"],
             "seen": [count(profile.seen, "post"), *skipped],
         }
-        if not profile.blacklist:
-            del rows["hidden"]
+        for label in ("mood", "hidden", "variety"):
+            if not rows[label]:
+                del rows[label]
         lines = ["What I keep about you, the latest last:"]
         lines += messages.aligned((label, _latest(values)) for label, values in rows.items())
+        if profile.mood:
+            lines.append("While the mood leads, what was learned is of it alone: /mood off")
         if hidden := self._hidden(profile, taste):
             are = "is" if hidden == 1 else "are"
             lines.append(f"{hidden} of these {are} not on this board, or hidden.")
@@ -174,7 +272,8 @@ class TasteCommands:
 
     def hide(self, lines: Sequence[str]) -> list[Reply]:
         """Add lines to what they hide, and say what these do here."""
-        user, kept = self._user, self._user.profile().blacklist
+        user, profile = self._user, self._user.profile()
+        kept = profile.blacklist
         new = [line for line in dict.fromkeys(lines) if line not in {*kept}]
         size = sum(len(line) + 1 for line in (*kept, *new))
         if size > BLACKLIST_LIMIT:
@@ -182,9 +281,14 @@ class TasteCommands:
                 f"a blacklist has at most {BLACKLIST_LIMIT:,} characters, as on the site; "
                 f"yours would have {size:,}"
             )
+        # Of a list only what it changes is told; it may be long, so that its lines are not.
+        wishes = self._wishes(profile)
+        counts = user.graph(profile).count_posts(wishes) if len(lines) > 1 else []
         user.profiles.hide(user.key, *new)
+        now = user.profile()
+        graph = user.graph(now)
         remarks, idle = user.board.try_blacklist("\n".join(lines))
-        left = f"{user.graph().allowed.sum():,} posts are left."
+        left = f"{graph.allowed.sum():,} posts are left."
         if len(lines) > 1:
             some = f", {len(idle):,} of which can match nothing here" if idle else ""
             said = f"Added {len(new):,} of {count(lines, 'line')}{some}. {left}"
@@ -192,9 +296,16 @@ class TasteCommands:
             said = f"Kept, but it hides nothing here: {lines[0]}"
         else:
             said = f"Hidden from now on: {lines[0]}. {left}"
+        cause = Cause("list", f"{len(kept) + len(new):,} lines")
         if len(lines) == 1:
             remarks = [remark.removeprefix("line 1: ") for remark in remarks]
-        return [Reply("\n".join([said, *remarks]), choices=["/walk", "/blacklist"])]
+            cause = Cause("line", lines[0])
+        else:
+            fewer = zip(wishes, counts, graph.count_posts(wishes), strict=True)
+            wishes = [tag for tag, before, after in fewer if after < before]
+        against, ways = contradictions(user, now, wishes, [cause])
+        choices = ["/walk", *ways, "/blacklist"]
+        return [Reply("\n".join([said, *against, *remarks]), choices=[*dict.fromkeys(choices)])]
 
     def rating(self, words: Sequence[str]) -> list[Reply]:
         """Show the ratings they see, or narrow them to some that the operator allows."""
@@ -208,7 +319,11 @@ class TasteCommands:
                     f"shows, {' '.join(allowed)}"
                 )
             self._user.profiles.rate(self._user.key, letters)
-            return [Reply(f"You see rating {' '.join(letters)} now.")]
+            profile, cause = self._user.profile(), Cause("rating", letters)
+            wishes = self._wishes(profile)
+            against, ways = contradictions(self._user, profile, wishes, [cause])
+            said = f"You see rating {' '.join(letters)} now."
+            return [Reply("\n".join([said, *against]), choices=ways)]
         seen = " ".join(self._user.graph().ratings)
         said = f"You see rating {seen}, of {' '.join(allowed)} that this bot may show."
         return [Reply(said, choices=[f"/rating {letter}" for letter in allowed[:-1]])]
@@ -219,6 +334,20 @@ class TasteCommands:
         data = f"{json.dumps(kept, indent=1, ensure_ascii=False)}\n".encode()
         said = f"Everything I keep about you, {len(data):,} bytes of JSON."
         return [Reply(said, document=("e6graph-taste.json", data))]
+
+
+def _changed_sides(tags: Sequence[str], before: Profile, verb: str) -> list[str]:
+    """Say which tags they had said the opposite of."""
+    other = before.avoids if verb == "enjoy" else before.enjoys
+    changed = [tag for tag in tags if tag in other]
+    felt = "avoided" if verb == "enjoy" else "enjoyed"
+    return [f"No longer {felt}: {', '.join(changed)}."] if changed else []
+
+
+def _judged_before(profile: Profile) -> str:
+    """Say what was judged in the mood that holds."""
+    judged = list(of_mood(profile).at)
+    return f" You judged {count(judged, 'post')} in it before." if judged else ""
 
 
 def _latest(values: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..errors import BadArtifact, BadInput, MissingArtifact
 from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
 from ..recommend.course import KIND_COSTS
+from ..recommend.moods import of_mood
 from ..recommend.personal import Profile
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
@@ -58,6 +60,7 @@ class Tour:
         self._broken: list[int] = []  # ids of posts that could not be shown
         # If set, the tour follows this picture and not the taste.
         self._features: np.ndarray | None = None
+        self._pictured: list[int] = []  # id of the post that has this picture
         self._shown = self._liked = 0  # posts of this tour
 
     @property
@@ -111,16 +114,32 @@ class Tour:
         if not family:
             return [Reply(f"#{post_id} has no variants here.", choices=[f"/more {post_id}"])]
         avoids = set(self._user.resolve(profile.avoids)[0])
+        kept_away = [avoids & names_of(graph.describe(one)) for one in family]
+        wanted = [one for one, why in zip(family, kept_away, strict=True) if not why]
+        if not wanted:
+            tags = sorted(set().union(*kept_away))
+            line = f"All variants of #{post_id} have tags that you avoid: {', '.join(tags)}."
+            return [Reply(line, choices=[f"/drop {' '.join(tags)}"])]
+
+        # What they have not seen comes first, then what this talk showed longest ago.
+        seen, places = set(profile.seen), {one: k for k, one in enumerate(self._stories)}
+        wanted.sort(key=lambda one: (one in seen, places.get(one, -1)))
 
         def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
             gone = set(exclude)
-            left = [one for one in family if one not in gone]
-            wanted = [one for one in left if not avoids & names_of(graph.describe(one))]
-            return [Recommendation(one, 0.0) for one in wanted[:n]]
+            return [Recommendation(one, 0.0) for one in wanted if one not in gone][:n]
 
-        source = f"the family of #{post_id}"
+        lines = []
+        if seen.issuperset(wanted):
+            every = "the only variant" if len(wanted) == 1 else f"all {len(wanted)} variants"
+            lines.append(f"You have seen {every} of #{post_id} before; here once more.")
+        if len(wanted) > POSTS_AT_ONCE:
+            lines.append(
+                f"#{post_id} has {len(wanted)} variants: /variants {post_id} shows others."
+            )
         like = f"a variant of #{post_id}"
-        return self._show(find, POSTS_AT_ONCE, source, profile, like)
+        cards = self._show(find, POSTS_AT_ONCE, "", profile, like, again=True)
+        return [*(Reply(line) for line in lines), *cards]
 
     def follow(self, picture: Picture) -> list[Reply]:
         """Say what a picture shows, and show posts like it. The profile does not keep it."""
@@ -141,6 +160,7 @@ class Tour:
                 "solve_recognizer.py on this board"
             ) from None
         self._features = features
+        self._pictured = [] if post_id is None else [post_id]
         line = "I see nothing that I have a tag for."
         if seen:
             tags = ", ".join(f"{tag} {confidence:.0%}" for tag, confidence in seen)
@@ -166,7 +186,7 @@ class Tour:
 
     def _by_picture(self, features: np.ndarray, n: int) -> list[Reply]:
         profile = self._user.profile()
-        find = self._finder(profile, images=[features])
+        find = self._finder(profile, images=[features], without=self._pictured)
         if self.touring:
             find = self._without_runs(find)
         return self._show(find, n, "your picture", profile, like="like your picture")
@@ -176,12 +196,21 @@ class Tour:
         profile: Profile,
         posts: Sequence[int] = (),
         images: Sequence[np.ndarray] = (),
+        without: Sequence[int] = (),
     ) -> Find:
         """Return a search for what goes with posts or pictures, without what they avoid."""
-        graph, seed = self._user.graph(profile), len(profile.seen)
+        graph, seed = self._user.graph(profile), len(of_mood(profile).seen)
         avoid = self._user.resolve(profile.avoids)[0]
-        return lambda exclude, n: graph.recommend(
-            posts, images=images, avoid=avoid, n=n, seed=seed, exclude=exclude
+        recommend = graph.recommend
+        if profile.variety is not None:
+            recommend = partial(recommend, variety=profile.variety)
+        return lambda exclude, n: recommend(
+            posts,
+            images=images,
+            avoid=avoid,
+            n=n,
+            seed=seed,
+            exclude=[*exclude, *without],
         )
 
     def _without_runs(self, find: Find) -> Find:
@@ -201,7 +230,8 @@ class Tour:
 
     def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
         profile = self._user.profile()
-        if not (profile.enjoys or profile.liked or explore):
+        now = of_mood(profile)
+        if not (now.enjoys or now.liked or explore):
             line = (
                 "I do not know your taste yet: tell me with /enjoy TAGS or /like ID, or let "
                 "/surprise show you a post."
@@ -210,18 +240,26 @@ class Tour:
         graph = self._user.graph(profile)
 
         def find(exclude: list[int], n: int) -> Sequence[Recommendation]:
-            unseen = replace(profile, seen=exclude)
-            return graph.personal(unseen, n=n, seed=len(profile.seen), explore=explore)
+            # What this answer has found already belongs to the mood, too.
+            fresh = set(exclude) - set(profile.seen)
+            moods = profile.moods | dict.fromkeys(fresh, " ".join(profile.mood))
+            unseen = replace(profile, seen=exclude, moods=moods)
+            return graph.personal(unseen, n=n, seed=len(now.seen), explore=explore)
 
+        enjoyed = "" if profile.mood else "the {} you enjoy"
         parts = {
-            "the {} you enjoy": count(profile.enjoys, "tag"),
-            "the {} you liked": count(self._user.visible(profile.liked, graph), "post"),
+            enjoyed: count(profile.enjoys, "tag"),
+            "the {} you liked": count(self._user.visible(now.liked, graph), "post"),
             "away from the {} you disliked": count(
-                self._user.visible(profile.disliked, graph), "post"
+                self._user.visible(now.disliked, graph), "post"
             ),
-            "without the {} you avoid": count(profile.avoids, "tag"),
         }
         named = [words.format(many) for words, many in parts.items() if many[0] != "0"]
+        if profile.mood:
+            in_it = [f"{part} in it" for part in named if part]
+            named = [f"the mood {', '.join(profile.mood)}", *in_it]
+        if profile.avoids:
+            named.append(f"without the {count(profile.avoids, 'tag')} you avoid")
         return self._show(find, n, ", ".join(named) or "no taste at all", profile)
 
     def _show(
@@ -231,18 +269,23 @@ class Tour:
         source: str,
         profile: Profile,
         like: str = "",
+        again: bool = False,
     ) -> list[Reply]:
         """Make a card of each of the next n posts and remember that it was shown.
 
         Parameters
         ----------
         find : what searches, see `Find`.
-        source : what was searched from, for /why.
+        source : what was searched from, for /why; "" if nothing was.
         like : a reason to put before those of each post.
+        again : whether posts that they saw may come.
         """
-        found, replies = self._cards(find, n, profile, like)
+        found, replies = self._cards(find, n, profile, like, again)
         if not found:
-            return [Reply("Nothing new is left for that: /enjoy or /like something else.")]
+            said = "Nothing new is left for that: /enjoy or /like something else."
+            if profile.mood:
+                said = "Nothing new is left for that: /mood off ends the mood."
+            return [Reply(said, choices=["/mood off"] if profile.mood else [])]
         post_ids = [int(post.post_id) for post in found]
         self._user.profiles.saw(self._user.key, post_ids)
         self._shown += len(found)
@@ -250,18 +293,21 @@ class Tour:
         self._last_was_alone = len(found) == 1
         self._latest += [reply.post for reply in replies if reply.post]
         for post, reply in zip(found, replies, strict=True):
-            seen = count(profile.seen, "post")
-            self._stories[int(post.post_id)] = (
-                f"#{post.post_id}: {reply.why}.\n"
-                f"Searched from {source}; left out {seen} you saw before. "
-                f"Score {post.score:.3g}."
-            )
+            lines = [f"#{post.post_id}: {reply.why}."]
+            if source:
+                seen = count(profile.seen, "post")
+                lines.append(
+                    f"Searched from {source}; left out {seen} you saw before. "
+                    f"Score {post.score:.3g}."
+                )
+            self._stories[int(post.post_id)] = "\n".join(lines)
+            self._stories.move_to_end(int(post.post_id))
         while len(self._stories) > REMEMBERED_POSTS:
             self._stories.popitem(last=False)
         return replies
 
     def _cards(
-        self, find: Find, n: int, profile: Profile, like: str
+        self, find: Find, n: int, profile: Profile, like: str, again: bool
     ) -> tuple[list[Recommendation], list[Reply]]:
         """Find up to n posts and make their cards; step over posts that cannot be shown.
 
@@ -269,11 +315,12 @@ class Tour:
         """
         found: list[Recommendation] = []
         replies: list[Reply] = []
+        seen = [] if again else profile.seen
         tried = n
         while True:
             known = [int(post.post_id) for post in found]
             broken = len(self._broken)
-            for post in find([*self._broken, *profile.seen, *known], tried):
+            for post in find([*self._broken, *seen, *known], tried):
                 if len(found) == n:
                     break
                 try:
@@ -290,8 +337,10 @@ class Tour:
 
     def _card(self, found: Recommendation, profile: Profile, like: str) -> Reply:
         post, previews = self._user.board.describe(found.post_id), self._user.previews
-        said = messages.reasons(found.because, profile.enjoys, profile.liked)
+        said = messages.reasons(found.because, profile.enjoys, profile.liked, profile.mood)
         why = "; ".join(filter(None, [like, said]))
+        if not why and profile.mood:
+            why = f"it is near your mood, {', '.join(profile.mood)}"
         if not why:
             known = profile.enjoys or profile.avoids or profile.liked or profile.disliked
             why = "it is near your taste"

@@ -83,6 +83,15 @@ class Blacklist:
         read = [tuple(read_line(line, posts.aliases)[0]) for line in lines]
         return LineSearch(posts, read).hidden()
 
+    def matches(self, posts: Posts, rows: Sequence[np.ndarray]) -> list[list[int]]:
+        """Count for some lists of rows, each ascending, how many each line matches."""
+        read = [read_line(line, posts.aliases)[0] for line in self.lines]
+        search = LineSearch(posts, read)
+        return [
+            [int(np.count_nonzero(search.matched(tokens, some))) for tokens in read]
+            for some in rows
+        ]
+
     def review(self, posts: Posts) -> tuple[list[Remark], list[int]]:
         """Find the words and the lines that do nothing among some posts.
 

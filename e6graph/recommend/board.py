@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -176,6 +176,35 @@ class Board:
                 known[self.posts.names[tag_ids[found]]] = None
         return list(known), list(unknown)
 
+    def count_posts(self, tags: Iterable[str], without: Iterable[str] = ()) -> list[int]:
+        """Count the visible posts that hold each of some tags, and none of the others."""
+        shown, holders = self.allowed, self.posts.rows_with
+        away = self._ids_of(without)
+        if away:
+            shown = shown.copy()
+        for tag_id in away:
+            shown[holders[tag_id]] = False
+        return [int(np.count_nonzero(shown[holders[i]])) for i in self._ids_of(tags)]
+
+    def count_both(self, tag: str, others: Iterable[str]) -> list[int]:
+        """Count the visible posts that hold a tag and each of some others."""
+        holders = self.posts.rows_with
+        held = np.zeros(len(self.posts), bool)
+        for tag_id in self._ids_of([tag]):
+            held[holders[tag_id]] = True
+        held &= self.allowed
+        return [int(np.count_nonzero(held[holders[i]])) for i in self._ids_of(others)]
+
+    def count_matched(self, tags: Iterable[str], lines: Sequence[str]) -> list[list[int]]:
+        """Count for each tag how many visible posts with it each line of a blacklist hides."""
+        postings = [self.posts.rows_with[tag_id] for tag_id in self._ids_of(tags)]
+        shown = [rows[self.allowed[rows]] for rows in postings]
+        return Blacklist(tuple(lines)).matches(self.posts, shown)
+
+    def _ids_of(self, names: Iterable[str]) -> list[int]:
+        """Return the ids of names that are known."""
+        return [self.posts.tag_ids[name] for name in names]
+
     def known_tag_ids(self, names: str | Iterable[str]) -> list[int]:
         """Return the ids of some tags, and warn of unknown names among them.
 
@@ -249,6 +278,12 @@ class Board:
         if row is None or not self.allowed[row]:
             raise UnknownPost(f"post {post_id} is not on this board, or may not be shown here")
         return row
+
+    def visible_rows(self, post_ids: Iterable[int]) -> np.ndarray:
+        """Return the rows of those posts that may be shown: int64 (m,), in their order."""
+        rows = self.posts.rows(np.array([*post_ids], np.int64))
+        rows = rows[rows >= 0]
+        return rows[self.allowed[rows]]
 
     def describe(self, post_id: int) -> PostInfo:
         """Return a post's rating, score, tags and link. Raises UnknownPost."""

@@ -144,6 +144,16 @@ class LineSearch:
             self._hide_group(base, of_base, hidden)
         return hidden
 
+    def matched(self, tokens: Iterable[Token], rows: np.ndarray) -> np.ndarray:
+        """Return which of some rows one line matches, bool (m,)."""
+        matched = np.zeros(len(rows), bool)
+        for way in self.conjunctions(tokens):
+            passes = np.ones(len(rows), bool)
+            for condition, inverted in way:
+                passes &= self._passes(condition, rows) ^ inverted
+            matched |= passes
+        return matched
+
     def _hide_single(self, conditions: set[tuple[Condition, bool]], hidden: np.ndarray) -> None:
         """Hide the rows of lines of one condition, all at once."""
         tags = [self._tags[str(c[1])] for c, inverted in conditions if _is_tag(c, inverted)]

@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass, field
 from itertools import islice
 
-import numpy as np
-
 from ..errors import BadInput
 from .board import Board
 from .course import REMEMBERED, Course
+from .moods import of_mood
 from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
 from .ranking import Query
 from .reasons import Recommendation, explained
@@ -33,6 +32,12 @@ class Profile:
     blacklist : filters in the site's language.
     ratings : letters that the user wants to see, "" for all that the board shows.
     at : post id → when something was said of it, in Unix seconds; skipping counts.
+    named_at : enjoyed tag → when it was said, in Unix seconds; missing: long ago.
+    mood : tags that are wished for just now, in the place of the taste; empty for none.
+    moods : post id → the mood that it was shown or judged in, as its tags joined by a
+        space. What belongs to no mood is missing.
+    variety : how varied the posts should be, as in `PostGraph.recommend`; None for the
+        default.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -44,6 +49,10 @@ class Profile:
     blacklist: list[str] = field(default_factory=list)
     ratings: str = ""
     at: dict[int, int] = field(default_factory=dict, compare=False)
+    named_at: dict[str, int] = field(default_factory=dict, compare=False)
+    mood: list[str] = field(default_factory=list)
+    moods: dict[int, str] = field(default_factory=dict, compare=False)
+    variety: float | None = None
 
 
 def next_posts(
@@ -62,14 +71,13 @@ def next_posts(
     unseen = board.allowed.copy()
     for tag_id in _tag_ids(board, profile.avoids):
         unseen[posts.rows_with[tag_id]] = False
-    seen = posts.rows(np.array(profile.seen, np.int64))
-    seen = seen[seen >= 0]
     judged = [*profile.liked, *profile.disliked, *profile.skipped]
-    known = posts.rows(np.array(judged, np.int64))
-    known = np.concatenate([seen, known[known >= 0]])
+    known = board.visible_rows([*profile.seen, *judged])
     unseen[known if variants else board.catalog.families.widened(known)] = False
+
+    profile = of_mood(profile, posts.tag_ids)
     named = _tag_ids(board, profile.enjoys)
-    shown = seen[board.allowed[seen]].tolist()
+    shown = board.visible_rows(profile.seen).tolist()
     pleased = _pleased(board, profile)
     course = Course(board.catalog, shown, named, variants, variety, pleased)
 
@@ -89,6 +97,7 @@ def tags_for_and_against(
     board: Board, profile: Profile, n: int
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
     """Name the tags that speak for a post and against; see `PostGraph.learned_tags`."""
+    profile = of_mood(profile, board.posts.tag_ids)
     if not profile.at:
         return [], []
     names = board.posts.names
@@ -99,7 +108,11 @@ def tags_for_and_against(
 
 
 def taste_of(board: Board, profile: Profile) -> Preference:
-    """Learn the taste of a user from what they said of posts visible today."""
+    """Learn the taste of a user from what they said of posts visible today.
+
+    While a mood holds, it is learned from what they said in that mood.
+    """
+    profile = of_mood(profile, board.posts.tag_ids)
     said = {
         1.0: profile.liked,
         -1.0: profile.disliked,

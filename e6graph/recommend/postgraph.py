@@ -31,7 +31,7 @@ from .variety import VARIETY
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
 
-CANDIDATES = 700  # of each source, at least
+CANDIDATES = 500  # of each source, at least
 AVOIDED_SHARE = 0.5  # of a post's score beside the avoided ones is taken off
 PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
 
@@ -312,6 +312,7 @@ class PostGraph(Board):
         seed : of the walk that finds candidates, and of the order among equal
             scores.
         exclude : ids of posts not to return, nor their variants: those seen before, say.
+            Posts that may not be shown count for nothing, here and in `avoid`.
         variants : return all of a family, and all pages of a comic.
         variety : from 0, the order of the scores, to 1, where the first posts share
             as few tags as can be.
@@ -336,9 +337,8 @@ class PostGraph(Board):
         queries = self._queries(posts, tags, images)
         allowed, disliked = self._avoiding(avoid)
         asked = np.array([q.row for q in queries if q.row is not None], np.int64)
-        excluded = self.posts.rows(np.array([*exclude], np.int64))
         away = np.array([q.row for q in disliked if q.row is not None], np.int64)
-        gone = np.concatenate([asked, excluded[excluded >= 0], away])
+        gone = np.concatenate([asked, self.visible_rows(exclude), away])
         allowed[gone if variants else self.catalog.families.widened(gone)] = False
 
         n = min(n, len(self.posts))
@@ -401,8 +401,8 @@ class PostGraph(Board):
         for given in [avoid] if isinstance(avoid, str) else avoid:
             if isinstance(given, str):
                 names.append(given)
-            elif (row := self.posts.row(int(given))) is not None:
-                disliked.append(self.ranking.query_of(row))
+            elif self.visible(given):  # or who knows an id could tell what is like it
+                disliked.append(self.ranking.query_of(self.row(given)))
         for tag_id in self.known_tag_ids(names) if names else ():
             allowed[self.posts.rows_with[tag_id]] = False
         return allowed, disliked
@@ -414,12 +414,13 @@ class PostGraph(Board):
         seed: int = 0,
         explore: bool = False,
         variants: bool = False,
-        variety: float = VARIETY,
+        variety: float | None = None,
     ) -> list[Recommendation]:
         """Return the next posts for one user, by all that they said so far.
 
         No artist, character or pool comes three times running unless they enjoy it
-        by name or nothing else is left.
+        by name or nothing else is left. While a mood holds, its tags and what was
+        judged in it lead, and their taste rests.
 
         Parameters
         ----------
@@ -428,7 +429,7 @@ class PostGraph(Board):
         seed : of the random draws; give another one for every answer.
         explore : go where the taste is least known.
         variants, variety : as in `recommend`; a post should also differ from the
-            latest that they saw.
+            latest that they saw. Without `variety` the profile's own holds.
 
         Raises
         ------
@@ -437,13 +438,18 @@ class PostGraph(Board):
         Examples
         --------
         >>> graph.personal(Profile(enjoys=["fox"], liked=[12]), n=3)  # doctest: +SKIP
+        >>> graph.personal(Profile(liked=[12], mood=["owl"]), n=3)  # doctest: +SKIP
         """
+        if variety is None:
+            variety = VARIETY if profile.variety is None else profile.variety
         varied.check_variety(variety)
         found = personal.next_posts(self, profile, n, seed, explore, variants, variety)
         return found if variants else self._counted(found)
 
     def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:
         """Return the tags that speak most for a post to a user, and most against.
+
+        While a mood holds, they are those of what was judged in it.
 
         Returns
         -------

@@ -5,6 +5,7 @@
 const PICTURE_LIMIT = 20 * 1024 * 1024; // bytes; the server's own limit, told before an upload
 const LIST_LIMIT = 600000; // bytes of a blacklist as a file; the server's own limit
 const MESSAGES = 200; // that stay on the page
+const DIAL_RESTS = 400; // milliseconds without a turn
 const WAITS = [1, 1, 1, 2, 3, 5, 8, 13, 20]; // seconds before each look for a preview
 const DRAWN = "image/svg+xml"; // what stands in for a preview
 const ACTIONS = { // buttons of a post: name, key, sort
@@ -16,7 +17,7 @@ const ACTIONS = { // buttons of a post: name, key, sort
   "/more": ["More like this", "m", "word"],
 };
 const find = (id) => document.getElementById(id);
-const [log, box, options, keys] = ["log", "box", "options", "keys"].map(find);
+const [log, box, options, keys, dial] = ["log", "box", "options", "keys", "variety"].map(find);
 let busy = false;
 
 function make(tag, attributes = {}, ...children) {
@@ -205,13 +206,16 @@ function linked(post, child, kind) {
 
 // -- the taste -------------------------------------------------------------------------------
 function renderTaste(told) {
+  const mood = told.mood.join(", ");
+  const learnt = mood ? "Learned in this mood" : "Learned";
   const sections = [
+    section("In the mood for", mood ? [chip(mood, "/mood off", "")] : [], "/mood ", "nothing now"),
     section("You enjoy", told.enjoys.map((tag) => chip(tag, `/drop ${tag}`, "up")), "/enjoy "),
     section("You avoid", told.avoids.map((tag) => chip(tag, `/drop ${tag}`, "down")), "/avoid "),
     posts("Liked", told.liked),
     posts("Disliked", told.disliked),
-    learned("Learned: more of", told.up),
-    learned("Learned: less of", told.down),
+    learned(`${learnt}: more of`, told.up),
+    learned(`${learnt}: less of`, told.down),
     section("Hidden by you",
       told.blacklist.map((line) => chip(line, `/blacklist remove ${line}`, "")), "/blacklist add "),
   ];
@@ -219,6 +223,11 @@ function renderTaste(told) {
   const skipped = told.skipped ? `, ${told.skipped} skipped` : "";
   const seen = `${number} seen${skipped} · rating ${[...told.ratings].join(" ")}`;
   find("kept").replaceChildren(...sections.filter(Boolean), make("p", { class: "seen" }, seen));
+  find("mood").firstElementChild.textContent = mood;
+  find("mood").setAttribute("aria-label", `End the mood ${mood}`);
+  find("mood").hidden = !mood;
+  find("undial").hidden = told.variety === null;
+  if (!turned) showDial(told.variety ?? dial.defaultValue);
   const { enjoys, avoids, liked, disliked } = told;
   find("tally").textContent = enjoys.length + avoids.length + liked.count + disliked.count;
   for (const [feeling, verb] of [["liked", "/like"], ["disliked", "/dislike"]]) {
@@ -231,10 +240,10 @@ function renderTaste(told) {
   }
 }
 
-function section(name, children, add) {
+function section(name, children, add, without = "nothing yet") {
   const begin = { class: "add", "data-begin": add, "aria-label": `${name}: add` };
   const list = make("ul", { class: "chips" }, ...children);
-  const none = make("p", { class: "none" }, "nothing yet");
+  const none = make("p", { class: "none" }, without);
   return make("section", {},
     make("div", { class: "heading" }, make("h3", {}, name), make("button", begin, "+ add")),
     children.length ? list : none);
@@ -260,6 +269,24 @@ function posts(name, { count, latest }) {
   return make("section", {}, make("h3", {}, `${name} (${count})`),
     make("ul", { class: "thumbnails" }, ...items));
 }
+
+let turned = 0; // timer: a held key turns the dial step by step, and where it rests is sent
+
+function showDial(number) {
+  dial.value = number;
+  find("number").textContent = dial.value;
+}
+
+function sendDial() {
+  turned = busy ? setTimeout(sendDial, DIAL_RESTS) : 0;
+  if (!turned) say(`/variety ${dial.value}`, "");
+}
+
+dial.addEventListener("input", () => {
+  showDial(dial.value);
+  clearTimeout(turned);
+  turned = setTimeout(sendDial, DIAL_RESTS);
+});
 
 function openTaste(open) { // where it covers the talk
   if (document.body.classList.contains("tasting") === open) return;
@@ -361,7 +388,11 @@ find("composer").addEventListener("submit", (event) => {
 // -- clicks, keys, pictures --------------------------------------------------------------------
 document.addEventListener("click", (event) => {
   const { send, said, tag, begin } = event.target.closest("button")?.dataset ?? {};
-  if (send && !event.target.closest("#kept")) closeTaste();
+  if (send?.startsWith("/variety")) {
+    clearTimeout(turned); // the click is newer than a turn that waits
+    turned = 0;
+  }
+  if (send && !event.target.closest("#kept, #dial")) closeTaste();
   if (send) say(send, said);
   else if (tag) write(`${box.value.trimEnd()} ${tag} `.trimStart());
   else if (begin) write(begin);
