@@ -542,6 +542,9 @@ def test_the_script_asks_for_a_whole_encoder_before_anything_else(demo, tmp_path
     for name in ("--encoder-mean", "--encoder-std"):
         with pytest.raises(BadInput, match=f"{name}: .*expected one number or three"):
             solve_recognizer.main([*options, str(write(patches())), name, "much"])
+    for size in ("0", "-1", "x"):
+        with pytest.raises(SystemExit):
+            solve_recognizer.main([*options, str(write(patches())), "--encoder-size", size])
     with pytest.raises(BadInput, match="--encoder-mean is of an encoder: expected --encoder"):
         solve_recognizer.main([*options[:-1], "--encoder-mean", "0.5"])
 

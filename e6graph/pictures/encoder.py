@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from PIL import Image
 
+from ..cli import positive
 from ..embedding.dictionary import unit_rows
 from ..errors import BadArtifact, BadInput, needs
 from .onnx_file import check_onnx
@@ -222,9 +223,11 @@ def add_encoder_options(add: Callable[..., object]) -> None:
         help="an ONNX file of any image encoder, compared beside the program's own "
         "features; it must stay where it is, or be put into the index directory",
     )
-    add("--encoder-size", type=int, metavar="PIXELS", help="a side, if the file leaves it open")
-    add("--encoder-mean", metavar="R,G,B", help="of levels 0..1; goes before the file's own")
-    add("--encoder-std", metavar="R,G,B", help="of levels 0..1; goes before the file's own")
+    size = "a side of the pictures, where the file leaves it open; without it, 224"
+    add("--encoder-size", type=positive, metavar="PIXELS", help=size)
+    for name in ("mean", "std"):
+        usual = "of levels 0..1; without it, the file's own or that of ImageNet"
+        add(f"--encoder-{name}", metavar="R,G,B", help=usual)
 
 
 def encoder_of(args: Namespace) -> Encoder | None:
