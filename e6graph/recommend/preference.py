@@ -33,14 +33,15 @@ from ..embedding.dictionary import Dictionary
 from .course import Course
 from .ranking import Ranking
 
-BASE = -0.5  # f of a post that nothing is known of: most are not liked
+BASE = -0.5  # f of a usual post that nothing is known of: most are not liked
+APPEAL = 0.2  # f of a post that is one standard deviation more appealing
 TAG_VARIANCE = 0.5  # prior variance of f by the tags themselves
-MEANING_VARIANCE = 0.2  # by the vectors of the tags
-LEVEL_VARIANCE = 0.3  # of the level, which all posts share
+MEANING_VARIANCE = 0.1  # by the vectors of the tags
+LEVEL_VARIANCE = 0.05  # of the level, which all posts share
 JUDGED_NOISE = 0.5  # variance of a judgment made today
 SKIPPED_NOISE = 2.0  # of a skipped post, whose f counts as `BASE`
 ENJOYED_VALUE = 3.0  # w · x of what an enjoyed tag stands for
-ENJOYED_NOISE = 0.3  # its variance
+ENJOYED_NOISE = 1.0  # its variance
 ENJOYED_POSTS = 100  # posts that tell what goes with an enjoyed tag
 HALF_LIFE = 30.0  # days in which the noise of a judgment doubles
 MOST_FADED = 16.0  # how many times the noise grows at most
@@ -97,7 +98,7 @@ class Preference:
         ages = np.array([max(judgment.age, 0.0) for judgment in judgments])
         faded = np.minimum(np.exp2(ages / half_life), MOST_FADED)
         noise = np.where(values == 0, SKIPPED_NOISE, JUDGED_NOISE) * faded
-        told = np.where(values == 0, 0, values - BASE)
+        told = np.where(values == 0, 0, values - expected(ranking, rows))
         k = len(tag_ids)
         self._noise = np.concatenate([noise, np.full(k, ENJOYED_NOISE)])
         self._target = np.concatenate([told, np.full(k, ENJOYED_VALUE)])
@@ -144,7 +145,7 @@ class Preference:
     def score(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Compute f of some rows by `weights`: float64 (m,), 1 is liked, -1 disliked."""
         features = taste_features(self._ranking, rows)
-        return BASE + features @ weights.astype(np.float64)
+        return expected(self._ranking, rows) + features @ weights.astype(np.float64)
 
     def mean(self, rows: np.ndarray) -> np.ndarray:
         """Compute the posterior mean of f for some rows: float64 (m,)."""
@@ -170,6 +171,12 @@ class Preference:
         return pairs[:up][:n], pairs[len(pairs) - down :][::-1][:n]
 
 
+def expected(ranking: Ranking, rows: np.ndarray) -> np.ndarray:
+    """Compute f of some rows for somebody of whom nothing is known: float64 (m,)."""
+    appeal = ranking.appeal.of(*ranking.posts.tags_of.take(rows))
+    return BASE + APPEAL * appeal
+
+
 def taste_features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:
     """Return the unit TF-IDF vectors of some rows, then a column of ones.
 
@@ -179,7 +186,7 @@ def taste_features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:
     """
     tags, offsets = ranking.posts.tags_of.take(rows)
     m, n_tags = len(rows), len(ranking.idf)
-    tfidf = _unit_rows(ranking.idf[tags], offsets)
+    tfidf = _unit_rows(ranking.appeal.idf[tags], offsets)
     data = np.insert(tfidf, offsets[1:], 1).astype(np.float32)
     columns = np.insert(tags, offsets[1:], n_tags)
     offsets = offsets + np.arange(m + 1)
@@ -211,7 +218,7 @@ def _enjoyed_features(
         some = rows[:: len(rows) // ENJOYED_POSTS + 1]
         held, offsets = ranking.posts.tags_of.take(some)
         tags, which = np.unique(np.append(held, tag_id), return_inverse=True)
-        worth = _unit_rows(ranking.idf[held], offsets)
+        worth = _unit_rows(ranking.appeal.idf[held], offsets)
         # The sum of the posts points where their mean does.
         made = np.bincount(which[:-1], worth, len(tags)).astype(np.float64)
         made /= max(float(np.linalg.norm(made)), 1e-12)
@@ -241,7 +248,7 @@ def candidates(
     -------
     int64 (k,), rows of the candidates, ascending, each once. There may be none.
     """
-    gain = weights[:-1] * ranking.idf
+    gain = weights[:-1] * ranking.appeal.idf
     most = min(BEST_TAGS, len(gain) - 1)
     tags = np.argpartition(-gain, most)[:BEST_TAGS]
     tags = tags[gain[tags] > 0]
