@@ -23,6 +23,7 @@ RUN_LENGTH = 2  # times that a tour shows one of them running
 REMEMBERED = 15  # posts of a tour that the next one should differ from
 LIKENESS_COST = 0.5  # of a copy of one of those, in units of the taste
 POOL_COST = 0.1  # of each of those in one pool
+PLEASED_POWER = 8.0
 
 
 @dataclass
@@ -104,7 +105,7 @@ class Course:
                 # all: where characters are usual, nobody counts like one of them.
                 usual = (several > 0).mean()
                 cost += price * usual * self._without_character(latest) * (several == 0)
-        cost *= self.pleased**2
+        cost *= self.pleased**PLEASED_POWER
         worth = (1 - self.variety) * scores - self.variety * cost
         # Who names a tag gets variety within it as long as it leads.
         named = np.append(np.isin(tags, self.named), False)
