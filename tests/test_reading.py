@@ -323,6 +323,14 @@ def test_a_slow_picture_delays_only_its_like(monkeypatch):
         assert (features[0] == features_of(slow)).all()
 
 
+def test_costly_senders_get_no_first_try():
+    """Their next pictures would only make the others wait; in the second queue all are read."""
+    with closing(PictureReader()) as reader:
+        reader._spent.note("mallory", reading.COSTLY_SECONDS)
+        with reader._quick._turn("bob", 0):  # it is taken for as long as this lasts
+            assert (reader.read(PICTURE, "mallory") == features_of(PICTURE)).all()
+
+
 def test_one_decodes_at_a_time():
     """The second process is stopped while the first has work."""
     stopped = []

@@ -24,6 +24,7 @@ from .opening import SIDE, STRANGERS_PIXELS
 WAITING_PICTURES = 8  # for their first try; more are refused
 WAITING_SLOW = 4  # that took longer than that; more are refused
 QUICK_SECONDS = 0.1  # of processor time for the first try; most pictures take 0.01
+COSTLY_SECONDS = 1.0  # of a sender's pictures of late, after which there is no first try
 UNKNOWN_SECONDS = 0.05  # that a sender is taken to have cost who sent nothing before
 SECONDS_A_BYTE = 1e-7  # that a picture is taken to cost before it is decoded
 MOST_SENDERS = 10_000  # whose cost is remembered
@@ -64,9 +65,9 @@ class PictureReader:
 
     Each picture gets `QUICK_SECONDS` of processor time first. One that takes longer is
     begun anew by a second process, which stands still whenever the first has work: it
-    delays only its like. The processes live on between pictures. After one that broke a
-    limit, or the process, a new one is started. They inherit no environment and may
-    write no files.
+    delays only its like. Senders whose pictures took `COSTLY_SECONDS` of late get no
+    first try. The processes live on between pictures. After one that broke a limit, or
+    the process, a new one is started. They inherit no environment and may write no files.
 
     Parameters
     ----------
@@ -76,9 +77,9 @@ class PictureReader:
     def __init__(self, limits: DecodingLimits | None = None) -> None:
         limits = limits or DecodingLimits()
         quick = replace(limits, cpu_seconds=min(QUICK_SECONDS, limits.cpu_seconds))
-        spent = _Spent()
-        self._quick = _Queue(quick, WAITING_PICTURES, spent)
-        self._slow = _Queue(limits, WAITING_SLOW, spent)
+        self._spent = _Spent()
+        self._quick = _Queue(quick, WAITING_PICTURES, self._spent)
+        self._slow = _Queue(limits, WAITING_SLOW, self._spent)
 
     def start(self) -> None:
         """Start the first process, so that the first picture does not wait for it."""
@@ -101,9 +102,11 @@ class PictureReader:
         ------
         BadInput : the picture cannot be read within the limits, or too many wait.
         """
-        try:
-            square = self._quick.square(data, sender, goes_before=self._slow)
-        except _TooSlow:
+        square = None
+        if self._spent.of(sender) < COSTLY_SECONDS:
+            with suppress(_TooSlow):
+                square = self._quick.square(data, sender, goes_before=self._slow)
+        if square is None:
             square = self._slow.square(data, sender)
         return picture_features(square[None])[0]
 

@@ -19,7 +19,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,11 +74,13 @@ PAGE_COMMANDS = {
 MESSAGE_BYTES = 32 * 1024  # of JSON: a longest message with every character escaped
 LIST_MESSAGE_BYTES = 2 << 20  # of JSON: a message with a longest blacklist, likewise
 PREFIX_LIMIT = 100  # characters of a word to complete
+SWITCH_SECONDS = 0.0005  # that the event loop waits for a thread that computes; usually 5 ms
 BODY_SECONDS = 60  # for a body to arrive
 ARRIVING_BYTES = 8 * PICTURE_LIMIT  # of all bodies that are arriving
 LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
 THREADS_FOR_PICTURES = WAITING_PICTURES + WAITING_SLOW + 4  # the reader refuses more
 THREADS_FOR_NEWCOMERS = 1  # who have no cookie yet, as a flood of messages has none
+THREADS_FOR_ANSWERS = 3  # more would only make the event loop wait for them
 THREADS_FOR_COSTLY = 2  # long lists, and users who were costly of late
 THREADS_FOR_COMPLETION = 8
 COSTLY_SECONDS = 1.0  # of processor time, for one answer
@@ -130,6 +132,7 @@ def serve(sessions: Sessions, listening: socket.socket, host: str) -> None:
     ----------
     host : by which name browsers call this server; see `make_app`.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     server = make_server(make_app(sessions, [host]))
     shown = f"[{host}]" if ":" in host else host
     print(f"http://{shown}:{listening.getsockname()[1]}/  (Ctrl-C ends it)", flush=True)
@@ -211,6 +214,7 @@ class _Site:
         self._for_newcomers = asyncio.Semaphore(THREADS_FOR_NEWCOMERS)
         self._for_costly = asyncio.Semaphore(THREADS_FOR_COSTLY)
         self._for_completion = asyncio.Semaphore(THREADS_FOR_COMPLETION)
+        self._for_answers = asyncio.Semaphore(THREADS_FOR_ANSWERS)
         self._costly: OrderedDict[str, float] = OrderedDict()  # user: when they last were
         self._files = {name: (PAGE / name).read_bytes() for name in (*FILES, NO_PREVIEW)}
 
@@ -316,7 +320,7 @@ class _Site:
     def _room_of(self, user: str) -> AbstractAsyncContextManager[None]:
         """Return what a user's request waits for: a long list of theirs makes each slow."""
         costly_until = self._costly.get(user, -COSTLY_FOR) + COSTLY_FOR
-        return self._for_costly if time.monotonic() < costly_until else nullcontext()
+        return self._for_costly if time.monotonic() < costly_until else self._for_answers
 
     async def _ask_for(
         self, user: str, call: Callable[..., _Result], *arguments: object
@@ -346,19 +350,21 @@ class _Site:
         given = request.headers.get("content-type", "").lower()
         if not (given.startswith(kind) if kind.endswith("/") else given.split(";")[0] == kind):
             raise HTTPException(415, f"got content of type {given!r}, expected {kind}")
-        body, size = bytearray(), int(request.headers.get("content-length", 0))
+        pieces, arrived = [], 0
+        size = int(request.headers.get("content-length", 0))
         try:
             async with self._arriving.within(BODY_SECONDS) as deadline:
-                pieces = request.stream()
-                while size <= limit and (piece := await anext(pieces, b"")):
-                    body += piece
+                stream = request.stream()
+                while size <= limit and (piece := await anext(stream, b"")):
+                    pieces.append(piece)
+                    arrived += len(piece)
                     await self._arriving.grew(deadline, len(piece))
-                    size = max(size, len(body))
+                    size = max(size, arrived)
         except (TimeoutError, ClientDisconnect):
             raise HTTPException(408, "the rest did not arrive: try again") from None
         if size > limit:
             raise HTTPException(413, f"too large: expected {limit / 2**20:.3g} MB at most")
-        return bytes(body)
+        return b"".join(pieces)
 
 
 async def _refusal(request: Request, error: Any) -> Response:

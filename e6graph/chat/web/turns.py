@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from starlette.exceptions import HTTPException
 
 WAITING_REQUESTS = 8  # of one user, beside the one in hand; more are refused
+REFUSING_SECONDS = 1.0  # before a refusal, so that asking again at once costs little here
 UNPACED_BYTES = 4 * 1024**2  # of a body; most pictures are smaller
-PACE = 40e6  # bytes a second
+PACE = 20e6  # bytes a second
 PACING_STEP = 0.02  # seconds; a shorter wait is put off
 _SLOWLY = "One thing at a time: wait for my answers."
 
@@ -35,6 +36,7 @@ class Turns:
         """
         lock, requests = self._users.get(user, (asyncio.Lock(), 0))
         if requests > self._most:
+            await asyncio.sleep(REFUSING_SECONDS)
             raise HTTPException(429, _SLOWLY)
         self._users[user] = lock, requests + 1
         try:
