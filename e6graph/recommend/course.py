@@ -66,7 +66,8 @@ class Course:
             for kind in KIND_COSTS:
                 again.append(posts.rows_with.take(self._told_apart(tags, kind))[0])
             again.append(pools.members.take(_in_all([pools.of[row] for row in latest]))[0])
-        rows = np.unique(np.concatenate(again)).astype(np.int64)
+        # A row may be there twice: putting many in order would take long.
+        rows = np.concatenate(again).astype(np.int64)
         self._back = rows[left[rows]]
         return self._back
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import BadInput
 from .board import Board
 from .course import REMEMBERED, Course
-from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
+from .preference import EXPLORE, SURPRISE, Judgments, Preference, choose
 from .ranking import Query
 from .reasons import Recommendation, explained
 
@@ -33,6 +33,8 @@ class Profile:
     blacklist : filters in the site's language.
     ratings : letters that the user wants to see, "" for all that the board shows.
     at : post id → when something was said of it, in Unix seconds; skipping counts.
+    named_at : enjoyed tag → when it was named; one that is missing was named long
+        ago.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -44,6 +46,7 @@ class Profile:
     blacklist: list[str] = field(default_factory=list)
     ratings: str = ""
     at: dict[int, int] = field(default_factory=dict, compare=False)
+    named_at: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 def next_posts(
@@ -64,9 +67,9 @@ def next_posts(
         unseen[posts.rows_with[tag_id]] = False
     seen = posts.rows(np.array(profile.seen, np.int64))
     seen = seen[seen >= 0]
-    judged = [*profile.liked, *profile.disliked, *profile.skipped]
-    known = posts.rows(np.array(judged, np.int64))
-    known = np.concatenate([seen, known[known >= 0]])
+    judged = {*profile.liked, *profile.disliked, *profile.skipped}
+    others = posts.rows(np.array([*judged.difference(profile.seen)], np.int64))
+    known = np.concatenate([seen, others[others >= 0]])
     unseen[known if variants else board.catalog.families.widened(known)] = False
     named = _tag_ids(board, profile.enjoys)
     shown = seen[board.allowed[seen]].tolist()
@@ -79,8 +82,9 @@ def next_posts(
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
-    liked = [post_id for post_id in profile.liked if board.visible(post_id)]
-    queries = [ranking.query_of(board.row(i)) for i in liked[-LATEST_LIKES:]]
+    visible = (i for i in reversed(profile.liked) if board.visible(i))
+    liked = [*islice(visible, LATEST_LIKES)][::-1]
+    queries = [ranking.query_of(board.row(i)) for i in liked]
     queries += [Query.of_tag(tag_id) for tag_id in _enjoyed(board, profile)]
     return explained(ranking, rows, scores, queries)
 
@@ -100,27 +104,59 @@ def tags_for_and_against(
 
 def taste_of(board: Board, profile: Profile) -> Preference:
     """Learn the taste of a user from what they said of posts visible today."""
-    said = {
-        1.0: profile.liked,
-        -1.0: profile.disliked,
-        0.0: profile.skipped[-LATEST_SKIPS:],
-    }
-    now, judged = time.time(), []
-    for value, post_ids in said.items():
-        for post_id in post_ids:
-            if board.visible(post_id):
-                at = profile.at.get(post_id, now)
-                # Whole days, so that all judgments of one talk count alike.
-                age = max(0, int((now - at) // SECONDS_A_DAY))
-                judged.append((at, Judgment(board.row(post_id), value, age)))
-    judged.sort(key=lambda pair: pair[0])
-    return Preference(
-        board.ranking,
-        board.dictionary,
-        [judgment for _, judgment in judged],
-        _enjoyed(board, profile),
-        board.allowed,
+    rows, values, at = _judgments(board, profile)
+    now = time.time()
+    # Whole days, so that all judgments of one talk count alike.
+    ages = np.maximum(0, (now - np.where(np.isfinite(at), at, now)) // SECONDS_A_DAY)
+    judged = Judgments(rows, values, ages)
+    names = [name for name in profile.enjoys if name in board.posts.tag_ids][-LATEST_ENJOYED:]
+    named = [_judged_after(at, profile.named_at.get(name)) for name in names]
+    return board.tastes.learned(
+        rows,
+        lambda earlier: Preference(
+            board.ranking,
+            board.dictionary,
+            judged,
+            _tag_ids(board, names),
+            board.allowed,
+            named=named,
+            earlier=earlier,
+        ),
     )
+
+
+def _judgments(board: Board, profile: Profile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what was said of posts visible today, in the order it was said in.
+
+    Where a time is missing, or equal, the place in `Profile.seen` tells the order.
+    What has neither comes first.
+
+    Returns
+    -------
+    rows : int64 (n,). values : float64 (n,). at : float64 (n,), Unix seconds, minus
+    infinity for long ago.
+    """
+    skipped = profile.skipped[-LATEST_SKIPS:]
+    post_ids = [*profile.liked, *profile.disliked, *skipped]
+    counts = [len(profile.liked), len(profile.disliked), len(skipped)]
+    values = np.repeat([1.0, -1.0, 0.0], counts)
+    place = {post_id: i for i, post_id in enumerate(profile.seen)}
+    places = np.array([place.get(post_id, -1) for post_id in post_ids], np.int64)
+    # A post without a time was judged when the one shown before it was.
+    shown_at = [profile.at.get(post_id, -np.inf) for post_id in profile.seen]
+    latest = np.maximum.accumulate([-np.inf, *shown_at])
+    at = np.array([profile.at.get(post_id, np.nan) for post_id in post_ids], np.float64)
+    at = np.where(np.isnan(at), latest[places + 1], at)
+
+    rows = board.posts.rows(np.array(post_ids, np.int64))
+    order = np.lexsort((places, at))
+    order = order[(rows[order] >= 0) & board.allowed[rows[order]]]
+    return rows[order], values[order], at[order]
+
+
+def _judged_after(at: np.ndarray, named_at: float | None) -> float:
+    """Count the judgments after a name was said, infinity for a name of long ago."""
+    return np.inf if named_at is None else float((at > named_at).sum())
 
 
 def _pleased(board: Board, profile: Profile) -> float:
