@@ -34,7 +34,7 @@ from ..embedding.dictionary import Dictionary
 from .course import Course
 from .memories import best_length
 from .ranking import Ranking
-from .turns import parts
+from .turns import centers_of, nearest
 
 BASE = -0.5  # f of a usual post that nothing is known of: most are not liked
 APPEAL = 0.2  # f of a post that is one standard deviation more appealing
@@ -154,11 +154,13 @@ class Preference:
         self._prior[-1] = LEVEL_VARIANCE
 
         self._named = k
+        self._parted: tuple[int, np.ndarray] | None = None
         self._factor, self._guess = None, np.zeros(len(self._target))
         self.remembered = self._remember(after)
         if earlier is not None and self._factor is None:
             same = min(len(earlier._guess), len(self._guess))
             self._guess[:same] = earlier._solved[:same]
+            self._parted = earlier._parted
 
     def _remember(self, after: np.ndarray) -> int | None:
         """Choose how far the taste reaches back, and forget what was before."""
@@ -246,7 +248,7 @@ class Preference:
         own = rng.standard_normal(len(self._prior), np.float32)
         own *= explore * np.sqrt(self._prior)
         along = rng.standard_normal(self._v.shape[1], np.float32)
-        along = along * np.float32(explore * MEANING_VARIANCE**0.5)
+        along *= np.sqrt(np.float32(explore**2 * MEANING_VARIANCE))
         noise = explore * rng.standard_normal(len(self._noise)) * np.sqrt(self._noise)
         missing = self._target - self._x @ own - self._v @ along - noise
         return self._weights_by(self._solve(missing, self._guess), own, along)
@@ -256,21 +258,37 @@ class Preference:
         return self._weights_by(self._solved)
 
     @cached_property
-    def turns(self) -> list[np.ndarray]:
-        """The weights that each part of a broad taste asks for: float32 (T + 1,) each.
+    def _liked(self) -> np.ndarray:
+        """Which observations are likes, int64."""
+        values = self.values[len(self.values) - (len(self._target) - self._named) :]
+        return self._named + np.flatnonzero(values > 0)
 
-        What is liked in the other parts is left out, and all else that was said
-        counts. There are none where the taste is not broad.
+    @cached_property
+    def _centers(self) -> np.ndarray:
+        """The centers of the parts of a broad taste, float32 (k, d)."""
+        likes = len(self._liked)
+        if self._parted and self._parted[0] <= likes <= 1.1 * self._parted[0]:
+            return self._parted[1]
+        made = centers_of(self._v[self._liked])
+        self._parted = likes, made
+        return made
+
+    def turn(self, number: int) -> np.ndarray:
+        """Return the mean weights, or those that one part of a broad taste asks for.
+
+        What is liked in the other parts is then left out, and all else counts.
+
+        Parameters
+        ----------
+        number : parts take turns by it.
         """
-        judged = len(self._target) - self._named
-        liked = self._named + np.flatnonzero(self.values[len(self.values) - judged :] > 0)
-        made = []
-        for part in parts(self._v[liked]):
-            others = np.delete(liked, part)
-            solved = self._solved.copy()
-            solved[others] = 0
-            made.append(self._weights_by(solved))
-        return made if len(made) > 1 else []
+        centers = self._centers
+        if len(centers) < 2:
+            return self._mean_weights
+        part = nearest(self._v[self._liked], centers)
+        solved = self._solved.copy()
+        solved[self._liked[part != number % len(centers)]] = 0
+        return self._weights_by(solved)
 
     def _weights_by(
         self,
@@ -461,11 +479,11 @@ def choose(
     int64; fewer than n only if no more are allowed.
     """
     rng, left, chosen = np.random.default_rng(seed), allowed.copy(), []
-    turns = preference.turns
-    for turn in range(seed, seed + n):
-        weights = preference.weights(rng, explore)
-        if turns and not explore:
-            weights = turns[turn % len(turns)]
+    for number in range(seed, seed + n):
+        if explore:
+            weights = preference.weights(rng, explore)
+        else:
+            weights = preference.turn(number)
         rows = _worth_scoring(ranking, weights, left, rng, course)
         if not len(rows):
             break

@@ -19,8 +19,8 @@ LOOKED_AT = 1000  # likes that the centers are found among
 ROUNDS = 3
 
 
-def parts(vectors: np.ndarray) -> list[np.ndarray]:
-    """Part likes into kinds, the largest first.
+def centers_of(vectors: np.ndarray) -> np.ndarray:
+    """Find the centers of the kinds that likes are of, the largest kind first.
 
     Parameters
     ----------
@@ -28,42 +28,39 @@ def parts(vectors: np.ndarray) -> list[np.ndarray]:
 
     Returns
     -------
-    int64, the likes of each kind, ascending; likes that are like few others are of
-    none. Fewer than `BROAD` likes are not parted: there is no kind then.
+    float (k, d), of length 1. There are none for fewer than `BROAD` likes.
     """
     if len(vectors) < BROAD:
-        return []
-    unit = unit_rows(vectors)
-    centers = _centers(unit[:: len(unit) // LOOKED_AT + 1])
+        return vectors[:0]
+    unit = unit_rows(vectors[:: len(vectors) // LOOKED_AT + 1])
+    centers = _far_apart(unit)
     for _ in range(ROUNDS):
-        label, cosine = _nearest(unit, centers)
-        sums = np.zeros_like(centers)
-        np.add.at(sums, label[cosine >= APART], unit[cosine >= APART])
-        sizes = np.bincount(label[cosine >= APART], minlength=len(centers))
-        if not (sizes >= SMALLEST_PART).any():
-            return []
+        label = nearest(unit, centers)
+        belongs = (label[:, None] == np.arange(len(centers))).astype(unit.dtype)
+        sizes = belongs.sum(0)
         largest = np.argsort(-sizes, kind="stable")[:MOST_PARTS]
-        centers = unit_rows(sums[largest[sizes[largest] >= SMALLEST_PART]])
-    label, cosine = _nearest(unit, centers)
-    found = [np.flatnonzero((label == i) & (cosine >= APART)) for i in range(len(centers))]
-    return [likes for likes in found if len(likes) >= SMALLEST_PART]
+        kept = largest[sizes[largest] >= SMALLEST_PART]
+        centers = unit_rows(belongs.T @ unit)[kept]
+    return centers
 
 
-def _centers(unit: np.ndarray) -> np.ndarray:
+def nearest(vectors: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Return which center each vector belongs to, int64 (n,); -1 for none."""
+    if not len(centers):
+        return np.full(len(vectors), -1)
+    cosines = unit_rows(vectors) @ centers.T
+    label = cosines.argmax(1)
+    return np.where(cosines[np.arange(len(label)), label] >= APART, label, -1)
+
+
+def _far_apart(unit: np.ndarray) -> np.ndarray:
     """Choose rows that are far from each other, until every row is near one of them."""
-    nearest = np.full(len(unit), -1.0)
+    closest = np.full(len(unit), -1.0)
     chosen = int(np.argmax(unit @ unit.mean(0)))
     centers: list[np.ndarray] = []
-    while nearest.min() < APART and len(centers) < 4 * MOST_PARTS:
+    while closest.min() < APART and len(centers) < 4 * MOST_PARTS:
         centers.append(unit[chosen])
-        nearest = np.maximum(nearest, unit @ unit[chosen])
-        nearest[chosen] = 1.0
-        chosen = int(np.argmin(nearest))
+        closest = np.maximum(closest, unit @ unit[chosen])
+        closest[chosen] = 1.0
+        chosen = int(np.argmin(closest))
     return np.array(centers)
-
-
-def _nearest(unit: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which center is nearest to each row, and its cosine."""
-    cosines = unit @ centers.T
-    label = cosines.argmax(1)
-    return label, np.take_along_axis(cosines, label[:, None], 1)[:, 0]
