@@ -56,6 +56,7 @@ LEAD = 1.5  # f of a post for each tag it holds that was named just now
 LEAD_HALVES = 5.0  # judgments after which that is half
 LEAST_LEAD = 0.01
 EXPLORE = 0.0  # standard deviations of a draw, as a share of the posterior's
+ABOUT_EQUAL = 0.02  # of f: posts that differ by so much come in any order
 SURPRISE = 0.5  # the same for a draw that goes where the taste is less known
 BEST_TAGS = 50  # see `candidates`
 POSTINGS_READ = 1000  # of each of those tags
@@ -480,14 +481,13 @@ def choose(
     """
     rng, left, chosen = np.random.default_rng(seed), allowed.copy(), []
     for number in range(seed, seed + n):
-        if explore:
-            weights = preference.weights(rng, explore)
-        else:
-            weights = preference.turn(number)
+        drawn = preference.weights(rng, explore) if explore else None
+        weights = preference.turn(number) if drawn is None else drawn
         rows = _worth_scoring(ranking, weights, left, rng, course)
         if not len(rows):
             break
         scores = preference.score(rows, weights)
+        scores += ABOUT_EQUAL * rng.standard_normal(len(rows))
         if course:
             scores = course.discounted(rows, scores)
         best = int(rows[np.argmax(scores)])
