@@ -21,7 +21,7 @@ from math import log, pi
 import numpy as np
 from scipy.linalg import solve_triangular
 
-CHANGE_CHANCE = 0.03  # of a change at one of the lengths
+CHANGE_CHANCE = 0.02  # of a change at one of the lengths
 LENGTHS = tuple(int(2**k * half) for k in range(1, 8) for half in (1.5, 2))  # 3, 4, 6, …
 
 

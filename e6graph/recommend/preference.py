@@ -57,6 +57,7 @@ LEAD_HALVES = 5.0  # judgments after which that is half
 LEAST_LEAD = 0.01
 EXPLORE = 0.0  # standard deviations of a draw, as a share of the posterior's
 ABOUT_EQUAL = 0.02  # of f: posts that differ by so much come in any order
+TURN_TASTE = 0.4  # of f, by which a post of the part whose turn it is may be behind
 SURPRISE = 0.5  # the same for a draw that goes where the taste is less known
 BEST_TAGS = 50  # see `candidates`
 POSTINGS_READ = 1000  # of each of those tags
@@ -274,10 +275,11 @@ class Preference:
         self._parted = likes, made
         return made
 
-    def turn(self, number: int) -> np.ndarray:
-        """Return the mean weights, or those that one part of a broad taste asks for.
+    def turn(self, number: int) -> np.ndarray | None:
+        """Return the weights that one part of a broad taste asks for: float32 (T + 1,).
 
-        What is liked in the other parts is then left out, and all else counts.
+        What is liked in the other parts is left out, and all else counts. None: the
+        taste is not broad.
 
         Parameters
         ----------
@@ -285,7 +287,7 @@ class Preference:
         """
         centers = self._centers
         if len(centers) < 2:
-            return self._mean_weights
+            return None
         part = nearest(self._v[self._liked], centers)
         solved = self._solved.copy()
         solved[self._liked[part != number % len(centers)]] = 0
@@ -481,12 +483,19 @@ def choose(
     """
     rng, left, chosen = np.random.default_rng(seed), allowed.copy(), []
     for number in range(seed, seed + n):
-        drawn = preference.weights(rng, explore) if explore else None
-        weights = preference.turn(number) if drawn is None else drawn
+        weights = preference.weights(rng, explore)
         rows = _worth_scoring(ranking, weights, left, rng, course)
+        turn = None if explore else preference.turn(number)
+        if turn is not None:
+            rows = np.union1d(rows, _worth_scoring(ranking, turn, left, rng, course))
         if not len(rows):
             break
         scores = preference.score(rows, weights)
+        if turn is not None:
+            # A part that has little left to show gives way.
+            good = scores > scores.max() - TURN_TASTE
+            rows = rows[good]
+            scores = preference.score(rows, turn)
         scores += ABOUT_EQUAL * rng.standard_normal(len(rows))
         if course:
             scores = course.discounted(rows, scores)

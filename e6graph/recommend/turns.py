@@ -11,7 +11,7 @@ import numpy as np
 
 from ..embedding.dictionary import unit_rows
 
-BROAD = 50  # likes from which a taste is parted
+BROAD = 100  # likes from which a taste is parted
 SMALLEST_PART = 3  # likes
 MOST_PARTS = 16
 APART = 0.5  # cosine below which a like is no part of what is nearest
