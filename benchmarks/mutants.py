@@ -58,7 +58,7 @@ TESTS = {
     "recommend/postgraph": "recommend completion",
     "recommend/board": "recommend typed",
     "recommend/personal": "personal",
-    "recommend/preference": "preference personal",
+    "recommend/preference": "preference personal turning",
     "recommend/completion": "completion",
     "graph/pixie": "pixie",
     "graph/neighbors": "neighbors",

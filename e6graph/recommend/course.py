@@ -23,7 +23,7 @@ RUN_LENGTH = 2  # times that a tour shows one of them running
 REMEMBERED = 15  # posts of a tour that the next one should differ from
 LIKENESS_COST = 0.5  # of a copy of one of those, in units of the taste
 POOL_COST = 0.1  # of each of those in one pool
-PLEASED_POWER = 8.0
+PLEASED_POWER = 8.0  # of the share liked, by which all these costs shrink
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Course:
     variants : whether several of a family, and pages of one comic, may come.
     variety : as in `spread`.
     pleased : share of the latest posts that were liked. Who likes everything can be
-        shown other things; who is hard to please should get what they like.
+        shown other things; who is at all hard to please should get what they like.
     listed : pools that the list in the making has shown a page of.
     """
 

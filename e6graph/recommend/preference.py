@@ -3,20 +3,25 @@
 The model is Bayesian linear regression (Rasmussen and Williams 2006, section 2.1).
 How much a post p is liked is
 
-    f(p) = BASE + level + w · x(p),        judged as y = f(p) + noise,
+    f(p) = usual(p) + level + w · x(p),        judged as y = f(p) + noise,
 
 where x(p) is the unit TF-IDF vector of the post and w has a weight for each tag. A
 priori w = √TAG_VARIANCE · e + √MEANING_VARIANCE · V z, with e and z standard normal
 and V the vectors of the tags: every tag has a taste of its own, and tags of like
-meaning have like tastes. That is a Gaussian process over posts, so an answer after
-n judgments costs an n × n system, whatever the size of the board. Nothing is kept
-but the judgments.
+meaning have like tastes. usual(p) is what is expected of a post for somebody of whom
+nothing is known: `BASE`, and more for a post that has much to like (`appeal`). Tags
+that were named just now raise it for a while.
 
-The choice is Thompson sampling: draw one w from the posterior and show the post
-that is best by it. The draw is exact and costs no more (Matheron's rule; Wilson et
-al. 2020, eq. 9). Draws are held closer to the mean than the posterior says, which
-learns faster over few answers (Chapelle and Li 2011, section 3). Old judgments
-count less: their noise doubles every `HALF_LIFE` days.
+That is a Gaussian process over posts, so an answer after n judgments costs an n × n
+system, whatever the size of the board. Of more than `EXACT` judgments the system is
+solved by conjugate gradients from the solution before. How far back the taste reaches
+is chosen by what it foretold (`memories`), and the parts of a broad taste take turns
+(`turns`). Old judgments count less: their noise doubles every `HALF_LIFE` days.
+
+What is shown is best by the mean, or, to go where the taste is less known, by a draw of
+w from the posterior (Thompson sampling). The draw is exact and costs no more
+(Matheron's rule; Wilson et al. 2020, eq. 9), and is held closer to the mean than the
+posterior says (Chapelle and Li 2011, section 3).
 """
 
 from __future__ import annotations
@@ -58,7 +63,7 @@ LEAST_LEAD = 0.01
 EXPLORE = 0.0  # standard deviations of a draw, as a share of the posterior's
 ABOUT_EQUAL = 0.02  # of f: posts that differ by so much come in any order
 TURN_TASTE = 0.4  # of f, by which a post of the part whose turn it is may be behind
-SURPRISE = 0.5  # the same for a draw that goes where the taste is less known
+SURPRISE = 0.5  # the same of a draw that goes where the taste is less known
 BEST_TAGS = 50  # see `candidates`
 POSTINGS_READ = 1000  # of each of those tags
 BEST_CANDIDATES = 1000
@@ -468,11 +473,13 @@ def choose(
     explore: float = EXPLORE,
     course: Course | None = None,
 ) -> np.ndarray:
-    """Choose the rows to show next, by one draw of the taste for each.
+    """Choose the rows to show next, one after the other.
 
     Parameters
     ----------
     allowed : bool (n,), False also for what was seen.
+    seed : of the order among posts that do about equally well, and of whose turn it
+        is among the parts of a broad taste.
     explore : see `Preference.weights`; 0 shows what is best by the mean.
     course : keeps what is chosen varied; None: the best by the draw, whatever came
         before it.
