@@ -5,12 +5,12 @@ import pytest
 
 from e6graph import PostGraph
 from e6graph.recommend import preference as module
+from e6graph.recommend.features import taste_features
 from e6graph.recommend.preference import (
     Judgment,
     Preference,
     candidates,
     choose,
-    taste_features,
 )
 
 
@@ -188,7 +188,7 @@ def test_the_best_candidates_by_the_best_tags_are_kept(graph, monkeypatch):
 def test_an_enjoyed_tag_counts_as_itself_and_as_the_posts_that_hold_it(
     graph, monkeypatch, most
 ):
-    monkeypatch.setattr(module, "ENJOYED_POSTS", most)
+    monkeypatch.setattr("e6graph.recommend.features.ENJOYED_POSTS", most)
     tag_id, words = graph.posts.tag_ids["fox"], graph.dictionary
     held = rows_with(graph, "fox")
     some = held[:: len(held) // most + 1]

@@ -37,6 +37,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from ..embedding.dictionary import Dictionary
 from .course import Course
+from .features import enjoyed_features, taste_features
 from .memories import best_length
 from .ranking import Ranking
 from .turns import centers_of, nearest
@@ -50,7 +51,6 @@ JUDGED_NOISE = 0.5  # variance of a judgment made today
 SKIPPED_NOISE = 2.0  # of a skipped post, whose f counts as `BASE`
 ENJOYED_VALUE = 3.0  # w · x of what an enjoyed tag stands for
 ENJOYED_NOISE = 1.0  # its variance
-ENJOYED_POSTS = 100  # posts that tell what goes with an enjoyed tag
 HALF_LIFE = 30.0  # days in which the noise of a judgment doubles
 MOST_FADED = 16.0  # how many times the noise grows at most
 LATEST_JUDGMENTS = 20_000  # those that count
@@ -61,13 +61,16 @@ LEAD = 1.5  # f of a post for each tag it holds that was named just now
 LEAD_HALVES = 5.0  # judgments after which that is half
 LEAST_LEAD = 0.01
 EXPLORE = 0.0  # standard deviations of a draw, as a share of the posterior's
-ABOUT_EQUAL = 0.02  # of f: posts that differ by so much come in any order
+ABOUT_EQUAL = 0.07  # of f: posts that differ by less may come in any order
 TURN_TASTE = 0.4  # of f, by which a post of the part whose turn it is may be behind
 SURPRISE = 0.5  # the same of a draw that goes where the taste is less known
 BEST_TAGS = 50  # see `candidates`
 POSTINGS_READ = 1000  # of each of those tags
 BEST_CANDIDATES = 1000
 STRAY_CANDIDATES = 200
+_MIX = np.array(
+    [0xD1B54A32D192ED03, 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64
+)
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class Preference:
         self._judged, self._judged_vecs, self._usual = self._features_of_judged(earlier)
         enjoyed = sp.csr_matrix((0, self._judged.shape[1]), dtype=np.float32)
         if k:
-            enjoyed = sp.vstack(_enjoyed_features(ranking, tag_ids, allowed), "csr", np.float32)
+            enjoyed = sp.vstack(enjoyed_features(ranking, tag_ids, allowed), "csr", np.float32)
         # The names come first: (k + n, T + 1), then (k + n, d)
         self._x = sp.vstack([enjoyed, self._judged], "csr")
         enjoyed_vecs = enjoyed[:, dictionary.tag_ids] @ dictionary.vecs
@@ -369,58 +372,6 @@ def in_common(rows: np.ndarray, others: np.ndarray) -> int:
     return int(differ[0]) if len(differ) else shorter
 
 
-def taste_features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:
-    """Return the unit TF-IDF vectors of some rows, then a column of ones.
-
-    Returns
-    -------
-    float32 (m, T + 1).
-    """
-    tags, offsets = ranking.posts.tags_of.take(rows)
-    m, n_tags = len(rows), len(ranking.idf)
-    tfidf = _unit_rows(ranking.appeal.idf[tags], offsets)
-    data = np.insert(tfidf, offsets[1:], 1).astype(np.float32)
-    columns = np.insert(tags, offsets[1:], n_tags)
-    offsets = offsets + np.arange(m + 1)
-    return sp.csr_matrix((data, columns, offsets), (m, n_tags + 1))
-
-
-def _unit_rows(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Scale rows of different lengths, which follow each other, to length 1."""
-    squares = np.cumsum(np.square(values, dtype=np.float64))
-    squares = np.concatenate([[0.0], squares])
-    norms = np.sqrt(np.maximum(np.diff(squares[offsets]), 1e-24))
-    return values / np.repeat(norms, np.diff(offsets))
-
-
-def _enjoyed_features(
-    ranking: Ranking, tag_ids: np.ndarray, allowed: np.ndarray
-) -> list[sp.csr_matrix]:
-    """Return what each enjoyed tag stands for, as if it were a post.
-
-    Returns
-    -------
-    One unit row per tag, float64 (1, T + 1): the average of the tag itself and of the
-    posts that hold it. The level, in the last column, is 0.
-    """
-    features = []
-    for tag_id in tag_ids:
-        rows = ranking.posts.rows_with[tag_id]
-        rows = rows[allowed[rows]]
-        some = rows[:: len(rows) // ENJOYED_POSTS + 1]
-        held, offsets = ranking.posts.tags_of.take(some)
-        tags, which = np.unique(np.append(held, tag_id), return_inverse=True)
-        worth = _unit_rows(ranking.appeal.idf[held], offsets)
-        # The sum of the posts points where their mean does.
-        made = np.bincount(which[:-1], worth, len(tags)).astype(np.float64)
-        made /= max(float(np.linalg.norm(made)), 1e-12)
-        made[which[-1]] += 1
-        made /= np.linalg.norm(made)
-        shape = (1, len(ranking.idf) + 1)
-        features.append(sp.csr_matrix((made, tags, [0, len(tags)]), shape))
-    return features
-
-
 def candidates(
     ranking: Ranking, weights: np.ndarray, allowed: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
@@ -503,7 +454,7 @@ def choose(
             good = scores > scores.max() - TURN_TASTE
             rows = rows[good]
             scores = preference.score(rows, turn)
-        scores += ABOUT_EQUAL * rng.standard_normal(len(rows))
+        scores += ABOUT_EQUAL * _chance(rows, number)
         if course:
             scores = course.discounted(rows, scores)
         best = int(rows[np.argmax(scores)])
@@ -513,6 +464,18 @@ def choose(
         left[best] = False
         chosen.append(best)
     return np.array(chosen, np.int64)
+
+
+def _chance(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Return a number from 0 to 1 for each row, whatever other rows there are: float64 (m,).
+
+    They are outputs of SplitMix64 (Steele, Lea and Flood 2014).
+    """
+    with np.errstate(over="ignore"):
+        bits = (rows.astype(np.uint64) + np.uint64(seed) * _MIX[0] + np.uint64(1)) * _MIX[1]
+        for shift, factor in ((30, _MIX[2]), (27, _MIX[3])):
+            bits = (bits ^ (bits >> np.uint64(shift))) * factor
+    return (bits >> np.uint64(11)) / 2.0**53
 
 
 def _worth_scoring(
