@@ -403,6 +403,19 @@ def test_a_mood_is_followed_told_and_ended(bot, kept):
     assert kept.load("ann") == Profile() and say(bot, "/mood").startswith("No mood")
 
 
+def test_what_is_taken_back_in_a_mood_leaves_the_taste_as_it_was(bot, kept):
+    say(bot, "/like 12", "/mood owl", "/dislike 12")
+    assert say(bot, "/drop #12") == "Taken back: #12."
+    assert kept.load("ann").liked == [12] and kept.load("ann").disliked == []
+    say(bot, "/mood off")
+    assert kept.load("ann").liked == [12]
+
+
+def test_to_end_no_mood_makes_nobody_a_user(bot, kept):
+    assert say(bot, "/mood off") == "No mood holds."
+    assert not kept.knows("ann")
+
+
 def test_a_mood_of_nothing_known_changes_nothing(bot, kept):
     assert say(bot, "/mood nihgt") == "No tag 'nihgt': did you mean night?"
     assert bot.reply("/mood nihgt")[0].choices == ["/mood night"]

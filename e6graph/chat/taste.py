@@ -83,9 +83,9 @@ class TasteCommands:
         if not names:
             return [self._told_mood(profile)]
         if names == ["off"]:
-            user.profiles.set_mood(user.key, [])
             if not now:
                 return [Reply("No mood holds.", choices=["/walk"])]
+            user.profiles.set_mood(user.key, [])
             said = f"The mood {now} is over. Your taste leads again, as it was."
             return [Reply(said, choices=["/walk", "/taste"])]
 
@@ -159,7 +159,12 @@ class TasteCommands:
         user.profiles.drop(user.key, tags, posts)
         after = user.profile()
         gone = {*before.enjoys, *before.avoids} - {*after.enjoys, *after.avoids}
-        gone |= {f"#{post}" for post in before.at if post not in after.at}
+        gone |= {
+            f"#{post}"
+            for post in before.at
+            # What was said of it outside of the mood may be left.
+            if post not in after.at or before.moods.get(post) != after.moods.get(post)
+        }
         said = "You had said nothing about it."
         if gone:
             said = f"Taken back: {', '.join(sorted(gone))}."
@@ -296,7 +301,7 @@ class TasteCommands:
             said = f"Kept, but it hides nothing here: {lines[0]}"
         else:
             said = f"Hidden from now on: {lines[0]}. {left}"
-        cause = Cause("list", f"{len(kept) + len(new):,} lines")
+        cause = Cause("list", count([*kept, *new], "line"))
         if len(lines) == 1:
             remarks = [remark.removeprefix("line 1: ") for remark in remarks]
             cause = Cause("line", lines[0])
