@@ -17,6 +17,7 @@ from PIL import Image
 
 from e6graph import cli
 from e6graph.chat import room
+from e6graph.chat import taste as taste_commands
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.messages import (
     COMMANDS,
@@ -409,6 +410,15 @@ def test_what_is_taken_back_in_a_mood_leaves_the_taste_as_it_was(bot, kept):
     assert kept.load("ann").liked == [12] and kept.load("ann").disliked == []
     say(bot, "/mood off")
     assert kept.load("ann").liked == [12]
+
+
+def test_a_mood_has_no_more_tags_than_can_lead(bot, kept, monkeypatch):
+    """Each post that is shown keeps its mood, so that a long one would fill the file."""
+    monkeypatch.setattr(taste_commands, "LATEST_ENJOYED", 2)
+    assert say(bot, "/mood fox night owl") == "3 tags are too many for a mood: 2 at most"
+    assert kept.load("ann") == Profile()
+    say(bot, "/mood fox night fox")
+    assert kept.load("ann").mood == ["fox", "night"]
 
 
 def test_to_end_no_mood_makes_nobody_a_user(bot, kept):

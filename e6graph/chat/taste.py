@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..errors import BadInput
 from ..recommend.blacklist import split_lines
 from ..recommend.moods import of_mood
-from ..recommend.personal import Profile
+from ..recommend.personal import LATEST_ENJOYED, Profile
 from ..recommend.variety import VARIETY
 from . import messages
 from .contradictions import Cause, contradictions
@@ -90,6 +90,10 @@ class TasteCommands:
             return [Reply(said, choices=["/walk", "/taste"])]
 
         known, unknown = user.resolve(names)
+        if len(known) > LATEST_ENJOYED:  # no more would lead, and each post keeps its mood
+            raise BadInput(
+                f"{len(known)} tags are too many for a mood: {LATEST_ENJOYED} at most"
+            )
         lines, choices = did_you_mean(unknown, user.near), []
         if known:
             user.profiles.set_mood(user.key, known)
