@@ -67,11 +67,11 @@ class Conversation:
         previews: str | Path | None = None,
         commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
-        look: Callable[[bytes], np.ndarray] = features_of,
+        look: Callable[[bytes], np.ndarray] | None = None,
     ) -> None:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
-        self._tour = tour = Tour(self._user, look)
+        self._tour = tour = Tour(self._user, look or self._look)
         self._listed = commands
         self._fetch = fetch
         self._asked_to_forget = False
@@ -241,6 +241,9 @@ class Conversation:
     def _quit(self) -> list[Reply]:
         self.ended = True
         return [Reply("Goodbye.", ended=True)]
+
+    def _look(self, data: bytes) -> np.ndarray:
+        return features_of(data, self._user.graph().encoder)
 
     def _no_picture(self, words: Sequence[str]) -> list[Reply]:
         # A front end reads the file itself and hands in a `Picture`.
