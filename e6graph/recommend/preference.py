@@ -34,6 +34,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
+from scipy.special import ndtri
 
 from ..embedding.dictionary import Dictionary
 from .course import Course
@@ -503,7 +504,7 @@ def choose(
             good = scores > scores.max() - TURN_TASTE
             rows = rows[good]
             scores = preference.score(rows, turn)
-        scores += ABOUT_EQUAL * rng.standard_normal(len(rows))
+        scores += ABOUT_EQUAL * _noise(rows, int(rng.integers(2**63)))
         if course:
             scores = course.discounted(rows, scores)
         best = int(rows[np.argmax(scores)])
@@ -513,6 +514,19 @@ def choose(
         left[best] = False
         chosen.append(best)
     return np.array(chosen, np.int64)
+
+
+def _noise(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Draw standard normal noise: the same for a row, whatever the other rows are.
+
+    So a post that was seen meanwhile does not change the order of all others. The bits
+    of a row's number are mixed as in splitmix64 (Steele, Lea & Flood 2014).
+    """
+    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    uniform = (mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)
+    return ndtri((uniform + 0.5) / 2.0**53)
 
 
 def _worth_scoring(
