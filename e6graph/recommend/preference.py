@@ -34,6 +34,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
+from scipy.special import ndtri
 
 from ..embedding.dictionary import Dictionary
 from .course import Course
@@ -61,16 +62,13 @@ LEAD = 1.5  # f of a post for each tag it holds that was named just now
 LEAD_HALVES = 5.0  # judgments after which that is half
 LEAST_LEAD = 0.01
 EXPLORE = 0.0  # standard deviations of a draw, as a share of the posterior's
-ABOUT_EQUAL = 0.07  # of f: posts that differ by less may come in any order
+ABOUT_EQUAL = 0.02  # of f: posts that differ by so much come in any order
 TURN_TASTE = 0.4  # of f, by which a post of the part whose turn it is may be behind
 SURPRISE = 0.5  # the same of a draw that goes where the taste is less known
 BEST_TAGS = 50  # see `candidates`
 POSTINGS_READ = 1000  # of each of those tags
 BEST_CANDIDATES = 1000
 STRAY_CANDIDATES = 200
-_MIX = np.array(
-    [0xD1B54A32D192ED03, 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64
-)
 
 
 @dataclass(frozen=True)
@@ -454,7 +452,7 @@ def choose(
             good = scores > scores.max() - TURN_TASTE
             rows = rows[good]
             scores = preference.score(rows, turn)
-        scores += ABOUT_EQUAL * _chance(rows, number)
+        scores += ABOUT_EQUAL * _noise(rows, int(rng.integers(2**63)))
         if course:
             scores = course.discounted(rows, scores)
         best = int(rows[np.argmax(scores)])
@@ -466,16 +464,17 @@ def choose(
     return np.array(chosen, np.int64)
 
 
-def _chance(rows: np.ndarray, seed: int) -> np.ndarray:
-    """Return a number from 0 to 1 for each row, whatever other rows there are: float64 (m,).
+def _noise(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Draw standard normal noise: the same for a row, whatever the other rows are.
 
-    They are outputs of SplitMix64 (Steele, Lea and Flood 2014).
+    So a post that was seen meanwhile does not change the order of all others. The bits
+    of a row's number are mixed as in splitmix64 (Steele, Lea & Flood 2014).
     """
-    with np.errstate(over="ignore"):
-        bits = (rows.astype(np.uint64) + np.uint64(seed) * _MIX[0] + np.uint64(1)) * _MIX[1]
-        for shift, factor in ((30, _MIX[2]), (27, _MIX[3])):
-            bits = (bits ^ (bits >> np.uint64(shift))) * factor
-    return (bits >> np.uint64(11)) / 2.0**53
+    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    uniform = (mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)
+    return ndtri((uniform + 0.5) / 2.0**53)
 
 
 def _worth_scoring(
