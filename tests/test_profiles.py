@@ -340,6 +340,54 @@ def test_what_is_dropped_in_a_mood_is_dropped_there_alone(path):
         assert kept.load("ann").at == {} and set(kept.load("ann").seen) == {1, 2}
 
 
+def moods_in_rows(kept, user):
+    return {post.get("mood", "") for post in kept.export(user)["posts"]}
+
+
+def test_a_mood_has_one_spelling(path):
+    """Its rows would else be kept once for each order of its tags."""
+    with Profiles(path) as kept:
+        for spelling in (["owl", "night"], ["night", "owl"], ["owl", "night", "owl"]):
+            kept.set_mood("ann", spelling)
+            kept.like("ann", 1)
+        assert [post["mood"] for post in kept.export("ann")["posts"]] == ["owl night"]
+        assert kept.load("ann").mood == ["owl", "night"]
+        kept.set_mood("bob", ["night", "owl"])  # another user has a spelling of their own
+        assert kept.load("bob").mood == ["night", "owl"]
+
+
+def test_the_latest_moods_alone_keep_their_rows(path, monkeypatch):
+    monkeypatch.setattr(module, "MOODS_KEPT", 3)
+    with Profiles(path) as kept:
+        kept.like("ann", 1)
+        kept.set_mood("bob", ["mood0"])
+        kept.like("bob", 1)
+        bob = kept.export("bob")
+        for k in range(10):
+            kept.set_mood("ann", [f"mood{k}"])
+            kept.dislike("ann", 1)  # the same post in each
+            kept.like("ann", 100 + k)
+            kept.saw("ann", [200 + k])
+            assert len(kept.export("ann")["posts"]) <= 1 + 3 + 2 * (k + 1)
+        assert moods_in_rows(kept, "ann") == {"", "mood7", "mood8", "mood9"}
+        kept.set_mood("ann", ["mood7"])  # it becomes the latest
+        kept.like("ann", 300)
+        assert moods_in_rows(kept, "ann") == {"", "mood7", "mood8", "mood9"}
+        kept.set_mood("ann", [])  # and no mood takes no place
+        assert moods_in_rows(kept, "ann") == {"", "mood7", "mood8", "mood9"}
+        kept.set_mood("ann", ["new"])
+        kept.like("ann", 301)
+        assert moods_in_rows(kept, "ann") == {"", "mood7", "mood9", "new"}
+
+        kept.set_mood("ann", [])
+        ann = kept.load("ann")
+        seen = [1, *range(100, 110), *range(200, 210), 300, 301]
+        assert sorted(ann.seen) == seen
+        assert len(kept.export("ann")["posts"]) == len(seen) + 2  # of 1 in two moods
+        assert ann.liked == [1, 107, 109, 300, 301] and ann.disliked == []
+        assert kept.export("bob") == bob
+
+
 def test_a_mood_and_a_dial_are_exported_moved_and_forgotten(path, tmp_path):
     with Profiles(path) as kept, Profiles(tmp_path / "there.sqlite") as there:
         assert kept.load("ann").variety is None
