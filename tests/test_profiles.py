@@ -256,6 +256,57 @@ def test_a_file_of_version_3_is_taken_over_without_loss(path):
     assert b"score:<0" not in on_disk(path) and b"fox -night" in on_disk(path)
 
 
+def test_what_is_taken_over_leaves_neither_free_pages_nor_bytes(path):
+    make_version_3(path)
+    made = sqlite3.connect(path)
+    with made:
+        made.executemany(
+            "INSERT INTO tags (user, tag, feeling, at) VALUES (1, ?, 1, 1)",
+            ((f"tag{k}",) for k in range(2000)),
+        )
+        made.executemany(
+            "INSERT INTO posts (user, post_id, feeling, at) VALUES (1, ?, 0, 1)",
+            ((k,) for k in range(100, 20_000)),
+        )
+    made.close()
+    before = path.stat().st_size
+    with Profiles(path) as kept:
+        assert len(kept.load("ann").seen) == 4 + 19_900
+    read = sqlite3.connect(path)
+    assert read.execute("PRAGMA freelist_count").fetchone() == (0,)
+    read.close()
+    assert path.stat().st_size < 1.3 * before  # a row has a mood now
+    rebuilt = path.stat().st_mtime_ns
+    with Profiles(path) as kept:  # once is enough
+        assert kept.knows("ann")
+    assert path.stat().st_mtime_ns == rebuilt
+
+
+def test_tables_that_are_replaced_are_overwritten_even_while_the_file_cannot_be_rebuilt(
+    path, monkeypatch
+):
+    make_version_3(path)
+    made = sqlite3.connect(path)
+    with made:
+        made.execute("CREATE TABLE old (mark TEXT)")
+        made.execute("INSERT INTO old VALUES ('replacedmark')")
+    made.close()
+    steps = (*module.UPGRADES[3], "DROP TABLE old")
+    monkeypatch.setitem(module.UPGRADES, 3, steps)
+    monkeypatch.setattr(SqliteFile, "erase", lambda self: False)
+    connect = sqlite3.connect
+
+    def connect_as_most_builds_do(*arguments, **options):
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA secure_delete = OFF")  # Debian's has it on
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_as_most_builds_do)
+    with Profiles(path) as kept:
+        assert kept.load("ann").liked == [5, 7]
+    assert b"replacedmark" not in on_disk(path)
+
+
 def test_two_programs_may_take_a_file_over_at_once(path):
     make_version_3(path)
     script = (
