@@ -366,6 +366,7 @@ class _Site:
         given = request.headers.get("content-type", "").lower()
         if not (given.startswith(kind) if kind.endswith("/") else given.split(";")[0] == kind):
             raise HTTPException(415, f"got content of type {given!r}, expected {kind}")
+        await self._turns.refuse_one_too_many(request.state.user)
         pieces, arrived = [], 0
         size = int(request.headers.get("content-length", 0))
         try:

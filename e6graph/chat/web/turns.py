@@ -26,18 +26,23 @@ class Turns:
         self._most = waiting
         self._users: dict[str, tuple[asyncio.Lock, int]] = {}
 
-    @asynccontextmanager
-    async def of(self, user: str) -> AsyncIterator[None]:
-        """Wait for the user's turn.
+    async def refuse_one_too_many(self, user: str) -> None:
+        """Ask before a body is read, so that nothing holds it while a refusal waits.
 
         Raises
         ------
         HTTPException : 429, too many requests of this user wait.
         """
-        lock, requests = self._users.get(user, (asyncio.Lock(), 0))
+        _, requests = self._users.get(user, (None, 0))
         if requests > self._most:
             await asyncio.sleep(REFUSING_SECONDS)
             raise HTTPException(429, _SLOWLY)
+
+    @asynccontextmanager
+    async def of(self, user: str) -> AsyncIterator[None]:
+        """Wait for the user's turn. Raises as `refuse_one_too_many` does."""
+        await self.refuse_one_too_many(user)
+        lock, requests = self._users.get(user, (asyncio.Lock(), 0))
         self._users[user] = lock, requests + 1
         try:
             async with lock:
