@@ -360,6 +360,7 @@ def test_taste_lists_what_is_kept(bot, kept):
 
 def test_a_mood_is_followed_told_and_ended(bot, kept):
     assert say(bot, "/mood").startswith("No mood holds. /mood TAGS follows one wish")
+    assert "Earlier" not in say(bot, "/mood")
     assert say(bot, "/mood off") == "No mood holds."
     say(bot, "/enjoy otter", "/like 15")
     replies = bot.reply("/mood Vixen, snwo night zzzz")
@@ -398,7 +399,9 @@ def test_a_mood_is_followed_told_and_ended(bot, kept):
     assert "mood" not in taste and "river +1.00" in taste and "lantern" not in taste
     assert "\nliked      #15, #10\n" in taste
     assert bot._user.profile().moods[10] == "fox night"
-    assert bot.reply("/mood")[0].choices == ["/mood fox night"]
+    (told,) = bot.reply("/mood")
+    assert told.choices == ["/mood fox night"]
+    assert told.text.endswith("\nEarlier moods, the latest first: /mood fox night")
     assert "You judged 1 post in it before." in say(bot, "/mood night fox")
     say(bot, "/forget", "yes")
     assert kept.load("ann") == Profile() and say(bot, "/mood").startswith("No mood")

@@ -120,8 +120,11 @@ class TasteCommands:
             f"without a change to it: /mood {example}"
         )
         judged = [profile.moods[post_id] for post_id in profile.at if post_id in profile.moods]
-        earlier = list(dict.fromkeys(reversed(judged)))[:EARLIER_MOODS]
-        return Reply(said, choices=[f"/mood {mood}" for mood in earlier])
+        moods = list(dict.fromkeys(reversed(judged)))[:EARLIER_MOODS]
+        earlier = [f"/mood {mood}" for mood in moods]
+        if earlier:  # not every front end shows buttons, nor long ones
+            said += f"\nEarlier moods, the latest first: {'; '.join(earlier)}"
+        return Reply(said, choices=earlier)
 
     def variety(self, words: Sequence[str]) -> list[Reply]:
         """Show or set how varied the posts are that they are shown."""
