@@ -223,6 +223,8 @@ class TasteCommands:
         lines += messages.aligned((label, _latest(values)) for label, values in rows.items())
         if profile.mood:
             lines.append("While the mood leads, what was learned is of it alone: /mood off")
+        elif said := _judged_in_moods(profile):
+            lines.append(said)
         if hidden := self._hidden(profile, taste):
             are = "is" if hidden == 1 else "are"
             lines.append(f"{hidden} of these {are} not on this board, or hidden.")
@@ -360,6 +362,17 @@ def _judged_before(profile: Profile) -> str:
     """Say what was judged in the mood that holds."""
     judged = list(of_mood(profile).at)
     return f" You judged {count(judged, 'post')} in it before." if judged else ""
+
+
+def _judged_in_moods(profile: Profile) -> str:
+    """Say how many of the posts they judged count in moods alone."""
+    liked, disliked = (
+        sum(post_id in profile.moods for post_id in judged)
+        for judged in (profile.liked, profile.disliked)
+    )
+    if not liked + disliked:
+        return ""
+    return f"Of these, {liked} liked and {disliked} disliked count in their moods alone."
 
 
 def _latest(values: list[str]) -> list[str]:
