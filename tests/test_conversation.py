@@ -360,6 +360,7 @@ def test_taste_lists_what_is_kept(bot, kept):
 
 def test_a_mood_is_followed_told_and_ended(bot, kept):
     assert say(bot, "/mood").startswith("No mood holds. /mood TAGS follows one wish")
+    assert "Earlier" not in say(bot, "/mood")
     assert say(bot, "/mood off") == "No mood holds."
     say(bot, "/enjoy otter", "/like 15")
     replies = bot.reply("/mood Vixen, snwo night zzzz")
@@ -395,13 +396,27 @@ def test_a_mood_is_followed_told_and_ended(bot, kept):
     said = say(bot, "/mood OFF")
     assert said == "The mood fox, night is over. Your taste leads again, as it was."
     taste = say(bot, "/taste")
-    assert "mood" not in taste and "river +1.00" in taste and "lantern" not in taste
+    assert "\nmood " not in taste and "river +1.00" in taste and "lantern" not in taste
+    assert "\nOf these, 1 liked and 0 disliked count in their moods alone.\n" in taste
     assert "\nliked      #15, #10\n" in taste
     assert bot._user.profile().moods[10] == "fox night"
-    assert bot.reply("/mood")[0].choices == ["/mood fox night"]
+    (told,) = bot.reply("/mood")
+    assert told.choices == ["/mood fox night"]
+    assert told.text.endswith("\nEarlier moods, the latest first: /mood fox night")
     assert "You judged 1 post in it before." in say(bot, "/mood night fox")
     say(bot, "/forget", "yes")
     assert kept.load("ann") == Profile() and say(bot, "/mood").startswith("No mood")
+
+
+def test_the_taste_says_how_much_of_it_counts_in_moods_alone(bot):
+    alone = "count in their moods alone"
+    say(bot, "/like 15", "/dislike 12", "/mood owl")
+    assert alone not in say(bot, "/mood off", "/taste")
+    say(bot, "/mood owl", "/like 10", "/like 13", "/dislike 14", "/dislike 15")
+    assert alone not in say(bot, "/taste")  # of a mood that holds
+    taste = say(bot, "/mood off", "/taste")
+    assert "\nliked      #15, #10, #13\n" in taste and "\ndisliked   #12, #14\n" in taste
+    assert "\nOf these, 2 liked and 1 disliked count in their moods alone.\n" in taste
 
 
 def test_what_is_taken_back_in_a_mood_leaves_the_taste_as_it_was(bot, kept):

@@ -256,6 +256,57 @@ def test_a_file_of_version_3_is_taken_over_without_loss(path):
     assert b"score:<0" not in on_disk(path) and b"fox -night" in on_disk(path)
 
 
+def test_what_is_taken_over_leaves_neither_free_pages_nor_bytes(path):
+    make_version_3(path)
+    made = sqlite3.connect(path)
+    with made:
+        made.executemany(
+            "INSERT INTO tags (user, tag, feeling, at) VALUES (1, ?, 1, 1)",
+            ((f"tag{k}",) for k in range(2000)),
+        )
+        made.executemany(
+            "INSERT INTO posts (user, post_id, feeling, at) VALUES (1, ?, 0, 1)",
+            ((k,) for k in range(100, 20_000)),
+        )
+    made.close()
+    before = path.stat().st_size
+    with Profiles(path) as kept:
+        assert len(kept.load("ann").seen) == 4 + 19_900
+    read = sqlite3.connect(path)
+    assert read.execute("PRAGMA freelist_count").fetchone() == (0,)
+    read.close()
+    assert path.stat().st_size < 1.3 * before  # a row has a mood now
+    rebuilt = path.stat().st_mtime_ns
+    with Profiles(path) as kept:  # once is enough
+        assert kept.knows("ann")
+    assert path.stat().st_mtime_ns == rebuilt
+
+
+def test_tables_that_are_replaced_are_overwritten_even_while_the_file_cannot_be_rebuilt(
+    path, monkeypatch
+):
+    make_version_3(path)
+    made = sqlite3.connect(path)
+    with made:
+        made.execute("CREATE TABLE old (mark TEXT)")
+        made.execute("INSERT INTO old VALUES ('replacedmark')")
+    made.close()
+    steps = (*module.UPGRADES[3], "DROP TABLE old")
+    monkeypatch.setitem(module.UPGRADES, 3, steps)
+    monkeypatch.setattr(SqliteFile, "erase", lambda self: False)
+    connect = sqlite3.connect
+
+    def connect_as_most_builds_do(*arguments, **options):
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA secure_delete = OFF")  # Debian's has it on
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_as_most_builds_do)
+    with Profiles(path) as kept:
+        assert kept.load("ann").liked == [5, 7]
+    assert b"replacedmark" not in on_disk(path)
+
+
 def test_two_programs_may_take_a_file_over_at_once(path):
     make_version_3(path)
     script = (
@@ -338,6 +389,54 @@ def test_what_is_dropped_in_a_mood_is_dropped_there_alone(path):
         assert kept.load("ann").liked == [1]
         kept.drop("ann", posts=[1])
         assert kept.load("ann").at == {} and set(kept.load("ann").seen) == {1, 2}
+
+
+def moods_in_rows(kept, user):
+    return {post.get("mood", "") for post in kept.export(user)["posts"]}
+
+
+def test_a_mood_has_one_spelling(path):
+    """Its rows would else be kept once for each order of its tags."""
+    with Profiles(path) as kept:
+        for spelling in (["owl", "night"], ["night", "owl"], ["owl", "night", "owl"]):
+            kept.set_mood("ann", spelling)
+            kept.like("ann", 1)
+        assert [post["mood"] for post in kept.export("ann")["posts"]] == ["owl night"]
+        assert kept.load("ann").mood == ["owl", "night"]
+        kept.set_mood("bob", ["night", "owl"])  # another user has a spelling of their own
+        assert kept.load("bob").mood == ["night", "owl"]
+
+
+def test_the_latest_moods_alone_keep_their_rows(path, monkeypatch):
+    monkeypatch.setattr(module, "MOODS_KEPT", 3)
+    with Profiles(path) as kept:
+        kept.like("ann", 1)
+        kept.set_mood("bob", ["mood0"])
+        kept.like("bob", 1)
+        bob = kept.export("bob")
+        for k in range(10):
+            kept.set_mood("ann", [f"mood{k}"])
+            kept.dislike("ann", 1)  # the same post in each
+            kept.like("ann", 100 + k)
+            kept.saw("ann", [200 + k])
+            assert len(kept.export("ann")["posts"]) <= 1 + 3 + 2 * (k + 1)
+        assert moods_in_rows(kept, "ann") == {"", "mood7", "mood8", "mood9"}
+        kept.set_mood("ann", ["mood7"])  # it becomes the latest
+        kept.like("ann", 300)
+        assert moods_in_rows(kept, "ann") == {"", "mood7", "mood8", "mood9"}
+        kept.set_mood("ann", [])  # and no mood takes no place
+        assert moods_in_rows(kept, "ann") == {"", "mood7", "mood8", "mood9"}
+        kept.set_mood("ann", ["new"])
+        kept.like("ann", 301)
+        assert moods_in_rows(kept, "ann") == {"", "mood7", "mood9", "new"}
+
+        kept.set_mood("ann", [])
+        ann = kept.load("ann")
+        seen = [1, *range(100, 110), *range(200, 210), 300, 301]
+        assert sorted(ann.seen) == seen
+        assert len(kept.export("ann")["posts"]) == len(seen) + 2  # of 1 in two moods
+        assert ann.liked == [1, 107, 109, 300, 301] and ann.disliked == []
+        assert kept.export("bob") == bob
 
 
 def test_a_mood_and_a_dial_are_exported_moved_and_forgotten(path, tmp_path):

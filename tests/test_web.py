@@ -633,6 +633,52 @@ def test_messages_of_one_user_wait_without_a_thread():
         assert statuses.count(200) == 1 + WAITING_REQUESTS
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("message", "application/json"), ("blacklist", "text/plain"), ("picture", "image/png")],
+)
+def test_a_body_is_not_read_while_too_much_of_its_user_waits(path, kind):
+    """Nothing holds it then, while the refusal waits."""
+    talks = Slow()
+    with serving(talks) as site:
+        client, other = returning(site), returning(site)
+        cookie = client.cookies["e6graph"]
+        head = BODY_TO_COME[:-6].replace(b"/api/picture", f"/api/{path}".encode())
+        head = head.replace(b"image/png", kind.encode())
+
+        def slow():
+            return say(site, "slow", Cookie=f"e6graph={cookie}").status_code
+
+        with in_threads([slow] * (2 + WAITING_REQUESTS)) as statuses:
+            until = time.monotonic() + 60
+            while not statuses and time.monotonic() < until:
+                time.sleep(0.01)
+            assert statuses == [429]  # as many wait as may
+            sent = head + f"\r\nCookie: e6graph={cookie}\r\n\r\n".encode()
+            with opened_raw(site, sent) as connection:
+                assert connection.recv(20).startswith(b"HTTP/1.1 429")
+            assert say(site, "quick", other).status_code == 200
+            talks.go.set()
+
+
+def test_bodies_of_one_user_that_are_arriving_count_as_waiting(site):
+    client, other = returning(site), returning(site)
+    cookie = client.cookies["e6graph"].encode()
+    sent = BODY_TO_COME.replace(b"/api/picture", b"/api/blacklist")
+    sent = sent.replace(b"image/png", b"text/plain\r\nCookie: e6graph=" + cookie)
+    with ExitStack() as stack:
+        many = 3 + WAITING_REQUESTS
+        held = [stack.enter_context(opened_raw(site, sent)) for _ in range(many)]
+        refused = given_up(held, 2)
+        assert len(refused) == 2
+        assert all(one.recv(20).startswith(b"HTTP/1.1 429") for one in refused)
+        assert say(site, "quick", other).status_code == 200
+    until = time.monotonic() + 60
+    while say(site, "quick", client).status_code == 429 and time.monotonic() < until:
+        pass
+    assert time.monotonic() < until  # whoever hangs up gives the places back
+
+
 def test_pictures_that_wait_leave_threads_for_messages():
     talks = Slow()
     with serving(talks) as site:

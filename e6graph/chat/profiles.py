@@ -4,7 +4,8 @@ Each operation is one transaction. `forget` removes every row of a user and then
 the bytes (see `SqliteFile.erase`).
 
 A post has a row for each mood that it was judged in, and one for outside of moods, so
-that no mood changes what was said elsewhere.
+that no mood changes what was said elsewhere. The latest moods alone keep their rows, so
+that a user's rows are bounded.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Feeling(IntEnum):
 
 FORGET_EVERY = 3600  # seconds between two searches for users who were away for too long
 SECONDS_A_DAY = 86400
+MOODS_KEPT = 100  # of a user, the latest
 
 # `?1` is the user's number.
 _KEEP_TAG = "INSERT OR REPLACE INTO tags (user, tag, feeling, at) VALUES (?1, ?2, ?3, ?4)"
@@ -80,6 +82,15 @@ _KEEP_SKIP = (
 )
 _MOVE_POST = "INSERT INTO posts (user, post_id, feeling, at, mood) VALUES (?1, ?2, ?3, ?4, ?5)"
 _JUDGMENTS = "SELECT n, mood FROM posts WHERE user = ?1 AND post_id = ?2 AND feeling != 0"
+_MOODS = (  # the latest first
+    "SELECT mood FROM posts WHERE user = ?1 AND mood != '' GROUP BY mood ORDER BY MAX(n) DESC"
+)
+_KEEP_SEEN_OF_MOOD = (
+    "UPDATE posts SET mood = '', feeling = 0 WHERE user = ?1 AND mood = ?2 "
+    "AND NOT EXISTS (SELECT 1 FROM posts AS another "
+    "WHERE user = ?1 AND post_id = posts.post_id AND mood != ?2)"
+)
+_DROP_MOOD = "DELETE FROM posts WHERE user = ?1 AND mood = ?2"
 _READ = {
     "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
     "posts": "SELECT post_id, feeling, at, mood FROM posts WHERE user = ?1 ORDER BY n",
@@ -262,9 +273,20 @@ class Profiles:
     def set_mood(self, user: str, tags: Sequence[str]) -> None:
         """Keep which tags `user` wishes for from now on; with none, the mood ends.
 
-        What is said of posts and seen until it changes belongs to the mood.
+        What is said of posts and seen until it changes belongs to the mood. An earlier
+        mood of the same tags goes on. Of moods before the latest `MOODS_KEPT` only what
+        was seen stays.
         """
-        self._set(user, "mood", " ".join(tags))
+        mood = " ".join(tags)
+        with self._writing() as execute:
+            number = self._meet(execute, user)
+            earlier = [kept for (kept,) in execute(_MOODS, (number,))] if mood else []
+            mood = next((kept for kept in earlier if same_mood(kept, tags)), mood)
+            execute(_SET["mood"], (number, mood))
+            others = [kept for kept in earlier if kept != mood]
+            for old in others[MOODS_KEPT - 1 :]:
+                execute(_KEEP_SEEN_OF_MOOD, (number, old))
+                execute(_DROP_MOOD, (number, old))
 
     def set_variety(self, user: str, variety: float | None) -> None:
         """Keep how varied posts should be, from 0 to 1; None for the default."""

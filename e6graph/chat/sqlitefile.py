@@ -123,18 +123,25 @@ class SqliteFile:
         try:
             if _pragma(connection, "quick_check") != "ok":
                 raise sqlite3.DatabaseError("its pages do not fit together")
-            self._make_tables(connection)
-            _pragma(connection, "journal_mode = WAL")
             _pragma(connection, "secure_delete = ON")
+            upgraded = self._make_tables(connection)
+            _pragma(connection, "journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")  # or deletions would not cascade
         except BaseException:
             connection.close()
             raise
         self._connection = connection
+        if upgraded:
+            self.erase()  # or the free pages of its old tables would stay
         return connection
 
-    def _make_tables(self, connection: sqlite3.Connection) -> None:
-        """Make the tables of an empty file; bring those of an earlier version up to date."""
+    def _make_tables(self, connection: sqlite3.Connection) -> bool:
+        """Make the tables of an empty file; bring those of an earlier version up to date.
+
+        Returns
+        -------
+        upgraded : whether the file was of an earlier version.
+        """
         connection.execute("BEGIN IMMEDIATE")  # another process may be making them, too
         version = _pragma(connection, "user_version")
         if version == 0:
@@ -143,6 +150,7 @@ class SqliteFile:
             connection.execute(f"PRAGMA application_id = {self._application_id}")
             version = self._version
             connection.execute(f"PRAGMA user_version = {version}")
+        upgraded = version < self._version and version in self._upgrades
         while version < self._version and version in self._upgrades:
             for statement in self._upgrades[version]:
                 connection.execute(statement)
@@ -159,6 +167,7 @@ class SqliteFile:
                 f"{self.path} is of version {version}, expected {self._version}: it was written "
                 "by e6graph before its first release; move it away to start with a new one"
             )
+        return upgraded
 
     @contextmanager
     def _errors_in_one_line(self) -> Iterator[None]:

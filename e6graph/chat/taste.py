@@ -120,8 +120,11 @@ class TasteCommands:
             f"without a change to it: /mood {example}"
         )
         judged = [profile.moods[post_id] for post_id in profile.at if post_id in profile.moods]
-        earlier = list(dict.fromkeys(reversed(judged)))[:EARLIER_MOODS]
-        return Reply(said, choices=[f"/mood {mood}" for mood in earlier])
+        moods = list(dict.fromkeys(reversed(judged)))[:EARLIER_MOODS]
+        earlier = [f"/mood {mood}" for mood in moods]
+        if earlier:  # not every front end shows buttons, nor long ones
+            said += f"\nEarlier moods, the latest first: {'; '.join(earlier)}"
+        return Reply(said, choices=earlier)
 
     def variety(self, words: Sequence[str]) -> list[Reply]:
         """Show or set how varied the posts are that they are shown."""
@@ -220,6 +223,8 @@ class TasteCommands:
         lines += messages.aligned((label, _latest(values)) for label, values in rows.items())
         if profile.mood:
             lines.append("While the mood leads, what was learned is of it alone: /mood off")
+        elif said := _judged_in_moods(profile):
+            lines.append(said)
         if hidden := self._hidden(profile, taste):
             are = "is" if hidden == 1 else "are"
             lines.append(f"{hidden} of these {are} not on this board, or hidden.")
@@ -357,6 +362,17 @@ def _judged_before(profile: Profile) -> str:
     """Say what was judged in the mood that holds."""
     judged = list(of_mood(profile).at)
     return f" You judged {count(judged, 'post')} in it before." if judged else ""
+
+
+def _judged_in_moods(profile: Profile) -> str:
+    """Say how many of the posts they judged count in moods alone."""
+    liked, disliked = (
+        sum(post_id in profile.moods for post_id in judged)
+        for judged in (profile.liked, profile.disliked)
+    )
+    if not liked + disliked:
+        return ""
+    return f"Of these, {liked} liked and {disliked} disliked count in their moods alone."
 
 
 def _latest(values: list[str]) -> list[str]:

@@ -369,7 +369,10 @@ class _Site:
         pieces, arrived = [], 0
         size = int(request.headers.get("content-length", 0))
         try:
-            async with self._arriving.within(BODY_SECONDS) as deadline:
+            async with (
+                self._turns.place(request.state.user),  # and its turn takes it from here
+                self._arriving.within(BODY_SECONDS) as deadline,
+            ):
                 stream = request.stream()
                 while size <= limit and (piece := await anext(stream, b"")):
                     pieces.append(piece)

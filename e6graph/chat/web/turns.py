@@ -27,8 +27,8 @@ class Turns:
         self._users: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
-    async def of(self, user: str) -> AsyncIterator[None]:
-        """Wait for the user's turn.
+    async def place(self, user: str) -> AsyncIterator[None]:
+        """Count a request of the user: its body may be read then, which somebody has to hold.
 
         Raises
         ------
@@ -40,12 +40,17 @@ class Turns:
             raise HTTPException(429, _SLOWLY)
         self._users[user] = lock, requests + 1
         try:
-            async with lock:
-                yield
+            yield
         finally:
             lock, requests = self._users.pop(user)
             if requests > 1:
                 self._users[user] = lock, requests - 1
+
+    @asynccontextmanager
+    async def of(self, user: str) -> AsyncIterator[None]:
+        """Wait for the user's turn. Raises as `place` does."""
+        async with self.place(user), self._users[user][0]:
+            yield
 
 
 class Arriving:
