@@ -259,8 +259,8 @@ def test_what_may_not_be_shown_is_refused_in_one_line(bot, kept):
     for message in ("/like 21", "/dislike https://e621.net/posts/21", "/like 9999"):
         (reply,) = bot.reply(message)
         assert re.fullmatch(r"post \d+ is not on this board, or is hidden", reply.text)
-    for message in ("/like fox", "/like 1 2", f"/like {10**30}", "/like 12x"):
-        assert "is not a post: /like takes a number or URL" in say(bot, message)
+    for message in ("/like fox", "/like 1 fox", f"/like {10**30}", "/like 12x"):
+        assert "is not a post: /like takes numbers and URLs" in say(bot, message)
     assert kept.load("ann") == Profile()
 
 
@@ -640,6 +640,34 @@ def test_forget_deletes_this_user_and_the_talks_memory(bot, kept):
     assert say(bot, "/why").startswith("Nothing was shown yet")
     assert say(bot, "/walk").startswith("I do not know your taste")
     assert say(bot, "/forget") == "I keep nothing about you."
+
+
+def test_several_posts_are_liked_at_once_however_they_are_named(bot, kept):
+    said = say(bot, f"/like 14, #15 https://e621.net/posts/16?q=fox md5:{13:032X} 14")
+    assert said == "You like 4 posts: #14, #15, #16, #13."
+    assert kept.load("ann").liked == [14, 15, 16, 13]
+    said = say(bot, f"/dislike 15,16,21,999 {7:032x}.png")
+    assert said == (
+        "You dislike 2 posts: #15, #16. Not on this board, or not shown here: #21, "
+        f"#999, md5:{7:032x}."
+    )
+    assert kept.load("ann").liked == [14, 13] and kept.load("ann").disliked == [15, 16]
+    assert say(bot, "/like 21 999") == (
+        "#21, #999 are not on this board, or may not be shown here"
+    )
+    assert "'fox' is not a post" in say(bot, "/like 10 fox 11")
+    assert kept.load("ann").liked == [14, 13]  # all or nothing
+    assert say(bot, f"/more {10:032x}").startswith("#") and "not on this" in say(
+        bot, f"/why {21:032x}"
+    )
+
+
+def test_on_a_tour_several_judgments_with_the_last_post_go_on(bot, kept):
+    say(bot, "/enjoy fox")
+    (card,) = bot.reply("/walk")
+    said = bot.reply(f"/like {card.post.post_id} 19")
+    assert said[0].text.startswith("You like 2 posts") and shown(said)
+    assert not shown(bot.reply("/like 13 20"))
 
 
 # -- robustness ------------------------------------------------------------------------------------

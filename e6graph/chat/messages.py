@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..recommend.references import reference_in
 from ..tags.categories import RATING_TAGS
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ COMMANDS = {
     "walk": Command(
         "", "start a tour: a post at a time, the next after /like, /dislike or /skip", "Walk"
     ),
-    "like": Command("[ID or URL]", "you like that post, or else the last one shown", "👍"),
-    "dislike": Command("[ID or URL]", "you do not like it", "👎"),
+    "like": Command("[IDs or URLs]", "you like those posts, or else the last one shown", "👍"),
+    "dislike": Command("[IDs or URLs]", "you do not like them", "👎"),
     "skip": Command("", "show the next post; counts against the last one, but little", "⏭"),
     "stop": Command("", "end the tour", "🛑"),
     "why": Command("[ID or URL]", "how that post, or else the last one, was found", "Why?"),
@@ -91,9 +92,6 @@ _CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _NUMBER = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9}) ?(%|percent|)")
-_POST_REFERENCE = re.compile(
-    r"(?:#|(?:https?://)?[\w.-]+/posts?/(?:show/)?)?([0-9]{1,18})(?:[/?#]\S*)?"
-)
 
 
 def clean(text: str) -> str:
@@ -283,8 +281,8 @@ def post_id_in(word: str) -> int | None:
     >>> post_id_in("#12"), post_id_in("https://e926.net/posts/12?q=fox"), post_id_in("fox")
     (12, 12, None)
     """
-    found = _POST_REFERENCE.fullmatch(word)
-    return int(found[1]) if found else None
+    found = reference_in(word)
+    return found if isinstance(found, int) else None
 
 
 def number_from_0_to_1(text: str) -> float | None:

@@ -205,13 +205,13 @@ class Profiles:
         """Add tags to those that `user` avoids; enjoyed ones change sides."""
         self._keep(_KEEP_TAG, user, tags, Feeling.DISLIKE)
 
-    def like(self, user: str, post_id: int) -> None:
-        """Remember a post as liked (and seen), whatever was thought of it before."""
-        self._keep(_KEEP_POST, user, [post_id], Feeling.LIKE)
+    def like(self, user: str, *post_ids: int) -> None:
+        """Remember posts as liked (and seen), whatever was thought of them before."""
+        self._keep(_KEEP_POST, user, post_ids, Feeling.LIKE)
 
-    def dislike(self, user: str, post_id: int) -> None:
-        """Remember a post as disliked (and seen), whatever was thought of it before."""
-        self._keep(_KEEP_POST, user, [post_id], Feeling.DISLIKE)
+    def dislike(self, user: str, *post_ids: int) -> None:
+        """Remember posts as disliked (and seen), whatever was thought of them before."""
+        self._keep(_KEEP_POST, user, post_ids, Feeling.DISLIKE)
 
     def skip(self, user: str, post_id: int) -> None:
         """Remember a post as skipped, unless the user liked or disliked it."""

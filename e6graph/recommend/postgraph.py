@@ -23,9 +23,11 @@ from .blacklist import Blacklist, describe
 from .board import Board, PostInfo
 from .catalog import Catalog
 from .completion import ScoredTags, TagCompleter
+from .favorites import Favorites, find_posts, sort_out
 from .personal import Profile
 from .ranking import Query
 from .reasons import Recommendation, explained
+from .references import Reference
 from .variety import VARIETY
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
@@ -445,6 +447,15 @@ class PostGraph(Board):
         up, down : (tag, weight), strongest first, at most n each.
         """
         return personal.tags_for_and_against(self, profile, n)
+
+    # -- posts that somebody names -------------------------------------------
+    def sort_out(self, references: Sequence[Reference]) -> Favorites:
+        """Look up posts that somebody names by number or MD5, the latest first."""
+        return sort_out(self, references)
+
+    def find_posts(self, references: Sequence[Reference]) -> list[int | None]:
+        """Return the id of each post that is named, None where it may not be shown."""
+        return find_posts(self, references)
 
     # -- completing the tags of a post ---------------------------------------
     @cached_property
