@@ -179,12 +179,12 @@ class FakeGraph:
         if explore:
             unseen = (p for p in BOARD if self.visible(p) and p not in profile.seen)
             return [Recommendation(p, 0.0, []) for p in unseen][:n]
-        seen, own = profile.seen, profile.variety
+        seen, own = [*profile.seen, *profile.favorites], profile.variety
         profile = of_mood(profile)
         disliked = [p for p in profile.disliked if self.visible(p)]
         avoids = self.resolve_tags(profile.avoids)[0]
         return self.recommend(
-            [p for p in profile.liked if self.visible(p)],
+            self.visible_among(dict.fromkeys([*profile.liked, *profile.favorites])),
             self.resolve_tags(profile.enjoys)[0],
             avoid=[*avoids, *disliked],
             n=n,

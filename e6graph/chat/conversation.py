@@ -18,6 +18,7 @@ from ..errors import BadInput, UnknownPost, UnknownTag
 from ..pictures import features_of
 from ..recommend.personal import Profile
 from . import messages
+from .favorites import FavoriteCommands, is_favorites
 from .messages import (
     COMMANDS,
     Command,
@@ -72,6 +73,7 @@ class Conversation:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
         self._tour = tour = Tour(self._user, look)
+        self._favorites = FavoriteCommands(self._user)
         self._listed = commands
         self._fetch = fetch
         self._asked_to_forget = False
@@ -98,6 +100,7 @@ class Conversation:
             "drop": taste.drop,
             "taste": taste.taste,
             "blacklist": lambda words: taste.blacklist(" ".join(words)),
+            "favorites": lambda words: self._take_favorites(" ".join(words)),
             "rating": taste.rating,
             "export": taste.export,
             "forget": self._forget,
@@ -155,7 +158,10 @@ class Conversation:
         if isinstance(message, Picture):
             return self._tour.follow(message)
         if isinstance(message, TextFile):
-            return self._taste.take_list(message)
+            if not is_favorites(message):
+                return self._taste.take_list(message)
+            self._tour.taste_changed()
+            return self._favorites.take_file(message)
         most = messages.limit_of(message)
         if len(message) > most:
             raise BadInput(f"{len(message):,} characters are too many: {most:,} at most")
@@ -164,7 +170,10 @@ class Conversation:
         if not words:
             return []
         if messages.is_list(text):
-            return self._taste.blacklist(text[len(words[0]) :])
+            rest = text[len(words[0]) :]
+            if words[0].lower() == "/favorites":
+                return self._take_favorites(rest)
+            return self._taste.blacklist(rest)
         if words[0].startswith("/"):
             return self._command(words[0], words[1:])
         return self._plain(words)
@@ -186,6 +195,10 @@ class Conversation:
         if name in ("enjoy", "avoid", "drop") or (name == "mood" and rest):
             self._tour.taste_changed()
         return run(rest)
+
+    def _take_favorites(self, text: str) -> list[Reply]:
+        self._tour.taste_changed()
+        return self._favorites.command(text)
 
     def _plain(self, words: Sequence[str]) -> list[Reply]:
         """Take words without a command as tags if all are; otherwise give a hint."""
@@ -231,9 +244,10 @@ class Conversation:
         lines = [
             "e6graph recommends posts of a tagged image board from its daily export.",
             f"This board: {posts}{site}.",
-            "I keep the tags you name, the posts I showed you and what you said about them, in "
-            "a file of the person who runs this bot. A picture that you send is not kept: this "
-            "talk remembers the numbers computed from it, while it follows that picture. "
+            "I keep the tags you name, the posts I showed you and what you said about them, and "
+            "favorites that you give me, in a file of the person who runs this bot. A picture "
+            "that you send is not kept: this talk remembers the numbers computed from it, while "
+            "it follows that picture. "
             "/export gives you all of it, /forget deletes it.",
         ]
         return [Reply("\n".join(lines))]
@@ -252,7 +266,7 @@ class Conversation:
             return [Reply("I keep nothing about you.")]
         self._asked_to_forget = True
         tags = count([*profile.enjoys, *profile.avoids], "tag")
-        posts = count(profile.seen, "post")
+        posts = count([*profile.seen, *{*profile.favorites}.difference(profile.seen)], "post")
         lines = [
             f"Delete {tags} and {posts}, everything I keep about you?",
             "Type yes; anything else keeps it.",

@@ -212,7 +212,7 @@ class Tour:
             avoid=avoid,
             n=n,
             seed=seed,
-            exclude=[*exclude, *without],
+            exclude=[*exclude, *without, *profile.favorites],
         )
 
     def _without_runs(self, find: Find) -> Find:
@@ -233,7 +233,7 @@ class Tour:
     def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
         profile = self._user.profile()
         now = of_mood(profile)
-        if not (now.enjoys or now.liked or explore):
+        if not (now.enjoys or now.liked or now.favorites or explore):
             line = (
                 "I do not know your taste yet: tell me with /enjoy TAGS or /like ID, or let "
                 "/surprise show you a post."
@@ -252,6 +252,7 @@ class Tour:
         parts = {
             enjoyed: count(profile.enjoys, "tag"),
             "the {} you liked": count(self._user.visible(now.liked, graph), "post"),
+            "your {}": count(self._user.visible(now.favorites, graph), "favorite"),
             "away from the {} you disliked": count(
                 self._user.visible(now.disliked, graph), "post"
             ),
@@ -339,14 +340,19 @@ class Tour:
 
     def _card(self, found: Recommendation, profile: Profile, like: str) -> Reply:
         post, previews = self._user.board.describe(found.post_id), self._user.previews
-        said = messages.reasons(found.because, profile.enjoys, profile.liked, profile.mood)
+        said = messages.reasons(
+            found.because, profile.enjoys, profile.liked, profile.mood, profile.favorites
+        )
         why = "; ".join(filter(None, [like, said]))
         if not why and profile.mood:
             why = f"it is near your mood, {', '.join(profile.mood)}"
         if not why:
-            known = profile.enjoys or profile.avoids or profile.liked or profile.disliked
             why = "it is near your taste"
-            if not known:
+            tags, posts = (
+                [*profile.enjoys, *profile.avoids],
+                [*profile.liked, *profile.disliked],
+            )
+            if not (tags or posts or profile.favorites):
                 why = "a guess: your taste is not known yet"
         if found.variants:
             why += f"; one of {found.variants + 1} variants"

@@ -17,6 +17,7 @@ from .reasons import Recommendation, explained
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
 LATEST_SKIPS = 100  # skipped posts that take part, so that they crowd out no opinion
+FAVORITE_WEIGHT = 0.25  # of a favorite, beside a like that was said here
 SECONDS_A_DAY = 86400
 
 
@@ -38,6 +39,8 @@ class Profile:
         space. What belongs to no mood is missing.
     variety : how varied the posts should be, as in `PostGraph.recommend`; None for the
         default.
+    favorites : ids of posts that the user marked on the site. They count as likes of
+        less weight, said before all others, and are never shown.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -53,6 +56,7 @@ class Profile:
     mood: list[str] = field(default_factory=list)
     moods: dict[int, str] = field(default_factory=dict, compare=False)
     variety: float | None = None
+    favorites: list[int] = field(default_factory=list)
 
 
 def next_posts(
@@ -72,7 +76,7 @@ def next_posts(
     for tag_id in _tag_ids(board, profile.avoids):
         unseen[posts.rows_with[tag_id]] = False
     judged = [*profile.liked, *profile.disliked, *profile.skipped]
-    known = board.visible_rows([*profile.seen, *judged])
+    known = board.visible_rows([*profile.seen, *judged, *profile.favorites])
     unseen[known if variants else board.catalog.families.widened(known)] = False
 
     profile = of_mood(profile, posts.tag_ids)
@@ -87,8 +91,8 @@ def next_posts(
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
-    liked = [post_id for post_id in profile.liked if board.visible(post_id)]
-    queries = [ranking.query_of(board.row(i)) for i in liked[-LATEST_LIKES:]]
+    liked = board.visible_among([*profile.favorites, *profile.liked])[-LATEST_LIKES:]
+    queries = [ranking.query_of(board.row(i)) for i in dict.fromkeys(liked)]
     queries += [Query.of_tag(tag_id) for tag_id in _enjoyed(board, profile)]
     return explained(ranking, rows, scores, queries)
 
@@ -98,7 +102,7 @@ def tags_for_and_against(
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
     """Name the tags that speak for a post and against; see `PostGraph.learned_tags`."""
     profile = of_mood(profile, board.posts.tag_ids)
-    if not profile.at:
+    if not (profile.at or profile.favorites):
         return [], []
     names = board.posts.names
     ids_up, ids_down = taste_of(board, profile).telling(n)
@@ -130,10 +134,17 @@ def taste_of(board: Board, profile: Profile) -> Preference:
     return Preference(
         board.ranking,
         board.dictionary,
-        [judgment for _, judgment in judged],
+        [*_favorites(board, profile), *(judgment for _, judgment in judged)],
         _enjoyed(board, profile),
         board.allowed,
     )
+
+
+def _favorites(board: Board, profile: Profile) -> list[Judgment]:
+    """Return the favorites as judgments; what was said here of one counts in its place."""
+    said = {*profile.liked, *profile.disliked}
+    rows = board.visible_rows([one for one in profile.favorites if one not in said])
+    return [Judgment(row, 1.0, weight=FAVORITE_WEIGHT) for row in rows.tolist()]
 
 
 def _pleased(board: Board, profile: Profile) -> float:

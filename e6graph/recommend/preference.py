@@ -55,11 +55,15 @@ STRAY_CANDIDATES = 200
 
 @dataclass(frozen=True)
 class Judgment:
-    """A judgment of a post: 1 liked, -1 disliked, 0 skipped; the age is in days."""
+    """A judgment of a post: 1 liked, -1 disliked, 0 skipped; the age is in days.
+
+    One of weight 1/4 has four times the noise of another.
+    """
 
     row: int
     value: float
     age: float = 0.0
+    weight: float = 1.0
 
 
 class Preference:
@@ -97,6 +101,7 @@ class Preference:
         ages = np.array([max(judgment.age, 0.0) for judgment in judgments])
         faded = np.minimum(np.exp2(ages / half_life), MOST_FADED)
         noise = np.where(values == 0, SKIPPED_NOISE, JUDGED_NOISE) * faded
+        noise /= np.array([judgment.weight for judgment in judgments])
         told = np.where(values == 0, 0, values - BASE)
         k = len(tag_ids)
         self._noise = np.concatenate([noise, np.full(k, ENJOYED_NOISE)])
