@@ -61,6 +61,11 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="keeps what is known about users",
     )
+    add(
+        "--allow-favorites",
+        action="store_true",
+        help="let users of the page and of Telegram fetch favorites from the site by name",
+    )
     add("--max-users", type=cli.positive, metavar="N", help="keep no more users than this")
     add(
         "--keep-days",

@@ -17,8 +17,10 @@ import numpy as np
 from ..errors import BadInput, UnknownPost, UnknownTag
 from ..pictures import features_of
 from ..recommend.personal import Profile
+from ..recommend.references import Reference
 from . import messages
 from .favorites import FavoriteCommands, is_favorites
+from .fetch_favorites import FavoritesFetcher
 from .messages import (
     COMMANDS,
     Command,
@@ -54,6 +56,7 @@ class Conversation:
     fetch : starts to fetch the preview of a post that is shown; returns whether
         it is coming.
     look : makes the features of a picture from the bytes of its file.
+    favorites : fetches favorites by name; None where that is not allowed.
 
     Attributes
     ----------
@@ -69,11 +72,12 @@ class Conversation:
         commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
         look: Callable[[bytes], np.ndarray] = features_of,
+        favorites: FavoritesFetcher | None = None,
     ) -> None:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
         self._tour = tour = Tour(self._user, look)
-        self._favorites = FavoriteCommands(self._user)
+        self._favorites = FavoriteCommands(self._user, favorites)
         self._listed = commands
         self._fetch = fetch
         self._asked_to_forget = False
@@ -117,6 +121,7 @@ class Conversation:
         asked, self._asked_to_forget = self._asked_to_forget, False
         replies = []
         try:
+            replies += self._favorites.news()
             if asked:
                 if isinstance(message, str) and message.strip().lower() == "yes":
                     return [self._forget_now()]
@@ -145,6 +150,10 @@ class Conversation:
     def begun(self) -> bool:
         """Whether the talk remembers something that a new one would not know."""
         return self._asked_to_forget or self._tour.begun
+
+    def take_favorites(self, source: str, references: Sequence[Reference]) -> Reply:
+        """Take in favorites that were read before the talk; see `FavoriteCommands.keep`."""
+        return self._favorites.keep(source, references)
 
     def taste(self) -> Taste:
         """Return everything known about the user's taste."""
@@ -254,7 +263,8 @@ class Conversation:
 
     def _quit(self) -> list[Reply]:
         self.ended = True
-        return [Reply("Goodbye.", ended=True)]
+        unfinished = self._favorites.unfinished()
+        return [Reply(f"{unfinished}\nGoodbye." if unfinished else "Goodbye.", ended=True)]
 
     def _no_picture(self, words: Sequence[str]) -> list[Reply]:
         # A front end reads the file itself and hands in a `Picture`.
@@ -274,6 +284,7 @@ class Conversation:
         return [Reply("\n".join(lines), choices=["yes", "no"])]
 
     def _forget_now(self) -> Reply:
+        self._favorites.forget()
         erased = self._user.profiles.forget(self._user.key)
         self._tour.reset()
         said = "Everything I kept about you was deleted."

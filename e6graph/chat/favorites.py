@@ -13,6 +13,7 @@ from ..recommend.references import (
     read_references,
     reference_in,
 )
+from .fetch_favorites import FavoritesFetcher
 from .messages import Reply, TextFile, count
 from .user import User
 
@@ -23,20 +24,27 @@ HOW = (
     "numbers, links or MD5s, or the JSON or CSV that you saved there (in a terminal: /favorites "
     "file PATH)."
 )
+BY_NAME = "/favorites NAME fetches those that NAME shows on the site."
 
 
 class FavoriteCommands:
-    """The command about a user's favorites."""
+    """The command about a user's favorites.
 
-    def __init__(self, user: User) -> None:
+    Parameters
+    ----------
+    fetcher : fetches favorites by name; None where the operator does not allow it.
+    """
+
+    def __init__(self, user: User, fetcher: FavoritesFetcher | None = None) -> None:
         self._user = user
+        self._fetcher = fetcher
 
     def command(self, text: str) -> list[Reply]:
         """Take in favorites, or say which are kept.
 
         Parameters
         ----------
-        text : what follows the command: nothing, or posts.
+        text : what follows the command: nothing, posts, or a name on the site.
         """
         words = text.replace(",", " ").split()
         if not words:
@@ -45,7 +53,44 @@ class FavoriteCommands:
             return [self.keep(FROM_LISTS, read_references(text))]
         if reference_in(words[0]) is not None:
             return [self.keep(FROM_LISTS, read_references(text))]
-        raise BadInput(f"{words[0]!r} names no posts. {HOW}")
+        return [self._fetch(words[0])]
+
+    def _fetch(self, name: str) -> Reply:
+        """Begin to fetch what somebody marked, while the talk goes on."""
+        if self._fetcher is None:
+            raise BadInput(
+                "I do not ask the site for favorites here: send me a file or a list of them. "
+                "(Whoever runs this bot allows it with --allow-favorites.)"
+            )
+        self._fetcher.want(self._user.key, name)
+        said = (
+            f"I am fetching the favorites of {name}, one page a second, and go on meanwhile. "
+            "I tell you when they are here; /favorites says how far it is."
+        )
+        return Reply(said, choices=["/walk", "/favorites"])
+
+    def news(self) -> list[Reply]:
+        """Take in what was fetched since the last message, and say how it ended."""
+        fetch = self._fetcher.take(self._user.key) if self._fetcher else None
+        if fetch is None:
+            return []
+        if fetch.problem:
+            said = f"The favorites of {fetch.name} did not come: {fetch.problem}."
+            return [Reply(said, choices=["/favorites"])]
+        return [self.keep(fetch.name.lower(), [*fetch.post_ids])]
+
+    def forget(self) -> None:
+        """Give up what is being fetched."""
+        if self._fetcher:
+            self._fetcher.give_up(self._user.key)
+
+    def unfinished(self) -> str:
+        """Say that a fetch is broken off when the talk ends now; "" if there is none."""
+        fetch = self._fetcher.under_way(self._user.key) if self._fetcher else None
+        if fetch is None:
+            return ""
+        again = f"/favorites {fetch.name} goes on where it stopped"
+        return f"The favorites of {fetch.name} have not all come: {again}, within an hour."
 
     def take_file(self, file: TextFile) -> list[Reply]:
         """Take in the favorites of a file."""
@@ -79,9 +124,15 @@ class FavoriteCommands:
         return Reply("\n".join(lines), choices=AFTER)
 
     def _told(self) -> Reply:
+        fetch = self._fetcher.under_way(self._user.key) if self._fetcher else None
+        if fetch:
+            of = f" of {fetch.of:,}" if fetch.of else ""
+            return Reply(
+                f"Fetching the favorites of {fetch.name}: {fetch.so_far:,}{of} so far."
+            )
         kept = self._user.profile().favorites
         if not kept:
-            return Reply(HOW)
+            return Reply(f"{HOW} {BY_NAME}" if self._fetcher else HOW)
         here = self._user.visible(kept, self._user.graph())
         said = (
             f"I know {count(kept, 'favorite')}, {len(here):,} of them on this board. A new list "

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from ..errors import BadInput
+from ..hydrate.favorites import fetch_favorites
+from ..store.progress import reaching
 from .board import Board
-from .references import Reference
+from .references import Reference, read_file, read_references, reference_in
+
+FILE_ENDINGS = (".txt", ".json", ".csv")  # of a source that is not somebody's name
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,46 @@ class Favorites:
     hidden: int = 0
     never: int = 0
     kept: list[int] = field(default_factory=list, repr=False)
+
+
+def read_source(
+    source: str | Path | Sequence[object] | np.ndarray | Mapping[str, object],
+    site: str,
+    user_agent: str | None = None,
+) -> tuple[str, list[Reference]]:
+    """Read favorites from wherever they are; see `PostGraph.favorites`.
+
+    Returns
+    -------
+    name : in lower case, or "" where they do not come from the site. references : the
+    latest first.
+    """
+    if not isinstance(source, (str, Path)):
+        return "", read_references(json.dumps(source, default=_plain))
+    text = str(source)
+    if isinstance(source, Path) or _is_file(text):
+        return "", read_file(source)
+    if text.lower().endswith(FILE_ENDINGS):
+        raise BadInput(f"{text}: no such file")
+    words = text.replace(",", " ").split()
+    several = len(words) > 1 or text.lstrip().startswith(("{", "["))
+    if several or reference_in(text.strip(" ,")) is not None:
+        return "", read_references(text)
+    with reaching(f"favorites of {text}") as progress:
+        found = fetch_favorites(text, site, user_agent=user_agent, own=True, progress=progress)
+    return text.strip().lower(), [*found]
+
+
+def _plain(value: object) -> object:
+    """Turn what JSON does not know into what it knows: NumPy's arrays and numbers."""
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # such as a text that is no path
+        return False
 
 
 def sort_out(board: Board, references: Sequence[Reference]) -> Favorites:
