@@ -4,6 +4,7 @@ Reads index/ and previews/. Keeps what each user enjoys, avoids, likes and saw i
 until they tell it to /forget. /help lists the commands.
 
     python bot.py
+    python bot.py --favorites NAME
     printf '/enjoy fox night\\n/walk\\n/quit\\n' | python bot.py --sheet shown.png
     python bot.py --web
     BOT_TOKEN=... python bot.py --telegram

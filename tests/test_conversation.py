@@ -695,6 +695,15 @@ def test_favorites_are_taken_in_kept_apart_and_not_shown_again(bot, kept):
     ]
 
 
+def test_favorites_go_by_both_spellings_and_as_long_lists(bot, kept):
+    ids = "\n".join(map(str, range(1, 20_001)))
+    said = say(bot, f"/Favourites {ids}")
+    assert said.startswith("I took in 11 favorites. 19,989 more are not on this board")
+    assert kept.load("ann").favorites == list(range(20_000, 0, -1))
+    assert say(bot, "/favourites").startswith("I know 20,000 favorites, 11 of them")
+    assert say(bot, "/favorites 21 998").startswith("Of 2 favorites none is on this board")
+
+
 def test_a_new_list_takes_the_place_of_the_last_and_leaves_likes_alone(bot, kept):
     say(bot, "/like 10", "/favorites 10 11 12")
     said = say(bot, "/favorites 13 12")

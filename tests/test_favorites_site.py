@@ -391,7 +391,7 @@ def test_a_public_bot_asks_the_site_rarely_and_only_where_allowed(board, fetcher
     talks.reply("bob", "/favorites vixen")
     until(lambda: fetcher.under_way("bob") is None)
     assert texts(talks.reply("bob", "/favorites"))[0].startswith(
-        "I took in 0 favorites of vixen"
+        "Of 1,000 favorites of vixen none is on this board"
     )
     asked = len(board.asked)
     assert "again in 60 min" in texts(talks.reply("bob", "/favorites vixen"))[0]

@@ -180,7 +180,7 @@ class Conversation:
             return []
         if messages.is_list(text):
             rest = text[len(words[0]) :]
-            if words[0].lower() == "/favorites":
+            if words[0].lower() != "/blacklist":
                 return self._take_favorites(rest)
             return self._taste.blacklist(rest)
         if words[0].startswith("/"):
@@ -189,7 +189,7 @@ class Conversation:
 
     def _command(self, typed: str, rest: Sequence[str]) -> list[Reply]:
         name = typed[1:].lower()
-        name = {"welcome": "start"}.get(name, name)
+        name = {"welcome": "start", "favourites": "favorites"}.get(name, name)
         if name not in self._commands:
             near = difflib.get_close_matches(name, COMMANDS, 2) or ["help"]
             choices = [f"/{found}" for found in near]

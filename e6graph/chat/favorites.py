@@ -113,6 +113,9 @@ class FavoriteCommands:
         found = user.graph().sort_out(references)
         added, removed = user.profiles.set_favorites(user.key, source, found.kept)
         lines = [f"I took in {count(found.ids, 'favorite')}{_of(source)}.{_left_out(found)}"]
+        if not found.ids:
+            named = f"{count(references, 'favorite')}{_of(source)}"
+            lines = [f"Of {named} none is on this board, or it is hidden."]
         if removed or added < len(found.kept):
             new = "is new" if added == 1 else "are new"
             gone = "is gone" if removed == 1 else "are gone"

@@ -213,7 +213,7 @@ def is_list(message: str) -> bool:
     >>> is_list("/blacklist add fox"), is_list("/favorites 7 8"), is_list("/blacklists")
     (True, True, False)
     """
-    begun = re.match(r"\s*/(blacklist|favorites)(\s|$)", message[:100], re.IGNORECASE)
+    begun = re.match(r"\s*/(blacklist|favou?rites)(\s|$)", message[:100], re.IGNORECASE)
     return begun is not None
 
 

@@ -16,6 +16,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -215,7 +216,8 @@ def _read_page(path: Path) -> list[int] | None:
 
 def _keep_page(path: Path, post_ids: list[int]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, json.dumps(post_ids).encode())
+    with suppress(FileNotFoundError):  # another run ended with the same list meanwhile
+        write_atomic(path, json.dumps(post_ids).encode())
 
 
 def _remove_old(kept: Path) -> None:
@@ -223,5 +225,5 @@ def _remove_old(kept: Path) -> None:
     for pages in kept.iterdir() if kept.is_dir() else ():
         since = time.time() - RESUMED_WITHIN
         times = [file.stat().st_mtime for file in pages.glob("*.json")]
-        if min(times, default=0.0) < since:
+        if min(times, default=since) < since:
             shutil.rmtree(pages, ignore_errors=True)

@@ -10,7 +10,7 @@ from ..errors import BadInput
 from .board import Board
 from .course import REMEMBERED, Course
 from .moods import of_mood
-from .preference import EXPLORE, SURPRISE, Judgment, Preference, choose
+from .preference import EXPLORE, LATEST_JUDGMENTS, SURPRISE, Judgment, Preference, choose
 from .ranking import Query
 from .reasons import Recommendation, explained
 
@@ -144,7 +144,8 @@ def _favorites(board: Board, profile: Profile) -> list[Judgment]:
     """Return the favorites as judgments; what was said here of one counts in its place."""
     said = {*profile.liked, *profile.disliked}
     rows = board.visible_rows([one for one in profile.favorites if one not in said])
-    return [Judgment(row, 1.0, weight=FAVORITE_WEIGHT) for row in rows.tolist()]
+    latest = rows[-LATEST_JUDGMENTS:].tolist()
+    return [Judgment(row, 1.0, weight=FAVORITE_WEIGHT) for row in latest]
 
 
 def _pleased(board: Board, profile: Profile) -> float:

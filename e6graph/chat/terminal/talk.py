@@ -130,16 +130,16 @@ def _read_file(path: str, limit: int, expected: str) -> tuple[bytes, str]:
 
 def _message(line: str) -> str | Picture | TextFile:
     """Return what a line says; a path is read here, since a talk reads no files."""
-    commands = r"\s*/(picture|blacklist\s+file|favorites(?:\s+file)?)\s+(\S.*)"
+    commands = r"\s*/(picture|blacklist\s+file|favou?rites(?:\s+file)?)\s+(\S.*)"
     found = re.match(commands, line, re.IGNORECASE)
     if not found:
         return line
     command, path = found[1].lower(), found[2].strip()
     quoted = path[0] in "'\"" and path[-1] == path[0]
     path = path[1:-1] if quoted else path
-    if command == "favorites" and not _is_file(path):
-        return line  # a name, or posts
-    if command.startswith("favorites"):
+    if command.startswith("fav"):
+        if not (command.endswith("file") or _is_file(path)):
+            return line  # a name, or posts
         return read_favorites(path)
     return read_picture(path) if command == "picture" else read_list(path)
 
