@@ -12,6 +12,7 @@ from pathlib import Path
 from e6graph import cli
 from e6graph.errors import BadInput
 from e6graph.hydrate.previews import fetch_previews, static_host
+from e6graph.pictures.encoder import add_encoder_options, encoder_of
 from e6graph.pictures.examples import Candidates, read_examples
 from e6graph.pictures.look_alike import SeenPictures
 from e6graph.pictures.recognizer import judge_recognizer, train
@@ -34,11 +35,13 @@ def main(argv: list[str] | None = None) -> None:
     seconds, minutes = cli.between(0, 3600, float), cli.between(0, 1e6, float)
     add("--delay", type=seconds, default=1.0, help="seconds between two requests")
     add("--limit-minutes", type=minutes, help="stop fetching then, and learn from what came")
+    add_encoder_options(parser.add_argument_group("an encoder of your own").add_argument)
     add("--no-judge", action="store_true", help="skip the figures, which take another training")
     add(
         "--seed", type=cli.natural, default=0, help="seed of the sample and of what is held out"
     )
     args = parser.parse_args(argv)
+    encoder = encoder_of(args)
     report, store = cli.Report(), Store(args.index)
 
     with ticking("choosing posts"):
@@ -56,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
             f"{args.previews}{there} has no preview of any of the {len(candidates):,} posts "
             f"rated {args.ratings}: give --previews the directory that holds data/preview"
         )
-    examples, broken = read_examples(store, here, args.previews)
+    examples, broken = read_examples(store, here, args.previews, encoder)
     print(f"{len(examples.rows):,} pictures of {len(wanted):,} posts, {len(broken):,} broken")
     if not args.no_judge:
         rows, tags = judge_recognizer(examples, args.seed)
@@ -69,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     inputs = ["posts.parquet", "dictionary.npz"]
     with store.stage("solve_recognizer.py", parameters, inputs) as stage:
         recognizer.save(stage, seen)
-    shape = " × ".join(map(str, recognizer.weights.shape))
+    shape = " × ".join(map(str, recognizer.weights.shape[1:]))
     dimensions = f"{recognizer.mean.size} dimensions"
     report.wrote(store.path("recognizer.npz"), f"{shape} tags, {dimensions}")
 

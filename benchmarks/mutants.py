@@ -59,7 +59,7 @@ TESTS = {
     "recommend/board": "recommend typed",
     "recommend/personal": "personal moods",
     "recommend/moods": "moods",
-    "recommend/preference": "preference personal",
+    "recommend/preference": "preference personal turning",
     "recommend/completion": "completion",
     "graph/pixie": "pixie",
     "graph/neighbors": "neighbors",

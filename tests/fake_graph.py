@@ -39,6 +39,8 @@ PICTURE = base64.b64decode("R0lGODdhAQABAIEAAP+lAAAAAAAAAAAAACwAAAAAAQABAAAIBAAB
 class FakeGraph:
     """Scores by counting shared tags; remembers how `recommend` was last called."""
 
+    encoder = None
+
     def __init__(self, ratings: str = "s", hidden: tuple[str, ...] = ()) -> None:
         self.ratings, self.hidden = ratings, hidden
         self.called: dict = {}

@@ -127,6 +127,12 @@ def test_a_line_that_hides_what_is_enjoyed_is_told_from_either_side(bot):
     assert told(say(bot, "/enjoy red_fox")) == []
 
 
+def test_a_list_of_one_line_twice_is_told_of(bot):
+    say(bot, "/enjoy hare")
+    (line,) = told(say(bot, "/blacklist add\nhare\nhare"))
+    assert line.startswith("Your blacklist has 1 line: this hides all 22 posts with hare.")
+
+
 def test_a_list_gets_one_line_about_all_that_it_hides(bot):
     tags = "red_fox kit hare thing_0 thing_1 thing_2"
     say(bot, f"/enjoy {tags}")

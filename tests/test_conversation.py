@@ -17,6 +17,7 @@ from PIL import Image
 
 from e6graph import cli
 from e6graph.chat import room
+from e6graph.chat import taste as taste_commands
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.messages import (
     COMMANDS,
@@ -401,6 +402,28 @@ def test_a_mood_is_followed_told_and_ended(bot, kept):
     assert "You judged 1 post in it before." in say(bot, "/mood night fox")
     say(bot, "/forget", "yes")
     assert kept.load("ann") == Profile() and say(bot, "/mood").startswith("No mood")
+
+
+def test_what_is_taken_back_in_a_mood_leaves_the_taste_as_it_was(bot, kept):
+    say(bot, "/like 12", "/mood owl", "/dislike 12")
+    assert say(bot, "/drop #12") == "Taken back: #12."
+    assert kept.load("ann").liked == [12] and kept.load("ann").disliked == []
+    say(bot, "/mood off")
+    assert kept.load("ann").liked == [12]
+
+
+def test_a_mood_has_no_more_tags_than_can_lead(bot, kept, monkeypatch):
+    """Each post that is shown keeps its mood, so that a long one would fill the file."""
+    monkeypatch.setattr(taste_commands, "LATEST_ENJOYED", 2)
+    assert say(bot, "/mood fox night owl") == "3 tags are too many for a mood: 2 at most"
+    assert kept.load("ann") == Profile()
+    say(bot, "/mood fox night fox")
+    assert kept.load("ann").mood == ["fox", "night"]
+
+
+def test_to_end_no_mood_makes_nobody_a_user(bot, kept):
+    assert say(bot, "/mood off") == "No mood holds."
+    assert not kept.knows("ann")
 
 
 def test_a_mood_of_nothing_known_changes_nothing(bot, kept):

@@ -115,7 +115,7 @@ def test_a_comic_comes_in_with_its_first_page_that_was_not_seen(graph):
 def test_a_taste_reads_a_comic_in_order(graph):
     seen = []
     for page in COMIC:
-        found = graph.personal(Profile(enjoys=["comic", "fox"], seen=seen), n=6)
+        found = graph.personal(Profile(enjoys=["comic", "fox"], seen=seen), n=12)
         pages = [one.post_id for one in found if one.post_id in COMIC]
         assert pages == [page]
         seen.append(page)

@@ -155,7 +155,7 @@ def test_the_latest_judgments_count_whatever_they_were(graph, monkeypatch):
 def test_reasons_name_the_latest_likes(graph, monkeypatch):
     monkeypatch.setattr(personal, "LATEST_LIKES", 2)
     fox = holding(graph, "fox")
-    named = {one.because[-1] for one in graph.personal(profile(graph, fox[:5]), n=40)}
+    named = {one.because[-1] for one in graph.personal(profile(graph, fox[:5]), n=25)}
     assert named == set(fox[3:5])
 
 

@@ -5,12 +5,12 @@ import pytest
 
 from e6graph import PostGraph
 from e6graph.recommend import preference as module
+from e6graph.recommend.features import taste_features
 from e6graph.recommend.preference import (
     Judgment,
     Preference,
     candidates,
     choose,
-    taste_features,
 )
 
 
@@ -28,6 +28,12 @@ def taste(graph, judgments, enjoys=(), **more):
 def rows_with(graph, tag):
     rows = graph.posts.rows_tagged(tag)
     return rows[graph.allowed[rows]].tolist()
+
+
+def expected(graph, rows):
+    """f of some rows before anything was said: float64 (m,)."""
+    tags, offsets = graph.posts.tags_of.take(np.array(rows))
+    return module.BASE + module.APPEAL * graph.ranking.appeal.of(tags, offsets)
 
 
 def gaussian_process(graph, judgments, rows):
@@ -51,8 +57,8 @@ def gaussian_process(graph, judgments, rows):
         [module.JUDGED_NOISE * 2 ** (one.age / module.HALF_LIFE) for one in judgments]
     )
     gain = kernel(rows, judged) @ np.linalg.inv(kernel(judged, judged) + noise)
-    told = np.array([one.value for one in judgments]) - module.BASE
-    return module.BASE + gain @ told, kernel(rows, rows) - gain @ kernel(judged, rows)
+    told = np.array([one.value for one in judgments]) - expected(graph, judged)
+    return expected(graph, rows) + gain @ told, kernel(rows, rows) - gain @ kernel(judged, rows)
 
 
 def judgments(graph):
@@ -79,7 +85,7 @@ def test_draws_have_its_mean_and_covariance(graph):
 
 def test_nothing_known_is_the_prior(graph):
     rows = np.arange(9)
-    assert taste(graph, []).mean(rows) == pytest.approx(np.full(9, module.BASE))
+    assert taste(graph, []).mean(rows) == pytest.approx(expected(graph, rows))
     assert taste(graph, []).telling() == ([], [])
 
 
@@ -100,8 +106,8 @@ def test_old_and_surplus_judgments_count_less_and_not_at_all(graph, monkeypatch)
     monkeypatch.setattr(module, "LATEST_JUDGMENTS", 2)
     said = judgments(graph)
     rows = np.arange(20)
-    expected = taste(graph, said[1:]).mean(rows)
-    assert taste(graph, said).mean(rows) == pytest.approx(expected)
+    latest = taste(graph, said[1:]).mean(rows)
+    assert taste(graph, said).mean(rows) == pytest.approx(latest)
 
 
 def test_a_liked_tag_is_found_within_a_few_clicks(graph):
@@ -182,7 +188,7 @@ def test_the_best_candidates_by_the_best_tags_are_kept(graph, monkeypatch):
 def test_an_enjoyed_tag_counts_as_itself_and_as_the_posts_that_hold_it(
     graph, monkeypatch, most
 ):
-    monkeypatch.setattr(module, "ENJOYED_POSTS", most)
+    monkeypatch.setattr("e6graph.recommend.features.ENJOYED_POSTS", most)
     tag_id, words = graph.posts.tag_ids["fox"], graph.dictionary
     held = rows_with(graph, "fox")
     some = held[:: len(held) // most + 1]
@@ -200,8 +206,8 @@ def test_an_enjoyed_tag_counts_as_itself_and_as_the_posts_that_hold_it(
 
     own = own[None]
     gain = kernel(x, own) / (kernel(own, own) + module.ENJOYED_NOISE)
-    expected = module.BASE + module.ENJOYED_VALUE * gain[:, 0]
-    assert taste(graph, [], [tag_id]).mean(rows) == pytest.approx(expected, abs=1e-4)
+    mean = expected(graph, rows) + module.ENJOYED_VALUE * gain[:, 0]
+    assert taste(graph, [], [tag_id]).mean(rows) == pytest.approx(mean, abs=1e-4)
 
 
 def test_skips_count_as_the_usual_and_with_more_noise(graph):
@@ -215,15 +221,16 @@ def test_skips_count_as_the_usual_and_with_more_noise(graph):
         + module.MEANING_VARIANCE * meaning @ meaning.T
         + module.LEVEL_VARIANCE * level @ level.T
     )[0, 0]
+    before = expected(graph, [row])[0]
     for value, told, noise in (
-        (1.0, 1 - module.BASE, module.JUDGED_NOISE),
-        (-1.0, -1 - module.BASE, module.JUDGED_NOISE),
+        (1.0, 1 - before, module.JUDGED_NOISE),
+        (-1.0, -1 - before, module.JUDGED_NOISE),
         (0.0, 0.0, module.SKIPPED_NOISE),
     ):
         for age, faded in ((-5, 1), (module.HALF_LIFE, 2), (400, module.MOST_FADED)):
-            expected = module.BASE + told * variance / (variance + noise * faded)
+            mean = before + told * variance / (variance + noise * faded)
             made = taste(graph, [Judgment(row, value, age)])
-            assert made.mean(np.array([row])) == pytest.approx([expected], abs=1e-4)
+            assert made.mean(np.array([row])) == pytest.approx([mean], abs=1e-4)
 
 
 def test_a_seed_is_one_choice(graph):

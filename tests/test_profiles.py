@@ -399,6 +399,21 @@ def test_what_is_said_in_a_mood_is_kept_apart(path):
         assert kept.load("ann").liked == [] and kept.load("ann").disliked == [2, 11]
 
 
+def test_what_is_dropped_in_a_mood_is_dropped_there_alone(path):
+    with Profiles(path) as kept:
+        kept.like("ann", 1)
+        kept.like("ann", 2)
+        kept.set_mood("ann", ["owl", "night"])
+        kept.dislike("ann", 1)
+        kept.set_mood("ann", ["night", "owl"])  # the same wish
+        kept.drop("ann", posts=[1, 2])  # 2 was not judged in it: the only judgment is meant
+        assert kept.load("ann").disliked == [] and kept.load("ann").liked == [1]
+        kept.set_mood("ann", [])
+        assert kept.load("ann").liked == [1]
+        kept.drop("ann", posts=[1])
+        assert kept.load("ann").at == {} and set(kept.load("ann").seen) == {1, 2}
+
+
 def test_a_mood_and_a_dial_are_exported_moved_and_forgotten(path, tmp_path):
     with Profiles(path) as kept, Profiles(tmp_path / "there.sqlite") as there:
         assert kept.load("ann").variety is None

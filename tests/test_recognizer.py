@@ -5,6 +5,7 @@ import shutil
 import struct
 import warnings
 import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
 from e6graph.pictures import kernel_ridge, recognizer
+from e6graph.pictures.copies import gray
 from e6graph.pictures.examples import (
     Candidates,
     Examples,
@@ -35,6 +37,7 @@ from e6graph.pictures.features import (
     picture_features,
     raster,
     read_rasters,
+    smoothed,
 )
 from e6graph.pictures.recognizer import (
     Recognizer,
@@ -298,6 +301,24 @@ def test_features_have_one_shape_whatever_the_batch():
     assert np.isfinite(picture_features(extremes)).all()
 
 
+def test_gradients_are_shared_with_the_cells_beside_their_own_and_nothing_else_is():
+    rng = np.random.default_rng(0)
+    rows, others = rng.random((2, 3, N_FEATURES + 5))
+    shared = smoothed(rows)
+    found, before = (
+        np.split(each, [PARTS["dct"], PARTS["dct"] + PARTS["hog"]], 1)
+        for each in (shared, rows)
+    )
+    assert np.array_equal(found[0], before[0]) and np.array_equal(found[2], before[2])
+    assert np.allclose(found[1].sum(), before[1].sum())  # none is lost
+    assert np.isclose((shared * others).sum(), (rows * smoothed(others)).sum())
+    one = np.zeros((1, N_FEATURES))
+    one[0, PARTS["dct"] + (3 * 8 + 3) * 18 + 7] = 1
+    hog = smoothed(one)[0, PARTS["dct"] :][: PARTS["hog"]].reshape(8, 8, 18)
+    assert hog[3, 3, 7] > hog[3, 4, 7] == hog[2, 3, 7] > hog[2, 2, 7] > 0
+    assert np.count_nonzero(hog) == 9
+
+
 def test_broken_files_are_told_apart_and_the_rest_keeps_its_order(tmp_path):
     paths = [tmp_path / f"{i}.png" for i in range(5)]
     for i, path in enumerate(paths):
@@ -333,6 +354,31 @@ def test_principal_axes_set_the_median_distance():
         assert np.median(apart) == pytest.approx(weight, rel=0.05)
     constant = kernel_ridge.principal_axes(np.ones((9, 12), np.float32), (8, 4), (1, 1), 4)
     assert not constant.any()
+
+
+def test_a_part_of_few_columns_keeps_all_its_distances():
+    """An encoder may return fewer numbers than there are axes."""
+    rows = np.random.default_rng(0).normal(size=(200, 11)).astype(np.float32)
+    axes = kernel_ridge.principal_axes(rows, (8, 3), (1.0, 1.0), 6)
+    assert axes.shape == (11, 6) and not axes[8:, 3:].any()
+    turned = kernel_ridge.project(rows, axes, (8, 3))[:, 1]
+    before = np.linalg.norm(rows[:, None, 8:] - rows[:, 8:], axis=-1)
+    after = np.linalg.norm(turned[:, None] - turned, axis=-1)
+    assert np.allclose(after, before * (after[0, 1] / before[0, 1]), rtol=1e-3)
+
+
+def test_sums_of_two_sets_of_rows_of_different_weight():
+    rows, marks = points(12), points(4, 3)
+    rng = np.random.default_rng(4)
+    labels, numbers = sp.csr_matrix(rng.integers(0, 2, (12, 3))), rng.normal(size=(12, 2))
+    first, second = (
+        kernel_ridge.Sums.over(rows[part], labels[part], numbers[part], marks)
+        for part in (slice(4), slice(4, 12))
+    )
+    both, k = first.plus(second, 0.5), kernel_ridge.kernel(rows, marks)
+    weights = np.array([1.0] * 4 + [0.5] * 8)
+    assert np.allclose(both.gram, k.T @ (weights[:, None] * k)) and both.count == 8
+    assert np.allclose(first.gram, k[:4].T @ k[:4])  # as it was
 
 
 def test_with_every_row_a_landmark_it_is_kernel_ridge_itself():
@@ -597,6 +643,27 @@ def test_confidence_is_as_often_right_as_it_says(examples):
     for low, high in ((0, 0.3), (0.3, 0.7), (0.7, 1.01)):
         inside = (likely >= low) & (likely < high)
         assert abs(likely[inside].sum() - truth[inside].sum()) < 0.1 * inside.sum() + 3
+
+
+def test_gray_pictures_have_weights_of_their_own(solved):
+    """What is learned of colors is neither asked of a gray picture nor spoiled by it."""
+    _, found = solved
+    assert found.weights.shape[0] == found.calibration.shape[0] == 2
+    picture = draw("red", "disc", np.random.default_rng(1))
+    rows = [picture_features(raster(each)[None]) for each in (picture, gray(picture))]
+    spoiled = replace(found, weights=found.weights * [[[1]], [[0]]])
+    assert np.allclose(spoiled.confidences(rows[0]), found.confidences(rows[0]), atol=1e-4)
+    assert not np.allclose(spoiled.confidences(rows[1]), found.confidences(rows[1]), atol=0.1)
+    both = found.confidences(np.concatenate(rows))
+    alone = [found.confidences(row)[0] for row in rows]
+    assert np.allclose(both, alone, atol=1e-5)
+
+
+def test_a_board_without_colors_has_weights_of_one_kind(examples):
+    pictures = examples.take(np.arange(60))
+    dct = pictures.rows[:, 144:272]
+    dct[:] = 0
+    assert len(train(pictures).weights) == 1
 
 
 def test_fewer_landmarks_still_tell_the_shapes_apart(examples):

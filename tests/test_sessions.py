@@ -248,7 +248,7 @@ def test_newcomers_share_one_place_among_the_senders_of_pictures(kept):
     senders = []
 
     class Reader:
-        def read(self, data, sender):
+        def read(self, data, sender, encoder=None):
             senders.append(sender)
             return features_of(data)
 

@@ -698,24 +698,27 @@ def test_a_flood_without_cookies_leaves_threads_for_those_who_have_one():
         assert statuses == [200] * 60
 
 
-LONG_LIST = "/blacklist add\n" + "fox -night\n" * 300
+LISTS = {
+    "list": "/blacklist add\n" + "fox -night\n" * 300,
+    "short list": "/blacklist add ~*a* ~*e*",  # matches most tags
+}
 
 
 class Costly(Slow):
-    """Long lists and completions wait as "slow" does; "burn" takes processor time."""
+    """Lists and completions wait as "slow" does; "burn" takes processor time."""
 
     def wait(self, user, message):
         until = time.thread_time() + 0.1
         while message == "burn" and time.thread_time() < until:
             pass
-        return super().wait(user, "slow" if message == LONG_LIST else message)
+        return super().wait(user, "slow" if message in LISTS.values() else message)
 
     def complete(self, prefix, n=8):
         self.wait("", "slow")
         return super().complete(prefix, n)
 
 
-@pytest.mark.parametrize("sent", ["list", "file", "slow", "complete"])
+@pytest.mark.parametrize("sent", ["list", "short list", "file", "slow", "complete"])
 def test_costly_requests_leave_threads_for_others(monkeypatch, sent):
     monkeypatch.setattr(web, "COSTLY_SECONDS", 0.05)
     talks = Costly()
@@ -735,7 +738,7 @@ def test_costly_requests_leave_threads_for_others(monkeypatch, sent):
             if sent == "file":
                 headers = {**ASKED_BY_PAGE, "Content-Type": "text/plain"}
                 return client.post(f"{site}/api/blacklist", b"fox", headers=headers).status_code
-            return say(site, LONG_LIST if sent == "list" else sent, client).status_code
+            return say(site, LISTS.get(sent, sent), client).status_code
 
         rooms = {"complete": web.THREADS_FOR_COMPLETION}
         with in_threads([lambda c=client: send(c) for client in clients]) as statuses:
@@ -745,6 +748,21 @@ def test_costly_requests_leave_threads_for_others(monkeypatch, sent):
             assert not statuses
             talks.go.set()
         assert statuses == [200] * 50
+
+
+def test_slow_answers_give_their_place_to_others():
+    """Nobody could know that they would be slow, and what they wait for may not end soon."""
+    talks = Slow()
+    with serving(talks) as site:
+        other, *clients = [returning(site) for _ in range(2 * web.THREADS_FOR_ANSWERS + 1)]
+        with in_threads([lambda c=c: say(site, "slow", c).status_code for c in clients]) as got:
+            for _ in clients:
+                assert talks.begun.acquire(timeout=60)
+            assert say(site, "quick", other, timeout=60).status_code == 200
+            assert other.get(f"{site}/api/taste", timeout=60).status_code == 200
+            assert not got
+            talks.go.set()
+        assert got == [200] * len(clients)
 
 
 def test_a_user_is_costly_for_a_time(monkeypatch):

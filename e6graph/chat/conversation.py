@@ -71,12 +71,12 @@ class Conversation:
         previews: str | Path | None = None,
         commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
-        look: Callable[[bytes], np.ndarray] = features_of,
+        look: Callable[[bytes], np.ndarray] | None = None,
         favorites: FavoritesFetcher | None = None,
     ) -> None:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
-        self._tour = tour = Tour(self._user, look)
+        self._tour = tour = Tour(self._user, look or self._look)
         self._favorites = FavoriteCommands(self._user, favorites)
         self._listed = commands
         self._fetch = fetch
@@ -265,6 +265,9 @@ class Conversation:
         self.ended = True
         unfinished = self._favorites.unfinished()
         return [Reply(f"{unfinished}\nGoodbye." if unfinished else "Goodbye.", ended=True)]
+
+    def _look(self, data: bytes) -> np.ndarray:
+        return features_of(data, self._user.graph().encoder)
 
     def _no_picture(self, words: Sequence[str]) -> list[Reply]:
         # A front end reads the file itself and hands in a `Picture`.

@@ -90,6 +90,7 @@ _KEEP_SKIP = (
     "ON CONFLICT DO UPDATE SET feeling = ?3, at = ?4 WHERE feeling = 0"  # 0: Feeling.SEEN
 )
 _MOVE_POST = "INSERT INTO posts (user, post_id, feeling, at, mood) VALUES (?1, ?2, ?3, ?4, ?5)"
+_JUDGMENTS = "SELECT n, mood FROM posts WHERE user = ?1 AND post_id = ?2 AND feeling != 0"
 _READ = {
     "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
     "posts": "SELECT post_id, feeling, at, mood FROM posts WHERE user = ?1 ORDER BY n",
@@ -248,18 +249,22 @@ class Profiles:
     def drop(self, user: str, tags: Iterable[str] = (), posts: Iterable[int] = ()) -> None:
         """Take back what was said about tags and posts; the posts stay seen.
 
-        A favorite among them counts no more, also when its list comes again.
+        Of a post that was judged in the mood that holds, this judgment alone is taken
+        back; of another, all are. A favorite counts no more, also when its list comes
+        again.
         """
         posts = [*posts]
         with self._writing() as execute:
             number = self._returned(execute, user)
             for tag in tags:
                 execute("DELETE FROM tags WHERE user = ? AND tag = ?", (number, tag))
+            holds = execute("SELECT mood FROM users WHERE id = ?", (number,)).fetchone()
+            mood = mood_tags(holds[0]) if holds else []
             for post in posts:
-                execute(
-                    "UPDATE posts SET feeling = 0 WHERE user = ? AND post_id = ?",
-                    (number, post),
-                )
+                judged = execute(_JUDGMENTS, (number, post)).fetchall()
+                here = [one for one in judged if mood and same_mood(one[1], mood)]
+                for n, _ in here or judged:
+                    execute("UPDATE posts SET feeling = 0 WHERE n = ?", (n,))
             for source, some, dropped in execute(_READ["favorites"], (number,)).fetchall():
                 ids, gone = _ids(some), _ids(dropped)
                 newly = sorted({*posts}.intersection(ids) - {*gone})

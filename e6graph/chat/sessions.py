@@ -232,7 +232,8 @@ class Sessions:
         """Read a picture; all newcomers count as one sender."""
         with self._lock:
             talk = self._talks.get(user)
-        return self._reader.read(data, user if talk else "newcomers")
+        sender = user if talk else "newcomers"
+        return self._reader.read(data, sender, self._graph.encoder)
 
 
 def _size(message: str | Picture | TextFile) -> int:

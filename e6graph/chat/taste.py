@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..errors import BadInput
 from ..recommend.blacklist import split_lines
 from ..recommend.moods import of_mood
-from ..recommend.personal import Profile
+from ..recommend.personal import LATEST_ENJOYED, Profile
 from ..recommend.variety import VARIETY
 from . import messages
 from .contradictions import Cause, contradictions
@@ -83,13 +83,17 @@ class TasteCommands:
         if not names:
             return [self._told_mood(profile)]
         if names == ["off"]:
-            user.profiles.set_mood(user.key, [])
             if not now:
                 return [Reply("No mood holds.", choices=["/walk"])]
+            user.profiles.set_mood(user.key, [])
             said = f"The mood {now} is over. Your taste leads again, as it was."
             return [Reply(said, choices=["/walk", "/taste"])]
 
         known, unknown = user.resolve(names)
+        if len(known) > LATEST_ENJOYED:  # no more would lead, and each post keeps its mood
+            raise BadInput(
+                f"{len(known)} tags are too many for a mood: {LATEST_ENJOYED} at most"
+            )
         lines, choices = did_you_mean(unknown, user.near), []
         if known:
             user.profiles.set_mood(user.key, known)
@@ -165,7 +169,12 @@ class TasteCommands:
         user.profiles.drop(user.key, tags, posts)
         after = user.profile()
         gone = {*before.enjoys, *before.avoids} - {*after.enjoys, *after.avoids}
-        gone |= {f"#{post}" for post in before.at if post not in after.at}
+        gone |= {
+            f"#{post}"
+            for post in before.at
+            # What was said of it outside of the mood may be left.
+            if post not in after.at or before.moods.get(post) != after.moods.get(post)
+        }
         gone |= {f"#{post}" for post in {*before.favorites} - {*after.favorites}}
         said = "You had said nothing about it."
         if gone:
@@ -306,7 +315,7 @@ class TasteCommands:
             said = f"Kept, but it hides nothing here: {lines[0]}"
         else:
             said = f"Hidden from now on: {lines[0]}. {left}"
-        cause = Cause("list", f"{len(kept) + len(new):,} lines")
+        cause = Cause("list", count([*kept, *new], "line"))
         if len(lines) == 1:
             remarks = [remark.removeprefix("line 1: ") for remark in remarks]
             cause = Cause("line", lines[0])

@@ -149,9 +149,9 @@ class Tour:
             raise BadInput(picture.problem or "the picture is empty")
         if len(picture.data) > PICTURE_LIMIT:
             raise BadInput(f"the picture has more than {PICTURE_LIMIT // 1024**2} MB")
-        features = self._look(picture.data)
         graph = self._user.graph()
         try:
+            features = self._look(picture.data)
             seen = graph.recognize(features, n=TAGS_OF_PICTURE)
             post_id = graph.same_picture(features)
         except (MissingArtifact, BadArtifact) as error:

@@ -9,7 +9,12 @@ deviation over the board, is a little noise. Tags of a taste are held by ten pos
 or more and at most a tenth of the board: nobody names "paper" as their taste.
 The learner is told one tag of the first theme; each answer tells whether a post
 is liked. Posts are shown one a day, none twice; the reward is the probability
-that the post is liked.
+that the post is liked. What is measured is `PostGraph.personal` as people get it, and
+without its rules of variety.
+
+A ratio to not learning hides how much was left to gain, so the share of the room is
+told: (learned - not) / (1 - not). The mean may hide who loses, so the share of the
+people for whom not learning had been better is told, too.
 
 Why this is fair: no method's vectors, lengths or weights are in the taste (the
 ranking's idf is, for all methods alike); two of three themes have to be found;
@@ -24,15 +29,17 @@ import time
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import bisect
 from scipy.special import expit
 
 from ..errors import BadInput
+from ..recommend.personal import SECONDS_A_DAY, Profile, taste_of
 from ..recommend.postgraph import PostGraph
-from ..recommend.preference import EXPLORE, HALF_LIFE, Judgment, Preference, choose
+from ..recommend.preference import choose
 from .methods import popularity
 from .report import Figure, Table, progress
 
@@ -50,11 +57,13 @@ LIKED_SHARE = 0.05  # of the board that a user likes
 TASTE_NOISE = 0.25  # s, in standard deviations
 CURVE_WINDOW = 5  # posts that a point of the drift's curve is the mean of
 NOT_LEARNING = "not learning (recommend)"
-GREEDY = "learned, the best by the mean"
-EXPLORING = "learned"
+LEARNED = "learned"
+WITHOUT_VARIETY = "learned, without variety"
+COMPARED_POSTS = 30  # that learning is compared with not learning by
 REWARD_NOTES = (
     "Mean probability that what was shown is liked; ±: standard error over the people.",
-    f"× {NOT_LEARNING}: the first 30 over its first 30. "
+    f"Of the first {COMPARED_POSTS}: room: the share of what {NOT_LEARNING} left to gain; "
+    f"worse off: the share of the people with less than by {NOT_LEARNING}. "
     "Most possible: the hidden taste itself.",
 )
 
@@ -140,42 +149,52 @@ def like_chances(utility: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class LearningTalk:
-    """A talk with one user: the tag told, and each day's row and answer."""
+    """A talk with one user, of whom all that was said is in the profile."""
 
     graph: PostGraph
-    told: int
     seed: int
-    answers: list[tuple[int, float]] = field(default_factory=list)
+    profile: Profile
 
-    def go_on(
-        self,
-        chance: np.ndarray,
-        posts: int,
-        explore: float,
-        half_life: float = HALF_LIFE,
-    ) -> list[float]:
+    @classmethod
+    def begin(cls, graph: PostGraph, told: int, seed: int) -> LearningTalk:
+        """Begin a talk in which one tag id is told."""
+        return cls(graph, seed, Profile(enjoys=[graph.posts.names[told]]))
+
+    def go_on(self, chance: np.ndarray, posts: int, varied: bool = True) -> list[float]:
         """Show some more posts, one a day; return the reward of each."""
-        graph, rewards = self.graph, []
-        left = graph.allowed.copy()
-        left[[row for row, _ in self.answers]] = False
+        graph, profile, rewards = self.graph, self.profile, []
         for _ in range(posts):
-            day = len(self.answers)
-            judged = [
-                Judgment(row, value, day - at) for at, (row, value) in enumerate(self.answers)
-            ]
-            words, told = graph.dictionary, [self.told]
-            taste = Preference(graph.ranking, words, judged, told, graph.allowed, half_life)
-            seed = (self.seed << 20) + day
-            row = int(choose(taste, graph.ranking, left, seed=seed, explore=explore)[0])
-            left[row] = False
+            day = len(profile.seen)
+            row = self._next((self.seed << 20) + day, varied)
+            post_id = int(graph.posts.ids[row])
             liked = np.random.default_rng([self.seed, day]).random() < chance[row]
-            self.answers.append((row, 1.0 if liked else -1.0))
+            profile.seen.append(post_id)
+            (profile.liked if liked else profile.disliked).append(post_id)
+            for known in profile.at:
+                profile.at[known] -= SECONDS_A_DAY
+            profile.at[post_id] = int(time.time())
             rewards.append(float(chance[row]))
         return rewards
 
+    def _next(self, seed: int, varied: bool) -> int:
+        """Return the row to show next."""
+        graph, profile = self.graph, self.profile
+        if varied:
+            return graph.row(graph.personal(profile, seed=seed)[0].post_id)
+        left = graph.allowed.copy()
+        left[graph.posts.rows(np.array(profile.seen, np.int64))] = False
+        return int(choose(taste_of(graph, profile), graph.ranking, left, seed=seed)[0])
+
+    def name(self, tag_id: int) -> None:
+        """Say by name that a tag is enjoyed, after all that was said before."""
+        tag, profile = self.graph.posts.names[tag_id], self.profile
+        profile.enjoys[:] = [name for name in profile.enjoys if name != tag]
+        profile.enjoys.append(tag)
+        profile.named_at[tag] = int(time.time())
+
     def fork(self) -> LearningTalk:
         """Return a copy that goes on by itself."""
-        return replace(self, answers=[*self.answers])
+        return replace(self, profile=deepcopy(self.profile))
 
 
 def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
@@ -206,39 +225,41 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
         for name, order in orders.items():
             rewards[name].append(likely[order[:posts]].tolist())
 
-        for name, explore in ((GREEDY, 0.0), (EXPLORING, EXPLORE)):
+        for name, varied in ((WITHOUT_VARIETY, False), (LEARNED, True)):
             start = time.perf_counter()
-            talk = LearningTalk(graph, user.told, seed)
-            before = talk.go_on(likely, half, explore)
+            talk = LearningTalk.begin(graph, user.told, seed)
+            before = talk.go_on(likely, half, varied)
             at_half = talk.fork()
-            whole = before + talk.go_on(likely, posts - half, explore)
+            whole = before + talk.go_on(likely, posts - half, varied)
             rewards[name].append(whole)
             seconds[name] += time.perf_counter() - start
 
-        # Every other user changes half way, in the talk that explores.
+        # Every other user changes half way, in the talk that people get.
         if i % 2:
             continue
+        drifted["no change"].append(whole)
         kept = user.themes[rng.integers(THEMES_A_USER)]
-        changes = {
-            "one theme stays": simulate_user(graph, rng, kept).chance,
-            "all is new": simulate_user(graph, rng).chance,
-        }
-        for change, chance in changes.items():
-            for name, half_life in (("decay", HALF_LIFE), ("no decay", np.inf)):
-                talk = at_half.fork()
-                after = talk.go_on(chance, posts - half, EXPLORE, half_life)
-                drifted[f"{change}, {name}"].append(before + after)
-        drifted["no change, decay"].append(whole)
+        partly, new = simulate_user(graph, rng, kept), simulate_user(graph, rng)
+        changes = (
+            ("one theme stays", partly, False),
+            ("all is new", new, False),
+            ("all is new, one tag of it named", new, True),
+        )
+        for name, changed, named in changes:
+            talk = at_half.fork()
+            if named:
+                talk.name(changed.told)
+            drifted[name].append(before + talk.go_on(changed.chance, posts - half))
 
     found = {name: np.array(lists) for name, lists in rewards.items()}
-    changed = {name: np.array(lists) for name, lists in drifted.items()}
+    after = {name: np.array(lists) for name, lists in drifted.items()}
     title = f"{n} simulated people among {graph.allowed.sum():,} posts, told one tag each"
     ms = {name: spent / n / posts * 1000 for name, spent in seconds.items()}
     return [
         rewards_table(title, found, ms),
         rewards_figure(found),
-        drift_table(changed),
-        drift_figure(changed),
+        drift_table(after),
+        drift_figure(after),
     ]
 
 
@@ -248,42 +269,67 @@ def mean_and_error(rewards: np.ndarray) -> tuple[float, float]:
     return float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
 
 
+def room_gained(learned: np.ndarray, usual: np.ndarray) -> float:
+    """Compute the share of the room that learning gains: of what `usual` leaves to 1.
+
+    >>> round(room_gained(np.array([0.8, 1.0]), np.array([0.7, 0.7])), 3)
+    0.667
+    """
+    return float((learned.mean() - usual.mean()) / max(1 - usual.mean(), 1e-12))
+
+
+def worse_off(learned: np.ndarray, usual: np.ndarray) -> float:
+    """Compute the share of the people who have less by learning; rounding aside.
+
+    Parameters
+    ----------
+    learned, usual : mean reward of each person, float (users,).
+
+    >>> worse_off(np.array([0.8, 0.6]), np.array([0.7, 0.7]))
+    0.5
+    """
+    return float((learned < usual - 1e-9).mean())
+
+
 def rewards_table(title: str, found: Rewards, ms: Mapping[str, float]) -> Table:
-    """Tabulate mean rewards of the first posts, and multiples of not learning's."""
+    """Tabulate mean rewards of the first posts, and what learning gains and loses."""
     shown = found[NOT_LEARNING].shape[1]
     depths = [k for k in REWARD_DEPTHS if k <= shown]
-    by = max((k for k in depths if k <= 30), default=shown)
-    usual = found[NOT_LEARNING][:, :by].mean()
+    by = min(COMPARED_POSTS, shown)
+    usual = found[NOT_LEARNING][:, :by].mean(1)
     rows = []
     for name, rewards in found.items():
         row: list[object] = [name]
         for k in depths:
             row += mean_and_error(rewards[:, :k])
         late = float(rewards[:, 20:30].mean()) if shown >= 30 else math.nan
-        times = float(rewards[:, :by].mean() / usual)
-        rows.append([*row, late, times, ms.get(name, math.nan)])
+        each = rewards[:, :by].mean(1)
+        gained, worse = room_gained(each, usual), worse_off(each, usual)
+        rows.append([*row, late, gained, worse, ms.get(name, math.nan)])
     means = [name for k in depths for name in (f"first {k}", f"± {k}")]
-    header = ["method", *means, "21 to 30", f"× {NOT_LEARNING}", "ms"]
+    header = ["method", *means, "21 to 30", "room", "worse off", "ms"]
     return Table(title, header, rows, REWARD_NOTES)
 
 
 def drift_table(changed: Rewards) -> Table:
     """Tabulate mean rewards before and after the change."""
     users, posts = next(iter(changed.values())).shape
-    half, late = posts // 2, posts * 3 // 4
+    half = posts // 2
+    soon = min(half + 30, posts)
+    late = max(half, soon - 10)
     rows = []
     for name, rewards in changed.items():
         before = float(rewards[:, :half].mean())
-        after = mean_and_error(rewards[:, half:])
-        rows.append((name, before, *after, float(rewards[:, late:].mean())))
+        after = mean_and_error(rewards[:, half:soon])
+        last, rest = float(rewards[:, late:soon].mean()), float(rewards[:, half:].mean())
+        rows.append((name, before, *after, last, rest))
     title = f"{users} of them, half of the time another taste"
-    spans = (f"1 to {half}", f"{half + 1} to {posts}", "±", f"{late + 1} to {posts}")
+    spans = (f"1 to {half}", f"{half + 1} to {soon}", "±", f"{late + 1} to {soon}")
     note = (
         f"After {half} days two or all of the three themes are new, and what is "
-        "disliked; the tag told at first is not taken back. Decay: a judgment's noise "
-        f"doubles in {HALF_LIFE:g} days."
+        "disliked; the tag told at first is not taken back."
     )
-    return Table(title, ("", *spans), rows, [note])
+    return Table(title, ("", *spans, f"{half + 1} to {posts}"), rows, [note])
 
 
 def rewards_figure(found: Rewards) -> Figure:

@@ -24,10 +24,11 @@ from PIL import Image
 from ..embedding.dictionary import unit_rows
 from ..hydrate.previews import preview_path
 from ..pictures.copies import gray
+from ..pictures.encoder import Encoder
 from ..pictures.examples import Candidates, Examples, hold_out, read_examples
-from ..pictures.features import picture_features, raster, read_pictures
+from ..pictures.features import features_of, raster_size, read_pictures
 from ..pictures.look_alike import SeenPictures
-from ..pictures.opening import open_picture
+from ..pictures.opening import enough_for, open_picture
 from ..pictures.recognizer import (
     HELD_OUT,
     Recognizer,
@@ -59,12 +60,15 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     if not len(candidates):
         return [_left_out(f"{args.previews} has no preview of these posts")]
 
-    examples, broken = read_examples(store, candidates, args.previews)
+    encoder = graph.encoder
+    examples, broken = read_examples(store, candidates, args.previews, encoder)
     with waiting("training and naming"):
         rows, tags = judge_recognizer(examples, args.seed)
     pictures = len(examples.rows)
-    note = f"{pictures:,} pictures, {len(broken)} broken; mAP over {tags} tags"
-    naming = Table(TITLE, ("predictor", "p@5", "mAP"), rows, [note])
+    notes = [f"{pictures:,} pictures, {len(broken)} broken; mAP over {tags} tags"]
+    if encoder:
+        notes.append(f"with the encoder {encoder.path.name}, as recognizer.npz was made")
+    naming = Table(TITLE, ("predictor", "p@5", "mAP"), rows, notes)
 
     rng = np.random.default_rng(args.seed)
     held = hold_out(examples.families, HELD_OUT, rng)
@@ -110,6 +114,11 @@ def _cropped(picture: Image.Image, share: float) -> Image.Image:
     return picture.crop((round(x), round(y), round(wide - x), round(high - y)))
 
 
+def _cut(picture: Image.Image, share: float) -> Image.Image:
+    """Take `share` of the width away, on the left."""
+    return picture.crop((round(picture.width * share), 0, *picture.size))
+
+
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "as it is": lambda picture: picture,
     "gray": gray,
@@ -117,13 +126,16 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "turned 10°": lambda picture: _turned(picture, 10),
     "cropped by 10 %": lambda picture: _cropped(picture, 0.1),
     "cropped by 20 %": lambda picture: _cropped(picture, 0.2),
+    "10 % off the left": lambda picture: _cut(picture, 0.1),
     "JPEG quality 30": lambda picture: _compressed(picture, 30),
     "64 × 64": lambda picture: picture.resize((64, 64)),
 }
 
 
-def _square(change: Callable[[Image.Image], Image.Image], picture: Image.Image) -> np.ndarray:
-    return raster(change(picture))
+def _features(
+    change: Callable[[Image.Image], Image.Image], encoder: Encoder | None, picture: Image.Image
+) -> np.ndarray:
+    return features_of(change(picture), encoder)
 
 
 def _changed_copies(
@@ -135,10 +147,11 @@ def _changed_copies(
     truth, shown = asked.labels.toarray() > 0, examples.nameable
     counts = np.asarray(known.labels.sum(0)).ravel()
     counted = shown & (counts >= 10) & (truth.sum(0) >= 3)
+    enough = enough_for(raster_size(model.encoder))
     rows = []
     for name, change in CHANGES.items():
-        squares, _ = read_pictures(paths, partial(_square, change))
-        changed = picture_features(np.stack(squares))
+        found, _ = read_pictures(paths, partial(_features, change, model.encoder), enough)
+        changed = np.stack(found)
         scores = np.zeros(truth.shape, np.float32)
         scores[:, taught_tags(known)] = model.confidences(changed)
         first = [

@@ -20,6 +20,10 @@ CROPS = (
     (0, 0.1, 0.9, 1),
     (0.1, 0, 1, 0.9),
     (0, 0, 0.9, 0.9),
+    (0.1, 0, 1, 1),
+    (0, 0.1, 1, 1),
+    (0, 0, 0.9, 1),
+    (0, 0, 1, 0.9),
 )
 """Parts by which a picture is found: left, top, right, bottom, as shares of its sides."""
 VIEWS = 1 + len(CROPS)  # of a picture: the whole, then its parts

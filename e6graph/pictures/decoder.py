@@ -1,8 +1,9 @@
 """The process that decodes pictures of strangers, within limits that it sets itself.
 
 `reading.py` starts it, sends it one picture after another over a socket (8 bytes of
-length, then the file) and gets an answer to each: 8 bytes of length, a byte that tells
-success from failure, then the square of `opening.shrunk` as RGB or the reason.
+length, the width and height that are wanted, then the file) and gets an answer to each:
+8 bytes of length, a byte that tells success from failure, then the pixels of
+`opening.shrunk` as RGB or the reason.
 
 CPU time and memory are limited by the system (setitimer(2), setrlimit(2)), which also
 stops code that never returns to Python. Where Python has no `resource` module, as on
@@ -25,10 +26,11 @@ from PIL import (  # noqa: F401 (so that the first picture does not wait for the
 )
 
 from ..errors import BadInput
-from .opening import open_picture, shrunk
+from .opening import Size, enough_for, open_picture, shrunk
 
 DECODED, REFUSED = b"\0", b"\1"
 LENGTH_BYTES = 8
+SIDE_BYTES = 4  # of a width or a height
 OUT_OF_MEMORY = 3  # exit status
 NICENESS = 5  # a talk goes before a picture
 
@@ -46,9 +48,11 @@ def main(max_pixels: int, max_bytes: int, cpu_seconds: float, memory_bytes: int)
     try:
         with socket.socket(fileno=0) as channel, channel.makefile("rb") as inbox:
             while length := inbox.read(LENGTH_BYTES):
+                wide = int.from_bytes(inbox.read(SIDE_BYTES), "big")
+                high = int.from_bytes(inbox.read(SIDE_BYTES), "big")
                 data = inbox.read(int.from_bytes(length, "big"))
                 signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-                answer = _decoded(data, max_pixels, max_bytes)
+                answer = _decoded(data, (wide, high), max_pixels, max_bytes)
                 signal.setitimer(signal.ITIMER_PROF, 0)
                 channel.sendall(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
     except MemoryError:
@@ -57,9 +61,10 @@ def main(max_pixels: int, max_bytes: int, cpu_seconds: float, memory_bytes: int)
         pass
 
 
-def _decoded(data: bytes, max_pixels: int, max_bytes: int) -> bytes:
+def _decoded(data: bytes, size: Size, max_pixels: int, max_bytes: int) -> bytes:
     try:
-        return DECODED + shrunk(open_picture(data, max_pixels, max_bytes)).tobytes()
+        picture = open_picture(data, max_pixels, max_bytes, enough_for(size))
+        return DECODED + shrunk(picture, size).tobytes()
     except BadInput as error:
         return REFUSED + str(error).encode("utf-8", "replace")
 

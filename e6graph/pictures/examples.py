@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,10 @@ from ..store.progress import ticking
 from ..tags.categories import RATING_TAGS
 from ..tags.never import never_shown
 from ..tags.vocabulary import read_tags
-from .copies import VERSIONS, crops, versions
-from .features import picture_features, raster, read_pictures, shapes
+from .copies import VERSIONS, crops, gray, versions
+from .encoder import Encoder
+from .features import picture_features, raster, raster_size, read_pictures, shapes
+from .opening import enough_for
 
 UNSEEN_CATEGORIES = (6, 7, 8)  # invalid, meta, lore: no picture shows these
 MOST_BROKEN = 0.1  # share of broken pictures from which on a run stops
@@ -34,16 +37,17 @@ class Examples:
 
     Attributes
     ----------
-    rows : float32 (n, `N_FEATURES`), features.
+    rows : float32 (n, F), features: `N_FEATURES`, then the numbers of an encoder if any.
     labels : CSR (n, V) of ones, the tags of each post by column of the dictionary.
     families : int (n,); posts of one family (parents and children) are near-duplicates.
     vecs : float32 (V, d), tag vectors.
     names : str (V,).
     nameable : bool (V,), which tags a picture can show.
-    copies : float16 (n, `VERSIONS` − 1, `N_FEATURES`), features of changed copies; None
-        to learn without any.
+    copies : float16 (n, `VERSIONS` − 1, F), features of changed copies; None to learn
+        without any.
     views : float16 (n, `VIEWS`, `N_SHAPE`), shapes of the picture and of parts of it.
     post_ids : int64 (n,).
+    encoder : whose numbers are among the features.
     """
 
     rows: np.ndarray
@@ -55,6 +59,7 @@ class Examples:
     copies: np.ndarray | None = None
     views: np.ndarray | None = None
     post_ids: np.ndarray | None = None
+    encoder: Encoder | None = None
 
     def take(self, which: np.ndarray) -> Examples:
         """Pick some of the pictures, by a mask or by positions."""
@@ -162,7 +167,10 @@ def hold_out(families: np.ndarray, share: float, rng: np.random.Generator) -> np
 
 
 def read_examples(
-    store: Store, candidates: Candidates, root: str | Path
+    store: Store,
+    candidates: Candidates,
+    root: str | Path,
+    encoder: Encoder | None = None,
 ) -> tuple[Examples, list[str]]:
     """Decode the previews of some posts and look up their tags.
 
@@ -177,7 +185,8 @@ def read_examples(
     """
     candidates = candidates.take(np.argsort(candidates.rows))
     paths = [preview_path(root, md5) for md5 in candidates.md5s]
-    made, broken = read_pictures(paths, _seen)
+    enough = enough_for(raster_size(encoder))
+    made, broken = read_pictures(paths, partial(_seen, encoder=encoder), enough)
     if len(broken) > max(10, MOST_BROKEN * len(paths)):
         raise BadInput(
             f"{len(broken):,} of {len(paths):,} previews in {root} are broken "
@@ -212,22 +221,35 @@ def read_examples(
         copies=copies,
         views=views,
         post_ids=candidates.post_ids,
+        encoder=encoder,
     )
     return examples, [problem for _, problem in broken]
 
 
-def _seen(picture: Image.Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _seen(
+    picture: Image.Image, encoder: Encoder | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Make what is learned from a picture.
+
+    An encoder sees the picture and its gray copy alone: it costs more than all the rest,
+    and hardly tells a warped copy from the picture.
 
     Returns
     -------
-    row : float32 (`N_FEATURES`,).
-    copies : float16 (`VERSIONS` − 1, `N_FEATURES`).
+    row : float32 (F,).
+    copies : float16 (`VERSIONS` − 1, F).
     views : float16 (`VIEWS`, `N_SHAPE`).
     """
-    small = raster(picture)
+    size = raster_size(encoder)
+    whole = Image.fromarray(raster(picture, size))
+    small = raster(whole)
     rng = np.random.default_rng(zlib.crc32(small.tobytes()))  # the same for the same picture
-    made = [*versions(picture, rng), *crops(picture)]
-    rows = picture_features(np.stack([raster(copy) for copy in made]))
-    parts = shapes(rows)[[0, *range(VERSIONS, len(made))]]
+    _, *copies = versions(picture, rng)
+    rasters = [small, *(raster(copy) for copy in [*copies, *crops(picture)])]
+    rows = picture_features(np.stack(rasters))
+    parts = shapes(rows)[[0, *range(VERSIONS, len(rows))]]
+    if encoder:
+        seen = [encoder.look(copy) for copy in (whole, gray(whole))]
+        encoded = encoder.encode(np.stack(seen))
+        rows = np.hstack([rows[:VERSIONS], np.repeat(encoded, VERSIONS // 2, axis=0)])
     return rows[0].copy(), rows[1:VERSIONS].astype(np.float16), parts.astype(np.float16)

@@ -9,14 +9,17 @@ from typing import TypeVar
 import numpy as np
 import scipy.fft
 from PIL import Image
+from scipy.ndimage import correlate1d
 
 from ..embedding.dictionary import unit_rows
 from ..errors import BadInput
 from ..store.parallel import in_order
 from ..store.progress import counted
-from .opening import SIDE, open_picture, shrunk
+from .encoder import Encoder
+from .opening import ENOUGH_PIXELS, SIDE, SQUARE, Size, enough_for, open_picture, shrunk
 
 DCT_KEPT = (12, 8, 8)  # lowest frequencies of Y, Cb, Cr, a side
+SHARED = (0.07, 0.86, 0.07)  # what of a gradient goes to a cell and those beside it
 GRAY_BELOW = 60  # sum of chroma coefficients; a JPEG that was gray has less
 HOG_BINS = 18  # directions
 HOG_CELL = 8  # pixels a side
@@ -58,9 +61,9 @@ def phash(picture: Image.Image) -> int:
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")
 
 
-def raster(picture: Image.Image) -> np.ndarray:
+def raster(picture: Image.Image, size: Size = SQUARE) -> np.ndarray:
     """Stretch a picture to the square that features are made from, uint8 (64, 64, 3)."""
-    return np.asarray(shrunk(picture), np.uint8)
+    return np.asarray(shrunk(picture, size), np.uint8)
 
 
 def read_rasters(paths: Sequence[str | Path]) -> tuple[np.ndarray, list[tuple[int, str]]]:
@@ -77,9 +80,15 @@ def read_rasters(paths: Sequence[str | Path]) -> tuple[np.ndarray, list[tuple[in
 
 
 def read_pictures(
-    paths: Sequence[str | Path], make: Callable[[Image.Image], Result]
+    paths: Sequence[str | Path],
+    make: Callable[[Image.Image], Result],
+    enough: int = ENOUGH_PIXELS,
 ) -> tuple[list[Result], list[tuple[int, str]]]:
     """Open many pictures, in threads, and call `make` on each that can be read.
+
+    Parameters
+    ----------
+    enough : pixels a side to which a large JPEG may be reduced, see `open_picture`.
 
     Returns
     -------
@@ -89,7 +98,7 @@ def read_pictures(
 
     def read(path: str | Path) -> Result | BadInput:
         try:
-            return make(open_picture(path))
+            return make(open_picture(path, enough=enough))
         except BadInput as error:
             return error
 
@@ -139,14 +148,41 @@ def shapes(rows: np.ndarray) -> np.ndarray:
     return np.concatenate([unit_rows(luma), unit_rows(gradients)], axis=1)
 
 
+def smoothed(rows: np.ndarray) -> np.ndarray:
+    """Share each gradient with the cells beside its own.
+
+    A picture that is turned or shifted a little then stays near itself. Dalal and Triggs
+    do the same, by the distance of each pixel from the cells. The operation is linear and
+    symmetric, so (S x) · y = x · (S y).
+
+    Parameters
+    ----------
+    rows : (n, `N_FEATURES` or more), features.
+
+    Returns
+    -------
+    (n, the same), a copy.
+    """
+    rows = rows.copy()
+    cells = SIDE // HOG_CELL
+    hog = rows[:, PARTS["dct"] :][:, : PARTS["hog"]]
+    shared = hog.reshape(-1, cells, cells, HOG_BINS)
+    for axis in (1, 2):
+        shared = correlate1d(shared, SHARED, axis=axis, mode="nearest")
+    hog[:] = shared.reshape(hog.shape)
+    return rows
+
+
 def has_color(rows: np.ndarray) -> np.ndarray:
     """Tell which pictures have colors, from their features: bool (n,)."""
     chroma = rows[:, LUMA : PARTS["dct"]]
     return np.abs(chroma).sum(1) >= GRAY_BELOW
 
 
-def features_of(picture: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
-    """Compute the features of one picture, float32 (`N_FEATURES`,).
+def features_of(
+    picture: str | Path | bytes | Image.Image | np.ndarray, encoder: Encoder | None = None
+) -> np.ndarray:
+    """Compute the features of one picture, float32 (`N_FEATURES`,), then an encoder's.
 
     An array must be such features already, as where a picture was not kept: it is
     returned as it is.
@@ -156,13 +192,37 @@ def features_of(picture: str | Path | bytes | Image.Image | np.ndarray) -> np.nd
     BadInput : see `open_picture`; an array of another shape.
     """
     if not isinstance(picture, np.ndarray):
-        return picture_features(raster(open_picture(picture))[None])[0]
-    if picture.shape != (N_FEATURES,):
+        size = raster_size(encoder)
+        opened = open_picture(picture, enough=enough_for(size))
+        return features_of_raster(raster(opened, size), encoder)
+    expected = (N_FEATURES + (encoder.numbers if encoder else 0),)
+    if picture.shape != expected:
         raise BadInput(
             f"an array {picture.shape} is not a picture: expected a file, its bytes, "
-            f"a PIL image or features ({N_FEATURES},)"
+            f"a PIL image or features {expected} of this recognizer"
         )
     return picture
+
+
+def raster_size(encoder: Encoder | None = None) -> Size:
+    """Return the size of the raster that features are made from.
+
+    With an encoder it is a whole multiple of what that takes, and large enough for the
+    features beside it.
+    """
+    if encoder is None:
+        return SQUARE
+    times = -(-ENOUGH_PIXELS // min(encoder.size))
+    return encoder.size[0] * times, encoder.size[1] * times
+
+
+def features_of_raster(square: np.ndarray, encoder: Encoder | None = None) -> np.ndarray:
+    """Compute the features of one picture from its raster, uint8 of `raster_size`."""
+    if encoder is None:
+        return picture_features(square[None])[0]
+    larger = Image.fromarray(square)
+    own = picture_features(raster(larger)[None])[0]
+    return np.concatenate([own, encoder.encode(encoder.look(larger)[None])[0]])
 
 
 def _dct(rgb: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
@@ -22,7 +22,7 @@ from ..store.progress import counted
 
 JITTER = 1e-6  # on the landmarks' kernel, because duplicates lower its rank
 KERNEL_ROWS = 1024  # whose kernel is in memory
-COPY_SHARE = 0.5  # of a changed copy in a kernel, beside 1 of the picture
+COPY_SHARE = 1.0  # of a changed copy in a kernel, beside 1 of the picture
 _CACHED_MARKS = 256  # whose differences from a row fit the cache
 
 
@@ -33,23 +33,27 @@ def principal_axes(
 
     Parameters
     ----------
-    rows : (n, F), of parts side by side, `sizes` columns each (at least `axes`).
+    rows : (n, F), of parts side by side, `sizes` columns each.
     weights : w_b of each part.
 
     Returns
     -------
     float32 (F, axes): unit principal axes × w_b / the part's median distance
-    between rows. A part that is the same in all rows gets zeros.
+    between rows. A part that is the same in all rows gets zeros, as do the axes that a
+    part of fewer columns lacks.
     """
     made = np.zeros((rows.shape[1], axes), np.float32)
     for part, weight in zip(_part_slices(sizes), weights, strict=True):
         values = rows[:, part].astype(np.float64)
         centered = values - values.mean(0)
-        _, vectors = np.linalg.eigh(centered.T @ centered)
-        vectors = vectors[:, : -axes - 1 : -1]
+        size = len(centered.T)
+        strongest = (max(0, size - axes), size - 1)
+        _, vectors = eigh(centered.T @ centered, subset_by_index=strongest)
+        vectors = vectors[:, ::-1]
         turned = values @ vectors
         median = np.sqrt(np.median(_squares(turned[::2], turned[1::2])))
-        made[part] = vectors * (weight / median if median > 0 else 0)
+        scale = weight / median if median > 0 else 0
+        made[part, : vectors.shape[1]] = vectors * scale
     return made
 
 
@@ -127,6 +131,13 @@ def kernel_of_marks(marks: np.ndarray) -> np.ndarray:
     return total
 
 
+def root_of(marks: np.ndarray) -> np.ndarray:
+    """Compute R, (m, m), of RᵀR the landmarks' own kernel."""
+    made = kernel_of_marks(marks)
+    made[np.diag_indices_from(made)] += JITTER
+    return cholesky(made, overwrite_a=True, check_finite=False)
+
+
 def _shares(copies: int) -> np.ndarray:
     """Return how much each copy counts in the mean over them."""
     shares = np.array([1, *[COPY_SHARE] * (copies - 1)])
@@ -167,12 +178,11 @@ class Sums:
         numbers: np.ndarray,
         marks: np.ndarray,
         kind: int = 0,
-        weight: float = 1,
     ) -> Sums:
         """Sum over points (n, parts, axes) with labels CSR (n, t) and numbers (n, d).
 
         `marks` are the landmarks, and all points are of one kind, as for
-        `kernel_of_versions`. Each point counts `weight`.
+        `kernel_of_versions`.
         """
         m, t, d = len(marks), labels.shape[1], numbers.shape[1]
         sums = cls(
@@ -192,8 +202,6 @@ class Sums:
             sums.targets[:t] += np.asarray(labels[here].sum(0)).ravel()
             sums.targets[t:] += numbers[here].sum(0)
             sums.count += len(with_marks)
-        for field in fields(sums):
-            setattr(sums, field.name, weight * getattr(sums, field.name))
         return sums
 
     def add(self, other: Sums) -> None:
@@ -202,18 +210,28 @@ class Sums:
             mine, its = getattr(self, field.name), getattr(other, field.name)
             setattr(self, field.name, mine + its)
 
+    def plus(self, other: Sums, weight: float = 1) -> Sums:
+        """Return the sums over both sets of rows, of which the other counts `weight`."""
+        mine, its = vars(self), vars(other)
+        return Sums(**{name: mine[name] + weight * its[name] for name in mine})
+
     def solve(
-        self, marks: np.ndarray, ridges: Sequence[float]
+        self,
+        marks: np.ndarray,
+        ridges: Sequence[float],
+        root: np.ndarray | None = None,
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Solve for (weights (m, t + d), means (t + d,)) with each λ of `ridges`.
 
         Predictions are means + k @ weights. With RᵀR the landmarks' kernel and
         Z = K R⁻¹ the rows' coordinates, weights are R⁻¹ (ZᵀZ + λI)⁻¹ Zᵀ(Y − means):
         kernel ridge regression itself if every row is a landmark.
+
+        Parameters
+        ----------
+        root : what `root_of` makes of the landmarks, for several calls.
         """
-        root = kernel_of_marks(marks)
-        root[np.diag_indices_from(root)] += JITTER
-        root = cholesky(root, overwrite_a=True, check_finite=False)
+        root = root_of(marks) if root is None else root
         means = self.targets / self.count
         half = solve_triangular(root, self.gram, trans=1, check_finite=False)
         gram = solve_triangular(root, half.T, trans=1, check_finite=False)

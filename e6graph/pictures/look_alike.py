@@ -18,8 +18,9 @@ from ..errors import BadArtifact, BadInput
 from ..store import Store
 from .copies import VIEWS
 from .examples import Examples
-from .features import N_SHAPE, PARTS, has_color, shapes
+from .features import N_FEATURES, N_SHAPE, PARTS, has_color, shapes
 
+COLORS = slice(N_FEATURES - PARTS["color"], N_FEATURES)  # of features
 N_COLORS = PARTS["color"]
 SHAPE_AXES = 64
 COLOR_AXES = 32
@@ -74,7 +75,7 @@ class SeenPictures:
         known = shapes(examples.rows[some])
         center = known.mean(0)
         axes = _axes(known - center, SHAPE_AXES)
-        histograms = examples.rows[:, -N_COLORS:]
+        histograms = examples.rows[:, COLORS]
         color_axes = _axes(histograms[some], COLOR_AXES)
         views = np.empty((n, VIEWS, SHAPE_AXES), np.float32)
         for view in range(VIEWS):
@@ -141,7 +142,7 @@ class SeenPictures:
         cosines = self.views.reshape(n * VIEWS, SHAPE_AXES) @ shape
         made = cosines.reshape(n, VIEWS).max(1)
         if has_color(row[None])[0]:
-            apart = self.colors - row[-N_COLORS:] @ self.color_axes
+            apart = self.colors - row[COLORS] @ self.color_axes
             made -= COLOR_WEIGHT * np.linalg.norm(apart, axis=1) / np.sqrt(2)
         return np.clip(made, 0, 1)
 

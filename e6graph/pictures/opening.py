@@ -25,6 +25,8 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")  # each decoder is one more to t
 UNDER_TRANSPARENCY = (255, 255, 255)
 ENOUGH_PIXELS = 128  # a side, for the hash and the features
 SIDE = 64  # pixels of the square that features are made from
+Size = tuple[int, int]  # width and height in pixels
+SQUARE = (SIDE, SIDE)
 
 _EXPECTED = "a whole JPEG, PNG, GIF, WebP or BMP picture"
 # A marker that begins a segment: neither a stuffed zero, nor a fill byte, nor a restart.
@@ -37,11 +39,12 @@ def open_picture(
     source: str | Path | bytes | Image.Image,
     max_pixels: int = MOST_PIXELS,
     max_bytes: int = MOST_PICTURE_BYTES,
+    enough: int = ENOUGH_PIXELS,
 ) -> Image.Image:
     """Open a picture as upright RGB: its first frame, white where it is transparent.
 
     A JPEG is decoded at the smallest of the scales 1/1 to 1/8 that leaves both
-    sides at `ENOUGH_PIXELS` (from its DCT coefficients; other formats cost their
+    sides at `enough` pixels (from its DCT coefficients; other formats cost their
     whole size). Nothing is decoded before the size in the header was compared with
     `max_pixels` and `MOST_SIDE`, and a JPEG's scans with `MOST_SCANS`. A PIL image of
     the caller is not changed.
@@ -76,13 +79,20 @@ def open_picture(
         _check_size(image, name, max_pixels)
         if data.startswith(b"\xff\xd8"):
             _check_scans(data, name)
-        image.draft(None, (ENOUGH_PIXELS, ENOUGH_PIXELS))
+        image.draft(None, (enough, enough))
         return _as_rgb(image, name)
 
 
-def shrunk(picture: Image.Image) -> Image.Image:
-    """Stretch a picture to the square that features are made from, RGB, 64 × 64."""
-    return picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+def shrunk(picture: Image.Image, size: Size = SQUARE) -> Image.Image:
+    """Stretch a picture to the square that features are made from, or to another size."""
+    if size == SQUARE:
+        return picture.resize(size, Image.Resampling.BOX)
+    return picture.resize(size, Image.Resampling.BILINEAR)  # it may grow
+
+
+def enough_for(size: Size) -> int:
+    """Return how many pixels a side a large JPEG must keep, to be shrunk to this size."""
+    return max(ENOUGH_PIXELS, *size)
 
 
 def count_scans(data: bytes, most: int) -> int:

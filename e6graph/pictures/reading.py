@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import BadInput
-from .decoder import DECODED, LENGTH_BYTES, OUT_OF_MEMORY
-from .features import picture_features
-from .opening import SIDE, STRANGERS_PIXELS
+from .decoder import DECODED, LENGTH_BYTES, OUT_OF_MEMORY, SIDE_BYTES
+from .encoder import Encoder
+from .features import features_of_raster, raster_size
+from .opening import SQUARE, STRANGERS_PIXELS, Size
 
 WAITING_PICTURES = 8  # for their first try; more are refused
 WAITING_SLOW = 4  # that took longer than that; more are refused
@@ -30,7 +31,7 @@ SECONDS_A_BYTE = 1e-7  # that a picture is taken to cost before it is decoded
 MOST_SENDERS = 10_000  # whose cost is remembered
 STEP_SECONDS = 1.0  # between looks at the clock while an answer is waited for
 FORGET_SECONDS = 60.0  # in which what a sender's pictures cost counts half
-_LONGEST_ANSWER = 100_000  # bytes; a square has 12,289
+_LONGEST_REFUSAL = 100_000  # bytes
 _TOO_MANY = "too many pictures are waiting to be read: send yours again in a minute"
 _LOADER = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
 _START = """
@@ -90,11 +91,15 @@ class PictureReader:
         self._quick.close()
         self._slow.close()
 
-    def read(self, data: bytes, sender: str = "") -> np.ndarray:
-        """Return the features of a picture, float32 (`N_FEATURES`,).
+    def read(self, data: bytes, sender: str = "", encoder: Encoder | None = None) -> np.ndarray:
+        """Return the features of a picture as `features_of` makes them.
+
+        An encoder runs here, not in the process with limits: it is the operator's, and
+        sees pictures of one size, whatever was sent.
 
         Parameters
         ----------
+        data : the picture's file.
         sender : who sent it. Whose pictures cost least is served first: by the time that
             they took of late, and by this one's size.
 
@@ -102,13 +107,13 @@ class PictureReader:
         ------
         BadInput : the picture cannot be read within the limits, or too many wait.
         """
-        square = None
+        size, square = raster_size(encoder), None
         if self._spent.of(sender) < COSTLY_SECONDS:
             with suppress(_TooSlow):
-                square = self._quick.square(data, sender, goes_before=self._slow)
+                square = self._quick.square(data, sender, goes_before=self._slow, size=size)
         if square is None:
-            square = self._slow.square(data, sender)
-        return picture_features(square[None])[0]
+            square = self._slow.square(data, sender, size=size)
+        return features_of_raster(square, encoder)
 
     @property
     def process_id(self) -> int | None:
@@ -155,6 +160,7 @@ class _Queue:
         self._most = most
         self._spent = spent
         self._decoder: _Decoder | None = None
+        self._size = SQUARE  # of the picture whose turn it is
         self._closed = False
         self._change = threading.Condition()
         self._waiting: list[_Place] = []
@@ -173,12 +179,19 @@ class _Queue:
             if self._decoder is not None:
                 self._decoder.kill()
 
-    def square(self, data: bytes, sender: str, goes_before: _Queue | None = None) -> np.ndarray:
-        """Wait for this sender's turn; return the picture's square, uint8 (SIDE, SIDE, 3).
+    def square(
+        self,
+        data: bytes,
+        sender: str,
+        goes_before: _Queue | None = None,
+        size: Size = SQUARE,
+    ) -> np.ndarray:
+        """Wait for this sender's turn; return the picture's square, uint8 (high, wide, 3).
 
         Parameters
         ----------
         goes_before : a queue that stands still while this one decodes.
+        size : width and height that are wanted.
 
         Raises
         ------
@@ -187,6 +200,7 @@ class _Queue:
         """
         pause = nullcontext() if goes_before is None else goes_before.standing_still()
         with self._turn(sender, len(data)), pause:
+            self._size = size
             return self._square(data)
 
     @contextmanager
@@ -219,13 +233,14 @@ class _Queue:
             answer = self._asked(data)
         if answer[:1] != DECODED:
             raise BadInput(answer[1:].decode("utf-8", "replace"))
-        return np.frombuffer(answer, np.uint8, offset=1).reshape(SIDE, SIDE, 3)
+        wide, high = self._size
+        return np.frombuffer(answer, np.uint8, offset=1).reshape(high, wide, 3)
 
     def _asked(self, data: bytes) -> bytes:
         """Return the process's answer; after a failure start a new process, and raise."""
         decoder = self._running()
         try:
-            return decoder.ask(data)
+            return decoder.ask(data, self._size)
         except OSError:
             problem = decoder.end()
             with self._change:
@@ -327,8 +342,8 @@ class _Decoder:
             self._channel.shutdown(socket.SHUT_RDWR)
         self._channel.close()
 
-    def ask(self, data: bytes) -> bytes:
-        """Send a picture and return the answer.
+    def ask(self, data: bytes, size: Size) -> bytes:
+        """Send a picture, and the size that is wanted, and return the answer.
 
         Raises
         ------
@@ -337,9 +352,12 @@ class _Decoder:
         until = time.monotonic() + self._limits.wall_seconds - self.stood_still
         self._channel.settimeout(self._limits.wall_seconds)
         self._channel.sendall(len(data).to_bytes(LENGTH_BYTES, "big"))
+        for side in size:
+            self._channel.sendall(side.to_bytes(SIDE_BYTES, "big"))
         self._channel.sendall(data)
         length = int.from_bytes(self._receive(LENGTH_BYTES, until), "big")
-        if not 1 <= length <= _LONGEST_ANSWER:
+        longest = 1 + 3 * size[0] * size[1]
+        if not 1 <= length <= max(longest, _LONGEST_REFUSAL):
             raise OSError("the decoder's answer cannot be read")
         return self._receive(length, until)
 

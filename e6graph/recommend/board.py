@@ -20,6 +20,7 @@ from ..tags.typed import find_name, folded, without_category
 from .blacklist import Blacklist, describe
 from .catalog import Catalog
 from .posts import ROWS_AT_ONCE
+from .tastes import KeptTastes
 
 NARROWED_KEPT = 32  # the latest narrowed boards
 
@@ -93,6 +94,7 @@ class Board:
         allowed.setflags(write=False)
         self.allowed = allowed
 
+        self.tastes = KeptTastes()
         self._narrowed: OrderedDict[tuple[str, str], Self] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -23,6 +23,7 @@ RUN_LENGTH = 2  # times that a tour shows one of them running
 REMEMBERED = 15  # posts of a tour that the next one should differ from
 LIKENESS_COST = 0.5  # of a copy of one of those, in units of the taste
 POOL_COST = 0.1  # of each of those in one pool
+PLEASED_POWER = 8.0  # of the share liked, by which all these costs shrink
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Course:
     variants : whether several of a family, and pages of one comic, may come.
     variety : as in `spread`.
     pleased : share of the latest posts that were liked. Who likes everything can be
-        shown other things; who is hard to please should get what they like.
+        shown other things; who is at all hard to please should get what they like.
     listed : pools that the list in the making has shown a page of.
     """
 
@@ -65,7 +66,8 @@ class Course:
             for kind in KIND_COSTS:
                 again.append(posts.rows_with.take(self._told_apart(tags, kind))[0])
             again.append(pools.members.take(_in_all([pools.of[row] for row in latest]))[0])
-        rows = np.unique(np.concatenate(again)).astype(np.int64)
+        # A row may be there twice: putting many in order would take long.
+        rows = np.concatenate(again).astype(np.int64)
         self._back = rows[left[rows]]
         return self._back
 
@@ -104,7 +106,7 @@ class Course:
                 # all: where characters are usual, nobody counts like one of them.
                 usual = (several > 0).mean()
                 cost += price * usual * self._without_character(latest) * (several == 0)
-        cost *= self.pleased**2
+        cost *= self.pleased**PLEASED_POWER
         worth = (1 - self.variety) * scores - self.variety * cost
         # Who names a tag gets variety within it as long as it leads.
         named = np.append(np.isin(tags, self.named), False)

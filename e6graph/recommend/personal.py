@@ -6,11 +6,13 @@ import time
 from dataclasses import dataclass, field
 from itertools import islice
 
+import numpy as np
+
 from ..errors import BadInput
 from .board import Board
 from .course import REMEMBERED, Course
 from .moods import of_mood
-from .preference import EXPLORE, LATEST_JUDGMENTS, SURPRISE, Judgment, Preference, choose
+from .preference import EXPLORE, SURPRISE, Judgments, Preference, choose
 from .ranking import Query
 from .reasons import Recommendation, explained
 
@@ -75,8 +77,8 @@ def next_posts(
     unseen = board.allowed.copy()
     for tag_id in _tag_ids(board, profile.avoids):
         unseen[posts.rows_with[tag_id]] = False
-    judged = [*profile.liked, *profile.disliked, *profile.skipped]
-    known = board.visible_rows([*profile.seen, *judged, *profile.favorites])
+    judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}
+    known = board.visible_rows([*profile.seen, *judged.difference(profile.seen)])
     unseen[known if variants else board.catalog.families.widened(known)] = False
 
     profile = of_mood(profile, posts.tag_ids)
@@ -91,8 +93,10 @@ def next_posts(
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
-    liked = board.visible_among([*profile.favorites, *profile.liked])[-LATEST_LIKES:]
-    queries = [ranking.query_of(board.row(i)) for i in dict.fromkeys(liked)]
+    marked = reversed([*profile.favorites, *profile.liked])
+    visible = (i for i in dict.fromkeys(marked) if board.visible(i))
+    liked = [*islice(visible, LATEST_LIKES)][::-1]
+    queries = [ranking.query_of(board.row(i)) for i in liked]
     queries += [Query.of_tag(tag_id) for tag_id in _enjoyed(board, profile)]
     return explained(ranking, rows, scores, queries)
 
@@ -117,35 +121,71 @@ def taste_of(board: Board, profile: Profile) -> Preference:
     While a mood holds, it is learned from what they said in that mood.
     """
     profile = of_mood(profile, board.posts.tag_ids)
-    said = {
-        1.0: profile.liked,
-        -1.0: profile.disliked,
-        0.0: profile.skipped[-LATEST_SKIPS:],
-    }
-    now, judged = time.time(), []
-    for value, post_ids in said.items():
-        for post_id in post_ids:
-            if board.visible(post_id):
-                at = profile.at.get(post_id, now)
-                # Whole days, so that all judgments of one talk count alike.
-                age = max(0, int((now - at) // SECONDS_A_DAY))
-                judged.append((at, Judgment(board.row(post_id), value, age)))
-    judged.sort(key=lambda pair: pair[0])
-    return Preference(
-        board.ranking,
-        board.dictionary,
-        [*_favorites(board, profile), *(judgment for _, judgment in judged)],
-        _enjoyed(board, profile),
-        board.allowed,
+    rows, values, at, weights = _judgments(board, profile)
+    now = time.time()
+    # Whole days, so that all judgments of one talk count alike.
+    ages = np.maximum(0, (now - np.where(np.isfinite(at), at, now)) // SECONDS_A_DAY)
+    judged = Judgments(rows, values, ages, weights)
+    names = [name for name in profile.enjoys if name in board.posts.tag_ids][-LATEST_ENJOYED:]
+    named = [_judged_after(at, profile.named_at.get(name)) for name in names]
+    return board.tastes.learned(
+        rows,
+        lambda earlier: Preference(
+            board.ranking,
+            board.dictionary,
+            judged,
+            _tag_ids(board, names),
+            board.allowed,
+            named=named,
+            earlier=earlier,
+        ),
     )
 
 
-def _favorites(board: Board, profile: Profile) -> list[Judgment]:
-    """Return the favorites as judgments; what was said here of one counts in its place."""
+def _judgments(
+    board: Board, profile: Profile
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return what was said of posts visible today, in the order it was said in.
+
+    Where a time is missing, or equal, the place in `Profile.seen` tells the order.
+    What has neither comes first, and favorites come before it. What was said here of a
+    favorite counts in its place.
+
+    Returns
+    -------
+    rows : int64 (n,). values : float64 (n,). at : float64 (n,), Unix seconds, minus
+    infinity for long ago. weights : float64 (n,).
+    """
+    skipped = profile.skipped[-LATEST_SKIPS:]
+    post_ids = [*profile.liked, *profile.disliked, *skipped]
+    counts = [len(profile.liked), len(profile.disliked), len(skipped)]
+    values = np.repeat([1.0, -1.0, 0.0], counts)
+    place = {post_id: i for i, post_id in enumerate(profile.seen)}
+    places = np.array([place.get(post_id, -1) for post_id in post_ids], np.int64)
+    # A post without a time was judged when the one shown before it was.
+    shown_at = [profile.at.get(post_id, -np.inf) for post_id in profile.seen]
+    latest = np.maximum.accumulate([-np.inf, *shown_at])
+    at = np.array([profile.at.get(post_id, np.nan) for post_id in post_ids], np.float64)
+    at = np.where(np.isnan(at), latest[places + 1], at)
+
+    rows = board.posts.rows(np.array(post_ids, np.int64))
+    order = np.lexsort((places, at))
+    order = order[(rows[order] >= 0) & board.allowed[rows[order]]]
+
     said = {*profile.liked, *profile.disliked}
-    rows = board.visible_rows([one for one in profile.favorites if one not in said])
-    latest = rows[-LATEST_JUDGMENTS:].tolist()
-    return [Judgment(row, 1.0, weight=FAVORITE_WEIGHT) for row in latest]
+    marked = board.visible_rows([one for one in profile.favorites if one not in said])
+    many, others = np.ones(len(marked)), np.ones(len(order))
+    return (
+        np.concatenate([marked, rows[order]]),
+        np.concatenate([many, values[order]]),
+        np.concatenate([-np.inf * many, at[order]]),
+        np.concatenate([FAVORITE_WEIGHT * many, others]),
+    )
+
+
+def _judged_after(at: np.ndarray, named_at: float | None) -> float:
+    """Count the judgments after a name was said, infinity for a name of long ago."""
+    return np.inf if named_at is None else float((at > named_at).sum())
 
 
 def _pleased(board: Board, profile: Profile) -> float:

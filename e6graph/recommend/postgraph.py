@@ -15,6 +15,7 @@ from ..embedding.dictionary import unit_rows
 from ..errors import BadInput, UnknownTag, warn
 from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
+from ..pictures.encoder import Encoder
 from ..pictures.features import features_of
 from ..store import Store
 from . import personal
@@ -164,6 +165,16 @@ class PostGraph(Board):
         """
         return self.catalog.recognizer.embed(image)
 
+    @property
+    def encoder(self) -> Encoder | None:
+        """The encoder that the recognizer was made with; None without one, or without it.
+
+        `features_of(picture, graph.encoder)` is what a picture may be kept as.
+        """
+        if self.catalog.store.find("recognizer.npz") is None:
+            return None
+        return self.catalog.recognizer.encoder
+
     def recognize(self, image: ImageLike, n: int = 8) -> ScoredTags:
         """Return what a picture seems to show: (tag, confidence 0..1), best first.
 
@@ -196,7 +207,7 @@ class PostGraph(Board):
         seen = self.catalog.seen_pictures
         rows = self.posts.rows(seen.post_ids)
         shown = np.flatnonzero((rows >= 0) & self.allowed[rows])
-        likeness = seen.likeness(features_of(image))[shown]
+        likeness = seen.likeness(features_of(image, self.encoder))[shown]
         best = np.argsort(-likeness, kind="stable")[:n]
         return seen.post_ids[shown[best]], likeness[best]
 

@@ -3,50 +3,68 @@
 The model is Bayesian linear regression (Rasmussen and Williams 2006, section 2.1).
 How much a post p is liked is
 
-    f(p) = BASE + level + w · x(p),        judged as y = f(p) + noise,
+    f(p) = usual(p) + level + w · x(p),        judged as y = f(p) + noise,
 
 where x(p) is the unit TF-IDF vector of the post and w has a weight for each tag. A
 priori w = √TAG_VARIANCE · e + √MEANING_VARIANCE · V z, with e and z standard normal
 and V the vectors of the tags: every tag has a taste of its own, and tags of like
-meaning have like tastes. That is a Gaussian process over posts, so an answer after
-n judgments costs an n × n system, whatever the size of the board. Nothing is kept
-but the judgments.
+meaning have like tastes. usual(p) is what is expected of a post for somebody of whom
+nothing is known: `BASE`, and more for a post that has much to like (`appeal`). Tags
+that were named just now raise it for a while.
 
-The choice is Thompson sampling: draw one w from the posterior and show the post
-that is best by it. The draw is exact and costs no more (Matheron's rule; Wilson et
-al. 2020, eq. 9). Draws are held closer to the mean than the posterior says, which
-learns faster over few answers (Chapelle and Li 2011, section 3). Old judgments
-count less: their noise doubles every `HALF_LIFE` days.
+That is a Gaussian process over posts, so an answer after n judgments costs an n × n
+system, whatever the size of the board. Of more than `EXACT` judgments the system is
+solved by conjugate gradients from the solution before. How far back the taste reaches
+is chosen by what it foretold (`memories`), and the parts of a broad taste take turns
+(`turns`). Old judgments count less: their noise doubles every `HALF_LIFE` days.
+
+What is shown is best by the mean, or, to go where the taste is less known, by a draw of
+w from the posterior (Thompson sampling). The draw is exact and costs no more
+(Matheron's rule; Wilson et al. 2020, eq. 9), and is held closer to the mean than the
+posterior says (Chapelle and Li 2011, section 3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse.linalg import LinearOperator, cg
+from scipy.special import ndtri
 
 from ..embedding.dictionary import Dictionary
 from .course import Course
+from .features import enjoyed_features, taste_features
+from .memories import best_length
 from .ranking import Ranking
+from .turns import centers_of, nearest
 
-BASE = -0.5  # f of a post that nothing is known of: most are not liked
+BASE = -0.5  # f of a usual post that nothing is known of: most are not liked
+APPEAL = 0.2  # f of a post that is one standard deviation more appealing
 TAG_VARIANCE = 0.5  # prior variance of f by the tags themselves
-MEANING_VARIANCE = 0.2  # by the vectors of the tags
-LEVEL_VARIANCE = 0.3  # of the level, which all posts share
+MEANING_VARIANCE = 0.1  # by the vectors of the tags
+LEVEL_VARIANCE = 0.05  # of the level, which all posts share
 JUDGED_NOISE = 0.5  # variance of a judgment made today
 SKIPPED_NOISE = 2.0  # of a skipped post, whose f counts as `BASE`
 ENJOYED_VALUE = 3.0  # w · x of what an enjoyed tag stands for
-ENJOYED_NOISE = 0.3  # its variance
-ENJOYED_POSTS = 100  # posts that tell what goes with an enjoyed tag
+ENJOYED_NOISE = 1.0  # its variance
 HALF_LIFE = 30.0  # days in which the noise of a judgment doubles
 MOST_FADED = 16.0  # how many times the noise grows at most
-LATEST_JUDGMENTS = 300  # those that count
-EXPLORE = 0.1  # standard deviations of a draw, as a share of the posterior's
-SURPRISE = 0.5  # the same for a draw that goes where the taste is less known
+LATEST_JUDGMENTS = 20_000  # those that count
+EXACT = 300  # judgments that are solved exactly; more of them by conjugate gradients
+NEAR = 0.003  # by which the solution of those may be off, as a share
+MOST_ITERATIONS = 200
+LEAD = 1.5  # f of a post for each tag it holds that was named just now
+LEAD_HALVES = 5.0  # judgments after which that is half
+LEAST_LEAD = 0.01
+EXPLORE = 0.0  # standard deviations of a draw, as a share of the posterior's
+ABOUT_EQUAL = 0.02  # of f: posts that differ by so much come in any order
+TURN_TASTE = 0.4  # of f, by which a post of the part whose turn it is may be behind
+SURPRISE = 0.5  # the same of a draw that goes where the taste is less known
 BEST_TAGS = 50  # see `candidates`
 POSTINGS_READ = 1000  # of each of those tags
 BEST_CANDIDATES = 1000
@@ -66,6 +84,31 @@ class Judgment:
     weight: float = 1.0
 
 
+@dataclass(frozen=True)
+class Judgments:
+    """Many of them, the latest last: int64 and thrice float64 (n,).
+
+    Without weights all count alike.
+    """
+
+    rows: np.ndarray
+    values: np.ndarray
+    ages: np.ndarray
+    weights: np.ndarray = field(default_factory=lambda: np.ones(1))  # (1,): for all
+
+    @classmethod
+    def of(cls, judgments: Sequence[Judgment]) -> Judgments:
+        """Take them from a list."""
+        said = [(one.row, one.value, one.age, one.weight) for one in judgments]
+        rows, values, ages, weights = np.array(said, np.float64).reshape(-1, 4).T
+        return cls(rows.astype(np.int64), values, ages, weights)
+
+    def latest(self, n: int) -> Judgments:
+        """Return the last n."""
+        columns = self.rows, self.values, self.ages, self.weights
+        return Judgments(*(column[-n:] for column in columns))
+
+
 class Preference:
     """The posterior of one user's taste.
 
@@ -75,81 +118,226 @@ class Preference:
     enjoys : ids of tags that the user named; they do not age.
     allowed : bool (n,), posts whose tags may tell what goes with an enjoyed tag.
     half_life : days.
+    named : how many judgments came after each of `enjoys` was named, infinity for
+        long ago; None: all were named long ago.
+    earlier : the posterior of the same user some judgments before. What it knows of
+        the same posts is not worked out again.
+
+    Attributes
+    ----------
+    rows, values : int64 and float64 (n,), the judgments.
+    remembered : how many of the latest judgments count, None for all; see `memories`.
     """
 
     def __init__(
         self,
         ranking: Ranking,
         dictionary: Dictionary,
-        judgments: Sequence[Judgment],
+        judgments: Sequence[Judgment] | Judgments,
         enjoys: Sequence[int],
         allowed: np.ndarray,
         half_life: float = HALF_LIFE,
+        named: Sequence[float] | None = None,
+        earlier: Preference | None = None,
     ) -> None:
         self._ranking, self._dictionary = ranking, dictionary
-        judgments = judgments[-LATEST_JUDGMENTS:]
-        rows = np.array([judgment.row for judgment in judgments], np.int64)
-        judged = taste_features(ranking, rows)
-        tag_ids = np.array(enjoys, np.int64)
-        enjoyed = _enjoyed_features(ranking, tag_ids, allowed)
-        self._said = np.union1d(judged.indices, tag_ids)
-        # (n, T + 1), then (n, d)
-        self._x = sp.vstack([judged, *enjoyed], "csr", np.float32)
-        self._v = self._x[:, dictionary.tag_ids] @ dictionary.vecs
+        if not isinstance(judgments, Judgments):
+            judgments = Judgments.of(judgments)
+        judgments = judgments.latest(LATEST_JUDGMENTS)
+        self.rows, self.values = judgments.rows, judgments.values
+        tag_ids, k = np.array(enjoys, np.int64), len(enjoys)
+        after = np.full(k, np.inf) if named is None else np.array(named, np.float64)
+        self._leading = tag_ids, LEAD * np.exp2(-after / LEAD_HALVES)
 
-        values = np.array([judgment.value for judgment in judgments])
-        ages = np.array([max(judgment.age, 0.0) for judgment in judgments])
-        faded = np.minimum(np.exp2(ages / half_life), MOST_FADED)
-        noise = np.where(values == 0, SKIPPED_NOISE, JUDGED_NOISE) * faded
-        noise /= np.array([judgment.weight for judgment in judgments])
-        told = np.where(values == 0, 0, values - BASE)
-        k = len(tag_ids)
-        self._noise = np.concatenate([noise, np.full(k, ENJOYED_NOISE)])
-        self._target = np.concatenate([told, np.full(k, ENJOYED_VALUE)])
+        self._judged, self._judged_vecs, self._usual = self._features_of_judged(earlier)
+        enjoyed = sp.csr_matrix((0, self._judged.shape[1]), dtype=np.float32)
+        if k:
+            enjoyed = sp.vstack(enjoyed_features(ranking, tag_ids, allowed), "csr", np.float32)
+        # The names come first: (k + n, T + 1), then (k + n, d)
+        self._x = sp.vstack([enjoyed, self._judged], "csr")
+        enjoyed_vecs = enjoyed[:, dictionary.tag_ids] @ dictionary.vecs
+        self._v = np.concatenate([enjoyed_vecs, self._judged_vecs])
 
+        faded = np.exp2(np.maximum(judgments.ages, 0) / half_life)
+        faded = np.minimum(faded, MOST_FADED)
+        noise = np.where(self.values == 0, SKIPPED_NOISE, JUDGED_NOISE) * faded
+        noise /= judgments.weights
+        told = np.where(
+            self.values == 0, 0, self.values - self._usual - self._lead(self._judged)
+        )
+        named_noise = ENJOYED_NOISE * np.minimum(1, (1 + after) / LEAD_HALVES)
+        self._noise = np.concatenate([named_noise, noise])
+        self._target = np.concatenate([np.full(k, ENJOYED_VALUE), told])
         self._prior = np.full(self._x.shape[1], TAG_VARIANCE, np.float32)
         self._prior[-1] = LEVEL_VARIANCE
-        scaled = self._x.copy()
+
+        self._named = k
+        self._parted: tuple[int, np.ndarray] | None = None
+        self._factor, self._guess = None, np.zeros(len(self._target))
+        self.remembered = self._remember(after)
+        if earlier is not None and self._factor is None:
+            same = min(len(earlier._guess), len(self._guess))
+            self._guess[:same] = earlier._solved[:same]
+            self._parted = earlier._parted
+
+    def _remember(self, after: np.ndarray) -> int | None:
+        """Choose how far the taste reaches back, and forget what was before."""
+        k, n = len(after), len(self.rows)
+        latest = np.append(np.arange(k), np.arange(k + max(0, n - EXACT), k + n))
+        system = self._system(latest)
+        length = best_length(system, self._target[latest], after)
+        if length is not None:
+            kept = np.append(np.flatnonzero(after <= length), np.arange(k + n - length, k + n))
+            inner = np.searchsorted(latest, kept)
+            system = system[np.ix_(inner, inner)]
+            self._x, self._v = self._x[kept], self._v[kept]
+            self._named = len(kept) - length
+            self._noise, self._target = self._noise[kept], self._target[kept]
+        if 0 < len(system) == len(self._target):
+            self._factor = cho_factor(system, lower=True)
+        return length
+
+    def _features_of_judged(
+        self, earlier: Preference | None
+    ) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
+        """Return x (n, T + 1) and vectors (n, d) of the judged posts, and f before any."""
+        words, same = self._dictionary, 0
+        if earlier is not None:
+            same = in_common(earlier.rows, self.rows)
+        new = self.rows[same:]
+        x = taste_features(self._ranking, new)
+        vecs = x[:, words.tag_ids] @ words.vecs
+        usual = usually(self._ranking, new)
+        if earlier is None or not same:
+            return x, vecs, usual
+        x = sp.vstack([earlier._judged[:same], x], "csr")
+        vecs = np.concatenate([earlier._judged_vecs[:same], vecs])
+        return x, vecs, np.concatenate([earlier._usual[:same], usual])
+
+    def _system(self, at: np.ndarray) -> np.ndarray:
+        """Return the covariance of some observations, noise included: float64 (m, m)."""
+        x, v = self._x[at], self._v[at]
+        scaled = x.copy()
         scaled.data *= self._prior[scaled.indices]
-        kernel = (scaled @ self._x.T).toarray().astype(np.float64)
-        kernel += MEANING_VARIANCE * (self._v @ self._v.T) + np.diag(self._noise)
-        self._factor = cho_factor(kernel, lower=True) if len(kernel) else None
+        kernel = (scaled @ x.T).toarray().astype(np.float64)
+        kernel += MEANING_VARIANCE * (v @ v.T) + np.diag(self._noise[at])
+        return kernel
+
+    def _solve(self, missing: np.ndarray, guess: np.ndarray | None = None) -> np.ndarray:
+        """Solve the system of all observations for some values: float64 (k + n,)."""
+        if self._factor is not None:
+            return cho_solve(self._factor, missing)
+        if not len(missing):
+            return missing
+        x, v, prior = self._x, self._v, self._prior
+
+        def times(some: np.ndarray) -> np.ndarray:
+            low = some.astype(np.float32)
+            total = x @ (prior * (low @ x)) + MEANING_VARIANCE * (v @ (low @ v))
+            return total + self._noise * some
+
+        diagonal = TAG_VARIANCE + LEVEL_VARIANCE + self._noise
+        shape = (len(missing), len(missing))
+        system = LinearOperator(shape, times, dtype=np.float64)
+        roughly = LinearOperator(shape, lambda some: some / diagonal, dtype=np.float64)
+        options = {"rtol": NEAR, "maxiter": MOST_ITERATIONS, "M": roughly}
+        return cg(system, missing, guess, **options)[0]
+
+    @cached_property
+    def _solved(self) -> np.ndarray:
+        """How much each observation adds to the mean: float64 (k + n,)."""
+        return self._solve(self._target, self._guess)
 
     def weights(
         self, rng: np.random.Generator | None = None, explore: float = 1.0
     ) -> np.ndarray:
         """Return the weight of every tag, then the level: float32 (T + 1,).
 
-        Without `rng` that is the mean of the posterior, with it a draw.
+        Without `rng`, or where `explore` is 0, that is the mean of the posterior,
+        otherwise a draw.
 
         Parameters
         ----------
         explore : standard deviations of the draw, as a share of the posterior's.
         """
+        if rng is None or not explore:
+            return self._mean_weights
         # Matheron's rule: draw from the prior, then correct by what was said.
-        words = self._dictionary
-        own: np.ndarray = np.zeros(len(self._prior), np.float32)
-        along: np.ndarray = np.zeros(words.vecs.shape[1], np.float32)
-        noise = np.zeros(len(self._noise))
-        if rng is not None:
-            own = rng.standard_normal(len(own), np.float32)
-            own *= explore * np.sqrt(self._prior)
-            along = rng.standard_normal(len(along), np.float32)
-            along *= np.float32(explore * MEANING_VARIANCE**0.5)
-            noise = rng.standard_normal(len(noise))
-            noise = noise * explore * np.sqrt(self._noise)
-        if self._factor is not None:
-            missing = self._target - self._x @ own - self._v @ along - noise
-            solved = cho_solve(self._factor, missing).astype(np.float32)
-            own = own + self._prior * (self._x.T @ solved)
-            along = along + MEANING_VARIANCE * (self._v.T @ solved)
-        own[words.tag_ids] += words.vecs @ along
-        return own
+        own = rng.standard_normal(len(self._prior), np.float32)
+        own *= explore * np.sqrt(self._prior)
+        along = rng.standard_normal(self._v.shape[1], np.float32)
+        along *= np.sqrt(np.float32(explore**2 * MEANING_VARIANCE))
+        noise = explore * rng.standard_normal(len(self._noise)) * np.sqrt(self._noise)
+        missing = self._target - self._x @ own - self._v @ along - noise
+        return self._weights_by(self._solve(missing, self._guess), own, along)
+
+    @cached_property
+    def _mean_weights(self) -> np.ndarray:
+        return self._weights_by(self._solved)
+
+    @cached_property
+    def _liked(self) -> np.ndarray:
+        """Which observations are likes, int64."""
+        values = self.values[len(self.values) - (len(self._target) - self._named) :]
+        return self._named + np.flatnonzero(values > 0)
+
+    @cached_property
+    def _centers(self) -> np.ndarray:
+        """The centers of the parts of a broad taste, float32 (k, d)."""
+        likes = len(self._liked)
+        if self._parted and self._parted[0] <= likes <= 1.1 * self._parted[0]:
+            return self._parted[1]
+        made = centers_of(self._v[self._liked])
+        self._parted = likes, made
+        return made
+
+    def turn(self, number: int) -> np.ndarray | None:
+        """Return the weights that one part of a broad taste asks for: float32 (T + 1,).
+
+        What is liked in the other parts is left out, and all else counts. None: the
+        taste is not broad.
+
+        Parameters
+        ----------
+        number : parts take turns by it.
+        """
+        centers = self._centers
+        if len(centers) < 2:
+            return None
+        part = nearest(self._v[self._liked], centers)
+        solved = self._solved.copy()
+        solved[self._liked[part != number % len(centers)]] = 0
+        return self._weights_by(solved)
+
+    def _weights_by(
+        self,
+        solved: np.ndarray,
+        own: np.ndarray | None = None,
+        along: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return what observations add to weights of tags and along: float32 (T + 1,)."""
+        some = solved.astype(np.float32)
+        weights = self._prior * (some @ self._x)
+        direction = MEANING_VARIANCE * (some @ self._v)
+        if own is not None and along is not None:
+            weights, direction = weights + own, direction + along
+        weights[self._dictionary.tag_ids] += self._dictionary.vecs @ direction
+        return weights
 
     def score(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Compute f of some rows by `weights`: float64 (m,), 1 is liked, -1 disliked."""
         features = taste_features(self._ranking, rows)
-        return BASE + features @ weights.astype(np.float64)
+        before = usually(self._ranking, rows) + self._lead(features)
+        return before + features @ weights.astype(np.float64)
+
+    def _lead(self, features: sp.csr_matrix) -> np.ndarray:
+        """Return by how much names of just now raise f: float64 (m,)."""
+        total = np.zeros(features.shape[0])
+        for tag_id, lead in zip(*self._leading, strict=True):
+            if lead > LEAST_LEAD:
+                holds = np.append(0, np.cumsum(features.indices == tag_id))
+                total += lead * np.diff(holds[features.indptr])
+        return total
 
     def mean(self, rows: np.ndarray) -> np.ndarray:
         """Compute the posterior mean of f for some rows: float64 (m,)."""
@@ -166,7 +354,8 @@ class Preference:
         up, down : (tag id, weight), strongest first, at most n each.
         """
         level = len(self._prior) - 1
-        tag_ids = self._said[self._said < level]
+        said = np.unique(self._x.indices)
+        tag_ids = said[said < level]
         weights = self.weights()[tag_ids]
         held = np.asarray(self._x.sum(0)).ravel()[tag_ids] * weights
         order = np.argsort(-held, kind="stable")
@@ -175,56 +364,20 @@ class Preference:
         return pairs[:up][:n], pairs[len(pairs) - down :][::-1][:n]
 
 
-def taste_features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:
-    """Return the unit TF-IDF vectors of some rows, then a column of ones.
+def usually(ranking: Ranking, rows: np.ndarray) -> np.ndarray:
+    """Compute f of some rows for somebody of whom nothing is known: float64 (m,)."""
+    return BASE + APPEAL * ranking.appeal.of(*ranking.posts.tags_of.take(rows))
 
-    Returns
-    -------
-    float32 (m, T + 1).
+
+def in_common(rows: np.ndarray, others: np.ndarray) -> int:
+    """Count the equal values at the beginning of two lists.
+
+    >>> in_common(np.array([3, 1, 4]), np.array([3, 1, 5, 9]))
+    2
     """
-    tags, offsets = ranking.posts.tags_of.take(rows)
-    m, n_tags = len(rows), len(ranking.idf)
-    tfidf = _unit_rows(ranking.idf[tags], offsets)
-    data = np.insert(tfidf, offsets[1:], 1).astype(np.float32)
-    columns = np.insert(tags, offsets[1:], n_tags)
-    offsets = offsets + np.arange(m + 1)
-    return sp.csr_matrix((data, columns, offsets), (m, n_tags + 1))
-
-
-def _unit_rows(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Scale rows of different lengths, which follow each other, to length 1."""
-    squares = np.cumsum(np.square(values, dtype=np.float64))
-    squares = np.concatenate([[0.0], squares])
-    norms = np.sqrt(np.maximum(np.diff(squares[offsets]), 1e-24))
-    return values / np.repeat(norms, np.diff(offsets))
-
-
-def _enjoyed_features(
-    ranking: Ranking, tag_ids: np.ndarray, allowed: np.ndarray
-) -> list[sp.csr_matrix]:
-    """Return what each enjoyed tag stands for, as if it were a post.
-
-    Returns
-    -------
-    One unit row per tag, float64 (1, T + 1): the average of the tag itself and of the
-    posts that hold it. The level, in the last column, is 0.
-    """
-    features = []
-    for tag_id in tag_ids:
-        rows = ranking.posts.rows_with[tag_id]
-        rows = rows[allowed[rows]]
-        some = rows[:: len(rows) // ENJOYED_POSTS + 1]
-        held, offsets = ranking.posts.tags_of.take(some)
-        tags, which = np.unique(np.append(held, tag_id), return_inverse=True)
-        worth = _unit_rows(ranking.idf[held], offsets)
-        # The sum of the posts points where their mean does.
-        made = np.bincount(which[:-1], worth, len(tags)).astype(np.float64)
-        made /= max(float(np.linalg.norm(made)), 1e-12)
-        made[which[-1]] += 1
-        made /= np.linalg.norm(made)
-        shape = (1, len(ranking.idf) + 1)
-        features.append(sp.csr_matrix((made, tags, [0, len(tags)]), shape))
-    return features
+    shorter = min(len(rows), len(others))
+    differ = np.flatnonzero(rows[:shorter] != others[:shorter])
+    return int(differ[0]) if len(differ) else shorter
 
 
 def candidates(
@@ -246,7 +399,7 @@ def candidates(
     -------
     int64 (k,), rows of the candidates, ascending, each once. There may be none.
     """
-    gain = weights[:-1] * ranking.idf
+    gain = weights[:-1] * ranking.appeal.idf
     most = min(BEST_TAGS, len(gain) - 1)
     tags = np.argpartition(-gain, most)[:BEST_TAGS]
     tags = tags[gain[tags] > 0]
@@ -279,11 +432,13 @@ def choose(
     explore: float = EXPLORE,
     course: Course | None = None,
 ) -> np.ndarray:
-    """Choose the rows to show next, by one draw of the taste for each.
+    """Choose the rows to show next, one after the other.
 
     Parameters
     ----------
     allowed : bool (n,), False also for what was seen.
+    seed : of the order among posts that do about equally well, and of whose turn it
+        is among the parts of a broad taste.
     explore : see `Preference.weights`; 0 shows what is best by the mean.
     course : keeps what is chosen varied; None: the best by the draw, whatever came
         before it.
@@ -293,12 +448,21 @@ def choose(
     int64; fewer than n only if no more are allowed.
     """
     rng, left, chosen = np.random.default_rng(seed), allowed.copy(), []
-    for _ in range(n):
+    for number in range(seed, seed + n):
         weights = preference.weights(rng, explore)
         rows = _worth_scoring(ranking, weights, left, rng, course)
+        turn = None if explore else preference.turn(number)
+        if turn is not None:
+            rows = np.union1d(rows, _worth_scoring(ranking, turn, left, rng, course))
         if not len(rows):
             break
         scores = preference.score(rows, weights)
+        if turn is not None:
+            # A part that has little left to show gives way.
+            good = scores > scores.max() - TURN_TASTE
+            rows = rows[good]
+            scores = preference.score(rows, turn)
+        scores += ABOUT_EQUAL * _noise(rows, int(rng.integers(2**63)))
         if course:
             scores = course.discounted(rows, scores)
         best = int(rows[np.argmax(scores)])
@@ -308,6 +472,19 @@ def choose(
         left[best] = False
         chosen.append(best)
     return np.array(chosen, np.int64)
+
+
+def _noise(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Draw standard normal noise: the same for a row, whatever the other rows are.
+
+    So a post that was seen meanwhile does not change the order of all others. The bits
+    of a row's number are mixed as in splitmix64 (Steele, Lea & Flood 2014).
+    """
+    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    uniform = (mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)
+    return ndtri((uniform + 0.5) / 2.0**53)
 
 
 def _worth_scoring(

@@ -43,6 +43,7 @@ from ..graph import pixie
 from ..graph.neighbors import Neighbors
 from ..store.parallel import in_order
 from ..tags.categories import CATEGORIES, RATING_TAGS
+from .appeal import Appeal
 from .foreignness import Agreement, Foreignness
 from .pools import Pools
 from .posts import ROWS_AT_ONCE, Posts
@@ -180,6 +181,11 @@ class Ranking:
     def pools(self) -> Pools:
         """All pools of the board."""
         return Pools.read(self.posts)
+
+    @cached_property
+    def appeal(self) -> Appeal:
+        """What the tags are worth to a taste."""
+        return Appeal(self.posts, self.counts, self.idf)
 
     def not_seeing(self, pools: np.ndarray) -> Self:
         """Return the same ranking that knows nothing of some pools, to judge it by these."""

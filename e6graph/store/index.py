@@ -164,11 +164,17 @@ class Store:
                 raise run_again(f"{path} and {other}", "are of different runs", script)
         return path
 
-    def load_npz(self, name: str, *keys: str) -> dict[str, np.ndarray]:
-        """Load arrays of a checked `.npz`, all or those named; never unpickle."""
+    def load_npz(
+        self, name: str, *keys: str, optional: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        """Load arrays of a checked `.npz`, all or those named; never unpickle.
+
+        Those of `optional` are left out where the file has none.
+        """
         path = self.check(name)
         with reading(path, _maker(name)), np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in (keys or file.files)}
+            there = [key for key in optional if key in file.files]
+            return {key: file[key] for key in (*keys, *there) or file.files}
 
     def map_table(self, name: str) -> pa.Table:
         """Map a checked Arrow file as a table; its pages load when they are touched."""

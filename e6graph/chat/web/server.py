@@ -39,7 +39,6 @@ from ..messages import (
     COMMANDS,
     FAVORITES_BYTES,
     LIST_BYTES,
-    MESSAGE_LIMIT,
     PICTURE_LIMIT,
     TAGS_ON_CARD,
     Picture,
@@ -82,6 +81,7 @@ LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
 THREADS_FOR_PICTURES = WAITING_PICTURES + WAITING_SLOW + 4  # the reader refuses more
 THREADS_FOR_NEWCOMERS = 1  # who have no cookie yet, as a flood of messages has none
 THREADS_FOR_ANSWERS = 3  # more would only make the event loop wait for them
+PLACE_SECONDS = 0.25  # that an answer keeps its place among those; a slow one goes on without
 THREADS_FOR_COSTLY = 2  # long lists, and users who were costly of late
 THREADS_FOR_COMPLETION = 8
 COSTLY_SECONDS = 1.0  # of processor time, for one answer
@@ -256,8 +256,8 @@ class _Site:
 
     async def taste(self, request: Request) -> Response:
         user = request.state.user
-        async with self._turns.of(user), self._room_of(user):
-            known = await self._ask_for(user, self._sessions.taste)
+        async with self._turns.of(user):
+            known = await self._ask_in(self._room_of(user), user, self._sessions.taste)
         taste = dataclasses.asdict(known)
         for feeling in ("liked", "disliked"):
             latest = taste[feeling][: -LATEST_POSTS - 1 : -1]
@@ -316,17 +316,33 @@ class _Site:
             room = self._room_of(user)
             if isinstance(message, Picture):
                 room = self._for_pictures
-            elif isinstance(message, TextFile) or len(message) > MESSAGE_LIMIT:
+            elif isinstance(message, TextFile) or is_list(message):  # a short one costs, too
                 room = self._for_costly
             elif not request.state.returned:
                 room = self._for_newcomers
-            async with room:
-                return await self._ask_for(user, self._sessions.reply, message)
+            return await self._ask_in(room, user, self._sessions.reply, message)
 
     def _room_of(self, user: str) -> AbstractAsyncContextManager[None]:
         """Return what a user's request waits for: a long list of theirs makes each slow."""
         costly_until = self._costly.get(user, -COSTLY_FOR) + COSTLY_FOR
         return self._for_costly if time.monotonic() < costly_until else self._for_answers
+
+    async def _ask_in(
+        self,
+        room: AbstractAsyncContextManager[object],
+        user: str,
+        call: Callable[..., _Result],
+        *arguments: object,
+    ) -> _Result:
+        """Do as `_ask_for` when there is room.
+
+        A slow answer does not keep the quick ones waiting: it gives its place away.
+        """
+        seconds = PLACE_SECONDS if room is self._for_answers else None
+        async with room:
+            asked = asyncio.ensure_future(self._ask_for(user, call, *arguments))
+            await asyncio.wait([asked], timeout=seconds)
+        return await asked
 
     async def _ask_for(
         self, user: str, call: Callable[..., _Result], *arguments: object
