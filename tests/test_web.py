@@ -1440,6 +1440,22 @@ def test_a_blacklist_is_pasted_whole_or_dropped_as_a_file(browser, board):
         assert "spider" in kept and "owl # not at night" in kept and "PICTURE" in kept
 
 
+def test_favorites_are_pasted_or_dropped_as_a_file(browser, board):
+    with opened(browser, board) as page:
+        page.evaluate(DROP, [[*b"12\n10"], "posts.txt", "text/plain"])  # its content tells
+        rest(page)
+        assert "I took in 2 favorites." in page.locator(".message").last.inner_text()
+        assert "favorites: 2" in page.inner_text("#kept")
+        page.evaluate(DROP, [[*b'[{"id": 12}, {"id": 13}, 14]'], "x.json", "application/json"])
+        rest(page)
+        assert "I took in 3 favorites." in page.locator(".message").last.inner_text()
+        page.fill("#box", "/favorites")
+        page.evaluate(PASTE, "15\r\n16\r\n")
+        rest(page)
+        said = page.locator(".message").last.inner_text()
+        assert "I took in 2 favorites." in said and "2 are new, 3 are gone" in said
+
+
 DROP = """([bytes, name, kind]) => {
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([Uint8Array.from(bytes)], name, { type: kind }));
