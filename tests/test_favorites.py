@@ -84,6 +84,19 @@ def test_one_says_less_than_a_like_and_more_than_nothing(graph):
     assert 0 < FAVORITE_WEIGHT < 1 and nothing < marked < liked
 
 
+def test_favorites_are_set_against_posts_of_the_board(graph):
+    profile = Profile(favorites=[*FOXES][:10], liked=[40], disliked=[41], at={40: 1, 41: 2})
+    taste = taste_of(graph, profile)
+    ids = graph.posts.ids[taste.rows]
+    others = ids[taste.values == 0]
+    assert 1 <= len(others) <= graph.allowed.sum() // 10
+    assert not {*others.tolist()} & {*range(1, 11), 40, 41}
+    assert [i for i in ids.tolist() if i not in others] == [*range(1, 11), 40, 41]
+    assert [*ids[-2:]] == [40, 41]  # what was said here comes last
+    assert (taste_of(graph, profile).rows == taste.rows).all()
+    assert not (taste_of(graph, Profile(liked=[5], at={5: 1})).values == 0).any()
+
+
 def test_what_was_said_here_counts_in_its_place(graph):
     marked = [1, 2, 3]
     both = Profile(favorites=marked, disliked=marked, at=dict.fromkeys(marked, 2**40))
@@ -93,6 +106,7 @@ def test_what_was_said_here_counts_in_its_place(graph):
 
 def test_the_latest_favorites_count_where_there_are_too_many(graph, monkeypatch):
     monkeypatch.setattr("e6graph.recommend.preference.LATEST_JUDGMENTS", 4)
+    monkeypatch.setattr("e6graph.recommend.personal.SHARE_OF_OTHERS", 0)  # these count, too
     early, late = [*FOXES][:5], [*OWLS][:4]
     learned = graph.learned_tags(Profile(favorites=[*early, *late]))
     assert learned == graph.learned_tags(Profile(favorites=late))

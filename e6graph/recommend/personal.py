@@ -20,6 +20,10 @@ LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
 LATEST_SKIPS = 100  # skipped posts that take part, so that they crowd out no opinion
 FAVORITE_WEIGHT = 0.25  # of a favorite, beside a like that was said here
+OTHERS_A_FAVORITE = 10  # posts of the board that each is set against
+MOST_OTHERS = 2000
+SHARE_OF_OTHERS = 0.1  # of the visible posts, at most: on a small board many are liked
+OTHERS_WEIGHT = 0.25  # of each, beside a skipped post
 SECONDS_A_DAY = 86400
 
 
@@ -112,6 +116,8 @@ def tags_for_and_against(
     ids_up, ids_down = taste_of(board, profile).telling(n)
     up = [(names[tag_id], weight) for tag_id, weight in ids_up]
     down = [(names[tag_id], weight) for tag_id, weight in ids_down]
+    if profile.favorites and not (profile.disliked or profile.skipped):
+        down = []  # nobody said what favorites lack
     return up, down
 
 
@@ -148,8 +154,8 @@ def _judgments(
     """Return what was said of posts visible today, in the order it was said in.
 
     Where a time is missing, or equal, the place in `Profile.seen` tells the order.
-    What has neither comes first, and favorites come before it. What was said here of a
-    favorite counts in its place.
+    What has neither comes first, and favorites come before it, among other posts of
+    the board. What was said here of a favorite counts in its place.
 
     Returns
     -------
@@ -174,13 +180,35 @@ def _judgments(
 
     said = {*profile.liked, *profile.disliked}
     marked = board.visible_rows([one for one in profile.favorites if one not in said])
-    many, others = np.ones(len(marked)), np.ones(len(order))
+    before = _against_others(board, marked, rows[order])
+    favorite = np.isin(before, marked)
     return (
-        np.concatenate([marked, rows[order]]),
-        np.concatenate([many, values[order]]),
-        np.concatenate([-np.inf * many, at[order]]),
-        np.concatenate([FAVORITE_WEIGHT * many, others]),
+        np.concatenate([before, rows[order]]),
+        np.concatenate([np.where(favorite, 1.0, 0.0), values[order]]),
+        np.concatenate([np.full(len(before), -np.inf), at[order]]),
+        np.concatenate(
+            [np.where(favorite, FAVORITE_WEIGHT, OTHERS_WEIGHT), np.ones(len(order))]
+        ),
     )
+
+
+def _against_others(board: Board, marked: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """Put random posts of the board between favorites: int64 rows, always the same.
+
+    Favorites alone do not say in what they differ from all other posts. Those that
+    were not marked count as usual ones, a little. They are spread among the favorites,
+    or the taste would seem to have changed after them.
+    """
+    shown = np.flatnonzero(board.allowed)
+    many = min(OTHERS_A_FAVORITE * len(marked), MOST_OTHERS, int(SHARE_OF_OTHERS * len(shown)))
+    if not many:
+        return marked
+    rng = np.random.default_rng(0)
+    others = np.unique(shown[rng.integers(0, len(shown), many)])
+    others = others[~np.isin(others, np.concatenate([marked, judged]))]
+    places = rng.random(len(others)) * len(marked)
+    order = np.argsort(np.concatenate([np.arange(len(marked)), places]), kind="stable")
+    return np.concatenate([marked, others])[order]
 
 
 def _judged_after(at: np.ndarray, named_at: float | None) -> float:
