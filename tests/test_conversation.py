@@ -796,10 +796,12 @@ def test_favorites_in_the_terminal_by_path(script, capsys, tmp_path):
     (tmp_path / "my faves.json").write_text("[12, 10]", "utf-8")
     (tmp_path / "list.txt").write_text("13", "utf-8")
     lines = "/favorites file my faves.json\n/favorites list.txt\n/favorites file none\n/taste\n"
+    lines += "/favorites none.json\n"
     script(lines)
     out = capsys.readouterr().out
     assert "I took in 2 favorites." in out and "I took in 1 favorite." in out
     assert "'none' is not a file: expected the path of a list of favorites" in out
+    assert "'none.json' is not a file" in out
     assert "favorites  1" in out
 
 

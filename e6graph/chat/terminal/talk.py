@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ...errors import E6GraphError
+from ...recommend.favorites import FILE_ENDINGS
 from ..conversation import Conversation
 from ..messages import (
     BLACKLIST_LIMIT,
@@ -138,7 +139,8 @@ def _message(line: str) -> str | Picture | TextFile:
     quoted = path[0] in "'\"" and path[-1] == path[0]
     path = path[1:-1] if quoted else path
     if command.startswith("fav"):
-        if not (command.endswith("file") or _is_file(path)):
+        named = command.endswith("file") or path.lower().endswith(FILE_ENDINGS)
+        if not (named or _is_file(path)):
             return line  # a name, or posts
         return read_favorites(path)
     return read_picture(path) if command == "picture" else read_list(path)
