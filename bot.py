@@ -4,6 +4,7 @@ Reads index/ and previews/. Keeps what each user enjoys, avoids, likes and saw i
 until they tell it to /forget. /help lists the commands.
 
     python bot.py
+    python bot.py --favorites NAME
     printf '/enjoy fox night\\n/walk\\n/quit\\n' | python bot.py --sheet shown.png
     python bot.py --web
     BOT_TOKEN=... python bot.py --telegram
@@ -60,6 +61,11 @@ def make_parser() -> argparse.ArgumentParser:
         default="profiles.sqlite",
         metavar="FILE",
         help="keeps what is known about users",
+    )
+    add(
+        "--allow-favorites",
+        action="store_true",
+        help="let users of the page and of Telegram fetch favorites from the site by name",
     )
     add("--max-users", type=cli.positive, metavar="N", help="keep no more users than this")
     add(

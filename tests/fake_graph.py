@@ -13,6 +13,7 @@ import numpy as np
 from e6graph.errors import UnknownPost, UnknownTag
 from e6graph.pictures import features_of
 from e6graph.recommend.board import PostInfo
+from e6graph.recommend.favorites import Favorites
 from e6graph.recommend.moods import of_mood
 from e6graph.recommend.postgraph import Recommendation
 
@@ -112,6 +113,20 @@ class FakeGraph:
         rating, tags = BOARD[post_id]
         return PostInfo(post_id, url, rating, 5, 3, f"{post_id:032x}", "png", tags)
 
+    def visible_among(self, post_ids) -> list[int]:
+        return [post_id for post_id in post_ids if self.visible(post_id)]
+
+    def find_posts(self, references) -> list[int | None]:
+        """The MD5 of a post's file is its number, as in `describe`."""
+        named = [int(one, 16) if isinstance(one, str) else one for one in references]
+        return [post_id if self.visible(post_id) else None for post_id in named]
+
+    def sort_out(self, references) -> Favorites:
+        named = [int(one, 16) if isinstance(one, str) else one for one in references][::-1]
+        shown = self.visible_among(named)
+        here = [post_id for post_id in named if post_id in BOARD]
+        return Favorites(shown, len(named) - len(here), len(here) - len(shown), 0, named)
+
     def variants(self, post_id: int) -> list[int]:
         """Say that two families are variants: foxes at night, and owls."""
         self.describe(post_id)
@@ -166,12 +181,12 @@ class FakeGraph:
         if explore:
             unseen = (p for p in BOARD if self.visible(p) and p not in profile.seen)
             return [Recommendation(p, 0.0, []) for p in unseen][:n]
-        seen, own = profile.seen, profile.variety
+        seen, own = [*profile.seen, *profile.favorites], profile.variety
         profile = of_mood(profile)
         disliked = [p for p in profile.disliked if self.visible(p)]
         avoids = self.resolve_tags(profile.avoids)[0]
         return self.recommend(
-            [p for p in profile.liked if self.visible(p)],
+            self.visible_among(dict.fromkeys([*profile.liked, *profile.favorites])),
             self.resolve_tags(profile.enjoys)[0],
             avoid=[*avoids, *disliked],
             n=n,

@@ -144,7 +144,8 @@ class FakeTelegram:
 
     def document(self, user: int, data: bytes, mime: str, **more: Any) -> dict:
         file = {**self.keep(data), "file_name": "it", "mime_type": mime}
-        return self.message(user, document=file | more)
+        caption = {"caption": more.pop("caption")} if "caption" in more else {}
+        return self.message(user, document=file | more, **caption)
 
     def press(self, user: int, call: Call, data: str) -> None:
         """A button under a message of the bot."""

@@ -260,8 +260,8 @@ def test_what_may_not_be_shown_is_refused_in_one_line(bot, kept):
     for message in ("/like 21", "/dislike https://e621.net/posts/21", "/like 9999"):
         (reply,) = bot.reply(message)
         assert re.fullmatch(r"post \d+ is not on this board, or is hidden", reply.text)
-    for message in ("/like fox", "/like 1 2", f"/like {10**30}", "/like 12x"):
-        assert "is not a post: /like takes a number or URL" in say(bot, message)
+    for message in ("/like fox", "/like 1 fox", f"/like {10**30}", "/like 12x"):
+        assert "is not a post: /like takes numbers and URLs" in say(bot, message)
     assert kept.load("ann") == Profile()
 
 
@@ -678,6 +678,146 @@ def test_forget_deletes_this_user_and_the_talks_memory(bot, kept):
     assert say(bot, "/why").startswith("Nothing was shown yet")
     assert say(bot, "/walk").startswith("I do not know your taste")
     assert say(bot, "/forget") == "I keep nothing about you."
+
+
+def test_several_posts_are_liked_at_once_however_they_are_named(bot, kept):
+    said = say(bot, f"/like 14, #15 https://e621.net/posts/16?q=fox md5:{13:032X} 14")
+    assert said == "You like 4 posts: #14, #15, #16, #13."
+    assert kept.load("ann").liked == [14, 15, 16, 13]
+    said = say(bot, f"/dislike 15,16,21,999 {7:032x}.png")
+    assert said == (
+        "You dislike 2 posts: #15, #16. Not on this board, or not shown here: #21, "
+        f"#999, md5:{7:032x}."
+    )
+    assert kept.load("ann").liked == [14, 13] and kept.load("ann").disliked == [15, 16]
+    assert say(bot, "/like 21 999") == (
+        "#21, #999 are not on this board, or may not be shown here"
+    )
+    assert "'fox' is not a post" in say(bot, "/like 10 fox 11")
+    assert kept.load("ann").liked == [14, 13]  # all or nothing
+    assert say(bot, f"/more {10:032x}").startswith("#") and "not on this" in say(
+        bot, f"/why {21:032x}"
+    )
+
+
+def test_on_a_tour_several_judgments_with_the_last_post_go_on(bot, kept):
+    say(bot, "/enjoy fox")
+    (card,) = bot.reply("/walk")
+    said = bot.reply(f"/like {card.post.post_id} 19")
+    assert said[0].text.startswith("You like 2 posts") and shown(said)
+    assert not shown(bot.reply("/like 13 20"))
+
+
+# -- favorites -----------------------------------------------------------------------------------
+def test_favorites_are_taken_in_kept_apart_and_not_shown_again(bot, kept):
+    assert say(bot, "/favorites").startswith("/favorites takes in the posts")
+    (reply,) = bot.reply("/favorites 12, https://e621.net/posts/10 21 999")
+    assert reply.text.split("\n")[0] == (
+        "I took in 2 favorites. 2 more are not on this board, or hidden."
+    )
+    assert "/walk" in reply.choices
+    profile = kept.load("ann")
+    assert profile.favorites == [999, 21, 10, 12] and profile.liked == profile.seen == []
+    assert "I know 4 favorites, 2 of them on this board" in say(bot, "/favorites")
+    (card,) = bot.reply("/walk")
+    assert card.post.post_id == 11 and "it is like your favorite #10" in card.why
+    assert "your 2 favorites" in say(bot, "/why")
+    while posts := shown(bot.reply("/like")):
+        assert not {10, 12} & {*posts}
+    assert not {10, 12} & {*shown(bot.reply("/more 11"))}
+    assert not {10, 12} & {*shown(bot.reply(Picture(PICTURE)))}
+    assert "favorites  4" in say(bot, "/taste") and bot.taste().favorites == 2
+    told = json.loads(bot.reply("/export")[0].document[1])
+    assert told["favorites"] == [
+        {"source": "", "post_ids": [999, 21, 10, 12], "dropped": []},
+    ]
+
+
+def test_favorites_go_by_both_spellings_and_as_long_lists(bot, kept):
+    ids = "\n".join(map(str, range(1, 20_001)))
+    said = say(bot, f"/Favourites {ids}")
+    assert said.startswith("I took in 11 favorites. 19,989 more are not on this board")
+    assert kept.load("ann").favorites == list(range(20_000, 0, -1))
+    assert say(bot, "/favourites").startswith("I know 20,000 favorites, 11 of them")
+    assert say(bot, "/favorites 21 998").startswith("Of 2 favorites none is on this board")
+
+
+def test_a_new_list_takes_the_place_of_the_last_and_leaves_likes_alone(bot, kept):
+    say(bot, "/like 10", "/favorites 10 11 12")
+    said = say(bot, "/favorites 13 12")
+    assert "I took in 2 favorites." in said
+    assert "Since the last time 1 is new, 2 are gone." in said
+    profile = kept.load("ann")
+    assert profile.favorites == [12, 13] and profile.liked == [10]
+    assert "0 are new, 0 are gone" in say(bot, "/favorites 13 12")
+
+
+def test_favorites_can_be_taken_back_one_by_one_and_all(bot, kept):
+    say(bot, "/favorites 10 11 12")
+    assert say(bot, "/drop #11 #19") == "Taken back: #11."
+    assert kept.load("ann").favorites == [12, 10] and kept.load("ann").seen == [11]
+    say(bot, "/favorites 10 11 12 13")  # 11 is still one on the site
+    assert kept.load("ann").favorites == [13, 12, 10]
+    assert say(bot, "/drop favorites") == "Taken back: 3 favorites."
+    assert kept.load("ann").favorites == []
+    say(bot, "/favorites 10 11")
+    assert say(bot, "/forget").startswith("Delete 0 tags and 2 posts")
+    say(bot, "yes")
+    assert kept.load("ann") == Profile()
+
+
+def test_a_mood_rests_favorites_and_still_shows_none(bot, kept):
+    say(bot, "/favorites 13 14", "/mood owl")
+    (card,) = bot.reply("/walk")
+    assert card.post.post_id == 19 and "favorite" not in card.why
+    assert kept.load("ann").favorites == [14, 13]
+
+
+@pytest.mark.parametrize(
+    "file, favorites",
+    [
+        (TextFile(b'{"posts": [{"id": 12}, {"id": 10}]}'), [10, 12]),
+        (TextFile(b"id,score\n12,5\n10,7"), [10, 12]),
+        (TextFile(b"12\n10"), [10, 12]),
+        (TextFile("\ufeffhttps://e621.net/posts/12\r\n#10".encode()), [10, 12]),
+        (TextFile(f"{12:032x}.png\n{10:032x}.jpg".encode()), [10, 12]),
+        (TextFile(b"fox 12", kind="favorites"), [12]),
+        (TextFile(b"fox\n12"), []),  # a blacklist
+        (TextFile(b"12", kind="blacklist"), []),
+    ],
+)
+def test_a_file_of_favorites_is_told_from_a_blacklist(bot, kept, file, favorites):
+    bot.reply(file)
+    profile = kept.load("ann")
+    assert profile.favorites == favorites and bool(profile.blacklist) != bool(favorites)
+
+
+@pytest.mark.parametrize(
+    "file, said",
+    [
+        (TextFile(b"\xff\x00\xd8", kind="favorites"), "not a text in UTF-8"),
+        (TextFile(b"", kind="favorites"), "names no posts"),
+        (TextFile(b'{"posts": [', kind=""), "JSON is broken"),
+        (TextFile(problem="no such file", kind="favorites"), "no such file"),
+    ],
+)
+def test_favorites_that_cannot_be_read_are_one_line(bot, kept, file, said):
+    (reply,) = bot.reply(file)
+    assert said in reply.text and "\n" not in reply.text
+    assert kept.load("ann") == Profile()
+
+
+def test_favorites_in_the_terminal_by_path(script, capsys, tmp_path):
+    (tmp_path / "my faves.json").write_text("[12, 10]", "utf-8")
+    (tmp_path / "list.txt").write_text("13", "utf-8")
+    lines = "/favorites file my faves.json\n/favorites list.txt\n/favorites file none\n/taste\n"
+    lines += "/favorites none.json\n"
+    script(lines)
+    out = capsys.readouterr().out
+    assert "I took in 2 favorites." in out and "I took in 1 favorite." in out
+    assert "'none' is not a file: expected the path of a list of favorites" in out
+    assert "'none.json' is not a file" in out
+    assert "favorites  1" in out
 
 
 # -- robustness ------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def test_the_header_says_whose_file_it_is_and_of_which_version(path):
         kept.enjoy("ann", ["fox"])
     header = path.read_bytes()[:100]
     assert header[:16] == b"SQLite format 3\0"
-    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 4)
+    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 5)
     feelings = {"LIKE": 1, "SEEN": 0, "DISLIKE": -1, "SKIPPED": 2}
     assert {one.name: int(one) for one in module.Feeling} == feelings
 
@@ -333,6 +333,80 @@ def test_taking_over_happens_whole_or_not_at_all(path, monkeypatch):
     monkeypatch.undo()
     with Profiles(path) as kept:
         assert kept.load("ann").liked == [5, 7]
+
+
+def make_version_4(path):
+    """As version 4 left it: what 3 had, moods, and no favorites."""
+    make_version_3(path)
+    made = sqlite3.connect(path)
+    for statement in (*module.UPGRADES[3], "PRAGMA user_version = 4"):
+        made.execute(statement)
+    made.execute("UPDATE users SET mood = 'owl', variety = 0.25 WHERE name = 'ann'")
+    made.commit()
+    made.close()
+
+
+def test_a_file_of_version_4_is_taken_over_without_loss(path):
+    make_version_4(path)
+    with Profiles(path) as kept:
+        ann = kept.load("ann")
+        assert (ann.liked, ann.mood, ann.variety) == ([5, 7], ["owl"], 0.25)
+        assert ann.favorites == [] and "favorites" not in kept.export("ann")
+        kept.set_favorites("ann", "vixen", [3, 2])
+    with Profiles(path) as kept:
+        assert kept.load("ann").favorites == [3, 2] and kept.load("bob").disliked == [5]
+
+
+def test_favorites_are_kept_by_where_they_come_from(path):
+    with Profiles(path) as kept:
+        assert kept.set_favorites("ann", "vixen", [1, 2, 3]) == (3, 0)
+        assert kept.set_favorites("ann", "", [3, 9]) == (2, 0)
+        assert kept.set_favorites("bob", "vixen", [7]) == (1, 0)
+        assert kept.load("ann").favorites == [1, 2, 3, 9]
+        kept.like("ann", 2)
+        kept.drop("ann", posts=[3, 2])
+        assert kept.load("ann").favorites == [1, 9] and kept.load("ann").liked == []
+        assert sorted(kept.load("ann").seen) == [2, 3]
+        assert kept.set_favorites("ann", "vixen", [4, 1, 3]) == (1, 1)
+        assert kept.load("ann").favorites == [4, 1, 9]
+        assert kept.set_favorites("ann", "vixen", [2, 1]) == (1, 2)  # 2 left, and came back
+        assert kept.load("ann").favorites == [2, 1, 9]
+        assert kept.export("ann")["favorites"] == [
+            {"source": "vixen", "post_ids": [2, 1], "dropped": []},
+            {"source": "", "post_ids": [3, 9], "dropped": [3]},
+        ]
+        kept.drop_favorites("ann")
+        assert kept.load("ann").favorites == [] and kept.load("bob").favorites == [7]
+
+
+def test_favorites_move_and_are_forgotten_to_the_last_byte(path, tmp_path):
+    mark = int.from_bytes(b"faves_at")
+    (tmp_path / "there").mkdir()
+    with Profiles(path) as kept, Profiles(tmp_path / "there" / "other.sqlite") as other:
+        kept.set_favorites("ann", "someones_name", [mark, 5])
+        kept.drop("ann", posts=[5])
+        before = kept.load("ann"), kept.export("ann")
+        other.saw("bob", [1])
+        kept.move("ann", other)
+        assert (other.load("ann"), other.export("ann")) == before
+        assert kept.load("ann") == Profile()
+        raw = mark.to_bytes(8, "little")
+        there = (tmp_path / "there" / "other.sqlite-wal").read_bytes()
+        assert raw in there
+        assert other.forget("ann") and other.load("ann") == Profile()
+        for file in (tmp_path / "there").iterdir():
+            assert raw not in file.read_bytes() and b"someones_name" not in file.read_bytes()
+
+
+def test_ten_thousand_favorites_are_one_row(path):
+    ids = list(range(10**6, 10**6 + 10_000))[::-1]
+    with Profiles(path) as kept:
+        kept.set_favorites("ann", "vixen", ids)
+        asked = []
+        kept._file._connection.set_trace_callback(asked.append)
+        assert kept.load("ann").favorites == ids
+        assert kept.set_favorites("ann", "vixen", ids[:-1]) == (0, 1)
+        assert len(asked) < 30
 
 
 def test_what_is_said_in_a_mood_is_kept_apart(path):

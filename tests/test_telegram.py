@@ -21,7 +21,15 @@ from PIL import Image
 
 import bot
 from e6graph.chat import room
-from e6graph.chat.messages import COMMANDS, LIST_BYTES, PICTURE_LIMIT, Picture, Reply, TextFile
+from e6graph.chat.messages import (
+    COMMANDS,
+    FAVORITES_BYTES,
+    LIST_BYTES,
+    PICTURE_LIMIT,
+    Picture,
+    Reply,
+    TextFile,
+)
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.telegram import front
@@ -542,6 +550,30 @@ def test_a_blacklist_comes_as_a_text_file(server, quick):
         calls = server.wait(3)
     assert texts(calls) == ["7 bytes", "3 bytes", front.TOO_LONG]
     assert all(isinstance(message, TextFile) for _, message in sessions.heard)
+
+
+def test_favorites_are_told_by_caption_and_name(server, quick):
+    sessions = Script(lambda user, message: message.kind or message.problem or "by its content")
+    with running(server, sessions):
+        server.document(ANN, b"12", "text/plain", caption="/favorites")
+        server.document(ANN, b"12", "text/plain", caption="/blacklist", file_name="fav.txt")
+        server.document(ANN, b"[12]", "application/json", file_name="x")
+        server.document(ANN, b"id\n12", "text/csv", file_name="Posts.CSV")
+        server.document(
+            ANN, b"12", "text/plain", file_name="favs.txt", file_size=LIST_BYTES + 1
+        )
+        server.document(ANN, b"12", "text/plain", file_name="mine.txt")
+        server.document(
+            ANN, b"12", "text/plain", file_name="favs", file_size=FAVORITES_BYTES + 1
+        )
+        calls = server.wait(7)
+    assert texts(calls) == [
+        "favorites",
+        "blacklist",
+        *["favorites"] * 3,
+        "by its content",
+        front.TOO_LONG,
+    ]
 
 
 def test_a_picture_that_cannot_be_fetched(server, quick, caplog):

@@ -422,6 +422,21 @@ def test_a_whole_blacklist_is_taken_as_a_message_and_as_a_file(site, talks):
     assert requests.post(f"{site}/api/blacklist", body, headers=headers).status_code == 413
 
 
+def test_favorites_are_taken_as_a_message_and_as_a_file(site, talks):
+    ids = " ".join(map(str, range(20_000)))
+    headers = {**ASKED_BY_PAGE, "Content-Type": "application/json"}
+    body = json.dumps({"text": f"/favorites {ids}"})
+    assert requests.post(f"{site}/api/message", body, headers=headers).status_code == 200
+    headers["Content-Type"] = "text/plain"
+    body = ids * 7  # longer than a blacklist may be
+    assert requests.post(f"{site}/api/favorites", body, headers=headers).status_code == 200
+    (_, text), (_, file) = talks.asked
+    assert text == f"/favorites {ids}"
+    assert file == messages.TextFile(body.encode(), kind="favorites")
+    body = "1" * (messages.FAVORITES_BYTES + 1)
+    assert requests.post(f"{site}/api/favorites", body, headers=headers).status_code == 413
+
+
 def test_a_picture_arrives_whole(site, talks):
     data = os.urandom(300_000)
     headers = {**ASKED_BY_PAGE, "Content-Type": "image/png"}
@@ -1471,6 +1486,22 @@ def test_a_blacklist_is_pasted_whole_or_dropped_as_a_file(browser, board):
         assert "spider" in kept and "owl # not at night" in kept and "PICTURE" in kept
 
 
+def test_favorites_are_pasted_or_dropped_as_a_file(browser, board):
+    with opened(browser, board) as page:
+        page.evaluate(DROP, [[*b"12\n10"], "posts.txt", "text/plain"])  # its content tells
+        rest(page)
+        assert "I took in 2 favorites." in page.locator(".message").last.inner_text()
+        assert "favorites: 2" in page.inner_text("#kept")
+        page.evaluate(DROP, [[*b'[{"id": 12}, {"id": 13}, 14]'], "x.json", "application/json"])
+        rest(page)
+        assert "I took in 3 favorites." in page.locator(".message").last.inner_text()
+        page.fill("#box", "/favorites")
+        page.evaluate(PASTE, "15\r\n16\r\n")
+        rest(page)
+        said = page.locator(".message").last.inner_text()
+        assert "I took in 2 favorites." in said and "2 are new, 3 are gone" in said
+
+
 DROP = """([bytes, name, kind]) => {
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([Uint8Array.from(bytes)], name, { type: kind }));
@@ -1489,7 +1520,7 @@ def test_a_picture_by_drop_and_by_choice(browser, board):
         assert page.locator(".gallery .card").count() == 3
         page.evaluate(DROP, [[*PICTURE], "fox.pdf", "application/pdf"])
         said = page.locator(".error").last.inner_text()
-        assert said == "fox.pdf is neither a picture nor a .txt."
+        assert said == "fox.pdf is neither a picture nor a .txt, .json or .csv."
         picture = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
         page.set_input_files("#file", picture)
         rest(page)

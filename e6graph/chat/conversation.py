@@ -17,7 +17,10 @@ import numpy as np
 from ..errors import BadInput, UnknownPost, UnknownTag
 from ..pictures import features_of
 from ..recommend.personal import Profile
+from ..recommend.references import Reference
 from . import messages
+from .favorites import FavoriteCommands, is_favorites
+from .fetch_favorites import FavoritesFetcher
 from .messages import (
     COMMANDS,
     Command,
@@ -53,6 +56,7 @@ class Conversation:
     fetch : starts to fetch the preview of a post that is shown; returns whether
         it is coming.
     look : makes the features of a picture from the bytes of its file.
+    favorites : fetches favorites by name; None where that is not allowed.
 
     Attributes
     ----------
@@ -68,10 +72,12 @@ class Conversation:
         commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
         look: Callable[[bytes], np.ndarray] | None = None,
+        favorites: FavoritesFetcher | None = None,
     ) -> None:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
         self._tour = tour = Tour(self._user, look or self._look)
+        self._favorites = FavoriteCommands(self._user, favorites)
         self._listed = commands
         self._fetch = fetch
         self._asked_to_forget = False
@@ -98,6 +104,7 @@ class Conversation:
             "drop": taste.drop,
             "taste": taste.taste,
             "blacklist": lambda words: taste.blacklist(" ".join(words)),
+            "favorites": lambda words: self._take_favorites(" ".join(words)),
             "rating": taste.rating,
             "export": taste.export,
             "forget": self._forget,
@@ -114,6 +121,7 @@ class Conversation:
         asked, self._asked_to_forget = self._asked_to_forget, False
         replies = []
         try:
+            replies += self._favorites.news()
             if asked:
                 if isinstance(message, str) and message.strip().lower() == "yes":
                     return [self._forget_now()]
@@ -143,6 +151,10 @@ class Conversation:
         """Whether the talk remembers something that a new one would not know."""
         return self._asked_to_forget or self._tour.begun
 
+    def take_favorites(self, source: str, references: Sequence[Reference]) -> Reply:
+        """Take in favorites that were read before the talk; see `FavoriteCommands.keep`."""
+        return self._favorites.keep(source, references)
+
     def taste(self) -> Taste:
         """Return everything known about the user's taste."""
         return self._taste.known()
@@ -155,7 +167,10 @@ class Conversation:
         if isinstance(message, Picture):
             return self._tour.follow(message)
         if isinstance(message, TextFile):
-            return self._taste.take_list(message)
+            if not is_favorites(message):
+                return self._taste.take_list(message)
+            self._tour.taste_changed()
+            return self._favorites.take_file(message)
         most = messages.limit_of(message)
         if len(message) > most:
             raise BadInput(f"{len(message):,} characters are too many: {most:,} at most")
@@ -164,14 +179,17 @@ class Conversation:
         if not words:
             return []
         if messages.is_list(text):
-            return self._taste.blacklist(text[len(words[0]) :])
+            rest = text[len(words[0]) :]
+            if words[0].lower() != "/blacklist":
+                return self._take_favorites(rest)
+            return self._taste.blacklist(rest)
         if words[0].startswith("/"):
             return self._command(words[0], words[1:])
         return self._plain(words)
 
     def _command(self, typed: str, rest: Sequence[str]) -> list[Reply]:
         name = typed[1:].lower()
-        name = {"welcome": "start"}.get(name, name)
+        name = {"welcome": "start", "favourites": "favorites"}.get(name, name)
         if name not in self._commands:
             near = difflib.get_close_matches(name, COMMANDS, 2) or ["help"]
             choices = [f"/{found}" for found in near]
@@ -186,6 +204,10 @@ class Conversation:
         if name in ("enjoy", "avoid", "drop") or (name == "mood" and rest):
             self._tour.taste_changed()
         return run(rest)
+
+    def _take_favorites(self, text: str) -> list[Reply]:
+        self._tour.taste_changed()
+        return self._favorites.command(text)
 
     def _plain(self, words: Sequence[str]) -> list[Reply]:
         """Take words without a command as tags if all are; otherwise give a hint."""
@@ -231,16 +253,18 @@ class Conversation:
         lines = [
             "e6graph recommends posts of a tagged image board from its daily export.",
             f"This board: {posts}{site}.",
-            "I keep the tags you name, the posts I showed you and what you said about them, in "
-            "a file of the person who runs this bot. A picture that you send is not kept: this "
-            "talk remembers the numbers computed from it, while it follows that picture. "
+            "I keep the tags you name, the posts I showed you and what you said about them, and "
+            "favorites that you give me, in a file of the person who runs this bot. A picture "
+            "that you send is not kept: this talk remembers the numbers computed from it, while "
+            "it follows that picture. "
             "/export gives you all of it, /forget deletes it.",
         ]
         return [Reply("\n".join(lines))]
 
     def _quit(self) -> list[Reply]:
         self.ended = True
-        return [Reply("Goodbye.", ended=True)]
+        unfinished = self._favorites.unfinished()
+        return [Reply(f"{unfinished}\nGoodbye." if unfinished else "Goodbye.", ended=True)]
 
     def _look(self, data: bytes) -> np.ndarray:
         return features_of(data, self._user.graph().encoder)
@@ -255,7 +279,7 @@ class Conversation:
             return [Reply("I keep nothing about you.")]
         self._asked_to_forget = True
         tags = count([*profile.enjoys, *profile.avoids], "tag")
-        posts = count(profile.seen, "post")
+        posts = count([*profile.seen, *{*profile.favorites}.difference(profile.seen)], "post")
         lines = [
             f"Delete {tags} and {posts}, everything I keep about you?",
             "Type yes; anything else keeps it.",
@@ -263,6 +287,7 @@ class Conversation:
         return [Reply("\n".join(lines), choices=["yes", "no"])]
 
     def _forget_now(self) -> Reply:
+        self._favorites.forget()
         erased = self._user.profiles.forget(self._user.key)
         self._tour.reset()
         said = "Everything I kept about you was deleted."

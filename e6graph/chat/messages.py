@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..recommend.references import reference_in
 from ..tags.categories import RATING_TAGS
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT = 2000  # characters
 BLACKLIST_LIMIT = 150_000  # characters, as on the site
-LIST_BYTES = 4 * BLACKLIST_LIMIT  # of a file with a list; UTF-8 has 4 bytes at most
+LIST_BYTES = 4 * BLACKLIST_LIMIT  # of a file with a blacklist; UTF-8 has 4 bytes at most
+FAVORITES_BYTES = 8 << 20  # of a file with favorites; ten thousand links have half a MB
 PICTURE_LIMIT = 20 * 1024**2  # bytes
 POSTS_AT_ONCE = 5  # for /more
 PREVIEW_PATIENCE = 1.5  # seconds that a front end waits for a preview to come
@@ -35,8 +37,8 @@ COMMANDS = {
     "walk": Command(
         "", "start a tour: a post at a time, the next after /like, /dislike or /skip", "Walk"
     ),
-    "like": Command("[ID or URL]", "you like that post, or else the last one shown", "👍"),
-    "dislike": Command("[ID or URL]", "you do not like it", "👎"),
+    "like": Command("[IDs or URLs]", "you like those posts, or else the last one shown", "👍"),
+    "dislike": Command("[IDs or URLs]", "you do not like them", "👎"),
     "skip": Command("", "show the next post; counts against the last one, but little", "⏭"),
     "stop": Command("", "end the tour", "🛑"),
     "why": Command("[ID or URL]", "how that post, or else the last one, was found", "Why?"),
@@ -56,6 +58,9 @@ COMMANDS = {
         "[add LINES|remove LINE|clear]",
         "hide posts by lines of your own, as on the site",
         "Blacklist",
+    ),
+    "favorites": Command(
+        "[NAME or posts]", "what you marked on the site counts, too", "Favorites"
     ),
     "rating": Command("[LETTERS]", "show or narrow the ratings you see"),
     "export": Command("", "everything I keep about you, as a file", "Export"),
@@ -91,9 +96,6 @@ _CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _NUMBER = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9}) ?(%|percent|)")
-_POST_REFERENCE = re.compile(
-    r"(?:#|(?:https?://)?[\w.-]+/posts?/(?:show/)?)?([0-9]{1,18})(?:[/?#]\S*)?"
-)
 
 
 def clean(text: str) -> str:
@@ -124,10 +126,14 @@ class Picture:
 
 @dataclass
 class TextFile:
-    """A blacklist that a user sent as a file: its bytes, or the `problem` with it."""
+    """A list that a user sent as a file: its bytes, or the `problem` with it.
+
+    `kind` is "favorites" or "blacklist", or "" where its content tells which it is.
+    """
 
     data: bytes = b""
     problem: str = ""
+    kind: str = ""
 
 
 @dataclass
@@ -174,6 +180,7 @@ class Taste:
     ratings : letters of what they let themselves see.
     mood : tags that they wish for just now. `up` and `down` are then of the mood alone.
     variety : from 0 to 1, their own; None for the default.
+    favorites : number of those that may be shown.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -188,6 +195,7 @@ class Taste:
     ratings: str = "s"
     mood: list[str] = field(default_factory=list)
     variety: float | None = None
+    favorites: int = 0
 
 
 @dataclass(frozen=True)
@@ -200,12 +208,13 @@ class CompletedTag:
 
 
 def is_list(message: str) -> bool:
-    """Tell whether a message begins with the command whose lines matter.
+    """Tell whether a message begins with a command that a long list may follow.
 
-    >>> is_list("/blacklist add fox"), is_list("/blacklists")
-    (True, False)
+    >>> is_list("/blacklist add fox"), is_list("/favorites 7 8"), is_list("/blacklists")
+    (True, True, False)
     """
-    return re.match(r"\s*/blacklist(\s|$)", message[:100], re.IGNORECASE) is not None
+    begun = re.match(r"\s*/(blacklist|favou?rites)(\s|$)", message[:100], re.IGNORECASE)
+    return begun is not None
 
 
 def limit_of(message: str) -> int:
@@ -283,8 +292,8 @@ def post_id_in(word: str) -> int | None:
     >>> post_id_in("#12"), post_id_in("https://e926.net/posts/12?q=fox"), post_id_in("fox")
     (12, 12, None)
     """
-    found = _POST_REFERENCE.fullmatch(word)
-    return int(found[1]) if found else None
+    found = reference_in(word)
+    return found if isinstance(found, int) else None
 
 
 def number_from_0_to_1(text: str) -> float | None:
@@ -360,6 +369,7 @@ def reasons(
     enjoys: Sequence[str] = (),
     liked: Sequence[int] = (),
     mood: Sequence[str] = (),
+    favorites: Sequence[int] = (),
 ) -> str:
     """Say why a post came; "" where nothing is known.
 
@@ -368,17 +378,19 @@ def reasons(
     because : names of the tags and ids of the posts that led to it.
     enjoys, liked : tags and posts that the user named or liked.
     mood : the tags of their mood; while it holds, what they enjoy led nowhere.
+    favorites : posts that they marked on the site.
 
     >>> reasons(["fox", "snow", 7, 8], enjoys=["fox"], liked=[7])
     'you enjoy fox; you liked #7; it is like #8; it has snow'
     """
     tags = [reason for reason in because if isinstance(reason, str)]
     posts = [reason for reason in because if not isinstance(reason, str)]
-    named = mood or enjoys
+    named, marked = mood or enjoys, {*favorites}.difference(liked)
     parts = {
         "you are in the mood for" if mood else "you enjoy": [t for t in tags if t in named],
         "you liked": [f"#{post}" for post in posts if post in liked],
-        "it is like": [f"#{post}" for post in posts if post not in liked],
+        "it is like your favorite": [f"#{post}" for post in posts if post in marked],
+        "it is like": [f"#{post}" for post in posts if post not in {*liked, *marked}],
         "it has": [tag for tag in tags if tag not in named],
     }
     said = [f"{words} {', '.join(values)}" for words, values in parts.items() if values]

@@ -1,4 +1,4 @@
-"""Profiles: what each user enjoys, avoids, likes, dislikes, saw and hides, in one SQLite file.
+"""Profiles: what each user enjoys, likes, saw and hides, their favorites, in one SQLite file.
 
 Each operation is one transaction. `forget` removes every row of a user and then
 the bytes (see `SqliteFile.erase`).
@@ -16,13 +16,15 @@ from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import BadInput
 from ..recommend.moods import mood_tags, same_mood
 from ..recommend.personal import Profile
 from .sqlitefile import Execute, SqliteFile
 
 APPLICATION_ID = 0x65364752  # "e6GR"
-SCHEMA_VERSION = 4  # 1 and 2 are too old to be taken over
+SCHEMA_VERSION = 5  # 1 and 2 are too old to be taken over
 _OF_USER = "n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE"
 _FELT = "feeling INTEGER NOT NULL, at INTEGER NOT NULL"
 _MOOD = "mood TEXT NOT NULL DEFAULT ''"  # tags with spaces between
@@ -30,12 +32,20 @@ _POSTS = (
     f"CREATE TABLE posts ({_OF_USER}, post_id INTEGER NOT NULL, {_FELT}, {_MOOD}, "
     "UNIQUE (user, post_id, mood))"
 )
+# A row for each list: there may be 240,000 favorites. Ids are int64, little-endian, the
+# latest last; those that were dropped here are among them.
+_FAVORITES = (
+    f"CREATE TABLE favorites ({_OF_USER}, source TEXT NOT NULL, post_ids BLOB NOT NULL "
+    "CHECK (length(post_ids) % 8 = 0), dropped BLOB NOT NULL DEFAULT x'' "
+    "CHECK (length(dropped) % 8 = 0), UNIQUE (user, source))"
+)
 SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
     "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
     f"at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '', {_MOOD}, variety REAL)",
     f"CREATE TABLE tags ({_OF_USER}, tag TEXT NOT NULL, {_FELT}, UNIQUE (user, tag))",
     _POSTS,
     f"CREATE TABLE lines ({_OF_USER}, line TEXT NOT NULL, UNIQUE (user, line))",
+    _FAVORITES,
 )
 UPGRADES: dict[int, tuple[str, ...]] = {
     3: (
@@ -47,6 +57,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "SELECT n, user, post_id, feeling, at FROM old_posts",
         "DROP TABLE old_posts",
     ),
+    4: (_FAVORITES,),
 }
 """Version → what makes the next one of it."""
 
@@ -95,8 +106,13 @@ _READ = {
     "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
     "posts": "SELECT post_id, feeling, at, mood FROM posts WHERE user = ?1 ORDER BY n",
     "lines": "SELECT line FROM lines WHERE user = ?1 ORDER BY n",
+    "favorites": "SELECT source, post_ids, dropped FROM favorites WHERE user = ?1 ORDER BY n",
     "settings": "SELECT ratings, mood, variety FROM users WHERE id = ?1",
 }
+_KEEP_FAVORITES = (
+    "INSERT INTO favorites (user, source, post_ids, dropped) VALUES (?1, ?2, ?3, ?4) "
+    "ON CONFLICT DO UPDATE SET post_ids = ?3, dropped = ?4"
+)
 _SET = {
     "ratings": "UPDATE users SET ratings = ?2 WHERE id = ?1",
     "mood": "UPDATE users SET mood = ?2 WHERE id = ?1",
@@ -170,6 +186,8 @@ class Profiles:
                 judged[feeling].append(post_id)
                 profile.at[post_id] = at
         profile.blacklist = [line for (line,) in kept["lines"]]
+        lists = [_counted(ids, dropped) for _, ids, dropped in kept["favorites"]]
+        profile.favorites = [*dict.fromkeys(one for some in lists for one in some)]
         return profile
 
     def export(self, user: str) -> dict[str, object]:
@@ -196,6 +214,12 @@ class Profiles:
                 told["mood"] = mood
             if variety is not None:
                 told["variety"] = variety
+        favorites = [
+            {"source": source, "post_ids": _ids(some), "dropped": _ids(dropped)}
+            for source, some, dropped in kept["favorites"]
+        ]
+        if favorites:
+            told["favorites"] = favorites
         return told
 
     def _rows(self, user: str) -> dict[str, list[tuple]]:
@@ -217,13 +241,13 @@ class Profiles:
         """Add tags to those that `user` avoids; enjoyed ones change sides."""
         self._keep(_KEEP_TAG, user, tags, Feeling.DISLIKE)
 
-    def like(self, user: str, post_id: int) -> None:
-        """Remember a post as liked (and seen), whatever was thought of it before."""
-        self._keep(_KEEP_POST, user, [post_id], Feeling.LIKE)
+    def like(self, user: str, *post_ids: int) -> None:
+        """Remember posts as liked (and seen), whatever was thought of them before."""
+        self._keep(_KEEP_POST, user, post_ids, Feeling.LIKE)
 
-    def dislike(self, user: str, post_id: int) -> None:
-        """Remember a post as disliked (and seen), whatever was thought of it before."""
-        self._keep(_KEEP_POST, user, [post_id], Feeling.DISLIKE)
+    def dislike(self, user: str, *post_ids: int) -> None:
+        """Remember posts as disliked (and seen), whatever was thought of them before."""
+        self._keep(_KEEP_POST, user, post_ids, Feeling.DISLIKE)
 
     def skip(self, user: str, post_id: int) -> None:
         """Remember a post as skipped, unless the user liked or disliked it."""
@@ -237,8 +261,10 @@ class Profiles:
         """Take back what was said about tags and posts; the posts stay seen.
 
         Of a post that was judged in the mood that holds, this judgment alone is taken
-        back; of another, all are.
+        back; of another, all are. A favorite counts no more, also when its list comes
+        again.
         """
+        posts = [*posts]
         with self._writing() as execute:
             number = self._returned(execute, user)
             for tag in tags:
@@ -250,6 +276,42 @@ class Profiles:
                 here = [one for one in judged if mood and same_mood(one[1], mood)]
                 for n, _ in here or judged:
                     execute("UPDATE posts SET feeling = 0 WHERE n = ?", (n,))
+            for source, some, dropped in execute(_READ["favorites"], (number,)).fetchall():
+                ids, gone = _ids(some), _ids(dropped)
+                newly = sorted({*posts}.intersection(ids) - {*gone})
+                if newly:
+                    execute(_KEEP_FAVORITES, (number, source, some, _blob([*gone, *newly])))
+                now = int(self._clock())
+                for post in newly:
+                    execute(_KEEP_SEEN, (number, post, int(Feeling.SEEN), now))
+
+    def set_favorites(self, user: str, source: str, post_ids: Sequence[int]) -> tuple[int, int]:
+        """Keep a list of favorites in the place of the last one from there.
+
+        Parameters
+        ----------
+        source : the name on the site, or "" for lists and files.
+        post_ids : the latest last.
+
+        Returns
+        -------
+        added, removed : how many favorites are new, and how many are none any more.
+        """
+        with self._writing() as execute:
+            number = self._meet(execute, user)
+            rows = execute(_READ["favorites"], (number,)).fetchall()
+            before = {kept: (_ids(some), _ids(gone)) for kept, some, gone in rows}
+            were, dropped = before.get(source, ([], []))
+            now = {*post_ids}
+            still = _blob([one for one in dropped if one in now])
+            execute(_KEEP_FAVORITES, (number, source, _blob(post_ids), still))
+        return len(now.difference(were)), len({*were} - now)
+
+    def drop_favorites(self, user: str) -> None:
+        """Delete all lists of favorites."""
+        with self._writing() as execute:
+            number = self._returned(execute, user)
+            execute("DELETE FROM favorites WHERE user = ?", (number,))
 
     def hide(self, user: str, *lines: str) -> None:
         """Add lines to the user's blacklist."""
@@ -315,7 +377,11 @@ class Profiles:
         if kept["settings"]:
             with to._writing() as execute:
                 number = to._meet(execute, user)
-                for query, rows in ((_KEEP_TAG, kept["tags"]), (_MOVE_POST, kept["posts"])):
+                for query, rows in (
+                    (_KEEP_TAG, kept["tags"]),
+                    (_MOVE_POST, kept["posts"]),
+                    (_KEEP_FAVORITES, kept["favorites"]),
+                ):
                     for row in rows:
                         execute(query, (number, *row))
                 for (line,) in kept["lines"]:
@@ -394,6 +460,20 @@ def _one_of_each(rows: Sequence[tuple], mood: Sequence[str]) -> list[tuple]:
         if post_id not in chosen or rank > chosen[post_id][0]:
             chosen[post_id] = rank, row
     return [row for _, row in sorted(chosen.values(), key=lambda pair: pair[0][-1])]
+
+
+def _ids(blob: bytes) -> list[int]:
+    return np.frombuffer(blob, "<i8").tolist()
+
+
+def _blob(post_ids: Sequence[int]) -> bytes:
+    return np.array(post_ids, "<i8").tobytes()
+
+
+def _counted(post_ids: bytes, dropped: bytes) -> list[int]:
+    """Return the ids of a list without those that were dropped."""
+    ids, gone = _ids(post_ids), {*_ids(dropped)}
+    return [one for one in ids if one not in gone] if gone else ids
 
 
 def _user_number(execute: Execute, user: str) -> int | None:

@@ -13,7 +13,9 @@ from ..cli import program
 from ..hydrate.previews import static_host
 from ..pictures import PictureReader
 from ..recommend import PostGraph, PostInfo
+from ..recommend.favorites import read_source
 from .conversation import Conversation
+from .fetch_favorites import FavoritesFetcher
 from .fetch_previews import Fetcher
 from .messages import Command
 from .profiles import Profiles
@@ -39,13 +41,30 @@ class Room:
     fetch_previews: bool
     static_url: str | None
     user_agent: str | None
+    allow_favorites: bool = False
 
     @contextmanager
-    def conversation(self, user: str) -> Iterator[Conversation]:
-        """Open a talk with one user."""
+    def conversation(self, user: str, favorites: str | None = None) -> Iterator[Conversation]:
+        """Open a talk with one user, who is the operator.
+
+        Parameters
+        ----------
+        favorites : to take in first: a name on the site, or a file; None for none.
+        """
         graph = self._open_graph()
-        with self._fetcher(graph.posts.site) as fetch, self._open_profiles() as profiles:
-            yield Conversation(graph, profiles, user, self.previews, fetch=fetch)
+        site = graph.posts.site
+        with (
+            self._fetcher(site) as fetch,
+            closing(FavoritesFetcher(site, self.user_agent, own=True)) as fetcher,
+            self._open_profiles() as profiles,
+        ):
+            made = Conversation(
+                graph, profiles, user, self.previews, fetch=fetch, favorites=fetcher
+            )
+            if favorites is not None:
+                named = read_source(favorites, site, self.user_agent)
+                print(made.take_favorites(*named).text, flush=True)
+            yield made
 
     @contextmanager
     def sessions(self, commands: Mapping[str, Command]) -> Iterator[Sessions]:
@@ -62,6 +81,7 @@ class Room:
             self._fetcher(graph.posts.site) as fetch,
             self._open_profiles() as profiles,
             closing(PictureReader()) as reader,
+            closing(FavoritesFetcher(graph.posts.site, self.user_agent)) as favorites,
         ):
             reader.start()
             sessions = Sessions(
@@ -71,6 +91,7 @@ class Room:
                 commands=commands,
                 fetch=fetch,
                 reader=reader,
+                favorites=favorites if self.allow_favorites else None,
             )
             del graph  # so that its memory is free once the sessions have a newer one
             end = watch.start(self._warm_graph, sessions.renew)

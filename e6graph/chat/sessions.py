@@ -17,6 +17,7 @@ from ..errors import BadInput, UnknownPost
 from ..hydrate.previews import cached_preview
 from ..pictures import PictureReader
 from .conversation import Conversation
+from .fetch_favorites import FavoritesFetcher
 from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste, TextFile
 from .profiles import Profiles
 
@@ -59,6 +60,7 @@ class Sessions:
     graph, profiles, previews, commands, fetch : see `Conversation`.
     clock : seconds, monotonic.
     reader : reads the pictures that users send; by default one of its own.
+    favorites : see `Conversation`.
 
     Attributes
     ----------
@@ -77,6 +79,7 @@ class Sessions:
         commands: Mapping[str, Command] = COMMANDS,
         fetch: Callable[[PostInfo], bool] | None = None,
         reader: PictureReader | None = None,
+        favorites: FavoritesFetcher | None = None,
     ) -> None:
         self._graph = graph
         self._profiles = profiles
@@ -86,7 +89,14 @@ class Sessions:
         self._reader = reader or PictureReader()
         self.on_trust = True
         self._make = lambda user, profiles: Conversation(
-            self._graph, profiles, user, previews, commands, fetch, partial(self._look, user)
+            self._graph,
+            profiles,
+            user,
+            previews,
+            commands,
+            fetch,
+            partial(self._look, user),
+            favorites,
         )
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
         # A newcomer whose talk has nothing to remember is known by name alone.

@@ -159,6 +159,12 @@ class TasteCommands:
         posts = [int(name[1:]) for name in names if re.fullmatch("#[0-9]{1,18}", name)]
         tags = [name for name in names if name[0] != "#"]
 
+        favorites = user.profile().favorites if names == ["favorites"] else []
+        if favorites:
+            user.profiles.drop_favorites(user.key)
+            said = f"Taken back: {count(favorites, 'favorite')}."
+            return [Reply(said, choices=["/walk", "/taste"])]
+
         # The names as typed go too: a tag that is kept may have left the board
         # since.
         tags = list(dict.fromkeys([*tags, *user.resolve(tags)[0]]))
@@ -172,6 +178,7 @@ class TasteCommands:
             # What was said of it outside of the mood may be left.
             if post not in after.at or before.moods.get(post) != after.moods.get(post)
         }
+        gone |= {f"#{post}" for post in {*before.favorites} - {*after.favorites}}
         said = "You had said nothing about it."
         if gone:
             said = f"Taken back: {', '.join(sorted(gone))}."
@@ -196,6 +203,7 @@ class TasteCommands:
             ratings=graph.ratings,
             mood=profile.mood,
             variety=profile.variety,
+            favorites=len(user.visible(profile.favorites, graph)),
         )
 
     def taste(self) -> list[Reply]:
@@ -210,13 +218,14 @@ class TasteCommands:
             "avoids": profile.avoids,
             "liked": [f"#{post_id}" for post_id in profile.liked],
             "disliked": [f"#{post_id}" for post_id in profile.disliked],
+            "favorites": [f"{len(profile.favorites):,}"] if profile.favorites else [],
             "mood": profile.mood,
             "learned": [f"{tag} {weight:+.2f}" for tag, _, weight in learned],
             "hidden": profile.blacklist,
             "variety": [] if profile.variety is None else [f"{profile.variety:.3g}"],
             "seen": [count(profile.seen, "post"), *skipped],
         }
-        for label in ("mood", "hidden", "variety"):
+        for label in ("favorites", "mood", "hidden", "variety"):
             if not rows[label]:
                 del rows[label]
         lines = ["What I keep about you, the latest last:"]
@@ -228,15 +237,16 @@ class TasteCommands:
         if hidden := self._hidden(profile, taste):
             are = "is" if hidden == 1 else "are"
             lines.append(f"{hidden} of these {are} not on this board, or hidden.")
-        if profile.enjoys or profile.avoids or profile.at:
+        if profile.enjoys or profile.avoids or profile.at or profile.favorites:
             lines.append("/drop TAG or /drop #12 takes one back.")
         return [Reply("\n".join(lines), choices=["/walk", "/export", "/forget"])]
 
     def _hidden(self, profile: Profile, taste: Taste) -> int:
         """Count the tags and posts they named that this board does not show them."""
         unknown = self._user.resolve([*profile.enjoys, *profile.avoids])[1]
-        judged = len(profile.liked) + len(profile.disliked)
-        return len(unknown) + judged - len(taste.liked) - len(taste.disliked)
+        judged = len(profile.liked) + len(profile.disliked) + len(profile.favorites)
+        shown = len(taste.liked) + len(taste.disliked) + taste.favorites
+        return len(unknown) + judged - shown
 
     # -- what they see
     def blacklist(self, text: str) -> list[Reply]:

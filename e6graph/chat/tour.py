@@ -10,18 +10,20 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import BadArtifact, BadInput, MissingArtifact
+from ..errors import BadArtifact, BadInput, MissingArtifact, UnknownPost
 from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
 from ..recommend.course import KIND_COSTS
 from ..recommend.moods import of_mood
 from ..recommend.personal import Profile
+from ..recommend.references import Reference, reference_in
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
 from .user import User
 
 POSTS_LIKE_PICTURE = 3  # shown at once
 TAGS_OF_PICTURE = 8  # named
+LISTED_POSTS = 20  # named in an answer
 REMEMBERED_POSTS = 100  # whose reason /why still knows
 RUNS_PASSED_OVER = 20  # posts of a search that a tour may leave out for what came before
 NOTHING_SHOWN = "Nothing was shown yet: /walk shows a post."
@@ -210,7 +212,7 @@ class Tour:
             avoid=avoid,
             n=n,
             seed=seed,
-            exclude=[*exclude, *without],
+            exclude=[*exclude, *without, *profile.favorites],
         )
 
     def _without_runs(self, find: Find) -> Find:
@@ -231,7 +233,7 @@ class Tour:
     def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
         profile = self._user.profile()
         now = of_mood(profile)
-        if not (now.enjoys or now.liked or explore):
+        if not (now.enjoys or now.liked or now.favorites or explore):
             line = (
                 "I do not know your taste yet: tell me with /enjoy TAGS or /like ID, or let "
                 "/surprise show you a post."
@@ -250,6 +252,7 @@ class Tour:
         parts = {
             enjoyed: count(profile.enjoys, "tag"),
             "the {} you liked": count(self._user.visible(now.liked, graph), "post"),
+            "your {}": count(self._user.visible(now.favorites, graph), "favorite"),
             "away from the {} you disliked": count(
                 self._user.visible(now.disliked, graph), "post"
             ),
@@ -337,14 +340,19 @@ class Tour:
 
     def _card(self, found: Recommendation, profile: Profile, like: str) -> Reply:
         post, previews = self._user.board.describe(found.post_id), self._user.previews
-        said = messages.reasons(found.because, profile.enjoys, profile.liked, profile.mood)
+        said = messages.reasons(
+            found.because, profile.enjoys, profile.liked, profile.mood, profile.favorites
+        )
         why = "; ".join(filter(None, [like, said]))
         if not why and profile.mood:
             why = f"it is near your mood, {', '.join(profile.mood)}"
         if not why:
-            known = profile.enjoys or profile.avoids or profile.liked or profile.disliked
             why = "it is near your taste"
-            if not known:
+            tags, posts = (
+                [*profile.enjoys, *profile.avoids],
+                [*profile.liked, *profile.disliked],
+            )
+            if not (tags or posts or profile.favorites):
                 why = "a guess: your taste is not known yet"
         if found.variants:
             why += f"; one of {found.variants + 1} variants"
@@ -375,27 +383,66 @@ class Tour:
         return [Reply(self._stories.get(post_id, unknown))]
 
     def judge(self, verb: str, words: Sequence[str]) -> list[Reply]:
-        """Keep that they "like" or "dislike" a post; on a tour, go on to the next."""
-        user, post_id = self._user, self._meant(words, verb)
-        if post_id is None:
+        """Keep that they "like" or "dislike" posts; on a tour, go on to the next."""
+        user = self._user
+        named, unknown = self._named(words, verb)
+        if not (named or unknown):
             return [Reply(f"Nothing was shown yet: /{verb} ID, or /walk first.")]
-        post = user.graph().describe(post_id)  # raises UnknownPost where it may not be shown
+        graph = user.graph()
+        if not named:
+            if len(unknown) == 1 and isinstance(unknown[0], int):
+                graph.describe(unknown[0])  # raises UnknownPost, as for any post
+            raise _not_here(unknown)
+        posts = [graph.describe(post_id) for post_id in named]
         keep = user.profiles.like if verb == "like" else user.profiles.dislike
-        keep(user.key, int(post.post_id))
-        said = f"You {verb} #{post.post_id}: {title(post)}."
-        if not self.touring or post.post_id != self._last:
+        keep(user.key, *named)
+        said = f"You {verb} #{named[0]}: {title(posts[0])}."
+        if len(named) > 1:
+            said = f"You {verb} {count(named, 'post')}: {_listed(named)}."
+        if unknown:
+            said += f" Not on this board, or not shown here: {_listed(unknown)}."
+        if not self.touring or self._last not in named:
             return [Reply(said, choices=["/walk"])]
         self._liked += verb == "like"
         return [Reply(said), *self._next()]
+
+    def _named(self, words: Sequence[str], verb: str) -> tuple[list[int], list[Reference]]:
+        """Return the posts that are named, or else the last one shown; and what is not here.
+
+        Raises
+        ------
+        BadInput : a word names no post.
+        """
+        names = [name for word in words for name in word.split(",") if name]
+        references: list[Reference] = []
+        if not names and self._last is not None:
+            references.append(self._last)
+        for name in names:
+            reference = reference_in(name)
+            if reference is None:
+                raise BadInput(f"{name!r} is not a post: /{verb} takes numbers and URLs")
+            references.append(reference)
+        references = [*dict.fromkeys(references)]
+        found = self._user.graph().find_posts(references)
+        here = zip(references, found, strict=True)
+        unknown = [reference for reference, post_id in here if post_id is None]
+        return [*dict.fromkeys(post_id for post_id in found if post_id is not None)], unknown
 
     def _meant(self, words: Sequence[str], verb: str) -> int | None:
         """Return the post that is named, or else the last one shown."""
         if not words:
             return self._last
-        post_id = messages.post_id_in(words[0])
-        if post_id is None or len(words) > 1:
+        reference = reference_in(words[0])
+        if reference is None or len(words) > 1:
             raise BadInput(f"{' '.join(words)!r} is not a post: /{verb} takes a number or URL")
-        return post_id
+        if isinstance(reference, int):
+            return reference
+        found = self._user.graph().sort_out([reference]).ids
+        if not found:
+            raise UnknownPost(
+                f"post {reference} is not on this board, or may not be shown here"
+            )
+        return found[0]
 
 
 def names_of(post: PostInfo) -> set[str]:
@@ -409,3 +456,18 @@ def _marks(post: PostInfo) -> set[tuple[str, str]]:
     for kind in KIND_COSTS:
         marks |= {(kind, name) for name in post.tags.get(kind, [])}
     return marks
+
+
+def _listed(references: Sequence[Reference]) -> str:
+    """List some posts, the first of many."""
+    names = [f"#{one}" if isinstance(one, int) else f"md5:{one}" for one in references]
+    more = len(names) - LISTED_POSTS
+    shown = ", ".join(names[:LISTED_POSTS])
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _not_here(references: Sequence[Reference]) -> UnknownPost:
+    are = "is" if len(references) == 1 else "are"
+    return UnknownPost(
+        f"{_listed(references)} {are} not on this board, or may not be shown here"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +66,6 @@ class User:
         known, _ = self.resolve(["fox", "night"])
         return known or [found[0] for found in self.board.complete("*", 2)]
 
-    def visible(self, post_ids: Iterable[int], graph: PostGraph) -> list[int]:
+    def visible(self, post_ids: Sequence[int], graph: PostGraph) -> list[int]:
         """Return the posts that are still on the board and may be shown today."""
-        return [post_id for post_id in post_ids if graph.visible(post_id)]
+        return graph.visible_among(post_ids)

@@ -7,12 +7,12 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.utils import requote_uri
@@ -245,7 +245,10 @@ class Client:
             if asked is not None:
                 self._check_wait(url, "a redirect", asked)
                 self.pace.hold(asked)
-            url = urljoin(url, requote_uri(location))
+            following = urljoin(url, requote_uri(location))
+            if urlsplit(following)[:2] != urlsplit(url)[:2]:  # scheme, host and port
+                headers = {k: v for k, v in headers.items() if k != "Authorization"}
+            url = following
         raise DownloadError(f"{asked_for}: over {MOST_REDIRECTS} redirects: a loop?")
 
     def _check_wait(self, url: str, problem: str, asked: float) -> None:
@@ -254,8 +257,12 @@ class Client:
             wish = f"{url}: {problem}, the site asks to wait {minutes}"
             raise AskedToWait(wish, asked)
 
-    def read(self, url: str, limit: int) -> Page:
-        """Request a page of at most `limit` bytes, whatever its status."""
+    def read(self, url: str, limit: int, headers: Mapping[str, str] | None = None) -> Page:
+        """Request a page of at most `limit` bytes, whatever its status.
+
+        An Authorization among the headers goes to the host of the URL alone, and to no
+        other that it redirects to.
+        """
 
         def consume(response: requests.Response) -> Page:
             body = bytearray()
@@ -267,7 +274,7 @@ class Client:
             kind = response.headers.get("Content-Type", "")
             return Page(response.url, response.status_code, kind, bytes(body))
 
-        return self.get(url, consume)
+        return self.get(url, consume, lambda: dict(headers or {}))
 
     def blocks(self, response: requests.Response) -> Iterator[bytes]:
         """Yield the body as it comes, and no more of it than Content-Length says.

@@ -287,6 +287,10 @@ class Board:
         rows = rows[rows >= 0]
         return rows[self.allowed[rows]]
 
+    def visible_among(self, post_ids: Sequence[int]) -> list[int]:
+        """Return those of some posts that may be shown, in their order."""
+        return self.posts.ids[self.visible_rows(post_ids)].tolist()
+
     def describe(self, post_id: int) -> PostInfo:
         """Return a post's rating, score, tags and link. Raises UnknownPost."""
         row = self.row(post_id)

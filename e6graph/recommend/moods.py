@@ -67,6 +67,7 @@ def of_mood(profile: Profile, tag_ids: Mapping[str, int] | None = None) -> Profi
         disliked=belonging(profile.disliked),
         skipped=belonging(profile.skipped),
         seen=belonging(profile.seen),
+        favorites=[] if profile.mood else profile.favorites,
         at={post_id: profile.at[post_id] for post_id in belonging(profile.at)},
         mood=[],
         moods={},

@@ -19,6 +19,11 @@ from .reasons import Recommendation, explained
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
 LATEST_SKIPS = 100  # skipped posts that take part, so that they crowd out no opinion
+FAVORITE_WEIGHT = 0.25  # of a favorite, beside a like that was said here
+OTHERS_A_FAVORITE = 10  # posts of the board that each is set against
+MOST_OTHERS = 2000
+SHARE_OF_OTHERS = 0.1  # of the visible posts, at most: on a small board many are liked
+OTHERS_WEIGHT = 0.25  # of each, beside a skipped post
 SECONDS_A_DAY = 86400
 
 
@@ -40,6 +45,8 @@ class Profile:
         space. What belongs to no mood is missing.
     variety : how varied the posts should be, as in `PostGraph.recommend`; None for the
         default.
+    favorites : ids of posts that the user marked on the site. They count as likes of
+        less weight, said before all others, and are never shown.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -55,6 +62,7 @@ class Profile:
     mood: list[str] = field(default_factory=list)
     moods: dict[int, str] = field(default_factory=dict, compare=False)
     variety: float | None = None
+    favorites: list[int] = field(default_factory=list)
 
 
 def next_posts(
@@ -73,7 +81,7 @@ def next_posts(
     unseen = board.allowed.copy()
     for tag_id in _tag_ids(board, profile.avoids):
         unseen[posts.rows_with[tag_id]] = False
-    judged = {*profile.liked, *profile.disliked, *profile.skipped}
+    judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}
     known = board.visible_rows([*profile.seen, *judged.difference(profile.seen)])
     unseen[known if variants else board.catalog.families.widened(known)] = False
 
@@ -89,7 +97,8 @@ def next_posts(
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
-    visible = (i for i in reversed(profile.liked) if board.visible(i))
+    marked = reversed([*profile.favorites, *profile.liked])
+    visible = (i for i in dict.fromkeys(marked) if board.visible(i))
     liked = [*islice(visible, LATEST_LIKES)][::-1]
     queries = [ranking.query_of(board.row(i)) for i in liked]
     queries += [Query.of_tag(tag_id) for tag_id in _enjoyed(board, profile)]
@@ -101,12 +110,14 @@ def tags_for_and_against(
 ) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
     """Name the tags that speak for a post and against; see `PostGraph.learned_tags`."""
     profile = of_mood(profile, board.posts.tag_ids)
-    if not profile.at:
+    if not (profile.at or profile.favorites):
         return [], []
     names = board.posts.names
     ids_up, ids_down = taste_of(board, profile).telling(n)
     up = [(names[tag_id], weight) for tag_id, weight in ids_up]
     down = [(names[tag_id], weight) for tag_id, weight in ids_down]
+    if profile.favorites and not (profile.disliked or profile.skipped):
+        down = []  # nobody said what favorites lack
     return up, down
 
 
@@ -116,11 +127,11 @@ def taste_of(board: Board, profile: Profile) -> Preference:
     While a mood holds, it is learned from what they said in that mood.
     """
     profile = of_mood(profile, board.posts.tag_ids)
-    rows, values, at = _judgments(board, profile)
+    rows, values, at, weights = _judgments(board, profile)
     now = time.time()
     # Whole days, so that all judgments of one talk count alike.
     ages = np.maximum(0, (now - np.where(np.isfinite(at), at, now)) // SECONDS_A_DAY)
-    judged = Judgments(rows, values, ages)
+    judged = Judgments(rows, values, ages, weights)
     names = [name for name in profile.enjoys if name in board.posts.tag_ids][-LATEST_ENJOYED:]
     named = [_judged_after(at, profile.named_at.get(name)) for name in names]
     return board.tastes.learned(
@@ -137,16 +148,19 @@ def taste_of(board: Board, profile: Profile) -> Preference:
     )
 
 
-def _judgments(board: Board, profile: Profile) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _judgments(
+    board: Board, profile: Profile
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return what was said of posts visible today, in the order it was said in.
 
     Where a time is missing, or equal, the place in `Profile.seen` tells the order.
-    What has neither comes first.
+    What has neither comes first, and favorites come before it, among other posts of
+    the board. What was said here of a favorite counts in its place.
 
     Returns
     -------
     rows : int64 (n,). values : float64 (n,). at : float64 (n,), Unix seconds, minus
-    infinity for long ago.
+    infinity for long ago. weights : float64 (n,).
     """
     skipped = profile.skipped[-LATEST_SKIPS:]
     post_ids = [*profile.liked, *profile.disliked, *skipped]
@@ -163,7 +177,38 @@ def _judgments(board: Board, profile: Profile) -> tuple[np.ndarray, np.ndarray, 
     rows = board.posts.rows(np.array(post_ids, np.int64))
     order = np.lexsort((places, at))
     order = order[(rows[order] >= 0) & board.allowed[rows[order]]]
-    return rows[order], values[order], at[order]
+
+    said = {*profile.liked, *profile.disliked}
+    marked = board.visible_rows([one for one in profile.favorites if one not in said])
+    before = _against_others(board, marked, rows[order])
+    favorite = np.isin(before, marked)
+    return (
+        np.concatenate([before, rows[order]]),
+        np.concatenate([np.where(favorite, 1.0, 0.0), values[order]]),
+        np.concatenate([np.full(len(before), -np.inf), at[order]]),
+        np.concatenate(
+            [np.where(favorite, FAVORITE_WEIGHT, OTHERS_WEIGHT), np.ones(len(order))]
+        ),
+    )
+
+
+def _against_others(board: Board, marked: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """Put random posts of the board between favorites: int64 rows, always the same.
+
+    Favorites alone do not say in what they differ from all other posts. Those that
+    were not marked count as usual ones, a little. They are spread among the favorites,
+    or the taste would seem to have changed after them.
+    """
+    shown = np.flatnonzero(board.allowed)
+    many = min(OTHERS_A_FAVORITE * len(marked), MOST_OTHERS, int(SHARE_OF_OTHERS * len(shown)))
+    if not many:
+        return marked
+    rng = np.random.default_rng(0)
+    others = np.unique(shown[rng.integers(0, len(shown), many)])
+    others = others[~np.isin(others, np.concatenate([marked, judged]))]
+    places = rng.random(len(others)) * len(marked)
+    order = np.argsort(np.concatenate([np.arange(len(marked)), places]), kind="stable")
+    return np.concatenate([marked, others])[order]
 
 
 def _judged_after(at: np.ndarray, named_at: float | None) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +24,11 @@ from .blacklist import Blacklist, describe
 from .board import Board, PostInfo
 from .catalog import Catalog
 from .completion import ScoredTags, TagCompleter
+from .favorites import Favorites, find_posts, read_source, sort_out
 from .personal import Profile
 from .ranking import Query
 from .reasons import Recommendation, explained
+from .references import Reference
 from .variety import VARIETY
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
@@ -456,6 +458,44 @@ class PostGraph(Board):
         up, down : (tag, weight), strongest first, at most n each.
         """
         return personal.tags_for_and_against(self, profile, n)
+
+    # -- posts that somebody names -------------------------------------------
+    def favorites(
+        self,
+        source: str | Path | Sequence[object] | np.ndarray | Mapping[str, object],
+        user_agent: str | None = None,
+    ) -> Favorites:
+        """Read what somebody marked on the site, and look it up here.
+
+        Parameters
+        ----------
+        source : a `Path` is a file. So is a `str` that names one; any other with posts
+            in it (numbers, links, MD5s, the site's JSON, CSV) is read, and a single
+            word is the name of a person, whose favorites are fetched from the site at
+            one page a second (see `hydrate.favorites`). JSON that was read already and
+            lists of ids are taken, too. The latest favorite comes first in all of them.
+        user_agent : see `make_user_agent`; None takes it from E6GRAPH_CONTACT.
+
+        Raises
+        ------
+        BadInput : nothing can be read, nobody has that name, or they hide theirs.
+        DownloadError : the site does not answer.
+
+        Examples
+        --------
+        >>> mine = graph.favorites("vixen")  # doctest: +SKIP
+        >>> graph.personal(Profile(favorites=mine.ids), n=20)  # doctest: +SKIP
+        """
+        _, references = read_source(source, self.posts.site, user_agent)
+        return self.sort_out(references)
+
+    def sort_out(self, references: Sequence[Reference]) -> Favorites:
+        """Look up posts that somebody names by number or MD5, the latest first."""
+        return sort_out(self, references)
+
+    def find_posts(self, references: Sequence[Reference]) -> list[int | None]:
+        """Return the id of each post that is named, None where it may not be shown."""
+        return find_posts(self, references)
 
     # -- completing the tags of a post ---------------------------------------
     @cached_property

@@ -152,6 +152,22 @@ class Posts:
         rows[rows == len(self.ids)] = -1
         return np.where(self.ids[rows] == post_ids, rows, -1)
 
+    def rows_with_md5(self, md5s: Collection[str]) -> dict[str, list[int]]:
+        """Return the rows of the posts whose files have some MD5s, in lower case.
+
+        An MD5 without a post is left out. All MD5s of the board are read: .3 s at four
+        million posts, however many are looked for.
+        """
+        if not md5s or not self.has("md5"):
+            return {}
+        column = self._table["md5"]
+        either = [*md5s, *(md5.upper() for md5 in md5s)]  # E6DB's files have either
+        held = pc.is_in(column, value_set=pa.array(either, column.type))
+        found: dict[str, list[int]] = {}
+        for row in np.flatnonzero(held.to_numpy()).tolist():
+            found.setdefault(column[row].as_py().lower(), []).append(row)
+        return found
+
     def has(self, name: str) -> bool:
         """Return whether the export had a column; E6DB's own files lack some."""
         return name in self._table.column_names

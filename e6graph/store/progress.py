@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -33,6 +33,22 @@ def counted(items: Iterable[Item], what: str, total: int | None = None) -> Itera
         for item in items:
             yield item
             bar.update()
+
+
+@contextlib.contextmanager
+def reaching(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Give a function that shows on a terminal how many there are so far, and of how many.
+
+    >>> with reaching("favorites") as show:
+    ...     show(320, 1000)
+    """
+    with _bar(what, None, None) as bar:
+
+        def show(so_far: int, of: int | None) -> None:
+            bar.total = of
+            bar.update(so_far - bar.n)
+
+        yield show
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ from telegram.error import BadRequest, InvalidToken, TelegramError
 from ...errors import BadInput, E6GraphError
 from ..messages import (
     COMMANDS,
+    FAVORITES_BYTES,
     LIST_BYTES,
     PICTURE_LIMIT,
     PREVIEW_PATIENCE,
@@ -79,7 +80,11 @@ TELEGRAM_COMMANDS["stop"] = Command(
 FROM_BOTFATHER = "expected the token that BotFather gave"
 SORRY = "Something is wrong here: try again later."
 NO_PICTURE = "Expected a picture of at most 20 MB: a photo, or an image sent as a file."
-TOO_LONG = f"That file is too long for a blacklist: {LIST_BYTES // 1000} kB at most."
+TOO_LONG = (
+    f"That file is too long: a blacklist has {LIST_BYTES // 1000} kB at most; favorites, sent "
+    f"with the caption /favorites, {FAVORITES_BYTES >> 20} MB."
+)
+FAVORITES_ENDINGS = (".json", ".csv")
 log = logging.getLogger(__name__)
 
 
@@ -155,8 +160,19 @@ def button_rows(choices: Sequence[str]) -> list[list[str]]:
 
 
 def _is_text(file: Document) -> bool:
-    kind, name = file.mime_type or "", file.file_name or ""
-    return kind.startswith("text/") or name.lower().endswith(".txt")
+    kind, name = file.mime_type or "", (file.file_name or "").lower()
+    listed = kind.startswith("text/") or kind == "application/json"
+    return listed or name.endswith((".txt", *FAVORITES_ENDINGS))
+
+
+def _kind_of(file: Document, caption: str) -> str:
+    """Return the kind of a list: by its caption or its name, "" where its content tells."""
+    for kind in ("favorites", "blacklist"):
+        if re.match(rf"/{kind}\b", caption, re.IGNORECASE):
+            return kind
+    name = (file.file_name or "").lower()
+    says_so = "fav" in name or name.endswith(FAVORITES_ENDINGS)
+    return "favorites" if says_so or file.mime_type == "application/json" else ""
 
 
 def _key(choice: str) -> InlineKeyboardButton:
@@ -346,8 +362,10 @@ class TelegramBot:
 
         sent = [message.document] if message.document else []
         if sent and _is_text(sent[0]):
-            data = await self._call.file(sent[0].file_id, LIST_BYTES, sent[0].file_size or 0)
-            return TextFile(problem=TOO_LONG) if data is None else TextFile(data)
+            kind, size = _kind_of(sent[0], text), sent[0].file_size or 0
+            most = FAVORITES_BYTES if kind == "favorites" else LIST_BYTES
+            data = await self._call.file(sent[0].file_id, most, size)
+            return TextFile(problem=TOO_LONG) if data is None else TextFile(data, kind=kind)
         images = [file for file in sent if "image/" in (file.mime_type or "")]
         sizes = {file.file_id: file.file_size or 0 for file in message.photo or images}
         fitting = [name for name, size in sizes.items() if size <= PICTURE_LIMIT]

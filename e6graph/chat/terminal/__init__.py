@@ -10,6 +10,11 @@ HELP = "talk in this terminal, or read messages from a pipe; the default"
 
 def add_options(add: AddOption) -> None:
     add("--user", default="terminal", metavar="NAME", help="whose profile to use")
+    add(
+        "--favorites",
+        metavar="NAME_OR_FILE",
+        help="first take in the favorites that NAME shows on the site, or those in a file",
+    )
     add("--sheet", metavar="PNG", help="write a picture of the posts shown, with the reasons")
 
 
@@ -17,7 +22,7 @@ def run(args: Namespace, room: Room) -> None:
     from .contact_sheet import write_sheet
     from .talk import talk
 
-    with room.conversation(args.user) as conversation:
+    with room.conversation(args.user, args.favorites) as conversation:
         shown = talk(conversation)
     if args.sheet and shown:
         write_sheet(args.sheet, shown)

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import TextIO
 
 from ...errors import E6GraphError
+from ...recommend.favorites import FILE_ENDINGS
 from ..conversation import Conversation
 from ..messages import (
     BLACKLIST_LIMIT,
     COMMANDS,
+    FAVORITES_BYTES,
     LIST_BYTES,
     MESSAGE_LIMIT,
     PICTURE_LIMIT,
@@ -102,8 +104,16 @@ def read_list(path: str) -> TextFile:
     """Read a blacklist of at most `LIST_BYTES`, or say why it fails."""
     data, problem = _read_file(path, LIST_BYTES, "a blacklist")
     if len(data) > LIST_BYTES:
-        return TextFile(problem=f"{path!r} is too long: {LIST_BYTES // 1000} kB at most")
-    return TextFile(data, problem)
+        problem = f"{path!r} is too long: {LIST_BYTES // 1000} kB at most"
+    return TextFile(b"" if problem else data, problem, "blacklist")
+
+
+def read_favorites(path: str) -> TextFile:
+    """Read a file of favorites of at most `FAVORITES_BYTES`, or say why it fails."""
+    data, problem = _read_file(path, FAVORITES_BYTES, "a list of favorites")
+    if len(data) > FAVORITES_BYTES:
+        problem = f"{path!r} is too long: {FAVORITES_BYTES >> 20} MB at most"
+    return TextFile(b"" if problem else data, problem, "favorites")
 
 
 def _read_file(path: str, limit: int, expected: str) -> tuple[bytes, str]:
@@ -121,13 +131,26 @@ def _read_file(path: str, limit: int, expected: str) -> tuple[bytes, str]:
 
 def _message(line: str) -> str | Picture | TextFile:
     """Return what a line says; a path is read here, since a talk reads no files."""
-    found = re.match(r"\s*/(picture|blacklist\s+file)\s+(\S.*)", line, re.IGNORECASE)
+    commands = r"\s*/(picture|blacklist\s+file|favou?rites(?:\s+file)?)\s+(\S.*)"
+    found = re.match(commands, line, re.IGNORECASE)
     if not found:
         return line
-    path = found[2].strip()
+    command, path = found[1].lower(), found[2].strip()
     quoted = path[0] in "'\"" and path[-1] == path[0]
     path = path[1:-1] if quoted else path
-    return read_picture(path) if found[1].lower() == "picture" else read_list(path)
+    if command.startswith("fav"):
+        named = command.endswith("file") or path.lower().endswith(FILE_ENDINGS)
+        if not (named or _is_file(path)):
+            return line  # a name, or posts
+        return read_favorites(path)
+    return read_picture(path) if command == "picture" else read_list(path)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(os.path.expanduser(path)).is_file()
+    except (OSError, ValueError):  # such as a name that is too long
+        return False
 
 
 def _saved(name: str, data: bytes) -> str:

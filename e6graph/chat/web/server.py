@@ -37,6 +37,7 @@ from ...pictures.reading import WAITING_PICTURES, WAITING_SLOW
 from ...tags.categories import RATING_TAGS
 from ..messages import (
     COMMANDS,
+    FAVORITES_BYTES,
     LIST_BYTES,
     PICTURE_LIMIT,
     TAGS_ON_CARD,
@@ -192,6 +193,7 @@ def make_app(sessions: Sessions, hosts: Iterable[str] = ()) -> Starlette:
             Route("/api/message", site.message, methods=["POST"]),
             Route("/api/picture", site.picture, methods=["POST"]),
             Route("/api/blacklist", site.blacklist, methods=["POST"]),
+            Route("/api/favorites", site.favorites, methods=["POST"]),
             Route("/api/taste", site.taste),
             Route("/api/complete", site.complete),
             Route("/api/export", site.export),
@@ -247,6 +249,10 @@ class _Site:
     async def blacklist(self, request: Request) -> Response:
         data = await self._body(request, "text/plain", LIST_BYTES)
         return await self._talk(request, TextFile(data))
+
+    async def favorites(self, request: Request) -> Response:
+        data = await self._body(request, "text/plain", FAVORITES_BYTES)
+        return await self._talk(request, TextFile(data, kind="favorites"))
 
     async def taste(self, request: Request) -> Response:
         user = request.state.user

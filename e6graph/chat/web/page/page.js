@@ -4,6 +4,7 @@
 
 const PICTURE_LIMIT = 20 * 1024 * 1024; // bytes; the server's own limit, told before an upload
 const LIST_LIMIT = 600000; // bytes of a blacklist as a file; the server's own limit
+const FAVORITES_LIMIT = 8 * 1024 * 1024; // the same of favorites
 const MESSAGES = 200; // that stay on the page
 const DIAL_RESTS = 400; // milliseconds without a turn
 const WAITS = [1, 1, 1, 2, 3, 5, 8, 13, 20]; // seconds before each look for a preview
@@ -76,8 +77,11 @@ function say(text, said = text) {
 
 function sendFile(file) {
   closeTaste();
+  if (/\.(json|csv)$/i.test(file.name) || /fav/i.test(file.name)) return sendFavorites(file);
   if (file.type.startsWith("text/") || /\.txt$/i.test(file.name)) return sendList(file);
-  if (!file.type.startsWith("image/")) return showError(`${file.name} is neither a picture nor a .txt.`);
+  if (!file.type.startsWith("image/")) {
+    return showError(`${file.name} is neither a picture nor a .txt, .json or .csv.`);
+  }
   if (file.size > PICTURE_LIMIT) return showError(`${file.name} has more than 20 MB.`);
   const address = URL.createObjectURL(file);
   const image = make("img", { src: address, alt: `The picture you sent: ${file.name}` });
@@ -86,10 +90,18 @@ function sendFile(file) {
   return talk(make("div", { class: "message mine" }, image), "/api/picture", file.type, file);
 }
 
-function sendList(file) {
-  if (file.size > LIST_LIMIT) return showError(`${file.name} is too long for a blacklist.`);
-  const mine = make("div", { class: "message mine" }, make("p", {}, `Blacklist: ${file.name}`));
+function sendList(file) { // its content tells whether it is a blacklist or favorites
+  if (file.size > LIST_LIMIT) {
+    return showError(`${file.name} is too long for a blacklist. Of favorites say so in its name.`);
+  }
+  const mine = make("div", { class: "message mine" }, make("p", {}, `List: ${file.name}`));
   return talk(mine, "/api/blacklist", "text/plain", file);
+}
+
+function sendFavorites(file) {
+  if (file.size > FAVORITES_LIMIT) return showError(`${file.name} has more than 8 MB.`);
+  const mine = make("div", { class: "message mine" }, make("p", {}, `Favorites: ${file.name}`));
+  return talk(mine, "/api/favorites", "text/plain", file);
 }
 
 // -- the talk --------------------------------------------------------------------------------
@@ -221,7 +233,8 @@ function renderTaste(told) {
   ];
   const number = told.seen === 1 ? "1 post" : `${told.seen} posts`;
   const skipped = told.skipped ? `, ${told.skipped} skipped` : "";
-  const seen = `${number} seen${skipped} · rating ${[...told.ratings].join(" ")}`;
+  const marked = told.favorites ? ` · favorites: ${told.favorites}` : "";
+  const seen = `${number} seen${skipped}${marked} · rating ${[...told.ratings].join(" ")}`;
   find("kept").replaceChildren(...sections.filter(Boolean), make("p", { class: "seen" }, seen));
   find("mood").firstElementChild.textContent = mood;
   find("mood").setAttribute("aria-label", `End the mood ${mood}`);
@@ -425,7 +438,8 @@ find("file").addEventListener("change", ({ target }) => {
 document.addEventListener("paste", (event) => {
   const [file] = event.clipboardData.files;
   const lines = event.clipboardData.getData("text/plain");
-  const listing = event.target === box && /^\s*\/blacklist\b/i.test(box.value);
+  const list = /^\s*\/(blacklist|favorites)\b/i.exec(box.value);
+  const listing = event.target === box && list;
   if (file) {
     event.preventDefault();
     sendFile(file);
@@ -434,7 +448,8 @@ document.addEventListener("paste", (event) => {
     if (busy) return;
     const begun = box.value.trim();
     box.value = "";
-    say(`${/\s\S/.test(begun) ? begun : `${begun} add`} ${lines}`, `${begun} …`);
+    const adds = list[1].toLowerCase() === "blacklist" && !/\s\S/.test(begun);
+    say(`${begun}${adds ? " add" : ""} ${lines}`, `${begun} …`);
   }
 });
 const dropping = (now) => document.body.classList.toggle("dropping", now);
