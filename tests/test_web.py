@@ -661,6 +661,24 @@ def test_a_body_is_not_read_while_too_much_of_its_user_waits(path, kind):
             talks.go.set()
 
 
+def test_bodies_of_one_user_that_are_arriving_count_as_waiting(site):
+    client, other = returning(site), returning(site)
+    cookie = client.cookies["e6graph"].encode()
+    sent = BODY_TO_COME.replace(b"/api/picture", b"/api/message")
+    sent = sent.replace(b"image/png", b"application/json\r\nCookie: e6graph=" + cookie)
+    with ExitStack() as stack:
+        many = 3 + WAITING_REQUESTS
+        held = [stack.enter_context(opened_raw(site, sent)) for _ in range(many)]
+        refused = given_up(held, 2)
+        assert len(refused) == 2
+        assert all(one.recv(20).startswith(b"HTTP/1.1 429") for one in refused)
+        assert say(site, "quick", other).status_code == 200
+    until = time.monotonic() + 60
+    while say(site, "quick", client).status_code == 429 and time.monotonic() < until:
+        pass
+    assert time.monotonic() < until  # whoever hangs up gives the places back
+
+
 def test_pictures_that_wait_leave_threads_for_messages():
     talks = Slow()
     with serving(talks) as site:

@@ -366,11 +366,13 @@ class _Site:
         given = request.headers.get("content-type", "").lower()
         if not (given.startswith(kind) if kind.endswith("/") else given.split(";")[0] == kind):
             raise HTTPException(415, f"got content of type {given!r}, expected {kind}")
-        await self._turns.refuse_one_too_many(request.state.user)
         pieces, arrived = [], 0
         size = int(request.headers.get("content-length", 0))
         try:
-            async with self._arriving.within(BODY_SECONDS) as deadline:
+            async with (
+                self._turns.place(request.state.user),  # and its turn takes it from here
+                self._arriving.within(BODY_SECONDS) as deadline,
+            ):
                 stream = request.stream()
                 while size <= limit and (piece := await anext(stream, b"")):
                     pieces.append(piece)

@@ -26,31 +26,31 @@ class Turns:
         self._most = waiting
         self._users: dict[str, tuple[asyncio.Lock, int]] = {}
 
-    async def refuse_one_too_many(self, user: str) -> None:
-        """Ask before a body is read, so that nothing holds it while a refusal waits.
+    @asynccontextmanager
+    async def place(self, user: str) -> AsyncIterator[None]:
+        """Count a request of the user: its body may be read then, which somebody has to hold.
 
         Raises
         ------
         HTTPException : 429, too many requests of this user wait.
         """
-        _, requests = self._users.get(user, (None, 0))
+        lock, requests = self._users.get(user, (asyncio.Lock(), 0))
         if requests > self._most:
             await asyncio.sleep(REFUSING_SECONDS)
             raise HTTPException(429, _SLOWLY)
-
-    @asynccontextmanager
-    async def of(self, user: str) -> AsyncIterator[None]:
-        """Wait for the user's turn. Raises as `refuse_one_too_many` does."""
-        await self.refuse_one_too_many(user)
-        lock, requests = self._users.get(user, (asyncio.Lock(), 0))
         self._users[user] = lock, requests + 1
         try:
-            async with lock:
-                yield
+            yield
         finally:
             lock, requests = self._users.pop(user)
             if requests > 1:
                 self._users[user] = lock, requests - 1
+
+    @asynccontextmanager
+    async def of(self, user: str) -> AsyncIterator[None]:
+        """Wait for the user's turn. Raises as `place` does."""
+        async with self.place(user), self._users[user][0]:
+            yield
 
 
 class Arriving:
