@@ -679,8 +679,8 @@ def test_a_body_is_not_read_while_too_much_of_its_user_waits(path, kind):
 def test_bodies_of_one_user_that_are_arriving_count_as_waiting(site):
     client, other = returning(site), returning(site)
     cookie = client.cookies["e6graph"].encode()
-    sent = BODY_TO_COME.replace(b"/api/picture", b"/api/blacklist")
-    sent = sent.replace(b"image/png", b"text/plain\r\nCookie: e6graph=" + cookie)
+    sent = BODY_TO_COME.replace(b"/api/picture", b"/api/message")
+    sent = sent.replace(b"image/png", b"application/json\r\nCookie: e6graph=" + cookie)
     with ExitStack() as stack:
         many = 3 + WAITING_REQUESTS
         held = [stack.enter_context(opened_raw(site, sent)) for _ in range(many)]
