@@ -92,9 +92,9 @@ def main(argv: list[str] | None = None) -> None:
     report.wrote(store.path(neighbors.PATTERN), f"{len(ids):,} posts × {dim}")
     report.wrote(store.path("posts.arrow"), f"{len(ids):,} posts")
     report.wrote(store.path("tags_posts.arrow"), "their rows by tag")
-    said = (
-        f"queries learned from: {cases:,}" if cases else "the defaults: no pools to learn from"
-    )
+    said = "the defaults: no pools to learn from"
+    if cases:
+        said = f"learned from {cases:,} {'query' if cases == 1 else 'queries'}"
     report.wrote(store.path("ranking.npz"), f"{len(weights)} weights, {said}")
 
 
