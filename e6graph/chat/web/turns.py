@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 WAITING_REQUESTS = 8  # of one user, beside the one in hand; more are refused
 REFUSING_SECONDS = 1.0  # before a refusal, so that asking again at once costs little here
 UNPACED_BYTES = 4 * 1024**2  # of a body; most pictures are smaller
-PACE = 20e6  # bytes a second
+PACE = 10e6  # bytes a second
 PACING_STEP = 0.02  # seconds; a shorter wait is put off
 _SLOWLY = "One thing at a time: wait for my answers."
 
