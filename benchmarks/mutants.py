@@ -60,6 +60,7 @@ TESTS = {
     "recommend/personal": "personal moods",
     "recommend/moods": "moods",
     "recommend/preference": "preference personal turning",
+    "recommend/choosing": "preference personal turning",
     "recommend/completion": "completion",
     "graph/pixie": "pixie",
     "graph/neighbors": "neighbors",

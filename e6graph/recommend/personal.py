@@ -10,9 +10,10 @@ import numpy as np
 
 from ..errors import BadInput
 from .board import Board
+from .choosing import SURPRISE, choose
 from .course import REMEMBERED, Course
 from .moods import of_mood
-from .preference import EXPLORE, SURPRISE, Judgments, Preference, choose
+from .preference import Judgments, Preference
 from .ranking import Query
 from .reasons import Recommendation, explained
 
@@ -92,8 +93,7 @@ def next_posts(
     course = Course(board.catalog, shown, named, variants, variety, pleased)
 
     taste = taste_of(board, profile)
-    strength = SURPRISE if explore else EXPLORE
-    rows = choose(taste, ranking, unseen, n, seed, strength, course)
+    rows = choose(taste, unseen, n, seed, SURPRISE if explore else 0, course)
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
