@@ -36,7 +36,7 @@ from e6graph.pictures.features import (
     phash,
     picture_features,
     raster,
-    read_rasters,
+    read_pictures,
     smoothed,
 )
 from e6graph.pictures.recognizer import (
@@ -325,8 +325,8 @@ def test_broken_files_are_told_apart_and_the_rest_keeps_its_order(tmp_path):
         Image.new("RGB", (9, 9), (i * 50,) * 3).save(path)
     paths[1].write_bytes(b"")
     paths[3].unlink()
-    rasters, broken = read_rasters(paths)
-    assert rasters[:, 0, 0, 0].tolist() == [0, 100, 200]
+    rasters, broken = read_pictures(paths, raster)
+    assert [int(made[0, 0, 0]) for made in rasters] == [0, 100, 200]
     assert [k for k, _ in broken] == [1, 3] and "empty" in broken[0][1]
 
 
@@ -386,7 +386,7 @@ def test_with_every_row_a_landmark_it_is_kernel_ridge_itself():
     rng = np.random.default_rng(1)
     labels, numbers = sp.csr_matrix(rng.integers(0, 2, (40, 3))), rng.normal(size=(40, 2))
     sums = kernel_ridge.Sums.over(marks[:25], labels[:25], numbers[:25], marks)
-    sums.add(kernel_ridge.Sums.over(marks[25:], labels[25:], numbers[25:], marks))
+    sums = sums.plus(kernel_ridge.Sums.over(marks[25:], labels[25:], numbers[25:], marks))
     ((weights, means),) = sums.solve(marks, [0.2])
     gram, targets = (kernel_ridge.kernel(marks, marks), np.hstack([labels.toarray(), numbers]))
     expected = np.linalg.solve(gram + 0.2 * np.eye(40), targets - targets.mean(0))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from PIL import Image
 
 from ..embedding.dictionary import unit_rows
 from ..errors import BadArtifact, BadInput
@@ -16,7 +14,15 @@ from ..store.progress import ticking
 from .copies import VERSIONS
 from .encoder import Encoder
 from .examples import Examples, hold_out
-from .features import DCT_KEPT, N_FEATURES, PARTS, features_of, has_color, smoothed
+from .features import (
+    DCT_KEPT,
+    N_FEATURES,
+    PARTS,
+    ImageLike,
+    features_of,
+    has_color,
+    smoothed,
+)
 from .kernel_ridge import (
     Sums,
     calibrate,
@@ -163,7 +169,7 @@ class Recognizer:
             return np.zeros(len(rows), int)
         return (~has_color(rows)).astype(int)
 
-    def embed(self, picture: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
+    def embed(self, picture: ImageLike) -> np.ndarray:
         """Return the vector of a picture, float32 (d,), of length 1.
 
         Raises
@@ -172,9 +178,7 @@ class Recognizer:
         """
         return self.vectors(features_of(picture, self.encoder)[None])[0]
 
-    def tags(
-        self, picture: str | Path | bytes | Image.Image | np.ndarray, n: int = 8
-    ) -> list[tuple[str, float]]:
+    def tags(self, picture: ImageLike, n: int = 8) -> list[tuple[str, float]]:
         """Return the n likeliest tags of a picture with their probabilities, best first.
 
         Raises
@@ -323,14 +327,14 @@ def _points_of_versions(examples: Examples, axes: np.ndarray) -> np.ndarray:
 def _sums_of_copies(
     points: np.ndarray, labels: sp.csr_matrix, numbers: np.ndarray, marks: np.ndarray
 ) -> Sums | None:
-    """Sum over the warped copies of pictures of one kind; None if there are none."""
+    """Sum over the warped copies of pictures; without copies, return None.
+
+    The pictures are of one kind, as in `_fit`, and each counts once per warped copy.
+    """
     sums = None
     for copy in range(1, points.shape[2]):
         of_copy = Sums.over(points[:, 0, copy], labels, numbers, marks)
-        if sums is None:
-            sums = of_copy
-        else:
-            sums.add(of_copy)
+        sums = sums.plus(of_copy) if sums else of_copy
     return sums
 
 
