@@ -295,7 +295,7 @@ class Profiles:
 
         Returns
         -------
-        added, removed : how many favorites are new, and how many are none any more.
+        added, removed : how many favorites were added, and how many were taken away.
         """
         with self._writing() as execute:
             number = self._meet(execute, user)

@@ -34,8 +34,9 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
 
 from ..embedding.dictionary import Dictionary
+from ..store.ragged import sum_rows
 from .features import enjoyed_features, taste_features
-from .memories import best_length
+from .memories import best_length, within
 from .ranking import Ranking
 from .turns import centers_of, nearest
 
@@ -158,7 +159,7 @@ class Preference:
         system = self._system(latest)
         length = best_length(system, self._target[latest], after)
         if length is not None:
-            kept = np.append(np.flatnonzero(after <= length), np.arange(k + n - length, k + n))
+            kept = within(length, after, n)
             inner = np.searchsorted(latest, kept)
             system = system[np.ix_(inner, inner)]
             self._x, self._v = self._x[kept], self._v[kept]
@@ -310,8 +311,7 @@ class Preference:
         total = np.zeros(features.shape[0])
         for tag_id, lead in zip(*self._leading, strict=True):
             if lead > LEAST_LEAD:
-                holds = np.append(0, np.cumsum(features.indices == tag_id))
-                total += lead * np.diff(holds[features.indptr])
+                total += lead * sum_rows(features.indices == tag_id, features.indptr)
         return total
 
     def mean(self, rows: np.ndarray) -> np.ndarray:
