@@ -56,6 +56,7 @@ TESTS = {
     "recommend/ranking": "ranking recommend completion",
     "recommend/weights": "weights",
     "recommend/postgraph": "recommend completion",
+    "recommend/listing": "recommend",
     "recommend/board": "recommend typed",
     "recommend/personal": "personal moods",
     "recommend/moods": "moods",
