@@ -71,6 +71,7 @@ TESTS = {
     "embedding/interactions": "interactions",
     "embedding/dictionary": "embedding",
     "pictures/recognizer": "recognizer",
+    "pictures/judging": "recognizer",
     "pictures/kernel_ridge": "recognizer",
     "chat/profiles": "profiles",
     "chat/contradictions": "contradictions",

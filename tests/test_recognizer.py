@@ -19,7 +19,7 @@ from e6graph import cli
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
-from e6graph.pictures import kernel_ridge, recognizer
+from e6graph.pictures import judging, kernel_ridge
 from e6graph.pictures.copies import gray
 from e6graph.pictures.examples import (
     Candidates,
@@ -39,13 +39,8 @@ from e6graph.pictures.features import (
     read_pictures,
     smoothed,
 )
-from e6graph.pictures.recognizer import (
-    Recognizer,
-    judge_recognizer,
-    mean_average_precision,
-    precision,
-    train,
-)
+from e6graph.pictures.judging import judge_recognizer, mean_average_precision, precision
+from e6graph.pictures.recognizer import Recognizer, train
 from e6graph.store import Store
 
 COLORS = {"red": "#d02020", "green": "#20a030", "blue": "#2040d0", "gold": "#e0b000"}
@@ -625,11 +620,11 @@ def test_it_beats_the_prior_and_the_original(examples):
 
 def test_the_original_sees_eight_by_eight_waves_and_no_more():
     rng = np.random.default_rng(0)
-    side = recognizer.DCT_KEPT[0]
+    side = judging.DCT_KEPT[0]
     rows = rng.normal(size=(2, 300, N_FEATURES)).astype(np.float32)
     for wave, seen in ((0, True), (7, True), (7 * side, True), (8, False), (8 * side, False)):
         known, asked = (SimpleNamespace(rows=part, means=part[:, [wave]].copy) for part in rows)
-        found = recognizer._original_vectors(known, asked)[:, 0]
+        found = judging._original_vectors(known, asked)[:, 0]
         right = np.corrcoef(found, rows[1, :, wave])[0, 1]
         assert right > 0.999 if seen else abs(right) < 0.3, wave
 
