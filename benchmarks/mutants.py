@@ -71,6 +71,7 @@ TESTS = {
     "pictures/recognizer": "recognizer",
     "pictures/kernel_ridge": "recognizer",
     "chat/profiles": "profiles",
+    "chat/profile_tables": "profiles",
     "chat/contradictions": "contradictions",
 }
 
