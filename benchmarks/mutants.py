@@ -74,6 +74,7 @@ TESTS = {
     "pictures/judging": "recognizer",
     "pictures/kernel_ridge": "recognizer",
     "chat/profiles": "profiles",
+    "chat/profile_tables": "profiles",
     "chat/contradictions": "contradictions",
 }
 
