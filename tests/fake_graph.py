@@ -77,6 +77,9 @@ class FakeGraph:
         idle = [n for n, line in enumerate(lines, 1) if line not in self.vocabulary]
         return [f"line {n}: no post here has the tag {lines[n - 1]!r}" for n in idle], idle
 
+    def corrected(self, line: str) -> list[str]:
+        return [] if line in self.vocabulary else self.nearest_names(line)
+
     def count_posts(self, tags, without=()) -> list[int]:
         shown = [self._tags(p) for p in BOARD if self.visible(p)]
         shown = [held for held in shown if not set(held) & set(without)]
@@ -105,6 +108,10 @@ class FakeGraph:
         return [
             (tag, "general", counts[tag]) for tag in sorted(found, key=lambda t: -counts[t])
         ][:n]
+
+    def tags_like(self, pattern: str, n: int) -> tuple[list[str], int]:
+        found = [name for name, *_ in self.complete(pattern, len(self.vocabulary))]
+        return found[:n], len(found)
 
     def describe(self, post_id: int) -> PostInfo:
         if not self.visible(post_id):

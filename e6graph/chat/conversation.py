@@ -21,6 +21,7 @@ from ..recommend.references import Reference
 from . import messages
 from .favorites import FavoriteCommands, is_favorites
 from .fetch_favorites import FavoritesFetcher
+from .meaning import command_meant, tags_meant
 from .messages import (
     COMMANDS,
     Command,
@@ -31,13 +32,12 @@ from .messages import (
     TextFile,
     count,
     did_you_mean,
-    names_in,
     quoted,
 )
 from .profiles import Profiles
 from .taste import TasteCommands
 from .tour import Tour
-from .user import User
+from .user import Question, User
 
 if TYPE_CHECKING:
     from ..recommend import PostGraph, PostInfo
@@ -81,7 +81,6 @@ class Conversation:
         self._favorites = FavoriteCommands(self._user, favorites)
         self._listed = commands
         self._fetch = fetch
-        self._asked_to_forget = False
         self.ended = False
         self._commands: dict[str, Callable[..., list[Reply]]] = {
             "start": self._welcome,
@@ -119,18 +118,19 @@ class Conversation:
         E6GraphError : what only the operator can mend, such as a missing
             artifact.
         """
-        asked, self._asked_to_forget = self._asked_to_forget, False
+        asked, self._user.question = self._user.question, None
+        said = message.strip().lower() if isinstance(message, str) else "/"
         replies = []
         try:
             replies += self._favorites.news()
-            if asked:
-                if isinstance(message, str) and message.strip().lower() == "yes":
-                    return [self._forget_now()]
-                replies.append(Reply("Nothing was deleted."))
-
-            # A word that is not "yes" answers the question; a command or
-            # picture stands for itself.
-            if not asked or not isinstance(message, str) or message.lstrip().startswith("/"):
+            if asked and (said == "yes" or (said == "/yes" and not asked.needed)):
+                replies += asked.yes()
+            elif asked and (said in ("no", "/no") or asked.needed):
+                replies.append(Reply(asked.no))
+                # A command or picture stands for itself, too.
+                if said.startswith("/") and said not in ("/yes", "/no"):
+                    replies += self._answer(message)
+            else:
                 replies += self._answer(message)
         except (BadInput, UnknownTag, UnknownPost) as error:
             replies.append(Reply(" ".join(str(error).split())))
@@ -150,7 +150,7 @@ class Conversation:
     @property
     def begun(self) -> bool:
         """Whether the talk remembers something that a new one would not know."""
-        return self._asked_to_forget or self._tour.begun
+        return self._user.question is not None or self._tour.begun
 
     def take_favorites(self, source: str, references: Sequence[Reference]) -> Reply:
         """Take in favorites that were read before the talk; see `FavoriteCommands.keep`."""
@@ -178,13 +178,24 @@ class Conversation:
         text = messages.clean_lines(message).strip()
         if text.startswith("/"):
             return self._command(text)
-        words = text.split()
-        return self._plain(words) if words else []
+        if not text:
+            return []
+        line = command_meant(text, self._tour.touring)
+        if line is None:
+            return self._plain(text)
+        replies, on_tour = self._command(line), self._tour.touring
+        if not on_tour and (tags := self._user.resolve([text])[0]):
+            hint = f"/enjoy {tags[0]}"
+            replies.append(Reply(f"There is a tag of that name, too: {hint}", choices=[hint]))
+        return replies
 
     def _command(self, text: str) -> list[Reply]:
         typed, *words = text.split()
         name = typed[1:].lower()
         name = {"welcome": "start", "favourites": "favorites"}.get(name, name)
+        if name in ("yes", "no") and not words:
+            line = command_meant(name, self._tour.touring)
+            return self._command(line) if line else [Reply("I asked nothing.")]
         if name not in self._commands:
             near = difflib.get_close_matches(name, COMMANDS, 2) or ["help"]
             choices = [f"/{found}" for found in near]
@@ -199,30 +210,31 @@ class Conversation:
             return run()
         if words and name in ("enjoy", "avoid", "drop", "mood", "favorites"):
             self._tour.taste_changed()
-        # A list is read with its line ends.
-        return run(text[len(typed) :] if messages.is_list(text) else words)
+        # A list is read with its line ends. The lines of tags count as commas.
+        rest = text[len(typed) :]
+        return run(rest if messages.is_list(text) else rest.strip().replace("\n", ",").split())
 
-    def _plain(self, words: Sequence[str]) -> list[Reply]:
+    def _plain(self, text: str) -> list[Reply]:
         """Take words without a command as tags if all are; otherwise give a hint."""
-        names = names_in(words)
-        known, unknown = self._user.resolve(names)
-        if names and not unknown:
+        words = text.replace("\n", ",").split()
+        meant = tags_meant(self._user, words)
+        if meant and not meant.unknown:
             self._tour.taste_changed()
-            return self._taste.feel("enjoy", names)
+            return self._taste.feel("enjoy", words)
         post_id = messages.post_id_in(words[0])
         if len(words) == 1 and post_id is not None:
             hint = f"/like {post_id}"
             return [Reply(f"To say that you like that post: {hint}", choices=[hint])]
 
-        lines = [
-            "I understand tags and commands; /help lists them.",
-            *did_you_mean(unknown, self._user.near),
-        ]
-        if not known:
-            return [Reply("\n".join(lines), choices=["/walk", "/help"])]
+        said, near = did_you_mean(meant.unknown, self._user.near)
+        lines = ["I understand tags and commands; /help lists them.", *said]
+        choices = [f"/{'avoid' if meant.unknown[n] else 'enjoy'} {one}" for n, one in near]
+        if not meant.known:
+            return [Reply("\n".join(lines), choices=[*choices, "/walk", "/help"])]
+        known = [f"-{name}" if other else name for name, other in meant.known.items()]
         hint = f"/enjoy {' '.join(known)}"
         lines.append(f"The others I know: {hint}")
-        return [Reply("\n".join(lines), choices=[hint])]
+        return [Reply("\n".join(lines), choices=[hint, *choices])]
 
     # -- commands about the talk itself
     def _welcome(self) -> list[Reply]:
@@ -270,7 +282,7 @@ class Conversation:
         profile = self._user.profile()
         if profile == Profile():
             return [Reply("I keep nothing about you.")]
-        self._asked_to_forget = True
+        self._user.question = Question(self._forget_now, "Nothing was deleted.", needed=True)
         tags = count([*profile.enjoys, *profile.avoids], "tag")
         posts = count({*profile.seen, *profile.favorites}, "post")
         lines = [
@@ -279,7 +291,7 @@ class Conversation:
         ]
         return [Reply("\n".join(lines), choices=["yes", "no"])]
 
-    def _forget_now(self) -> Reply:
+    def _forget_now(self) -> list[Reply]:
         self._favorites.forget()
         erased = self._user.profiles.forget(self._user.key)
         self._tour.reset()
@@ -289,4 +301,4 @@ class Conversation:
                 " Another program has the file open, so traces stay in it: when that program "
                 "has ended, /forget again removes them."
             )
-        return Reply(said)
+        return [Reply(said)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UnknownTag
 from ..recommend.personal import Profile
@@ -12,6 +12,22 @@ from .profiles import Profiles
 
 if TYPE_CHECKING:
     from ..recommend import PostGraph
+    from .messages import Reply
+
+
+class Question(NamedTuple):
+    """A question that is open until the next message.
+
+    Attributes
+    ----------
+    yes : what "yes" does.
+    no : what is answered to "no".
+    needed : whether any other word means no, too, and is not answered by itself.
+    """
+
+    yes: Callable[[], list[Reply]]
+    no: str
+    needed: bool = False
 
 
 class User:
@@ -23,6 +39,10 @@ class User:
     profiles : the file that keeps everything about users.
     key : the user's name there, unique over all front ends.
     previews : root of the preview cache, or None.
+
+    Attributes
+    ----------
+    question : what they were asked last, None once they have answered.
     """
 
     def __init__(
@@ -36,6 +56,7 @@ class User:
         self.profiles = profiles
         self.key = key
         self.previews = previews
+        self.question: Question | None = None
 
     def profile(self) -> Profile:
         """Load everything that is kept about them."""
@@ -56,10 +77,8 @@ class User:
         return list(dict.fromkeys(known)), list(unknown)
 
     def near(self, name: str) -> list[str]:
-        """Return tags spelled like a name; for a wildcard, tags that match it."""
-        if "*" in name:
-            return [found[0] for found in self.board.complete(name, 5)]
-        return list(self.board.nearest_names(name, n=3))
+        """Return tags spelled like a name; none for a pattern with `*`."""
+        return [] if "*" in name else list(self.board.nearest_names(name, n=3))
 
     def example_tags(self) -> list[str]:
         """Return one or two tags of this board, to show what can be typed."""

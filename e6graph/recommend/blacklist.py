@@ -147,6 +147,14 @@ def describe(
     return said
 
 
+def corrected(
+    line: str, remarks: Sequence[Remark], near: Callable[[str], Sequence[str]]
+) -> list[str]:
+    """Return a line once for each known name near a word of it that no post here has."""
+    words = [_bare(remark.word) for remark in remarks if remark.said.startswith(NO_TAG)]
+    return [line.replace(word, name) for word in words for name in near(word)]
+
+
 def _bare(word: str) -> str:
     return word.lstrip("-~").rpartition(":")[2]
 

@@ -17,7 +17,7 @@ from ..store.parquet import usable_md5
 from ..tags.categories import RATING_TAGS
 from ..tags.spelling import nearest_names
 from ..tags.typed import find_name, folded, without_category
-from .blacklist import Blacklist, describe
+from .blacklist import Blacklist, corrected, describe
 from .catalog import Catalog
 from .posts import ROWS_AT_ONCE
 from .tastes import KeptTastes
@@ -144,6 +144,11 @@ class Board:
         remarks, idle = Blacklist.parse(blacklist).review(self.posts)
         return describe(remarks, self.nearest_names), idle
 
+    def corrected(self, line: str) -> list[str]:
+        """Return a line of a blacklist with names near those that no post here has."""
+        remarks, _ = Blacklist((line,)).review(self.posts)
+        return corrected(line, remarks, self.nearest_names)
+
     # -- tags ----------------------------------------------------------------
     @cached_property
     def shown(self) -> np.ndarray:
@@ -249,18 +254,32 @@ class Board:
         """
         prefix = folded(prefix.strip().replace(" ", "_"))
         if "*" in prefix:
-            numbers = self.posts.find_tags([prefix])[prefix]
-            ids = numbers[numbers < len(self.posts.names)]
+            ids = self._ids_like(prefix)
         else:
             begun = self._ids_beginning(prefix)
             begun = begun or self._ids_beginning(without_category(prefix))
-            ids = np.unique(begun).astype(int)
-        shown = self.shown
+            ids = self._by_use(np.unique(begun).astype(int))
+        tags, category, shown = self.posts.names, self.posts.category, self.shown
+        return [(tags[i], category(i), int(shown[i])) for i in ids[:n].tolist()]
+
+    def _ids_like(self, pattern: str) -> np.ndarray:
+        """Return the ids of the visible tags that fit a pattern with `*`, the most used first."""
+        numbers = self.posts.find_tags([pattern])[pattern]
+        return self._by_use(numbers[numbers < len(self.posts.names)])
+
+    def _by_use(self, ids: np.ndarray) -> np.ndarray:
+        """Return those of some tag ids that visible posts hold, the most used first."""
         silent = [self.posts.tag_ids.get(name, -1) for name in RATING_TAGS]
-        ids = ids[(shown[ids] > 0) & ~np.isin(ids, silent)]
-        best = ids[np.argsort(-shown[ids], kind="stable")][:n].tolist()
-        tags, category = self.posts.names, self.posts.category
-        return [(tags[i], category(i), int(shown[i])) for i in best]
+        ids = ids[(self.shown[ids] > 0) & ~np.isin(ids, silent)]
+        return ids[np.argsort(-self.shown[ids], kind="stable")]
+
+    def tags_like(self, pattern: str, n: int) -> tuple[list[str], int]:
+        """Return the most used tags that a pattern with `*` stands for, and how many there are.
+
+        Tags that no visible post holds count for nothing, and neither do aliases.
+        """
+        ids = self._ids_like(folded(pattern.strip().replace(" ", "_")))
+        return [self.posts.names[i] for i in ids[:n].tolist()], len(ids)
 
     def _ids_beginning(self, prefix: str) -> list[int]:
         """Return the ids of the names and aliases that begin with a prefix; none for ""."""

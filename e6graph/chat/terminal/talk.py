@@ -12,8 +12,9 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +36,7 @@ from ..messages import (
     TextFile,
     clean,
     complete_command,
+    numbered,
     wrapped,
 )
 
@@ -65,12 +67,17 @@ def talk(
             stream.reconfigure(errors="replace")
     show = _printer(stdout)
     shown = []
+    offered: list[str] = []  # what a number stands for
     for reply in _replies(conversation, "/start"):
         show(reply)
     for line in _with_lists(_lines(stdin, stdout, conversation), stdout):
-        for reply in _replies(conversation, _message(line)):
+        replies, offered = _replies(conversation, _message(_picked(line, offered))), []
+        for reply in replies:
             if reply.coming and reply.picture:
                 _await(reply.picture)
+            if reply.post is None:
+                text, choices = numbered(reply, len(offered) + 1)
+                reply, offered = replace(reply, text=text), offered + choices
             show(reply)
             if reply.document is not None:
                 print(_saved(*reply.document), file=stdout)
@@ -80,6 +87,13 @@ def talk(
         if conversation.ended:
             break
     return shown
+
+
+def _picked(line: str, offered: Sequence[str]) -> str:
+    """Return what a line says: a lone number stands for the choice that has it."""
+    number = line.strip()
+    small = re.fullmatch("[1-9][0-9]?", number) and int(number) <= len(offered)
+    return offered[int(number) - 1] if small else line
 
 
 def _await(preview: Path) -> None:
