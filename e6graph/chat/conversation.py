@@ -95,6 +95,7 @@ class Conversation:
             "variants": tour.variants,
             "like": partial(tour.judge, "like"),
             "dislike": partial(tour.judge, "dislike"),
+            "undo": tour.undo,
             "why": tour.why,
             "picture": self._no_picture,
             "enjoy": partial(taste.feel, "enjoy"),

@@ -41,6 +41,7 @@ COMMANDS = {
     "dislike": Command("[IDs or URLs]", "you do not like them", "👎"),
     "skip": Command("", "show the next post; counts against the last one, but little", "⏭"),
     "stop": Command("", "end the tour", "🛑"),
+    "undo": Command("", "take back what you said last, and show its post again", "↩"),
     "why": Command("[ID or URL]", "how that post, or else the last one, was found", "Why?"),
     "more": Command(
         "[ID or URL]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"

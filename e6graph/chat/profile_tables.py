@@ -78,6 +78,21 @@ KEEP_FAVORITES = (
     "INSERT INTO favorites (user, source, post_ids, dropped) VALUES (?1, ?2, ?3, ?4) "
     "ON CONFLICT DO UPDATE SET post_ids = ?3, dropped = ?4"
 )
+ROWS_OF = {
+    "posts": "SELECT n, post_id, feeling, at, mood FROM posts WHERE user = ?1 AND post_id = ?2",
+    "tags": "SELECT n, tag, feeling, at FROM tags WHERE user = ?1 AND tag = ?2",
+}
+DELETE_ROWS_OF = {
+    "posts": "DELETE FROM posts WHERE user = ?1 AND post_id = ?2",
+    "tags": "DELETE FROM tags WHERE user = ?1 AND tag = ?2",
+}
+UNSEE_POST = "DELETE FROM posts WHERE user = ?1 AND post_id = ?2 AND feeling = 0"
+PUT_BACK = {  # in its old place, unless another row has taken it
+    "posts": "INSERT INTO posts (user, n, post_id, feeling, at, mood) VALUES (?1, CASE WHEN "
+    "EXISTS (SELECT 1 FROM posts WHERE n = ?2) THEN NULL ELSE ?2 END, ?3, ?4, ?5, ?6)",
+    "tags": "INSERT INTO tags (user, n, tag, feeling, at) VALUES (?1, CASE WHEN "
+    "EXISTS (SELECT 1 FROM tags WHERE n = ?2) THEN NULL ELSE ?2 END, ?3, ?4, ?5)",
+}
 SET = {
     "ratings": "UPDATE users SET ratings = ?2 WHERE id = ?1",
     "mood": "UPDATE users SET mood = ?2 WHERE id = ?1",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
@@ -32,6 +33,18 @@ class Feeling(IntEnum):
     SEEN = 0  # it was shown, and nothing was said about it
     DISLIKE = -1
     SKIPPED = 2
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was kept of some posts and tags before something was said of them.
+
+    Attributes
+    ----------
+    rows : (table, post id or tag, its rows there) of each.
+    """
+
+    rows: tuple[tuple[str, int | str, list[tuple]], ...]
 
 
 FORGET_EVERY = 3600  # seconds between two searches for users who were away for too long
@@ -160,7 +173,39 @@ class Profiles:
         with self._file.transaction() as execute:
             return _user_number(execute, user) is not None
 
+    def before(self, user: str, posts: Iterable[int], tags: Iterable[str] = ()) -> Before:
+        """Return what is kept of some posts and tags, for `put_back`."""
+        things: list[tuple[str, int | str]] = [("posts", post) for post in posts]
+        things += [("tags", tag) for tag in tags]
+        with self._file.transaction() as execute:
+            number = _user_number(execute, user)
+            return Before(
+                tuple(
+                    (table, one, execute(tables.ROWS_OF[table], (number, one)).fetchall())
+                    for table, one in things
+                )
+            )
+
     # -- writing
+    def put_back(self, user: str, before: Before, unseen: Iterable[int] = ()) -> None:
+        """Take back what was said since of the posts and tags of `before`.
+
+        Parameters
+        ----------
+        unseen : posts that were shown since; those of which nothing was said count as
+            not seen.
+        """
+        with self._writing() as execute:
+            number = self._returned(execute, user)
+            if number is None:  # they were forgotten
+                return
+            for post in unseen:
+                execute(tables.UNSEE_POST, (number, post))
+            for table, one, rows in before.rows:
+                execute(tables.DELETE_ROWS_OF[table], (number, one))
+                for row in rows:
+                    execute(tables.PUT_BACK[table], (number, *row))
+
     def enjoy(self, user: str, tags: Iterable[str]) -> None:
         """Add tags to those that `user` enjoys; avoided ones change sides."""
         self._keep(tables.KEEP_TAG, user, tags, Feeling.LIKE)

@@ -56,6 +56,9 @@ class TasteCommands:
             return [Reply(f"Expected tags: /{verb} TAGS, such as /{verb} {example}")]
         asked = self._expand(meant, partial(self.feel, verb), verb)
         lines, choices = [], []
+        if meant.known:
+            signed = [f"-{n}" if other else n for n, other in meant.known.items()]
+            user.judging(f"/{verb} {' '.join(signed)}", tags=[*meant.known])
         for inverted in (False, True):
             known = [name for name, other in meant.known.items() if other == inverted]
             if known:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UnknownTag
 from ..recommend.personal import Profile
-from .profiles import Profiles
+from .profiles import Before, Profiles
 
 if TYPE_CHECKING:
     from ..recommend import PostGraph
     from .messages import Reply
+
+
+JUDGMENTS_KEPT = 100  # of a talk, the latest
 
 
 class Question(NamedTuple):
@@ -30,6 +35,26 @@ class Question(NamedTuple):
     needed: bool = False
 
 
+@dataclass
+class Judgment:
+    """Something that was said, with all that taking it back needs.
+
+    Attributes
+    ----------
+    said : in few words.
+    before : what was kept before.
+    posts : those of which it was said.
+    shown : posts that came as its answer.
+    restore : makes the tour what it was.
+    """
+
+    said: str
+    before: Before
+    posts: Sequence[int] = ()
+    shown: Sequence[int] = ()
+    restore: Callable[[], None] = lambda: None
+
+
 class User:
     """A user and the board.
 
@@ -43,6 +68,7 @@ class User:
     Attributes
     ----------
     question : what they were asked last, None once they have answered.
+    judgments : what they said in this talk and can take back, the latest last.
     """
 
     def __init__(
@@ -57,6 +83,7 @@ class User:
         self.key = key
         self.previews = previews
         self.question: Question | None = None
+        self.judgments: deque[Judgment] = deque(maxlen=JUDGMENTS_KEPT)
 
     def profile(self) -> Profile:
         """Load everything that is kept about them."""
@@ -75,6 +102,14 @@ class User:
         except UnknownTag:
             return [], list(names)
         return list(dict.fromkeys(known)), list(unknown)
+
+    def judging(
+        self, said: str, posts: Sequence[int] = (), tags: Sequence[str] = ()
+    ) -> Judgment:
+        """Remember what is kept of posts and tags, before something is said of them."""
+        before = self.profiles.before(self.key, posts, tags)
+        self.judgments.append(Judgment(said, before, posts))
+        return self.judgments[-1]
 
     def near(self, name: str) -> list[str]:
         """Return tags spelled like a name; none for a pattern with `*`."""

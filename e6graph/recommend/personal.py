@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -15,7 +15,7 @@ from .course import REMEMBERED, Course
 from .moods import of_mood
 from .preference import Judgments, Preference
 from .ranking import Query
-from .reasons import Recommendation, explained
+from .reasons import Recommendation, explained, least_known
 
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
@@ -102,7 +102,12 @@ def next_posts(
     liked = [*islice(visible, LATEST_LIKES)][::-1]
     queries = [ranking.query_of(board.row(i)) for i in liked]
     queries += [Query.of_tag(tag_id) for tag_id in _tag_ids(board, _enjoyed(board, profile))]
-    return explained(ranking, rows, scores, queries)
+    found = explained(ranking, rows, scores, queries)
+    if not explore or not (named or judged):
+        return found
+    said = board.visible_rows([*profile.liked, *profile.disliked, *profile.favorites])
+    unknown = (least_known(ranking, row, said, named) for row in rows.tolist())
+    return [replace(one, unknown=tag) for one, tag in zip(found, unknown, strict=True)]
 
 
 def tags_for_and_against(

@@ -14,6 +14,7 @@ const ACTIONS = { // buttons of a post: name, key, sort
   "/dislike": ["Dislike", "d", "rating"],
   "/skip": ["Skip", "s", "rating"],
   "/stop": ["Stop the tour", "", "rating"],
+  "/undo": ["Take back what you said last", "u", "rating"],
   "/why": ["Why?", "w", "word"],
   "/more": ["More like this", "m", "word"],
 };
