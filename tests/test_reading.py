@@ -212,7 +212,7 @@ class Held(reading._Queue):
         self.order, self.at_once, self.most = [], 0, 0
         self.begun, self.go = threading.Semaphore(0), threading.Semaphore(0)
 
-    def _square(self, data):
+    def _square(self, data, size):
         self.at_once += 1
         self.most = max(self.most, self.at_once)
         self.order.append(data)
@@ -336,7 +336,7 @@ def test_one_decodes_at_a_time():
     stopped = []
     queue = reading._Queue(DecodingLimits(), 4, reading._Spent())
     first = Held(waiting=3)
-    first._square = lambda data: stopped.append(state(queue.process_id))
+    first._square = lambda data, size: stopped.append(state(queue.process_id))
     with closing(queue):
         queue.square(PICTURE, "ann")
         if state(queue.process_id) is None:

@@ -1195,6 +1195,7 @@ runpy.run_path("bot.py", run_name="__main__")
     [
         ("starlette", "--web", "starlette uvicorn"),
         ("uvicorn", "--web", "starlette uvicorn"),
+        ("threadpoolctl", "--web", "threadpoolctl"),
         ("telegram", "--telegram", "python-telegram-bot"),
     ],
 )

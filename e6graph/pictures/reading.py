@@ -160,7 +160,6 @@ class _Queue:
         self._most = most
         self._spent = spent
         self._decoder: _Decoder | None = None
-        self._size = SQUARE  # of the picture whose turn it is
         self._closed = False
         self._change = threading.Condition()
         self._waiting: list[_Place] = []
@@ -200,8 +199,7 @@ class _Queue:
         """
         pause = nullcontext() if goes_before is None else goes_before.standing_still()
         with self._turn(sender, len(data)), pause:
-            self._size = size
-            return self._square(data)
+            return self._square(data, size)
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
@@ -226,21 +224,21 @@ class _Queue:
     def process_id(self) -> int | None:
         return None if self._decoder is None else self._decoder.process_id
 
-    def _square(self, data: bytes) -> np.ndarray:
+    def _square(self, data: bytes, size: Size) -> np.ndarray:
         try:
-            answer = self._asked(data)
+            answer = self._asked(data, size)
         except _Ended:  # perhaps before it saw this picture
-            answer = self._asked(data)
+            answer = self._asked(data, size)
         if answer[:1] != DECODED:
             raise BadInput(answer[1:].decode("utf-8", "replace"))
-        wide, high = self._size
+        wide, high = size
         return np.frombuffer(answer, np.uint8, offset=1).reshape(high, wide, 3)
 
-    def _asked(self, data: bytes) -> bytes:
+    def _asked(self, data: bytes, size: Size) -> bytes:
         """Return the process's answer; after a failure start a new process, and raise."""
         decoder = self._running()
         try:
-            return decoder.ask(data, self._size)
+            return decoder.ask(data, size)
         except OSError:
             problem = decoder.end()
             with self._change:

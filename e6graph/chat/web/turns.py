@@ -28,7 +28,7 @@ class Turns:
 
     @asynccontextmanager
     async def place(self, user: str) -> AsyncIterator[None]:
-        """Count a request of the user: its body may be read then, which somebody has to hold.
+        """Count a request of the user as one in hand, before its body is read.
 
         Raises
         ------
