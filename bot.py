@@ -16,7 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from e6graph import cli
-from e6graph.chat import Front, telegram, terminal, web
+from e6graph.chat import Front, check_options, name_of, telegram, terminal, web
 from e6graph.chat.room import Room
 
 FRONTS: tuple[Front, ...] = (terminal, web, telegram)  # the first is the default
@@ -79,7 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.set_defaults(front=FRONTS[0])
     choice = parser.add_mutually_exclusive_group()
     for front in FRONTS:
-        name = front.__name__.rpartition(".")[2]
+        name = name_of(front)
         choice.add_argument(
             f"--{name}",
             dest="front",
@@ -94,6 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> None:
     args = make_parser().parse_args(argv)
+    check_options(args, FRONTS)
     if args.previews is not PREVIEWS and not (args.fetch_previews or args.previews.is_dir()):
         missing = f"{args.previews} is not a directory"
         print(f"No thumbnails will be shown: {missing}.", file=sys.stderr)

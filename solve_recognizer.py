@@ -14,8 +14,9 @@ from e6graph.errors import BadInput
 from e6graph.hydrate.previews import fetch_previews, static_host
 from e6graph.pictures.encoder import add_encoder_options, encoder_of
 from e6graph.pictures.examples import Candidates, read_examples
+from e6graph.pictures.judging import judge_recognizer
 from e6graph.pictures.look_alike import SeenPictures
-from e6graph.pictures.recognizer import judge_recognizer, train
+from e6graph.pictures.recognizer import train
 from e6graph.store import Store
 from e6graph.store.progress import ticking
 

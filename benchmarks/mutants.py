@@ -56,10 +56,12 @@ TESTS = {
     "recommend/ranking": "ranking recommend completion",
     "recommend/weights": "weights",
     "recommend/postgraph": "recommend completion",
+    "recommend/listing": "recommend",
     "recommend/board": "recommend typed",
     "recommend/personal": "personal moods",
     "recommend/moods": "moods",
     "recommend/preference": "preference personal turning",
+    "recommend/choosing": "preference personal turning",
     "recommend/completion": "completion",
     "graph/pixie": "pixie",
     "graph/neighbors": "neighbors",
@@ -69,8 +71,10 @@ TESTS = {
     "embedding/interactions": "interactions",
     "embedding/dictionary": "embedding",
     "pictures/recognizer": "recognizer",
+    "pictures/judging": "recognizer",
     "pictures/kernel_ridge": "recognizer",
     "chat/profiles": "profiles",
+    "chat/profile_tables": "profiles",
     "chat/contradictions": "contradictions",
 }
 

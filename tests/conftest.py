@@ -29,6 +29,15 @@ def build(index, export, *hydrate, dim=16, construct=()):
     construct_index.main([*index, *construct])
 
 
+@pytest.fixture
+def kept(tmp_path):
+    """Profiles in a file of the test's own."""
+    from e6graph.chat.profiles import Profiles
+
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        yield profiles
+
+
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory):
     """A planted board's export; see `boards.planted_export`."""

@@ -45,12 +45,6 @@ CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @pytest.fixture
-def kept(tmp_path):
-    with Profiles(tmp_path / "profiles.sqlite") as profiles:
-        yield profiles
-
-
-@pytest.fixture
 def bot(kept):
     return Conversation(FakeGraph(), kept, "ann", "previews")
 
@@ -67,6 +61,36 @@ def shown(replies):
 
 
 # -- tags ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "/",
+        "/enjoy ",
+        "/like ",
+        "/more ",
+        "/mood ",
+        "/variety ",
+        "/rating ",
+        "/blacklist remove ",
+        "/walk ",
+    ],
+)
+def test_of_a_long_word_an_answer_repeats_the_beginning(bot, command):
+    word = "9x" * 700
+    answer = say(bot, command + word)
+    assert word[:50] in answer and word[:70] not in answer
+
+
+def test_the_end_of_a_mood_takes_no_tags(bot, kept):
+    say(bot, "/mood fox")
+    for typed in ("/mood off owl", "/mood owl,OFF"):
+        assert say(bot, typed) == (
+            "/mood off ends the mood and takes no tags; /mood TAGS begins another one"
+        )
+    assert kept.load("ann").mood == ["fox"]
+
+
 def test_tags_are_kept_at_once_and_typos_get_suggestions(bot, kept):
     replies = bot.reply("/enjoy Vixen, nihgt,zzzz snow")
     assert len(replies) == 1
@@ -1213,6 +1237,30 @@ def test_the_script_says_what_is_wrong_in_one_line(script, capsys, tmp_path):
     assert script("", "--blacklist", "mine.txt") == 0
     assert script("", "--blacklist", "none") == 0
     assert [asked["blacklist"] for asked in script.asked[-2:]] == [Path("mine.txt"), None]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ["--web", "--favorites", "ann"],
+            "--favorites does nothing with --web: it is for --terminal",
+        ),
+        (
+            ["--telegram", "--sheet", "x.png"],
+            "--sheet does nothing with --telegram: it is for --terminal",
+        ),
+        (["--port", "80"], "--port does nothing with --terminal: it is for --web"),
+        (
+            ["--web", "--api-base", "x"],
+            "--api-base does nothing with --web: it is for --telegram",
+        ),
+    ],
+)
+def test_an_option_of_another_front_end_is_refused(script, capsys, tmp_path, options, line):
+    assert script("", *options) == 1
+    assert capsys.readouterr().err == f"bot.py: {line}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_directories_of_previews_that_are_not_there(script, capsys):

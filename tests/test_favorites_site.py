@@ -20,7 +20,6 @@ from e6graph import PostGraph
 from e6graph.chat import fetch_favorites as fetching
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.fetch_favorites import FavoritesFetcher
-from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.errors import BadInput, DownloadError
 from e6graph.hydrate import favorites as module
@@ -208,6 +207,7 @@ def test_what_goes_wrong_is_one_line(board, fetch, tmp_path):
         (dict(name="a/b"), BadInput, "expected the name"),
         (dict(name=".."), BadInput, "expected the name"),
         (dict(name=""), BadInput, "expected the name"),
+        (dict(name="\udcff"), BadInput, "expected the name"),
         (dict(site=""), BadInput, "no site to fetch favorites from"),
         (dict(client=None), BadInput, "E6GRAPH_CONTACT"),
         (dict(site="http://127.0.0.1:9"), DownloadError, "127.0.0.1:9"),
@@ -316,12 +316,6 @@ def fetcher(board, tmp_path):
     yield made
     made.close()
     assert made._thread is None or not made._thread.is_alive()
-
-
-@pytest.fixture
-def kept(tmp_path):
-    with Profiles(tmp_path / "profiles.sqlite") as profiles:
-        yield profiles
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from e6graph.pictures import PictureReader, copies, features_of, open_picture
 from e6graph.pictures.examples import Candidates, Examples, read_examples
 from e6graph.pictures.features import has_color, picture_features, raster, shapes
 from e6graph.pictures.kernel_ridge import (
-    COPY_SHARE,
     kernel,
     kernel_of_marks,
     kernel_of_versions,
@@ -247,7 +246,7 @@ def test_a_kernel_of_versions_is_the_mean_over_copies_of_one_kind():
     rng = np.random.default_rng(0)
     a = rng.normal(0, 0.3, (4, 2, 5))
     marks = rng.normal(0, 0.3, (3, 2, 3, 2, 5))
-    shares = np.array([1, COPY_SHARE, COPY_SHARE]) / (1 + 2 * COPY_SHARE)
+    shares = np.full(3, 1 / 3)
     for kind in (0, 1):
         each = [kernel(a, marks[:, kind, copy]) for copy in range(3)]
         expected = np.tensordot(shares, each, 1)

@@ -1,17 +1,22 @@
 """The posterior of a taste against the same formulas, dense; and what is chosen by it."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from e6graph import PostGraph
+from e6graph.recommend import choosing
 from e6graph.recommend import preference as module
+from e6graph.recommend.choosing import candidates, choose
 from e6graph.recommend.features import taste_features
-from e6graph.recommend.preference import (
-    Judgment,
-    Preference,
-    candidates,
-    choose,
-)
+from e6graph.recommend.preference import Judgments, Preference
+
+
+class Judgment(NamedTuple):
+    row: int
+    value: float
+    age: float = 0.0
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +24,10 @@ def graph(built_index):
     return PostGraph.open(built_index)
 
 
-def taste(graph, judgments, enjoys=(), **more):
-    return Preference(
-        graph.ranking, graph.dictionary, judgments, list(enjoys), graph.allowed, **more
-    )
+def taste(graph, judgments, enjoys=()):
+    rows, values, ages = np.array(judgments, np.float64).reshape(-1, 3).T
+    said = Judgments(rows.astype(np.int64), values, ages)
+    return Preference(graph.ranking, graph.dictionary, said, list(enjoys), graph.allowed)
 
 
 def rows_with(graph, tag):
@@ -114,7 +119,7 @@ def test_a_liked_tag_is_found_within_a_few_clicks(graph):
     """Somebody who likes foxes alone and says nothing of it."""
     fox, left, said, hits = set(rows_with(graph, "fox")), graph.allowed.copy(), [], []
     for step in range(40):
-        (row,) = choose(taste(graph, said), graph.ranking, left, seed=step)
+        (row,) = choose(taste(graph, said), left, seed=step)
         left[row] = False
         hits.append(int(row) in fox)
         said.append(Judgment(int(row), 1.0 if hits[-1] else -1.0))
@@ -126,12 +131,12 @@ def test_only_allowed_rows_are_candidates_and_chosen_once_each(graph):
     left[::2] = False
     made, rng = taste(graph, judgments(graph)), np.random.default_rng(3)
     assert left[candidates(graph.ranking, made.weights(rng), left, rng)].all()
-    chosen = choose(made, graph.ranking, left, 10_000)
+    chosen = choose(made, left, 10_000)
     assert left[chosen].all() and len(set(chosen.tolist())) == len(chosen) == left.sum()
     few = np.zeros_like(left)
     few[[5, 9]] = True
-    assert set(choose(made, graph.ranking, few, 5).tolist()) <= {5, 9}
-    assert choose(made, graph.ranking, np.zeros_like(left), 3).size == 0
+    assert set(choose(made, few, 5).tolist()) <= {5, 9}
+    assert choose(made, np.zeros_like(left), 3).size == 0
 
 
 def wanting(graph, *tags):
@@ -143,8 +148,8 @@ def wanting(graph, *tags):
 
 
 def test_of_a_tag_on_many_posts_a_run_is_read_that_begins_anywhere(graph, monkeypatch):
-    monkeypatch.setattr(module, "POSTINGS_READ", 5)
-    monkeypatch.setattr(module, "STRAY_CANDIDATES", 0)
+    monkeypatch.setattr(choosing, "POSTINGS_READ", 5)
+    monkeypatch.setattr(choosing, "STRAY_CANDIDATES", 0)
     everything = np.ones(len(graph.posts), bool)
     weights = wanting(graph, "fox", "owl")
     runs, begins = {}, {"fox": set(), "owl": set()}
@@ -161,24 +166,24 @@ def test_of_a_tag_on_many_posts_a_run_is_read_that_begins_anywhere(graph, monkey
 
 
 def test_the_best_candidates_by_the_best_tags_are_kept(graph, monkeypatch):
-    monkeypatch.setattr(module, "STRAY_CANDIDATES", 0)
+    monkeypatch.setattr(choosing, "STRAY_CANDIDATES", 0)
     allowed, rng = graph.allowed, np.random.default_rng(0)
     weights = wanting(graph, "fox", "night", "lantern", "moss")
     gain = weights[:-1] * graph.ranking.idf
     worth = np.array([gain[graph.posts.tags_of[row]].sum() for row in range(len(allowed))])
     found = candidates(graph.ranking, weights, allowed, rng)
     assert found.tolist() == np.flatnonzero((worth > 0) & allowed).tolist()
-    monkeypatch.setattr(module, "BEST_CANDIDATES", 20)
+    monkeypatch.setattr(choosing, "BEST_CANDIDATES", 20)
     best = candidates(graph.ranking, weights, allowed, rng)
     others = np.setdiff1d(found, best)
     assert len(best) == 20 and worth[best].min() >= worth[others].max()
-    monkeypatch.setattr(module, "BEST_TAGS", 2)
-    monkeypatch.setattr(module, "BEST_CANDIDATES", 1000)
+    monkeypatch.setattr(choosing, "BEST_TAGS", 2)
+    monkeypatch.setattr(choosing, "BEST_CANDIDATES", 1000)
     two = np.argsort(-gain)[:2]
     holding = np.unique(np.concatenate([graph.posts.rows_with[tag] for tag in two]))
     found = candidates(graph.ranking, weights, allowed, rng)
     assert found.tolist() == holding[allowed[holding]].tolist()
-    monkeypatch.setattr(module, "STRAY_CANDIDATES", 50)
+    monkeypatch.setattr(choosing, "STRAY_CANDIDATES", 50)
     strays = candidates(graph.ranking, weights, allowed, rng)
     assert allowed[strays].all() and set(found) < set(strays)
     assert len(strays) <= len(found) + 50
@@ -235,7 +240,7 @@ def test_skips_count_as_the_usual_and_with_more_noise(graph):
 
 def test_a_seed_is_one_choice(graph):
     made = taste(graph, judgments(graph))
-    one, other = (choose(made, graph.ranking, graph.allowed, 8, seed=4) for _ in range(2))
+    one, other = (choose(made, graph.allowed, 8, seed=4) for _ in range(2))
     assert np.array_equal(one, other)
 
 

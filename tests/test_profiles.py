@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from e6graph.chat import profile_tables as tables
 from e6graph.chat import profiles as module
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sqlitefile import SqliteFile
@@ -188,9 +189,9 @@ def test_places_that_cannot_be_used(tmp_path):
 def test_a_file_of_another_version_is_refused_and_stays_untouched(path, monkeypatch, change):
     with Profiles(path) as kept:
         kept.enjoy("ann", ["fox"])
-    monkeypatch.setattr(module, "SCHEMA_VERSION", module.SCHEMA_VERSION - change)
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", tables.SCHEMA_VERSION - change)
     before = path.read_bytes()
-    found, expected = module.SCHEMA_VERSION + change, module.SCHEMA_VERSION
+    found, expected = tables.SCHEMA_VERSION + change, tables.SCHEMA_VERSION
     with pytest.raises(BadArtifact, match=f"version {found}, expected {expected}") as error:
         Profiles(path)
     said = str(error.value)
@@ -291,8 +292,8 @@ def test_tables_that_are_replaced_are_overwritten_even_while_the_file_cannot_be_
         made.execute("CREATE TABLE old (mark TEXT)")
         made.execute("INSERT INTO old VALUES ('replacedmark')")
     made.close()
-    steps = (*module.UPGRADES[3], "DROP TABLE old")
-    monkeypatch.setitem(module.UPGRADES, 3, steps)
+    steps = (*tables.UPGRADES[3], "DROP TABLE old")
+    monkeypatch.setitem(tables.UPGRADES, 3, steps)
     monkeypatch.setattr(SqliteFile, "erase", lambda self: False)
     connect = sqlite3.connect
 
@@ -326,8 +327,8 @@ def test_two_programs_may_take_a_file_over_at_once(path):
 
 def test_taking_over_happens_whole_or_not_at_all(path, monkeypatch):
     make_version_3(path)
-    steps = module.UPGRADES[3]
-    monkeypatch.setitem(module.UPGRADES, 3, (*steps, "CREATE TABLE x ("))
+    steps = tables.UPGRADES[3]
+    monkeypatch.setitem(tables.UPGRADES, 3, (*steps, "CREATE TABLE x ("))
     with pytest.raises(E6GraphError):
         Profiles(path)
     monkeypatch.undo()
@@ -339,7 +340,7 @@ def make_version_4(path):
     """As version 4 left it: what 3 had, moods, and no favorites."""
     make_version_3(path)
     made = sqlite3.connect(path)
-    for statement in (*module.UPGRADES[3], "PRAGMA user_version = 4"):
+    for statement in (*tables.UPGRADES[3], "PRAGMA user_version = 4"):
         made.execute(statement)
     made.execute("UPDATE users SET mood = 'owl', variety = 0.25 WHERE name = 'ann'")
     made.commit()
@@ -546,7 +547,7 @@ def test_when_a_tag_was_enjoyed_is_kept(path):
 
 
 def test_tables_that_cannot_be_made_leave_nothing_half_made(path, monkeypatch):
-    monkeypatch.setattr(module, "SCHEMA", (*module.SCHEMA, "CREATE TABLE x ("))
+    monkeypatch.setattr(tables, "SCHEMA", (*tables.SCHEMA, "CREATE TABLE x ("))
     with Profiles(path) as kept, pytest.raises(E6GraphError):
         kept.enjoy("ann", ["fox"])
     monkeypatch.undo()

@@ -19,7 +19,7 @@ from e6graph import cli
 from e6graph.embedding.dictionary import Dictionary
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
-from e6graph.pictures import kernel_ridge, recognizer
+from e6graph.pictures import judging, kernel_ridge
 from e6graph.pictures.copies import gray
 from e6graph.pictures.examples import (
     Candidates,
@@ -36,16 +36,11 @@ from e6graph.pictures.features import (
     phash,
     picture_features,
     raster,
-    read_rasters,
+    read_pictures,
     smoothed,
 )
-from e6graph.pictures.recognizer import (
-    Recognizer,
-    judge_recognizer,
-    mean_average_precision,
-    precision,
-    train,
-)
+from e6graph.pictures.judging import judge_recognizer, mean_average_precision, precision
+from e6graph.pictures.recognizer import Recognizer, train
 from e6graph.store import Store
 
 COLORS = {"red": "#d02020", "green": "#20a030", "blue": "#2040d0", "gold": "#e0b000"}
@@ -325,8 +320,8 @@ def test_broken_files_are_told_apart_and_the_rest_keeps_its_order(tmp_path):
         Image.new("RGB", (9, 9), (i * 50,) * 3).save(path)
     paths[1].write_bytes(b"")
     paths[3].unlink()
-    rasters, broken = read_rasters(paths)
-    assert rasters[:, 0, 0, 0].tolist() == [0, 100, 200]
+    rasters, broken = read_pictures(paths, raster)
+    assert [int(made[0, 0, 0]) for made in rasters] == [0, 100, 200]
     assert [k for k, _ in broken] == [1, 3] and "empty" in broken[0][1]
 
 
@@ -386,7 +381,7 @@ def test_with_every_row_a_landmark_it_is_kernel_ridge_itself():
     rng = np.random.default_rng(1)
     labels, numbers = sp.csr_matrix(rng.integers(0, 2, (40, 3))), rng.normal(size=(40, 2))
     sums = kernel_ridge.Sums.over(marks[:25], labels[:25], numbers[:25], marks)
-    sums.add(kernel_ridge.Sums.over(marks[25:], labels[25:], numbers[25:], marks))
+    sums = sums.plus(kernel_ridge.Sums.over(marks[25:], labels[25:], numbers[25:], marks))
     ((weights, means),) = sums.solve(marks, [0.2])
     gram, targets = (kernel_ridge.kernel(marks, marks), np.hstack([labels.toarray(), numbers]))
     expected = np.linalg.solve(gram + 0.2 * np.eye(40), targets - targets.mean(0))
@@ -625,11 +620,11 @@ def test_it_beats_the_prior_and_the_original(examples):
 
 def test_the_original_sees_eight_by_eight_waves_and_no_more():
     rng = np.random.default_rng(0)
-    side = recognizer.DCT_KEPT[0]
+    side = judging.DCT_KEPT[0]
     rows = rng.normal(size=(2, 300, N_FEATURES)).astype(np.float32)
     for wave, seen in ((0, True), (7, True), (7 * side, True), (8, False), (8 * side, False)):
         known, asked = (SimpleNamespace(rows=part, means=part[:, [wave]].copy) for part in rows)
-        found = recognizer._original_vectors(known, asked)[:, 0]
+        found = judging._original_vectors(known, asked)[:, 0]
         right = np.corrcoef(found, rows[1, :, wave])[0, 1]
         assert right > 0.999 if seen else abs(right) < 0.3, wave
 

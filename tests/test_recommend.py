@@ -213,7 +213,7 @@ def test_posts_near_the_query_post_take_part_without_a_shared_tag(graph, monkeyp
         ranking, "_near", lambda *given: found.append(near(*given)) or found[-1]
     )
     monkeypatch.setattr("e6graph.graph.pixie.walk", lambda *given, **more: (nothing, nothing))
-    monkeypatch.setattr("e6graph.recommend.postgraph.CANDIDATES", 60)
+    monkeypatch.setattr("e6graph.recommend.listing.CANDIDATES", 60)
     for query in shown(graph, 5):
         made = graph.recommend(posts=[query], n=20, variants=True)
         ids = {one.post_id for one in made}

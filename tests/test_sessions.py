@@ -16,12 +16,6 @@ from e6graph.pictures import features_of
 from e6graph.recommend.personal import Profile
 
 
-@pytest.fixture
-def kept(tmp_path):
-    with Profiles(tmp_path / "profiles.sqlite") as profiles:
-        yield profiles
-
-
 def test_users_talk_at_once_and_stay_apart(kept):
     sessions, failed = Sessions(FakeGraph(), kept), []
 

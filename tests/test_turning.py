@@ -13,7 +13,7 @@ from e6graph.recommend import Profile
 from e6graph.recommend import preference as module
 from e6graph.recommend.memories import best_length, log_densities
 from e6graph.recommend.personal import taste_of
-from e6graph.recommend.preference import Judgment, Judgments, Preference
+from e6graph.recommend.preference import Judgments, Preference
 from e6graph.recommend.tastes import TASTES_KEPT, KeptTastes
 from e6graph.recommend.turns import centers_of, nearest
 
@@ -202,14 +202,6 @@ def test_a_taste_that_goes_on_from_an_earlier_one_is_the_same(graph):
     other = many(graph, 650, seed=1)
     changed = taste(graph, other, earlier=before)  # nothing in common
     assert changed.mean(rows) == pytest.approx(taste(graph, other).mean(rows), abs=0.02)
-
-
-def test_a_list_and_arrays_are_the_same_judgments(graph):
-    said = [Judgment(5, 1.0), Judgment(40, -1.0, 3.0), Judgment(7, 0.0, 9.0)]
-    made = Judgments.of(said)
-    rows = np.arange(50)
-    assert taste(graph, said).mean(rows) == pytest.approx(taste(graph, made).mean(rows))
-    assert Judgments.of([]).rows.shape == (0,)
 
 
 def test_kept_tastes_are_few_and_found_by_what_was_said(graph, monkeypatch):

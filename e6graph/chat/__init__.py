@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import Action, Namespace
-from collections.abc import Callable
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
+
+from ..errors import BadInput
 
 if TYPE_CHECKING:
     from .room import Room
@@ -39,3 +41,26 @@ class Front(Protocol):
         or `room.sessions` for many: they load the board, hand messages in and
         give replies back.
         """
+
+
+def name_of(front: Front) -> str:
+    """Return the name of a front end's folder, which is that of its option."""
+    return front.__name__.rpartition(".")[2]
+
+
+def check_options(args: Namespace, fronts: Sequence[Front]) -> None:
+    """Refuse options of a front end that was not chosen: they would do nothing.
+
+    Raises
+    ------
+    BadInput : there is one.
+    """
+    for front in fronts:
+        alone = ArgumentParser()
+        front.add_options(alone.add_argument)
+        for name, default in vars(alone.parse_args([])).items():
+            if front is not args.front and getattr(args, name) != default:
+                option, chosen = name.replace("_", "-"), name_of(args.front)
+                raise BadInput(
+                    f"--{option} does nothing with --{chosen}: it is for --{name_of(front)}"
+                )

@@ -1,9 +1,8 @@
-"""Say where a user's wishes work against each other: what they enjoy and what hides it.
+"""Tell a user which tags they enjoy and hide from themselves at once, and the way out.
 
-It goes by what the board holds: a tag is told of if `MOST` or more of the posts with it
-that this board shows are hidden by what the user avoids, by their blacklist or by their
-ratings. The posts of each tag are looked up once; that is a few milliseconds a tag at
-four million posts.
+A tag is reported when what the user avoids, their blacklist or their ratings hide `MOST`
+or more of the posts that this board shows with it. The posts of each tag are looked up
+once, which takes a few milliseconds a tag at four million posts.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from ..recommend.personal import Profile
 from .messages import count
 from .user import User
 
-MOST = 0.9  # share of a tag's posts that are hidden, from which it is said
+MOST = 0.9  # share of a tag's posts; if as many are hidden, the user is told
 LATEST_TAGS = 200  # enjoyed tags that are looked at
-LOOKED_INTO = 10  # of those that are hidden, whose reasons are looked for
-TRIED_LINES = 30  # of a blacklist that are tried one by one; more are told as a whole
+LOOKED_INTO = 10  # hidden tags whose reasons are looked for
+TRIED_LINES = 30  # of a blacklist, tried one by one; a longer list is tried as a whole
 NAMED = 3  # tags, causes and lines of text
 
 
@@ -47,8 +46,8 @@ def contradictions(
     ----------
     profile : what is kept of them now.
     tags : known tags that they enjoy or wish for.
-    new : what they have just said that hides posts; only what it has a part in is told.
-        Without it all is.
+    new : what they have just said that hides posts. If given, only tags that it helps
+        to hide are reported.
 
     Returns
     -------

@@ -32,6 +32,7 @@ from .messages import (
     count,
     did_you_mean,
     names_in,
+    quoted,
 )
 from .profiles import Profiles
 from .taste import TasteCommands
@@ -103,8 +104,8 @@ class Conversation:
             "variety": taste.variety,
             "drop": taste.drop,
             "taste": taste.taste,
-            "blacklist": lambda words: taste.blacklist(" ".join(words)),
-            "favorites": lambda words: self._take_favorites(" ".join(words)),
+            "blacklist": taste.blacklist,
+            "favorites": self._favorites.command,
             "rating": taste.rating,
             "export": taste.export,
             "forget": self._forget,
@@ -175,39 +176,31 @@ class Conversation:
         if len(message) > most:
             raise BadInput(f"{len(message):,} characters are too many: {most:,} at most")
         text = messages.clean_lines(message).strip()
+        if text.startswith("/"):
+            return self._command(text)
         words = text.split()
-        if not words:
-            return []
-        if messages.is_list(text):
-            rest = text[len(words[0]) :]
-            if words[0].lower() != "/blacklist":
-                return self._take_favorites(rest)
-            return self._taste.blacklist(rest)
-        if words[0].startswith("/"):
-            return self._command(words[0], words[1:])
-        return self._plain(words)
+        return self._plain(words) if words else []
 
-    def _command(self, typed: str, rest: Sequence[str]) -> list[Reply]:
+    def _command(self, text: str) -> list[Reply]:
+        typed, *words = text.split()
         name = typed[1:].lower()
         name = {"welcome": "start", "favourites": "favorites"}.get(name, name)
         if name not in self._commands:
             near = difflib.get_close_matches(name, COMMANDS, 2) or ["help"]
             choices = [f"/{found}" for found in near]
-            line = f"No command {typed!r}. Did you mean {' or '.join(choices)}?"
+            line = f"No command {quoted(typed)}. Did you mean {' or '.join(choices)}?"
             return [Reply(line, choices=choices)]
 
         run, takes_words = self._commands[name], COMMANDS[name].argument
         if not takes_words:
-            if rest:
-                return [Reply(f"/{name} takes nothing after it; got {' '.join(rest)!r}.")]
+            if words:
+                got = quoted(" ".join(words))
+                return [Reply(f"/{name} takes nothing after it; got {got}.")]
             return run()
-        if name in ("enjoy", "avoid", "drop") or (name == "mood" and rest):
+        if words and name in ("enjoy", "avoid", "drop", "mood", "favorites"):
             self._tour.taste_changed()
-        return run(rest)
-
-    def _take_favorites(self, text: str) -> list[Reply]:
-        self._tour.taste_changed()
-        return self._favorites.command(text)
+        # A list is read with its line ends.
+        return run(text[len(typed) :] if messages.is_list(text) else words)
 
     def _plain(self, words: Sequence[str]) -> list[Reply]:
         """Take words without a command as tags if all are; otherwise give a hint."""
@@ -279,7 +272,7 @@ class Conversation:
             return [Reply("I keep nothing about you.")]
         self._asked_to_forget = True
         tags = count([*profile.enjoys, *profile.avoids], "tag")
-        posts = count([*profile.seen, *{*profile.favorites}.difference(profile.seen)], "post")
+        posts = count({*profile.seen, *profile.favorites}, "post")
         lines = [
             f"Delete {tags} and {posts}, everything I keep about you?",
             "Type yes; anything else keeps it.",

@@ -10,8 +10,8 @@ from ..recommend.references import (
     Reference,
     decode,
     is_list_of_posts,
+    names_posts,
     read_references,
-    reference_in,
 )
 from .fetch_favorites import FavoritesFetcher
 from .messages import Reply, TextFile, count
@@ -46,14 +46,12 @@ class FavoriteCommands:
         ----------
         text : what follows the command: nothing, posts, or a name on the site.
         """
-        words = text.replace(",", " ").split()
-        if not words:
+        given = text.strip(" ,\n")
+        if not given:
             return [self._told()]
-        if len(words) > 1 or text.strip().startswith(("{", "[")):
-            return [self.keep(FROM_LISTS, read_references(text))]
-        if reference_in(words[0]) is not None:
-            return [self.keep(FROM_LISTS, read_references(text))]
-        return [self._fetch(words[0])]
+        if names_posts(given):
+            return [self.keep(FROM_LISTS, read_references(given))]
+        return [self._fetch(given)]
 
     def _fetch(self, name: str) -> Reply:
         """Begin to fetch what somebody marked, while the talk goes on."""
@@ -85,7 +83,7 @@ class FavoriteCommands:
             self._fetcher.give_up(self._user.key)
 
     def unfinished(self) -> str:
-        """Say that a fetch is broken off when the talk ends now; "" if there is none."""
+        """Say, for a goodbye, that favorites are still being fetched; "" if none are."""
         fetch = self._fetcher.under_way(self._user.key) if self._fetcher else None
         if fetch is None:
             return ""

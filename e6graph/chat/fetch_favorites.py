@@ -21,7 +21,16 @@ UNHEARD_RESULTS = 100  # of users who have not come back; the oldest are dropped
 
 @dataclass
 class Fetch:
-    """What was fetched for a user: post ids, the newest first, or the `problem` with it."""
+    """Somebody's favorites, as they are fetched for a user.
+
+    Attributes
+    ----------
+    user, name : who asked for them, and whose they are on the site.
+    post_ids : of all of them, the newest first; empty until the last page came.
+    problem : why they did not come, "" if they did.
+    so_far, of : how many came, and how many there are if the site says it.
+    wanted : False once the user gave them up.
+    """
 
     user: str
     name: str
@@ -29,7 +38,7 @@ class Fetch:
     problem: str = ""
     so_far: int = 0
     of: int | None = None
-    wanted: bool = True  # until it is given up
+    wanted: bool = True
 
 
 class FavoritesFetcher:

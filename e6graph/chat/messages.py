@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -82,6 +82,7 @@ TAGS_ON_CARD = {
     "general": 10,
     "lore": 4,
 }
+QUOTED = 60  # characters of what somebody typed that an answer repeats
 EXPLAINED_NAMES = 5  # unknown words of a message that get near names, which takes time
 LABEL_WIDTH = 11  # columns for the label of a row
 
@@ -128,7 +129,7 @@ class Picture:
 class TextFile:
     """A list that a user sent as a file: its bytes, or the `problem` with it.
 
-    `kind` is "favorites" or "blacklist", or "" where its content tells which it is.
+    `kind` is "favorites" or "blacklist"; "" leaves it to the content to tell which.
     """
 
     data: bytes = b""
@@ -267,13 +268,22 @@ def wrapped(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def count(things: Sequence, noun: str) -> str:
+def count(things: Sized, noun: str) -> str:
     """Say how many there are.
 
     >>> count(["fox"], "tag"), count([], "post")
     ('1 tag', '0 posts')
     """
     return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def quoted(text: str) -> str:
+    """Put what somebody typed in quotes; of a long text, the beginning.
+
+    >>> quoted("fox"), len(quoted("9" * 1500))
+    ("'fox'", 63)
+    """
+    return repr(text if len(text) <= QUOTED else f"{text[:QUOTED]}…")
 
 
 def names_in(words: Iterable[str]) -> list[str]:
@@ -297,7 +307,7 @@ def post_id_in(word: str) -> int | None:
 
 
 def number_from_0_to_1(text: str) -> float | None:
-    """Read a number from 0 to 1 as people type one; None if it is none.
+    """Return the number from 0 to 1 that a person typed, None if they typed no such number.
 
     >>> [number_from_0_to_1(text) for text in (".2", "0,2", "20%", "20 percent", "20", "1")]
     [0.2, 0.2, 0.2, 0.2, 0.2, 1.0]
@@ -318,7 +328,7 @@ def did_you_mean(unknown: Sequence[str], near: Callable[[str], Sequence[str]]) -
     lines = []
     for name in unknown[:EXPLAINED_NAMES]:
         names = " or ".join(near(name))
-        lines.append(f"No tag {name!r}" + (f": did you mean {names}?" if names else "."))
+        lines.append(f"No tag {quoted(name)}" + (f": did you mean {names}?" if names else "."))
     if len(unknown) > EXPLAINED_NAMES:
         more = len(unknown) - EXPLAINED_NAMES
         lines.append(f"I do not know {more} more of these words.")
@@ -385,12 +395,15 @@ def reasons(
     """
     tags = [reason for reason in because if isinstance(reason, str)]
     posts = [reason for reason in because if not isinstance(reason, str)]
-    named, marked = mood or enjoys, {*favorites}.difference(liked)
+    named = mood or enjoys
+    marked = {*posts}.intersection(favorites).difference(liked)
     parts = {
         "you are in the mood for" if mood else "you enjoy": [t for t in tags if t in named],
         "you liked": [f"#{post}" for post in posts if post in liked],
         "it is like your favorite": [f"#{post}" for post in posts if post in marked],
-        "it is like": [f"#{post}" for post in posts if post not in {*liked, *marked}],
+        "it is like": [
+            f"#{post}" for post in posts if post not in liked and post not in marked
+        ],
         "it has": [tag for tag in tags if tag not in named],
     }
     said = [f"{words} {', '.join(values)}" for words, values in parts.items() if values]

@@ -21,45 +21,8 @@ import numpy as np
 from ..errors import BadInput
 from ..recommend.moods import mood_tags, same_mood
 from ..recommend.personal import Profile
+from . import profile_tables as tables
 from .sqlitefile import Execute, SqliteFile
-
-APPLICATION_ID = 0x65364752  # "e6GR"
-SCHEMA_VERSION = 5  # 1 and 2 are too old to be taken over
-_OF_USER = "n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE"
-_FELT = "feeling INTEGER NOT NULL, at INTEGER NOT NULL"
-_MOOD = "mood TEXT NOT NULL DEFAULT ''"  # tags with spaces between
-_POSTS = (
-    f"CREATE TABLE posts ({_OF_USER}, post_id INTEGER NOT NULL, {_FELT}, {_MOOD}, "
-    "UNIQUE (user, post_id, mood))"
-)
-# A row for each list: there may be 240,000 favorites. Ids are int64, little-endian, the
-# latest last; those that were dropped here are among them.
-_FAVORITES = (
-    f"CREATE TABLE favorites ({_OF_USER}, source TEXT NOT NULL, post_ids BLOB NOT NULL "
-    "CHECK (length(post_ids) % 8 = 0), dropped BLOB NOT NULL DEFAULT x'' "
-    "CHECK (length(dropped) % 8 = 0), UNIQUE (user, source))"
-)
-SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
-    "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
-    f"at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '', {_MOOD}, variety REAL)",
-    f"CREATE TABLE tags ({_OF_USER}, tag TEXT NOT NULL, {_FELT}, UNIQUE (user, tag))",
-    _POSTS,
-    f"CREATE TABLE lines ({_OF_USER}, line TEXT NOT NULL, UNIQUE (user, line))",
-    _FAVORITES,
-)
-UPGRADES: dict[int, tuple[str, ...]] = {
-    3: (
-        f"ALTER TABLE users ADD COLUMN {_MOOD}",
-        "ALTER TABLE users ADD COLUMN variety REAL",
-        "ALTER TABLE posts RENAME TO old_posts",
-        _POSTS,
-        "INSERT INTO posts (n, user, post_id, feeling, at) "
-        "SELECT n, user, post_id, feeling, at FROM old_posts",
-        "DROP TABLE old_posts",
-    ),
-    4: (_FAVORITES,),
-}
-"""Version → what makes the next one of it."""
 
 
 class Feeling(IntEnum):
@@ -74,50 +37,6 @@ class Feeling(IntEnum):
 FORGET_EVERY = 3600  # seconds between two searches for users who were away for too long
 SECONDS_A_DAY = 86400
 MOODS_KEPT = 100  # of a user, the latest
-
-# `?1` is the user's number.
-_KEEP_TAG = "INSERT OR REPLACE INTO tags (user, tag, feeling, at) VALUES (?1, ?2, ?3, ?4)"
-_NEW_POST = (
-    "INTO posts (user, post_id, feeling, at, mood) "
-    "SELECT ?1, ?2, ?3, ?4, mood FROM users WHERE id = ?1"
-)
-_KEEP_POST = f"INSERT OR REPLACE {_NEW_POST}"
-_KEEP_SEEN = (
-    "INSERT INTO posts (user, post_id, feeling, at, mood) "
-    "SELECT ?1, ?2, ?3, ?4, mood FROM users WHERE id = ?1 "
-    "AND NOT EXISTS (SELECT 1 FROM posts WHERE user = ?1 AND post_id = ?2)"
-)
-_KEEP_SKIP = (
-    f"INSERT {_NEW_POST} "
-    "ON CONFLICT DO UPDATE SET feeling = ?3, at = ?4 WHERE feeling = 0"  # 0: Feeling.SEEN
-)
-_MOVE_POST = "INSERT INTO posts (user, post_id, feeling, at, mood) VALUES (?1, ?2, ?3, ?4, ?5)"
-_JUDGMENTS = "SELECT n, mood FROM posts WHERE user = ?1 AND post_id = ?2 AND feeling != 0"
-_MOODS = (  # the latest first
-    "SELECT mood FROM posts WHERE user = ?1 AND mood != '' GROUP BY mood ORDER BY MAX(n) DESC"
-)
-_KEEP_SEEN_OF_MOOD = (
-    "UPDATE posts SET mood = '', feeling = 0 WHERE user = ?1 AND mood = ?2 "
-    "AND NOT EXISTS (SELECT 1 FROM posts AS another "
-    "WHERE user = ?1 AND post_id = posts.post_id AND mood != ?2)"
-)
-_DROP_MOOD = "DELETE FROM posts WHERE user = ?1 AND mood = ?2"
-_READ = {
-    "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
-    "posts": "SELECT post_id, feeling, at, mood FROM posts WHERE user = ?1 ORDER BY n",
-    "lines": "SELECT line FROM lines WHERE user = ?1 ORDER BY n",
-    "favorites": "SELECT source, post_ids, dropped FROM favorites WHERE user = ?1 ORDER BY n",
-    "settings": "SELECT ratings, mood, variety FROM users WHERE id = ?1",
-}
-_KEEP_FAVORITES = (
-    "INSERT INTO favorites (user, source, post_ids, dropped) VALUES (?1, ?2, ?3, ?4) "
-    "ON CONFLICT DO UPDATE SET post_ids = ?3, dropped = ?4"
-)
-_SET = {
-    "ratings": "UPDATE users SET ratings = ?2 WHERE id = ?1",
-    "mood": "UPDATE users SET mood = ?2 WHERE id = ?1",
-    "variety": "UPDATE users SET variety = ?2 WHERE id = ?1",
-}
 
 
 class Profiles:
@@ -148,7 +67,13 @@ class Profiles:
         self._next_search = 0.0  # for users who were away for too long
         self._traces = False  # whether bytes of forgotten users are left in the file
         self.path = None if path is None else Path(path)
-        self._file = SqliteFile(self.path, APPLICATION_ID, SCHEMA_VERSION, SCHEMA, UPGRADES)
+        self._file = SqliteFile(
+            self.path,
+            tables.APPLICATION_ID,
+            tables.SCHEMA_VERSION,
+            tables.SCHEMA,
+            tables.UPGRADES,
+        )
         if self.path is not None and self.path.exists():
             with self._writing():
                 pass
@@ -225,7 +150,10 @@ class Profiles:
     def _rows(self, user: str) -> dict[str, list[tuple]]:
         with self._file.transaction() as execute:
             number = _user_number(execute, user)
-            return {name: execute(query, (number,)).fetchall() for name, query in _READ.items()}
+            return {
+                name: execute(query, (number,)).fetchall()
+                for name, query in tables.READ.items()
+            }
 
     def knows(self, user: str) -> bool:
         """Return whether something is kept about `user`."""
@@ -235,27 +163,27 @@ class Profiles:
     # -- writing
     def enjoy(self, user: str, tags: Iterable[str]) -> None:
         """Add tags to those that `user` enjoys; avoided ones change sides."""
-        self._keep(_KEEP_TAG, user, tags, Feeling.LIKE)
+        self._keep(tables.KEEP_TAG, user, tags, Feeling.LIKE)
 
     def avoid(self, user: str, tags: Iterable[str]) -> None:
         """Add tags to those that `user` avoids; enjoyed ones change sides."""
-        self._keep(_KEEP_TAG, user, tags, Feeling.DISLIKE)
+        self._keep(tables.KEEP_TAG, user, tags, Feeling.DISLIKE)
 
     def like(self, user: str, *post_ids: int) -> None:
         """Remember posts as liked (and seen), whatever was thought of them before."""
-        self._keep(_KEEP_POST, user, post_ids, Feeling.LIKE)
+        self._keep(tables.KEEP_POST, user, post_ids, Feeling.LIKE)
 
     def dislike(self, user: str, *post_ids: int) -> None:
         """Remember posts as disliked (and seen), whatever was thought of them before."""
-        self._keep(_KEEP_POST, user, post_ids, Feeling.DISLIKE)
+        self._keep(tables.KEEP_POST, user, post_ids, Feeling.DISLIKE)
 
     def skip(self, user: str, post_id: int) -> None:
         """Remember a post as skipped, unless the user liked or disliked it."""
-        self._keep(_KEEP_SKIP, user, [post_id], Feeling.SKIPPED)
+        self._keep(tables.KEEP_SKIP, user, [post_id], Feeling.SKIPPED)
 
     def saw(self, user: str, post_ids: Iterable[int]) -> None:
         """Remember posts as shown; what is known about them already stays."""
-        self._keep(_KEEP_SEEN, user, post_ids, Feeling.SEEN)
+        self._keep(tables.KEEP_SEEN, user, post_ids, Feeling.SEEN)
 
     def drop(self, user: str, tags: Iterable[str] = (), posts: Iterable[int] = ()) -> None:
         """Take back what was said about tags and posts; the posts stay seen.
@@ -272,18 +200,22 @@ class Profiles:
             holds = execute("SELECT mood FROM users WHERE id = ?", (number,)).fetchone()
             mood = mood_tags(holds[0]) if holds else []
             for post in posts:
-                judged = execute(_JUDGMENTS, (number, post)).fetchall()
+                judged = execute(tables.JUDGMENTS, (number, post)).fetchall()
                 here = [one for one in judged if mood and same_mood(one[1], mood)]
                 for n, _ in here or judged:
                     execute("UPDATE posts SET feeling = 0 WHERE n = ?", (n,))
-            for source, some, dropped in execute(_READ["favorites"], (number,)).fetchall():
+            for source, some, dropped in execute(
+                tables.READ["favorites"], (number,)
+            ).fetchall():
                 ids, gone = _ids(some), _ids(dropped)
                 newly = sorted({*posts}.intersection(ids) - {*gone})
                 if newly:
-                    execute(_KEEP_FAVORITES, (number, source, some, _blob([*gone, *newly])))
+                    execute(
+                        tables.KEEP_FAVORITES, (number, source, some, _blob([*gone, *newly]))
+                    )
                 now = int(self._clock())
                 for post in newly:
-                    execute(_KEEP_SEEN, (number, post, int(Feeling.SEEN), now))
+                    execute(tables.KEEP_SEEN, (number, post, int(Feeling.SEEN), now))
 
     def set_favorites(self, user: str, source: str, post_ids: Sequence[int]) -> tuple[int, int]:
         """Keep a list of favorites in the place of the last one from there.
@@ -295,16 +227,16 @@ class Profiles:
 
         Returns
         -------
-        added, removed : how many favorites are new, and how many are none any more.
+        added, removed : how many favorites were added, and how many were taken away.
         """
         with self._writing() as execute:
             number = self._meet(execute, user)
-            rows = execute(_READ["favorites"], (number,)).fetchall()
-            before = {kept: (_ids(some), _ids(gone)) for kept, some, gone in rows}
-            were, dropped = before.get(source, ([], []))
+            rows = execute(tables.READ["favorites"], (number,)).fetchall()
+            before = [(some, gone) for kept, some, gone in rows if kept == source]
+            were, dropped = map(_ids, before[0]) if before else ([], [])
             now = {*post_ids}
             still = _blob([one for one in dropped if one in now])
-            execute(_KEEP_FAVORITES, (number, source, _blob(post_ids), still))
+            execute(tables.KEEP_FAVORITES, (number, source, _blob(post_ids), still))
         return len(now.difference(were)), len({*were} - now)
 
     def drop_favorites(self, user: str) -> None:
@@ -342,13 +274,13 @@ class Profiles:
         mood = " ".join(tags)
         with self._writing() as execute:
             number = self._meet(execute, user)
-            earlier = [kept for (kept,) in execute(_MOODS, (number,))] if mood else []
+            earlier = [kept for (kept,) in execute(tables.MOODS, (number,))] if mood else []
             mood = next((kept for kept in earlier if same_mood(kept, tags)), mood)
-            execute(_SET["mood"], (number, mood))
+            execute(tables.SET["mood"], (number, mood))
             others = [kept for kept in earlier if kept != mood]
             for old in others[MOODS_KEPT - 1 :]:
-                execute(_KEEP_SEEN_OF_MOOD, (number, old))
-                execute(_DROP_MOOD, (number, old))
+                execute(tables.KEEP_SEEN_OF_MOOD, (number, old))
+                execute(tables.DROP_MOOD, (number, old))
 
     def set_variety(self, user: str, variety: float | None) -> None:
         """Keep how varied posts should be, from 0 to 1; None for the default."""
@@ -378,9 +310,9 @@ class Profiles:
             with to._writing() as execute:
                 number = to._meet(execute, user)
                 for query, rows in (
-                    (_KEEP_TAG, kept["tags"]),
-                    (_MOVE_POST, kept["posts"]),
-                    (_KEEP_FAVORITES, kept["favorites"]),
+                    (tables.KEEP_TAG, kept["tags"]),
+                    (tables.MOVE_POST, kept["posts"]),
+                    (tables.KEEP_FAVORITES, kept["favorites"]),
                 ):
                     for row in rows:
                         execute(query, (number, *row))
@@ -389,7 +321,7 @@ class Profiles:
                 for setting, value in zip(
                     ("ratings", "mood", "variety"), kept["settings"][0], strict=True
                 ):
-                    execute(_SET[setting], (number, value))
+                    execute(tables.SET[setting], (number, value))
         self.drop_user(user)
 
     def drop_user(self, user: str) -> None:
@@ -399,7 +331,7 @@ class Profiles:
 
     def _set(self, user: str, setting: str, value: str | float | None) -> None:
         with self._writing() as execute:
-            execute(_SET[setting], (self._meet(execute, user), value))
+            execute(tables.SET[setting], (self._meet(execute, user), value))
 
     def _keep(
         self, insert: str, user: str, values: Iterable[str | int], feeling: Feeling

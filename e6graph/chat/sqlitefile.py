@@ -150,7 +150,7 @@ class SqliteFile:
             connection.execute(f"PRAGMA application_id = {self._application_id}")
             version = self._version
             connection.execute(f"PRAGMA user_version = {version}")
-        upgraded = version < self._version and version in self._upgrades
+        found = version
         while version < self._version and version in self._upgrades:
             for statement in self._upgrades[version]:
                 connection.execute(statement)
@@ -167,7 +167,7 @@ class SqliteFile:
                 f"{self.path} is of version {version}, expected {self._version}: it was written "
                 "by e6graph before its first release; move it away to start with a new one"
             )
-        return upgraded
+        return version != found
 
     @contextmanager
     def _errors_in_one_line(self) -> Iterator[None]:

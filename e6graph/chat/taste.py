@@ -22,6 +22,7 @@ from .messages import (
     did_you_mean,
     names_in,
     number_from_0_to_1,
+    quoted,
 )
 from .user import User
 
@@ -90,6 +91,10 @@ class TasteCommands:
             return [Reply(said, choices=["/walk", "/taste"])]
 
         known, unknown = user.resolve(names)
+        if "off" in unknown:
+            raise BadInput(
+                "/mood off ends the mood and takes no tags; /mood TAGS begins another one"
+            )
         if len(known) > LATEST_ENJOYED:  # no more would lead, and each post keeps its mood
             raise BadInput(
                 f"{len(known)} tags are too many for a mood: {LATEST_ENJOYED} at most"
@@ -144,8 +149,8 @@ class TasteCommands:
         number = ENDS_OF_VARIETY.get(typed, number_from_0_to_1(typed))
         if number is None:
             raise BadInput(
-                f"variety {typed!r}: expected a number from 0 (alike) to 1 (varied), such as 0.2, "
-                "or default"
+                f"variety {quoted(typed)}: expected a number from 0 (alike) to 1 (varied), such "
+                "as 0.2, or default"
             )
         user.profiles.set_variety(user.key, number)
         said = f"Variety is {number:.3g} now, from 0 (alike) to 1 (varied)."
@@ -339,7 +344,7 @@ class TasteCommands:
             letters = "".join(letter for letter in allowed if letter in wanted)
             if not letters or set(wanted) - set(allowed):
                 raise BadInput(
-                    f"ratings {wanted!r}: expected one or more of the letters that this bot "
+                    f"ratings {quoted(wanted)}: expected one or more of the letters that this bot "
                     f"shows, {' '.join(allowed)}"
                 )
             self._user.profiles.rate(self._user.key, letters)
@@ -404,7 +409,7 @@ def _line_meant(given: str, kept: Sequence[str]) -> str:
     if re.fullmatch("[0-9]{1,6}", given) and 1 <= int(given) <= len(kept):
         return kept[int(given) - 1]
     if given not in kept:
-        raise BadInput(f"no line {given!r} in your blacklist: /blacklist shows it")
+        raise BadInput(f"no line {quoted(given)} in your blacklist: /blacklist shows it")
     return given
 
 

@@ -10,20 +10,19 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import BadArtifact, BadInput, MissingArtifact, UnknownPost
+from ..errors import BadArtifact, BadInput, MissingArtifact
 from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
 from ..recommend.course import KIND_COSTS
 from ..recommend.moods import of_mood
 from ..recommend.personal import Profile
-from ..recommend.references import Reference, reference_in
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
+from .posts_meant import listed, not_here, post_meant, posts_meant
 from .user import User
 
 POSTS_LIKE_PICTURE = 3  # shown at once
 TAGS_OF_PICTURE = 8  # named
-LISTED_POSTS = 20  # named in an answer
 REMEMBERED_POSTS = 100  # whose reason /why still knows
 RUNS_PASSED_OVER = 20  # posts of a search that a tour may leave out for what came before
 NOTHING_SHOWN = "Nothing was shown yet: /walk shows a post."
@@ -97,21 +96,21 @@ class Tour:
 
     def more(self, words: Sequence[str]) -> list[Reply]:
         """Show posts like one, or posts for the taste if none is named or was shown."""
-        post_id = self._meant(words, "more")
-        if post_id is None:
-            return self._by_taste(POSTS_AT_ONCE)
         profile = self._user.profile()
         graph = self._user.graph(profile)
+        post_id = post_meant(graph, words, "more", self._last)
+        if post_id is None:
+            return self._by_taste(POSTS_AT_ONCE)
         find = self._finder(profile, posts=[graph.describe(post_id).post_id])
         return self._show(find, POSTS_AT_ONCE, f"posts like #{post_id}", profile)
 
     def variants(self, words: Sequence[str]) -> list[Reply]:
         """Show the posts of one family with a post, without tags they avoid."""
-        post_id = self._meant(words, "variants")
-        if post_id is None:
-            return [Reply(NOTHING_SHOWN)]
         profile = self._user.profile()
         graph = self._user.graph(profile)
+        post_id = post_meant(graph, words, "variants", self._last)
+        if post_id is None:
+            return [Reply(NOTHING_SHOWN)]
         family = graph.variants(post_id)
         if not family:
             return [Reply(f"#{post_id} has no variants here.", choices=[f"/more {post_id}"])]
@@ -347,13 +346,9 @@ class Tour:
         if not why and profile.mood:
             why = f"it is near your mood, {', '.join(profile.mood)}"
         if not why:
-            why = "it is near your taste"
-            tags, posts = (
-                [*profile.enjoys, *profile.avoids],
-                [*profile.liked, *profile.disliked],
-            )
-            if not (tags or posts or profile.favorites):
-                why = "a guess: your taste is not known yet"
+            judged = profile.liked or profile.disliked or profile.favorites
+            known = profile.enjoys or profile.avoids or judged
+            why = "it is near your taste" if known else "a guess: your taste is not known yet"
         if found.variants:
             why += f"; one of {found.variants + 1} variants"
         number = post.post_id
@@ -376,7 +371,7 @@ class Tour:
 
     # -- judging
     def why(self, words: Sequence[str]) -> list[Reply]:
-        post_id = self._meant(words, "why")
+        post_id = post_meant(self._user.graph(), words, "why", self._last)
         if post_id is None:
             return [Reply(NOTHING_SHOWN)]
         unknown = f"I do not remember how #{post_id} was found: it was not shown in this talk."
@@ -384,65 +379,26 @@ class Tour:
 
     def judge(self, verb: str, words: Sequence[str]) -> list[Reply]:
         """Keep that they "like" or "dislike" posts; on a tour, go on to the next."""
-        user = self._user
-        named, unknown = self._named(words, verb)
+        user, graph = self._user, self._user.graph()
+        named, unknown = posts_meant(graph, words, verb, self._last)
         if not (named or unknown):
             return [Reply(f"Nothing was shown yet: /{verb} ID, or /walk first.")]
-        graph = user.graph()
         if not named:
             if len(unknown) == 1 and isinstance(unknown[0], int):
                 graph.describe(unknown[0])  # raises UnknownPost, as for any post
-            raise _not_here(unknown)
+            raise not_here(unknown)
         posts = [graph.describe(post_id) for post_id in named]
         keep = user.profiles.like if verb == "like" else user.profiles.dislike
         keep(user.key, *named)
         said = f"You {verb} #{named[0]}: {title(posts[0])}."
         if len(named) > 1:
-            said = f"You {verb} {count(named, 'post')}: {_listed(named)}."
+            said = f"You {verb} {count(named, 'post')}: {listed(named)}."
         if unknown:
-            said += f" Not on this board, or not shown here: {_listed(unknown)}."
+            said += f" Not on this board, or not shown here: {listed(unknown)}."
         if not self.touring or self._last not in named:
             return [Reply(said, choices=["/walk"])]
         self._liked += verb == "like"
         return [Reply(said), *self._next()]
-
-    def _named(self, words: Sequence[str], verb: str) -> tuple[list[int], list[Reference]]:
-        """Return the posts that are named, or else the last one shown; and what is not here.
-
-        Raises
-        ------
-        BadInput : a word names no post.
-        """
-        names = [name for word in words for name in word.split(",") if name]
-        references: list[Reference] = []
-        if not names and self._last is not None:
-            references.append(self._last)
-        for name in names:
-            reference = reference_in(name)
-            if reference is None:
-                raise BadInput(f"{name!r} is not a post: /{verb} takes numbers and URLs")
-            references.append(reference)
-        references = [*dict.fromkeys(references)]
-        found = self._user.graph().find_posts(references)
-        here = zip(references, found, strict=True)
-        unknown = [reference for reference, post_id in here if post_id is None]
-        return [*dict.fromkeys(post_id for post_id in found if post_id is not None)], unknown
-
-    def _meant(self, words: Sequence[str], verb: str) -> int | None:
-        """Return the post that is named, or else the last one shown."""
-        if not words:
-            return self._last
-        reference = reference_in(words[0])
-        if reference is None or len(words) > 1:
-            raise BadInput(f"{' '.join(words)!r} is not a post: /{verb} takes a number or URL")
-        if isinstance(reference, int):
-            return reference
-        found = self._user.graph().sort_out([reference]).ids
-        if not found:
-            raise UnknownPost(
-                f"post {reference} is not on this board, or may not be shown here"
-            )
-        return found[0]
 
 
 def names_of(post: PostInfo) -> set[str]:
@@ -456,18 +412,3 @@ def _marks(post: PostInfo) -> set[tuple[str, str]]:
     for kind in KIND_COSTS:
         marks |= {(kind, name) for name in post.tags.get(kind, [])}
     return marks
-
-
-def _listed(references: Sequence[Reference]) -> str:
-    """List some posts, the first of many."""
-    names = [f"#{one}" if isinstance(one, int) else f"md5:{one}" for one in references]
-    more = len(names) - LISTED_POSTS
-    shown = ", ".join(names[:LISTED_POSTS])
-    return f"{shown} and {more:,} more" if more > 0 else shown
-
-
-def _not_here(references: Sequence[Reference]) -> UnknownPost:
-    are = "is" if len(references) == 1 else "are"
-    return UnknownPost(
-        f"{_listed(references)} {are} not on this board, or may not be shown here"
-    )

@@ -37,9 +37,9 @@ from scipy.optimize import bisect
 from scipy.special import expit
 
 from ..errors import BadInput
+from ..recommend.choosing import choose
 from ..recommend.personal import SECONDS_A_DAY, Profile, taste_of
 from ..recommend.postgraph import PostGraph
-from ..recommend.preference import choose
 from .methods import popularity
 from .report import Figure, Table, progress
 
@@ -183,7 +183,7 @@ class LearningTalk:
             return graph.row(graph.personal(profile, seed=seed)[0].post_id)
         left = graph.allowed.copy()
         left[graph.posts.rows(np.array(profile.seen, np.int64))] = False
-        return int(choose(taste_of(graph, profile), graph.ranking, left, seed=seed)[0])
+        return int(choose(taste_of(graph, profile), left, seed=seed)[0])
 
     def name(self, tag_id: int) -> None:
         """Say by name that a tag is enjoyed, after all that was said before."""

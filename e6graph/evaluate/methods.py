@@ -59,10 +59,11 @@ def most_popular(graph: PostGraph, seed: int = 0, share: float | None = None) ->
     rows = np.flatnonzero(graph.allowed)
     rows = np.random.default_rng(seed).permutation(rows)
     best = rows[np.argsort(-popularity(graph)[rows], kind="stable")]
-    count = math.ceil(len(rows) * (share or 0.1))
+    count = min(1000, math.ceil(len(rows) * 0.1))
+    if share is not None:
+        count = math.ceil(len(rows) * share)
     taken = np.zeros(len(graph.posts), bool)
-    most = count if share else min(1000, count)
-    taken[best[:most]] = True
+    taken[best[:count]] = True
     return taken
 
 

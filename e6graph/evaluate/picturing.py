@@ -25,19 +25,12 @@ from ..embedding.dictionary import unit_rows
 from ..hydrate.previews import preview_path
 from ..pictures.copies import gray
 from ..pictures.encoder import Encoder
-from ..pictures.examples import Candidates, Examples, hold_out, read_examples
+from ..pictures.examples import Candidates, Examples, read_examples
 from ..pictures.features import features_of, raster_size, read_pictures
+from ..pictures.judging import Judge
 from ..pictures.look_alike import SeenPictures
 from ..pictures.opening import enough_for, open_picture
-from ..pictures.recognizer import (
-    HELD_OUT,
-    Recognizer,
-    judge_recognizer,
-    mean_average_precision,
-    precision,
-    taught_tags,
-    train,
-)
+from ..pictures.recognizer import Recognizer, train
 from ..recommend.postgraph import PostGraph
 from ..store import Store, parquet
 from .report import Figure, Table, waiting
@@ -63,34 +56,30 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
     encoder = graph.encoder
     examples, broken = read_examples(store, candidates, args.previews, encoder)
     with waiting("training and naming"):
-        rows, tags = judge_recognizer(examples, args.seed)
+        judge = Judge(examples, args.seed)
+        model = train(judge.known, args.seed)
+        rows = judge.compare(model)
     pictures = len(examples.rows)
-    notes = [f"{pictures:,} pictures, {len(broken)} broken; mAP over {tags} tags"]
+    notes = [f"{pictures:,} pictures, {len(broken)} broken; mAP over {judge.tags} tags"]
     if encoder:
         notes.append(f"with the encoder {encoder.path.name}, as recognizer.npz was made")
     naming = Table(TITLE, ("predictor", "p@5", "mAP"), rows, notes)
-
-    rng = np.random.default_rng(args.seed)
-    held = hold_out(examples.families, HELD_OUT, rng)
-    with waiting("training once more, to place the pictures"):
-        model = train(examples.take(~held), args.seed)
     if broken:
         return [naming, _left_out("some previews are broken", "Placing")]
 
-    in_order = candidates.take(np.argsort(candidates.rows))
-    paths = [preview_path(args.previews, md5) for md5 in in_order.md5s[held]]
+    in_order = candidates.take(np.argsort(candidates.rows)).take(judge.places)
+    paths = [preview_path(args.previews, md5) for md5 in in_order.md5s]
     with waiting("changed copies"):
-        copies = _changed_copies(model, examples, held, paths)
-    ids = columns["id"].to_numpy()[in_order.rows[held]]
-    own = unit_rows(examples.means() @ graph.operator.T)[held]
-    placed = unit_rows(model.vectors(examples.rows[held]) @ graph.operator.T)
+        copies = _changed_copies(model, judge, examples, paths)
+    ids = columns["id"].to_numpy()[in_order.rows]
+    own = unit_rows(judge.asked.means() @ graph.operator.T)
+    placed = unit_rows(model.vectors(judge.asked.rows) @ graph.operator.T)
     shares = [
         ("chance", chance_of_pool(graph, ids)),
         ("picture", share_in_pool(graph, ids, placed)),
         ("the post's own tags", share_in_pool(graph, ids, own)),
     ]
-    timed = in_order.md5s[held][:TIMED_PICTURES]
-    ms = median_ms(model, [preview_path(args.previews, md5) for md5 in timed])
+    ms = median_ms(model, paths[:TIMED_PICTURES])
     note = f"{ms:.1f} ms a picture, read, decoded and embedded (median)"
     title = "Of the ten nearest posts, in one pool"
     return [naming, Table(title, ("by", "share"), shares, [note]), copies]
@@ -139,34 +128,31 @@ def _features(
 
 
 def _changed_copies(
-    model: Recognizer, examples: Examples, held: np.ndarray, paths: Sequence[Path]
+    model: Recognizer, judge: Judge, examples: Examples, paths: Sequence[Path]
 ) -> Table:
-    """Name changed copies of the held-out pictures, and look for what they are copies of."""
-    known, asked, own = examples.take(~held), examples.take(held), np.flatnonzero(held)
+    """Name changed copies of the held-out pictures, and look for what they are copies of.
+
+    Parameters
+    ----------
+    examples : those that `judge` was made of.
+    paths : of the pictures asked about.
+    """
     seen = SeenPictures.of(examples)
-    truth, shown = asked.labels.toarray() > 0, examples.nameable
-    counts = np.asarray(known.labels.sum(0)).ravel()
-    counted = shown & (counts >= 10) & (truth.sum(0) >= 3)
     enough = enough_for(raster_size(model.encoder))
     rows = []
     for name, change in CHANGES.items():
         found, _ = read_pictures(paths, partial(_features, change, model.encoder), enough)
         changed = np.stack(found)
-        scores = np.zeros(truth.shape, np.float32)
-        scores[:, taught_tags(known)] = model.confidences(changed)
-        first = [
-            seen.likeness(row).argmax() == at for row, at in zip(changed, own, strict=True)
-        ]
-        p5 = precision(scores[:, shown], truth[:, shown], 5)
-        ap = mean_average_precision(scores[:, counted], truth[:, counted])
-        rows.append((name, p5, ap, float(np.mean(first))))
+        likest = [int(seen.likeness(row).argmax()) for row in changed]
+        first = float(np.mean(np.array(likest) == judge.places))
+        rows.append((name, *judge.judge(model, changed), first))
 
     # Pictures that were held out are strangers to the rest.
-    rest = SeenPictures.of(known)
-    claimed = [rest.likeness(row).max() >= rest.sure_from[0] for row in asked.rows]
+    rest = SeenPictures.of(judge.known)
+    claimed = [rest.likeness(row).max() >= rest.sure_from[0] for row in judge.asked.rows]
     note = (
-        f"first: the copy's original is the likest of {len(held):,} pictures; of "
-        f"{len(asked.rows):,} pictures that were not seen, {np.mean(claimed):.1%} are taken "
+        f"first: the copy's original is the likest of {len(examples.rows):,} pictures; of "
+        f"{len(claimed):,} pictures that were not seen, {np.mean(claimed):.1%} are taken "
         f"for one that was (likeness {rest.sure_from[0]:.3f} and above)"
     )
     return Table("Changed copies", ("copy", "p@5", "mAP", "first"), rows, [note])

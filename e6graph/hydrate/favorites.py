@@ -106,14 +106,14 @@ def fetch_favorites(
         raise
     shutil.rmtree(pages, ignore_errors=True)
     if not found:
-        raise BadInput(_none(name))
+        raise BadInput(_no_favorites(name))
     return [*found]
 
 
 def check_name(name: str) -> str:
     """Return a name without spaces around it. Raises BadInput where it cannot be one."""
     name = name.strip()
-    if not 1 <= len(name) <= 100 or re.search(r"[\s/?#%\\\x00-\x1f\x7f]", name):
+    if not 1 <= len(name) <= 100 or re.search(r"[\s/?#%\\\x00-\x1f\x7f\ud800-\udfff]", name):
         raise BadInput(f"got {name[:100]!r}, expected the name of somebody on the site")
     if name in (".", ".."):
         raise BadInput(f"got {name!r}, expected the name of somebody on the site")
@@ -185,12 +185,12 @@ class _Reader:
             )
             raise BadInput(f"the site {who}")
         if status in (403, 404):
-            raise BadInput(_none(name))
+            raise BadInput(_no_favorites(name))
         if status != 200:
             raise DownloadError(f"{self._site}: status {status}: try again later")
 
 
-def _none(name: str) -> str:
+def _no_favorites(name: str) -> str:
     return (
         f"{name} shows no favorites: they have none, or hide them. Your own hidden ones come "
         "with E6GRAPH_LOGIN and E6GRAPH_API_KEY, or as a file"

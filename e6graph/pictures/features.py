@@ -34,6 +34,9 @@ N_FEATURES = sum(PARTS.values())
 LUMA = DCT_KEPT[0] ** 2  # the first numbers of the features
 N_SHAPE = LUMA + PARTS["hog"]
 
+ImageLike = str | Path | bytes | Image.Image | np.ndarray
+"""A picture: its path, the bytes of its file, a PIL image, or what `features_of` made."""
+
 Result = TypeVar("Result")
 
 _PICTURES_AT_ONCE = 64  # so that their arrays stay in the cache
@@ -62,21 +65,11 @@ def phash(picture: Image.Image) -> int:
 
 
 def raster(picture: Image.Image, size: Size = SQUARE) -> np.ndarray:
-    """Stretch a picture to the square that features are made from, uint8 (64, 64, 3)."""
-    return np.asarray(shrunk(picture, size), np.uint8)
+    """Stretch a picture to some size: uint8 (high, wide, 3).
 
-
-def read_rasters(paths: Sequence[str | Path]) -> tuple[np.ndarray, list[tuple[int, str]]]:
-    """Open many pictures, in threads (Pillow decodes without Python's lock).
-
-    Returns
-    -------
-    rasters : uint8 (n, 64, 64, 3), of the pictures that could be read, in order.
-    broken : (position in `paths`, what is wrong with it) of the others.
+    The usual size is that of the square that features are made from.
     """
-
-    made, broken = read_pictures(paths, raster)
-    return np.stack(made) if made else np.empty((0, SIDE, SIDE, 3), np.uint8), broken
+    return np.asarray(shrunk(picture, size), np.uint8)
 
 
 def read_pictures(
@@ -84,7 +77,9 @@ def read_pictures(
     make: Callable[[Image.Image], Result],
     enough: int = ENOUGH_PIXELS,
 ) -> tuple[list[Result], list[tuple[int, str]]]:
-    """Open many pictures, in threads, and call `make` on each that can be read.
+    """Open many pictures and call `make` on each that can be read.
+
+    That is done in threads: Pillow decodes without Python's lock.
 
     Parameters
     ----------
@@ -179,9 +174,7 @@ def has_color(rows: np.ndarray) -> np.ndarray:
     return np.abs(chroma).sum(1) >= GRAY_BELOW
 
 
-def features_of(
-    picture: str | Path | bytes | Image.Image | np.ndarray, encoder: Encoder | None = None
-) -> np.ndarray:
+def features_of(picture: ImageLike, encoder: Encoder | None = None) -> np.ndarray:
     """Compute the features of one picture, float32 (`N_FEATURES`,), then an encoder's.
 
     An array must be such features already, as where a picture was not kept: it is

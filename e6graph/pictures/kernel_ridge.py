@@ -10,7 +10,7 @@ Camoriano, Rosasco, NIPS 2015), otherwise exact.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,7 +22,6 @@ from ..store.progress import counted
 
 JITTER = 1e-6  # on the landmarks' kernel, because duplicates lower its rank
 KERNEL_ROWS = 1024  # whose kernel is in memory
-COPY_SHARE = 1.0  # of a changed copy in a kernel, beside 1 of the picture
 _CACHED_MARKS = 256  # whose differences from a row fit the cache
 
 
@@ -90,8 +89,7 @@ def kernel_of_versions(a: np.ndarray, marks: np.ndarray, kind: int = 0) -> np.nd
     """Compute the kernel with landmarks of which there are several versions.
 
     A landmark's versions are of some kinds (in color, in gray), with as many copies of
-    each kind. The kernel is the mean over the copies of one kind, in which each copy
-    but the first, the picture itself, counts `COPY_SHARE`.
+    each kind. The kernel is the mean over the copies of one kind.
 
     Parameters
     ----------
@@ -105,9 +103,10 @@ def kernel_of_versions(a: np.ndarray, marks: np.ndarray, kind: int = 0) -> np.nd
     """
     if marks.ndim == 3:
         return kernel(a, marks)
+    copies = marks.shape[2]
     made = np.zeros((len(a), len(marks)))
-    for copy, share in enumerate(_shares(marks.shape[2])):
-        made += share * kernel(a, marks[:, kind, copy])
+    for copy in range(copies):
+        made += kernel(a, marks[:, kind, copy]) / copies
     return made
 
 
@@ -119,15 +118,15 @@ def kernel_of_marks(marks: np.ndarray) -> np.ndarray:
     """
     if marks.ndim == 3:
         return kernel(marks, marks)
-    shares = _shares(marks.shape[2])
+    copies = marks.shape[2]
     total = np.zeros((len(marks), len(marks)))
-    for first, share in enumerate(shares):
-        total += share**2 * kernel(marks[:, 0, first], marks[:, 0, first])
+    for first in range(copies):
+        total += kernel(marks[:, 0, first], marks[:, 0, first])
         for second in range(first):
             both = kernel(marks[:, 0, first], marks[:, 0, second])
-            both *= share * shares[second]
             total += both
             total += both.T
+    total /= copies**2
     return total
 
 
@@ -136,12 +135,6 @@ def root_of(marks: np.ndarray) -> np.ndarray:
     made = kernel_of_marks(marks)
     made[np.diag_indices_from(made)] += JITTER
     return cholesky(made, overwrite_a=True, check_finite=False)
-
-
-def _shares(copies: int) -> np.ndarray:
-    """Return how much each copy counts in the mean over them."""
-    shares = np.array([1, *[COPY_SHARE] * (copies - 1)])
-    return shares / shares.sum()
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -177,11 +170,10 @@ class Sums:
         labels: sp.csr_matrix,
         numbers: np.ndarray,
         marks: np.ndarray,
-        kind: int = 0,
     ) -> Sums:
         """Sum over points (n, parts, axes) with labels CSR (n, t) and numbers (n, d).
 
-        `marks` are the landmarks, and all points are of one kind, as for
+        `marks` are the landmarks, of which the first kind counts, as for
         `kernel_of_versions`.
         """
         m, t, d = len(marks), labels.shape[1], numbers.shape[1]
@@ -194,7 +186,7 @@ class Sums:
         )
         slices = _slices(len(points))
         for here in counted(slices, "kernel", len(slices)):
-            with_marks = kernel_of_versions(points[here], marks, kind)
+            with_marks = kernel_of_versions(points[here], marks)
             sums.gram += with_marks.T @ with_marks
             sums.cross[:, :t] += (labels[here].T @ with_marks).T
             sums.cross[:, t:] += with_marks.T @ numbers[here]
@@ -203,12 +195,6 @@ class Sums:
             sums.targets[t:] += numbers[here].sum(0)
             sums.count += len(with_marks)
         return sums
-
-    def add(self, other: Sums) -> None:
-        """Add the sums over another set of rows."""
-        for field in fields(self):
-            mine, its = getattr(self, field.name), getattr(other, field.name)
-            setattr(self, field.name, mine + its)
 
     def plus(self, other: Sums, weight: float = 1) -> Sums:
         """Return the sums over both sets of rows, of which the other counts `weight`."""

@@ -1,4 +1,4 @@
-"""What an ONNX file may hold here: standard operators, and weights within the file.
+"""Check that an ONNX file is a model of standard operators, with all weights in the file.
 
 The message types and field numbers are those of onnx.proto; the encoding is Protocol
 Buffers' (protobuf.dev/programming-guides/encoding). Only what has to be checked is read.

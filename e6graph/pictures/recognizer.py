@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from PIL import Image
 
 from ..embedding.dictionary import unit_rows
 from ..errors import BadArtifact, BadInput
@@ -16,7 +14,14 @@ from ..store.progress import ticking
 from .copies import VERSIONS
 from .encoder import Encoder
 from .examples import Examples, hold_out
-from .features import DCT_KEPT, N_FEATURES, PARTS, features_of, has_color, smoothed
+from .features import (
+    N_FEATURES,
+    PARTS,
+    ImageLike,
+    features_of,
+    has_color,
+    smoothed,
+)
 from .kernel_ridge import (
     Sums,
     calibrate,
@@ -163,7 +168,7 @@ class Recognizer:
             return np.zeros(len(rows), int)
         return (~has_color(rows)).astype(int)
 
-    def embed(self, picture: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
+    def embed(self, picture: ImageLike) -> np.ndarray:
         """Return the vector of a picture, float32 (d,), of length 1.
 
         Raises
@@ -172,9 +177,7 @@ class Recognizer:
         """
         return self.vectors(features_of(picture, self.encoder)[None])[0]
 
-    def tags(
-        self, picture: str | Path | bytes | Image.Image | np.ndarray, n: int = 8
-    ) -> list[tuple[str, float]]:
+    def tags(self, picture: ImageLike, n: int = 8) -> list[tuple[str, float]]:
         """Return the n likeliest tags of a picture with their probabilities, best first.
 
         Raises
@@ -323,14 +326,14 @@ def _points_of_versions(examples: Examples, axes: np.ndarray) -> np.ndarray:
 def _sums_of_copies(
     points: np.ndarray, labels: sp.csr_matrix, numbers: np.ndarray, marks: np.ndarray
 ) -> Sums | None:
-    """Sum over the warped copies of pictures of one kind; None if there are none."""
+    """Sum over the warped copies of pictures; without copies, return None.
+
+    The pictures are of one kind, as in `_fit`, and each counts once per warped copy.
+    """
     sums = None
     for copy in range(1, points.shape[2]):
         of_copy = Sums.over(points[:, 0, copy], labels, numbers, marks)
-        if sums is None:
-            sums = of_copy
-        else:
-            sums.add(of_copy)
+        sums = sums.plus(of_copy) if sums else of_copy
     return sums
 
 
@@ -343,85 +346,3 @@ def taught_tags(examples: Examples) -> np.ndarray:
     columns = np.argsort(-counts, kind="stable")[:MAX_TAGS]
     versions = 1 if examples.copies is None else VERSIONS
     return np.sort(columns[versions * counts[columns] >= MIN_PICTURES_A_TAG])
-
-
-def judge_recognizer(
-    examples: Examples, seed: int = 0, landmarks: int = LANDMARKS, share: float = HELD_OUT
-) -> tuple[list[tuple[str, float, float]], int]:
-    """Measure how well pictures are recognized whose families took no part in the training.
-
-    Returns
-    -------
-    rows : (name, precision of the first five tags, mean average precision) of the
-        most frequent tags ("prior"), of the original program ("original": 8 × 8 gray
-        DCT → linear → vector → nearest tags), and of `train` ("recognizer").
-    tags : how many the mean average precision is over: those on 10 training
-        pictures or more and on 3 held-out ones or more.
-
-    Raises
-    ------
-    BadInput : too few families to hold any out, or see `train`.
-    """
-    rng = np.random.default_rng(seed)
-    held = hold_out(examples.families, share, rng)
-    if not held.any():
-        raise BadInput(
-            f"{len(held)} pictures of too few families: none can be held out to judge"
-        )
-    known = examples.take(~held)
-    shuffled = rng.permutation(np.flatnonzero(held))  # so that ties fall at random
-    asked = examples.take(shuffled)
-    counts = np.asarray(known.labels.sum(0)).ravel()
-    truth = asked.labels.toarray() > 0
-    recognized = np.zeros(truth.shape, np.float32)
-    trained = train(known, seed, landmarks)
-    with ticking("judging"):
-        recognized[:, taught_tags(known)] = trained.confidences(asked.rows)
-        scores = {
-            "prior": np.broadcast_to(counts, truth.shape),
-            "original": _original_vectors(known, asked) @ known.vecs.T,
-            "recognizer": recognized,
-        }
-        shown = examples.nameable
-        counted = shown & (counts >= 10) & (truth.sum(0) >= 3)
-        rows = []
-        for name, given in scores.items():
-            first_five = precision(given[:, shown], truth[:, shown], 5)
-            ap = mean_average_precision(given[:, counted], truth[:, counted])
-            rows.append((name, first_five, ap))
-    return rows, int(counted.sum())
-
-
-def precision(scores: np.ndarray, truth: np.ndarray, n: int) -> float:
-    """Compute the mean share of true labels among the n best of each row, (rows, labels).
-
-    >>> precision(np.array([[3, 2, 1]]), np.array([[True, False, True]]), 2)
-    0.5
-    """
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :n]
-    return float(np.take_along_axis(truth, best, axis=1).mean())
-
-
-def mean_average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Average over labels (columns) the average precision of the rows' order; NaN for none.
-
-    >>> scores = np.array([[3], [2], [1]])
-    >>> round(mean_average_precision(scores, np.array([[True], [False], [True]])), 4)
-    0.8333
-    """
-    order = np.argsort(-scores, axis=0, kind="stable")
-    hits = np.take_along_axis(truth, order, axis=0)
-    found = np.cumsum(hits, axis=0) / np.arange(1, len(hits) + 1)[:, None]
-    each = (found * hits).sum(0) / hits.sum(0)
-    return float(each.mean()) if len(each) else float("nan")
-
-
-def _original_vectors(known: Examples, asked: Examples) -> np.ndarray:
-    """Predict vectors (n, d) of the pictures asked about by least squares on an 8 × 8 DCT."""
-    side = DCT_KEPT[0]
-    low = (np.arange(8)[:, None] * side + np.arange(8)).ravel()
-    first, second = (
-        np.hstack([e.rows[:, low], np.ones((len(e.rows), 1), np.float32)])
-        for e in (known, asked)
-    )
-    return second @ np.linalg.lstsq(first, known.means(), rcond=None)[0]

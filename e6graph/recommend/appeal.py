@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..store.ragged import sum_rows
 from .posts import Posts
 
 RARE = 10  # posts; a tag on so few counts half
@@ -19,7 +20,7 @@ MOST_APPEAL = 3.0  # standard deviations
 
 
 class Appeal:
-    """What a board's tags are worth to a taste.
+    """The appeal of posts, and the weight of each tag when a taste is learned.
 
     Parameters
     ----------
@@ -38,7 +39,8 @@ class Appeal:
         self._worth = idf * counts * known * usual
 
         rows = np.arange(0, len(posts), len(posts) // SAMPLED + 1)
-        sums = self._sums(*posts.tags_of.take(rows))
+        tags, offsets = posts.tags_of.take(rows)
+        sums = sum_rows(self._worth[tags], offsets)
         self._mean = float(sums.mean()) if len(sums) else 0.0
         self._deviation = max(float(sums.std()), 1e-9) if len(sums) else 1.0
 
@@ -49,9 +51,6 @@ class Appeal:
         ----------
         tags, offsets : tag ids of each post, as `Ragged.take` gives them.
         """
-        scaled = (self._sums(tags, offsets) - self._mean) / self._deviation
+        sums = sum_rows(self._worth[tags], offsets)
+        scaled = (sums - self._mean) / self._deviation
         return np.clip(scaled, -MOST_APPEAL, MOST_APPEAL)
-
-    def _sums(self, tags: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-        total = np.concatenate([[0.0], np.cumsum(self._worth[tags])])
-        return np.diff(total[offsets])

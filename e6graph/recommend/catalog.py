@@ -7,13 +7,14 @@ board could leak to another.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..embedding.companions import Companions
-from ..embedding.dictionary import Dictionary
+from ..embedding.dictionary import Dictionary, unit_rows
 from ..errors import BadArtifact, BadInput
 from ..graph.neighbors import PATTERN, Neighbors
 from ..graph.pixie import Bipartite, CachedNeighbors, Graph, NeighborTable, with_boards
@@ -87,6 +88,18 @@ class Catalog:
     def column(self) -> dict[str, int]:
         """Tag name → row of its vector in the dictionary."""
         return {name: i for i, name in enumerate(self.dictionary.tags)}
+
+    def vector_of(self, names: Iterable[str]) -> np.ndarray | None:
+        """Return the vector of a post with some tags: float32 (d,), of length 1.
+
+        None if no tag has one.
+        """
+        columns = [self.column[name] for name in names if name in self.column]
+        if not columns:
+            return None
+        mean = self.dictionary.vecs[columns].mean(0, keepdims=True)
+        vector = unit_rows(mean @ self.operator.T)[0]
+        return vector if vector.any() else None
 
     @cached_property
     def pools(self) -> Pools:

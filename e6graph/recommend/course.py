@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..store.ragged import sum_rows
 from ..tags.categories import CATEGORIES
 from .catalog import Catalog
 from .variety import PAGES_LOOKED_AT, VARIETY, as_asked, likenesses
@@ -119,7 +120,7 @@ class Course:
         """Count the rows that have no character."""
         tags, offsets = self.catalog.posts.tags_of.take(rows)
         is_one = self.catalog.posts.categories[tags] == CATEGORIES.index("character")
-        return int((np.diff(np.append(0, np.cumsum(is_one))[offsets]) == 0).sum())
+        return int((sum_rows(is_one, offsets) == 0).sum())
 
     def _told_apart(self, tags: np.ndarray, kind: str) -> np.ndarray:
         """Return the tags of a category among some that nobody asked for."""
@@ -190,6 +191,5 @@ def _mean_times(
         at = np.minimum(np.searchsorted(known, values), len(known) - 1)
         times = np.where(known[at] == values, counts[at], 0.0)
     taking = np.ones(len(values), bool) if counted is None else counted
-    several = np.diff(np.append(0, np.cumsum(taking))[offsets])
-    total = np.diff(np.append(0, np.cumsum(times * taking))[offsets])
-    return total / np.maximum(several, 1), several
+    several = sum_rows(taking, offsets)
+    return sum_rows(times * taking, offsets) / np.maximum(several, 1), several

@@ -23,7 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from ..store.ragged import Ragged
+from ..store.ragged import Ragged, sum_rows
 from .pools import Pools
 from .posts import ROWS_AT_ONCE, Posts
 
@@ -179,9 +179,9 @@ def _alike(posts: Posts, pools: Pools, idf: np.ndarray) -> np.ndarray:
         some = near[start : start + ROWS_AT_ONCE]
         tags, offsets = posts.tags_of.take(some[:, 0])
         others, _ = posts.tags_of.take(some[:, 1])
-        differ = np.concatenate([[0], np.cumsum(tags != others)])[offsets]
-        told = np.concatenate([[0], np.cumsum(idf[tags])])[offsets]
-        alike.append(some[(np.diff(differ) == 0) & (np.diff(told) >= least)])
+        equal = sum_rows(tags != others, offsets) == 0
+        told = sum_rows(idf[tags], offsets)
+        alike.append(some[equal & (told >= least)])
     found = np.concatenate([*alike, np.zeros((0, 2), np.int64)])
 
     # Names without an id are tags as well.

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import BadInput
 from ..hydrate.favorites import fetch_favorites
+from ..store.files import is_file
 from ..store.progress import reaching
 from .board import Board
-from .references import Reference, read_file, read_references, reference_in
+from .references import Reference, names_posts, read_file, read_references
 
 FILE_ENDINGS = (".txt", ".json", ".csv")  # of a source that is not somebody's name
 
@@ -55,13 +56,11 @@ def read_source(
     if not isinstance(source, (str, Path)):
         return "", read_references(json.dumps(source, default=_plain))
     text = str(source)
-    if isinstance(source, Path) or _is_file(text):
+    if isinstance(source, Path) or is_file(text):
         return "", read_file(source)
     if text.lower().endswith(FILE_ENDINGS):
         raise BadInput(f"{text}: no such file")
-    words = text.replace(",", " ").split()
-    several = len(words) > 1 or text.lstrip().startswith(("{", "["))
-    if several or reference_in(text.strip(" ,")) is not None:
+    if names_posts(text):
         return "", read_references(text)
     with reaching(f"favorites of {text}") as progress:
         found = fetch_favorites(text, site, user_agent=user_agent, own=True, progress=progress)
@@ -71,13 +70,6 @@ def read_source(
 def _plain(value: object) -> object:
     """Turn what JSON does not know into what it knows: NumPy's arrays and numbers."""
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).expanduser().is_file()
-    except (OSError, ValueError, RuntimeError):  # such as a text that is no path
-        return False
 
 
 def sort_out(board: Board, references: Sequence[Reference]) -> Favorites:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from ..store.ragged import sum_rows
 from .ranking import Ranking
 
 ENJOYED_POSTS = 100  # posts that tell what goes with an enjoyed tag
@@ -28,9 +29,8 @@ def taste_features(ranking: Ranking, rows: np.ndarray) -> sp.csr_matrix:
 
 def _unit_rows(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Scale rows of different lengths, which follow each other, to length 1."""
-    squares = np.cumsum(np.square(values, dtype=np.float64))
-    squares = np.concatenate([[0.0], squares])
-    norms = np.sqrt(np.maximum(np.diff(squares[offsets]), 1e-24))
+    squares = sum_rows(np.square(values, dtype=np.float64), offsets)
+    norms = np.sqrt(np.maximum(squares, 1e-24))
     return values / np.repeat(norms, np.diff(offsets))
 
 

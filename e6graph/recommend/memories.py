@@ -41,6 +41,18 @@ def log_densities(system: np.ndarray, told: np.ndarray) -> np.ndarray:
     return -(z**2) / 2 - np.log(np.diag(factor)) - log(2 * pi) / 2
 
 
+def within(length: int, named: np.ndarray, n: int) -> np.ndarray:
+    """Return what a memory of the latest of n judgments holds: int64, places in `told`.
+
+    That is the names that were said within it, then its judgments.
+
+    >>> within(2, np.array([np.inf, 1.0]), 5).tolist()
+    [1, 5, 6]
+    """
+    end = len(named) + n
+    return np.append(np.flatnonzero(named <= length), np.arange(end - length, end))
+
+
 def best_length(system: np.ndarray, told: np.ndarray, named: np.ndarray) -> int | None:
     """Return how many of the latest judgments a taste should remember, None for all.
 
@@ -48,8 +60,7 @@ def best_length(system: np.ndarray, told: np.ndarray, named: np.ndarray) -> int 
     ----------
     system, told : as for `log_densities`: first the k names that were said, then the
         judgments, the latest last.
-    named : float (k,), how many judgments came after each name. A memory holds the
-        names that were said within it.
+    named : float (k,), how many judgments came after each name.
     """
     k = len(named)
     n = len(told) - k
@@ -60,7 +71,7 @@ def best_length(system: np.ndarray, told: np.ndarray, named: np.ndarray) -> int 
     for length in LENGTHS:
         if length >= n:
             break
-        kept = np.append(np.flatnonzero(named <= length), np.arange(k + n - length, k + n))
+        kept = within(length, named, n)
         own = log_densities(system[np.ix_(kept, kept)], told[kept])[-length:].sum()
         gain = float(own - foretold[length]) + log(CHANGE_CHANCE)
         if gain > most:

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..errors import BadInput
 from .board import Board
+from .choosing import SURPRISE, choose
 from .course import REMEMBERED, Course
 from .moods import of_mood
-from .preference import EXPLORE, SURPRISE, Judgments, Preference, choose
+from .preference import Judgments, Preference
 from .ranking import Query
 from .reasons import Recommendation, explained
 
@@ -92,8 +93,7 @@ def next_posts(
     course = Course(board.catalog, shown, named, variants, variety, pleased)
 
     taste = taste_of(board, profile)
-    strength = SURPRISE if explore else EXPLORE
-    rows = choose(taste, ranking, unseen, n, seed, strength, course)
+    rows = choose(taste, unseen, n, seed, SURPRISE if explore else 0, course)
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
@@ -101,7 +101,7 @@ def next_posts(
     visible = (i for i in dict.fromkeys(marked) if board.visible(i))
     liked = [*islice(visible, LATEST_LIKES)][::-1]
     queries = [ranking.query_of(board.row(i)) for i in liked]
-    queries += [Query.of_tag(tag_id) for tag_id in _enjoyed(board, profile)]
+    queries += [Query.of_tag(tag_id) for tag_id in _tag_ids(board, _enjoyed(board, profile))]
     return explained(ranking, rows, scores, queries)
 
 
@@ -132,7 +132,7 @@ def taste_of(board: Board, profile: Profile) -> Preference:
     # Whole days, so that all judgments of one talk count alike.
     ages = np.maximum(0, (now - np.where(np.isfinite(at), at, now)) // SECONDS_A_DAY)
     judged = Judgments(rows, values, ages, weights)
-    names = [name for name in profile.enjoys if name in board.posts.tag_ids][-LATEST_ENJOYED:]
+    names = _enjoyed(board, profile)
     named = [_judged_after(at, profile.named_at.get(name)) for name in names]
     return board.tastes.learned(
         rows,
@@ -228,9 +228,10 @@ def _pleased(board: Board, profile: Profile) -> float:
     return sum(latest) / len(latest) if latest else 1.0
 
 
-def _enjoyed(board: Board, profile: Profile) -> list[int]:
-    """Return the ids of the enjoyed tags that take part."""
-    return _tag_ids(board, profile.enjoys)[-LATEST_ENJOYED:]
+def _enjoyed(board: Board, profile: Profile) -> list[str]:
+    """Return the names of the enjoyed tags that take part."""
+    known = board.posts.tag_ids
+    return [name for name in profile.enjoys if name in known][-LATEST_ENJOYED:]
 
 
 def _tag_ids(board: Board, names: list[str]) -> list[int]:

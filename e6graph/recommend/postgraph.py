@@ -9,36 +9,25 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from PIL import Image
 
-from ..embedding.dictionary import unit_rows
 from ..errors import BadInput, UnknownTag, warn
 from ..graph.neighbors import check_vector
 from ..graph.pixie import walk
 from ..pictures.encoder import Encoder
-from ..pictures.features import features_of
+from ..pictures.features import ImageLike, features_of
 from ..store import Store
-from . import personal
-from . import variety as varied
+from . import listing, personal
 from .blacklist import Blacklist, describe
 from .board import Board, PostInfo
 from .catalog import Catalog
 from .completion import ScoredTags, TagCompleter
 from .favorites import Favorites, find_posts, read_source, sort_out
 from .personal import Profile
-from .ranking import Query
-from .reasons import Recommendation, explained
+from .reasons import Recommendation
 from .references import Reference
-from .variety import VARIETY
+from .variety import VARIETY, check_variety
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
-
-CANDIDATES = 500  # of each source, at least
-AVOIDED_SHARE = 0.5  # of a post's score beside the avoided ones is taken off
-PICTURE_TAGS = 24  # of a picture; those of highest confidence take part
-
-ImageLike = str | Path | bytes | Image.Image | np.ndarray
-"""A picture: its path, the bytes of its file, a PIL image, or what `features_of` made."""
 
 
 class PostGraph(Board):
@@ -139,21 +128,11 @@ class PostGraph(Board):
         >>> graph.neighbors(graph.embed_tags(["fox", "night"]), n=5)  # doctest: +SKIP
         """
         names = [self.posts.names[i] for i in self.known_tag_ids(tags)]
-        vector = self._vector(names)
+        vector = self.catalog.vector_of(names)
         if vector is None:
             said = "used too rarely to have one"
             raise UnknownTag(f"no vector for {', '.join(names)}: {said}")
         return vector
-
-    def _vector(self, names: Iterable[str]) -> np.ndarray | None:
-        """Return the vector of a post with these tags, None if no tag has one."""
-        column = self.catalog.column
-        columns = [column[name] for name in names if name in column]
-        if not columns:
-            return None
-        mean = self.dictionary.vecs[columns].mean(0, keepdims=True)
-        vector = unit_rows(mean @ self.operator.T)[0]
-        return vector if vector.any() else None
 
     def embed_image(self, image: ImageLike) -> np.ndarray:
         """Return the vector of a picture among the posts: float32 (d,), of length 1.
@@ -331,32 +310,8 @@ class PostGraph(Board):
         >>> for found in graph.recommend(posts=[12, 40], n=3):  # doctest: +SKIP
         ...     print(found.post_id, found.because)
         """
-        if n < 1 or not (len(posts) or len(tags) or len(images)):
-            raise BadInput("give at least one post, tag or image, and n of 1 or more")
-        if seed < 0:
-            raise BadInput(f"seed {seed}: expected 0 or more")
-        varied.check_variety(variety)
-        queries = self._queries(posts, tags, images)
-        allowed, disliked = self._avoiding(avoid)
-        asked = np.array([q.row for q in queries if q.row is not None], np.int64)
-        away = np.array([q.row for q in disliked if q.row is not None], np.int64)
-        gone = np.concatenate([asked, self.visible_rows(exclude), away])
-        allowed[gone if variants else self.catalog.families.widened(gone)] = False
-
-        n = min(n, len(self.posts))
-        rows = self.ranking.candidates(queries, allowed, max(CANDIDATES, 2 * n), seed)
-        if (len(rows) if variants else self.catalog.families.count(rows)) < n:
-            rows = np.flatnonzero(allowed)
-
-        score = self.ranking.score(rows, queries)
-        if disliked:
-            score = score - AVOIDED_SHARE * self.ranking.score(rows, disliked)
-        # Equal scores are shuffled: a post's id must not decide.
-        chance = np.random.default_rng(seed).random(len(rows))
-        best = np.lexsort((chance, -score))
-        options = (queries, allowed, n, variants, variety)
-        rows, score = varied.arrange(self.catalog, rows[best], score[best], *options)
-        found = explained(self.ranking, rows, score, queries)
+        liked = listing.Liked(posts, tags, images, avoid)
+        found = listing.best_posts(self, liked, n, seed, exclude, variants, variety)
         return found if variants else self._counted(found)
 
     def variants(self, post_id: int) -> list[int]:
@@ -371,43 +326,6 @@ class PostGraph(Board):
     def _counted(self, found: list[Recommendation]) -> list[Recommendation]:
         """Say of each post how many of its family may be shown in its place."""
         return [replace(one, variants=len(self.variants(one.post_id))) for one in found]
-
-    def _queries(
-        self,
-        posts: Sequence[int],
-        tags: str | Sequence[str],
-        images: Sequence[ImageLike],
-    ) -> list[Query]:
-        """Turn what is liked into queries."""
-        queries = [self.ranking.query_of(self.row(post_id)) for post_id in posts]
-        # With a query for each tag, posts that hold several come first.
-        for tag_id in self.known_tag_ids(tags) if len(tags) else ():
-            implied = self.catalog.implications.get(tag_id, ())
-            vector = self._vector([self.posts.names[tag_id]])
-            queries.append(Query.of_tag(tag_id, vector, implied))
-        for image in images:
-            seen = {
-                self.posts.tag_ids[tag]: confidence
-                for tag, confidence in self.recognize(image, PICTURE_TAGS)
-                if tag in self.posts.tag_ids
-            }
-            tag_ids = sorted(seen)
-            weights = np.array([seen[tag_id] for tag_id in tag_ids])
-            vector = self.embed_image(image)
-            queries.append(Query(np.array(tag_ids, np.int64), weights, vector=vector))
-        return queries
-
-    def _avoiding(self, avoid: str | Iterable[str | int]) -> tuple[np.ndarray, list[Query]]:
-        """Return which rows may be returned, and the avoided posts as queries."""
-        allowed, disliked, names = self.allowed.copy(), [], []
-        for given in [avoid] if isinstance(avoid, str) else avoid:
-            if isinstance(given, str):
-                names.append(given)
-            elif self.visible(given):  # or who knows an id could tell what is like it
-                disliked.append(self.ranking.query_of(self.row(given)))
-        for tag_id in self.known_tag_ids(names) if names else ():
-            allowed[self.posts.rows_with[tag_id]] = False
-        return allowed, disliked
 
     def personal(
         self,
@@ -444,7 +362,7 @@ class PostGraph(Board):
         """
         if variety is None:
             variety = VARIETY if profile.variety is None else profile.variety
-        varied.check_variety(variety)
+        check_variety(variety)
         found = personal.next_posts(self, profile, n, seed, explore, variants, variety)
         return found if variants else self._counted(found)
 

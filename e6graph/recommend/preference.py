@@ -1,4 +1,4 @@
-"""Learn what one user likes from their judgments, and choose what to show them next.
+"""Learn what one user likes from their judgments.
 
 The model is Bayesian linear regression (Rasmussen and Williams 2006, section 2.1).
 How much a post p is liked is
@@ -18,28 +18,25 @@ solved by conjugate gradients from the solution before. How far back the taste r
 is chosen by what it foretold (`memories`), and the parts of a broad taste take turns
 (`turns`). Old judgments count less: their noise doubles every `HALF_LIFE` days.
 
-What is shown is best by the mean, or, to go where the taste is less known, by a draw of
-w from the posterior (Thompson sampling). The draw is exact and costs no more
-(Matheron's rule; Wilson et al. 2020, eq. 9), and is held closer to the mean than the
-posterior says (Chapelle and Li 2011, section 3).
+A draw of w from the posterior is exact and costs no more than the mean (Matheron's rule;
+Wilson et al. 2020, eq. 9). What to show by it is chosen in `choosing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
-from scipy.special import ndtri
 
 from ..embedding.dictionary import Dictionary
-from .course import Course
+from ..store.ragged import sum_rows
 from .features import enjoyed_features, taste_features
-from .memories import best_length
+from .memories import best_length, within
 from .ranking import Ranking
 from .turns import centers_of, nearest
 
@@ -61,47 +58,25 @@ MOST_ITERATIONS = 200
 LEAD = 1.5  # f of a post for each tag it holds that was named just now
 LEAD_HALVES = 5.0  # judgments after which that is half
 LEAST_LEAD = 0.01
-EXPLORE = 0.0  # standard deviations of a draw, as a share of the posterior's
-ABOUT_EQUAL = 0.02  # of f: posts that differ by so much come in any order
-TURN_TASTE = 0.4  # of f, by which a post of the part whose turn it is may be behind
-SURPRISE = 0.5  # the same of a draw that goes where the taste is less known
-BEST_TAGS = 50  # see `candidates`
-POSTINGS_READ = 1000  # of each of those tags
-BEST_CANDIDATES = 1000
-STRAY_CANDIDATES = 200
-
-
-@dataclass(frozen=True)
-class Judgment:
-    """A judgment of a post: 1 liked, -1 disliked, 0 skipped; the age is in days.
-
-    One of weight 1/4 has four times the noise of another.
-    """
-
-    row: int
-    value: float
-    age: float = 0.0
-    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Judgments:
-    """Many of them, the latest last: int64 and thrice float64 (n,).
+    """What a user said of posts, the latest last.
 
-    Without weights all count alike.
+    Attributes
+    ----------
+    rows : int64 (n,), the posts.
+    values : float64 (n,), 1 for liked, -1 for disliked, 0 for skipped.
+    ages : float64 (n,), days.
+    weights : float64 (n,); a judgment of weight 1/4 has four times the noise of one of
+        weight 1. Without weights all count alike.
     """
 
     rows: np.ndarray
     values: np.ndarray
     ages: np.ndarray
     weights: np.ndarray = field(default_factory=lambda: np.ones(1))  # (1,): for all
-
-    @classmethod
-    def of(cls, judgments: Sequence[Judgment]) -> Judgments:
-        """Take them from a list."""
-        said = [(one.row, one.value, one.age, one.weight) for one in judgments]
-        rows, values, ages, weights = np.array(said, np.float64).reshape(-1, 4).T
-        return cls(rows.astype(np.int64), values, ages, weights)
 
     def latest(self, n: int) -> Judgments:
         """Return the last n."""
@@ -114,10 +89,9 @@ class Preference:
 
     Parameters
     ----------
-    judgments : the latest last; the last `LATEST_JUDGMENTS` count.
+    judgments : the last `LATEST_JUDGMENTS` of them count.
     enjoys : ids of tags that the user named; they do not age.
     allowed : bool (n,), posts whose tags may tell what goes with an enjoyed tag.
-    half_life : days.
     named : how many judgments came after each of `enjoys` was named, infinity for
         long ago; None: all were named long ago.
     earlier : the posterior of the same user some judgments before. What it knows of
@@ -125,6 +99,7 @@ class Preference:
 
     Attributes
     ----------
+    ranking : as given.
     rows, values : int64 and float64 (n,), the judgments.
     remembered : how many of the latest judgments count, None for all; see `memories`.
     """
@@ -133,16 +108,13 @@ class Preference:
         self,
         ranking: Ranking,
         dictionary: Dictionary,
-        judgments: Sequence[Judgment] | Judgments,
+        judgments: Judgments,
         enjoys: Sequence[int],
         allowed: np.ndarray,
-        half_life: float = HALF_LIFE,
         named: Sequence[float] | None = None,
         earlier: Preference | None = None,
     ) -> None:
-        self._ranking, self._dictionary = ranking, dictionary
-        if not isinstance(judgments, Judgments):
-            judgments = Judgments.of(judgments)
+        self.ranking, self._dictionary = ranking, dictionary
         judgments = judgments.latest(LATEST_JUDGMENTS)
         self.rows, self.values = judgments.rows, judgments.values
         tag_ids, k = np.array(enjoys, np.int64), len(enjoys)
@@ -158,7 +130,7 @@ class Preference:
         enjoyed_vecs = enjoyed[:, dictionary.tag_ids] @ dictionary.vecs
         self._v = np.concatenate([enjoyed_vecs, self._judged_vecs])
 
-        faded = np.exp2(np.maximum(judgments.ages, 0) / half_life)
+        faded = np.exp2(np.maximum(judgments.ages, 0) / HALF_LIFE)
         faded = np.minimum(faded, MOST_FADED)
         noise = np.where(self.values == 0, SKIPPED_NOISE, JUDGED_NOISE) * faded
         noise /= judgments.weights
@@ -187,7 +159,7 @@ class Preference:
         system = self._system(latest)
         length = best_length(system, self._target[latest], after)
         if length is not None:
-            kept = np.append(np.flatnonzero(after <= length), np.arange(k + n - length, k + n))
+            kept = within(length, after, n)
             inner = np.searchsorted(latest, kept)
             system = system[np.ix_(inner, inner)]
             self._x, self._v = self._x[kept], self._v[kept]
@@ -201,14 +173,13 @@ class Preference:
         self, earlier: Preference | None
     ) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
         """Return x (n, T + 1) and vectors (n, d) of the judged posts, and f before any."""
-        words, same = self._dictionary, 0
-        if earlier is not None:
-            same = in_common(earlier.rows, self.rows)
+        words = self._dictionary
+        same = 0 if earlier is None else in_common(earlier.rows, self.rows)
         new = self.rows[same:]
-        x = taste_features(self._ranking, new)
+        x = taste_features(self.ranking, new)
         vecs = x[:, words.tag_ids] @ words.vecs
-        usual = usually(self._ranking, new)
-        if earlier is None or not same:
+        usual = usually(self.ranking, new)
+        if earlier is None:
             return x, vecs, usual
         x = sp.vstack([earlier._judged[:same], x], "csr")
         vecs = np.concatenate([earlier._judged_vecs[:same], vecs])
@@ -312,22 +283,27 @@ class Preference:
     def _weights_by(
         self,
         solved: np.ndarray,
-        own: np.ndarray | None = None,
-        along: np.ndarray | None = None,
+        own: np.ndarray | float = 0,
+        along: np.ndarray | float = 0,
     ) -> np.ndarray:
-        """Return what observations add to weights of tags and along: float32 (T + 1,)."""
+        """Return the weights of a draw by what observations add to it: float32 (T + 1,).
+
+        Parameters
+        ----------
+        solved : float64 (k + n,), how much each observation adds.
+        own, along : the draw from the prior: of each weight (T + 1,), and of the tags'
+            vectors (d,). 0 for the mean.
+        """
         some = solved.astype(np.float32)
-        weights = self._prior * (some @ self._x)
-        direction = MEANING_VARIANCE * (some @ self._v)
-        if own is not None and along is not None:
-            weights, direction = weights + own, direction + along
+        weights = self._prior * (some @ self._x) + own
+        direction = MEANING_VARIANCE * (some @ self._v) + along
         weights[self._dictionary.tag_ids] += self._dictionary.vecs @ direction
         return weights
 
     def score(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Compute f of some rows by `weights`: float64 (m,), 1 is liked, -1 disliked."""
-        features = taste_features(self._ranking, rows)
-        before = usually(self._ranking, rows) + self._lead(features)
+        features = taste_features(self.ranking, rows)
+        before = usually(self.ranking, rows) + self._lead(features)
         return before + features @ weights.astype(np.float64)
 
     def _lead(self, features: sp.csr_matrix) -> np.ndarray:
@@ -335,8 +311,7 @@ class Preference:
         total = np.zeros(features.shape[0])
         for tag_id, lead in zip(*self._leading, strict=True):
             if lead > LEAST_LEAD:
-                holds = np.append(0, np.cumsum(features.indices == tag_id))
-                total += lead * np.diff(holds[features.indptr])
+                total += lead * sum_rows(features.indices == tag_id, features.indptr)
         return total
 
     def mean(self, rows: np.ndarray) -> np.ndarray:
@@ -378,127 +353,3 @@ def in_common(rows: np.ndarray, others: np.ndarray) -> int:
     shorter = min(len(rows), len(others))
     differ = np.flatnonzero(rows[:shorter] != others[:shorter])
     return int(differ[0]) if len(differ) else shorter
-
-
-def candidates(
-    ranking: Ranking, weights: np.ndarray, allowed: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Find the posts that are worth scoring by some weights.
-
-    The `BEST_TAGS` tags that add most to a post are looked up. A tag on more than
-    `POSTINGS_READ` posts is looked up in a run of so many, which begins at a random
-    place. The `BEST_CANDIDATES` allowed posts to which these tags add most are
-    candidates, and so are those allowed among `STRAY_CANDIDATES` random posts.
-
-    Parameters
-    ----------
-    weights : float (T + 1,), see `Preference.weights`.
-    allowed : bool (n,), posts that may be candidates.
-
-    Returns
-    -------
-    int64 (k,), rows of the candidates, ascending, each once. There may be none.
-    """
-    gain = weights[:-1] * ranking.appeal.idf
-    most = min(BEST_TAGS, len(gain) - 1)
-    tags = np.argpartition(-gain, most)[:BEST_TAGS]
-    tags = tags[gain[tags] > 0]
-
-    postings = ranking.posts.rows_with
-    lengths = postings.lengths(tags)
-    taken = np.minimum(lengths, POSTINGS_READ)
-    later = rng.random(len(tags)) * (lengths - taken + 1)
-    starts = postings.offsets[tags] + later.astype(np.int64)
-    ends = np.cumsum(taken)
-    at = np.arange(taken.sum()) + np.repeat(starts - (ends - taken), taken)
-    rows, worth = postings.values[at], np.repeat(gain[tags], taken)
-
-    shown = allowed[rows]
-    found, which = np.unique(rows[shown], return_inverse=True)
-    added = np.bincount(which, worth[shown], len(found))
-    if len(found) > BEST_CANDIDATES:
-        best = np.argpartition(-added, BEST_CANDIDATES)[:BEST_CANDIDATES]
-        found = found[best]
-    strays = rng.integers(0, len(allowed), STRAY_CANDIDATES)
-    return np.union1d(found, strays[allowed[strays]]).astype(np.int64)
-
-
-def choose(
-    preference: Preference,
-    ranking: Ranking,
-    allowed: np.ndarray,
-    n: int = 1,
-    seed: int = 0,
-    explore: float = EXPLORE,
-    course: Course | None = None,
-) -> np.ndarray:
-    """Choose the rows to show next, one after the other.
-
-    Parameters
-    ----------
-    allowed : bool (n,), False also for what was seen.
-    seed : of the order among posts that do about equally well, and of whose turn it
-        is among the parts of a broad taste.
-    explore : see `Preference.weights`; 0 shows what is best by the mean.
-    course : keeps what is chosen varied; None: the best by the draw, whatever came
-        before it.
-
-    Returns
-    -------
-    int64; fewer than n only if no more are allowed.
-    """
-    rng, left, chosen = np.random.default_rng(seed), allowed.copy(), []
-    for number in range(seed, seed + n):
-        weights = preference.weights(rng, explore)
-        rows = _worth_scoring(ranking, weights, left, rng, course)
-        turn = None if explore else preference.turn(number)
-        if turn is not None:
-            rows = np.union1d(rows, _worth_scoring(ranking, turn, left, rng, course))
-        if not len(rows):
-            break
-        scores = preference.score(rows, weights)
-        if turn is not None:
-            # A part that has little left to show gives way.
-            good = scores > scores.max() - TURN_TASTE
-            rows = rows[good]
-            scores = preference.score(rows, turn)
-        scores += ABOUT_EQUAL * _noise(rows, int(rng.integers(2**63)))
-        if course:
-            scores = course.discounted(rows, scores)
-        best = int(rows[np.argmax(scores)])
-        if course:
-            rate = partial(preference.score, weights=weights)
-            best = course.show(course.best(rows, scores), left, rate)
-        left[best] = False
-        chosen.append(best)
-    return np.array(chosen, np.int64)
-
-
-def _noise(rows: np.ndarray, seed: int) -> np.ndarray:
-    """Draw standard normal noise: the same for a row, whatever the other rows are.
-
-    So a post that was seen meanwhile does not change the order of all others. The bits
-    of a row's number are mixed as in splitmix64 (Steele, Lea & Flood 2014).
-    """
-    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    uniform = (mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)
-    return ndtri((uniform + 0.5) / 2.0**53)
-
-
-def _worth_scoring(
-    ranking: Ranking,
-    weights: np.ndarray,
-    left: np.ndarray,
-    rng: np.random.Generator,
-    course: Course | None,
-) -> np.ndarray:
-    """Return candidates, without what has come often enough if anything else is left."""
-    held_back = course.held_back(left) if course else np.zeros(0, np.int64)
-    left[held_back] = False
-    rows = candidates(ranking, weights, left, rng)
-    if not len(rows):
-        rows = np.flatnonzero(left)
-    left[held_back] = True
-    return rows if len(rows) else held_back

@@ -42,6 +42,7 @@ from ..embedding.dictionary import unit_rows
 from ..graph import pixie
 from ..graph.neighbors import Neighbors
 from ..store.parallel import in_order
+from ..store.ragged import sum_rows
 from ..tags.categories import CATEGORIES, RATING_TAGS
 from .appeal import Appeal
 from .foreignness import Agreement, Foreignness
@@ -146,8 +147,7 @@ class Ranking:
         def norms(start: int) -> np.ndarray:
             offsets = tags.offsets[start : start + ROWS_AT_ONCE + 1]
             held = tags.values[offsets[0] : offsets[-1]]
-            sums = np.concatenate([[0.0], np.cumsum(squares[held])])
-            return np.sqrt(np.diff(sums[offsets - offsets[0]]))
+            return np.sqrt(sum_rows(squares[held], offsets - offsets[0]))
 
         # All rows at once would take 24 bytes a post-tag pair.
         made = np.empty(len(self.posts), np.float32)
@@ -184,7 +184,7 @@ class Ranking:
 
     @cached_property
     def appeal(self) -> Appeal:
-        """What the tags are worth to a taste."""
+        """How much posts appeal to anybody, and what each tag tells of a taste."""
         return Appeal(self.posts, self.counts, self.idf)
 
     def not_seeing(self, pools: np.ndarray) -> Self:
@@ -375,8 +375,7 @@ class Ranking:
         for query in queries:
             told[query.tag_ids] = 0
             told[list(query.implied)] = 0
-        sums = np.concatenate([[0.0], np.cumsum(told[tags], dtype=np.float64)])
-        return np.diff(sums[offsets]) / NATS
+        return sum_rows(told[tags], offsets) / NATS
 
     def _cosines_with_vector(self, rows: np.ndarray, queries: Sequence[Query]) -> np.ndarray:
         """Compute the cosines with the queries' vector, 0 below 0: float64 (m,)."""

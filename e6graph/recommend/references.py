@@ -112,6 +112,17 @@ def read_file(path: str | Path) -> list[Reference]:
         raise BadInput(f"{path}: {error}") from None
 
 
+def names_posts(text: str) -> bool:
+    """Tell whether a text names posts; if not, it is one word, such as a person's name.
+
+    >>> names_posts("#12"), names_posts("12, 13"), names_posts("[]"), names_posts("vixen")
+    (True, True, True, False)
+    """
+    words = text.replace(",", " ").split()
+    several = len(words) > 1 or text.lstrip().startswith(("{", "["))
+    return several or reference_in("".join(words)) is not None
+
+
 def is_list_of_posts(text: str) -> bool:
     """Tell whether a text names posts and nothing else, so that it cannot be a blacklist.
 

@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..errors import BadInput
-from ..store.ragged import Ragged
+from ..store.ragged import Ragged, sum_rows
 from .catalog import Catalog
 from .families import Families
 from .pools import Pools
@@ -248,8 +248,7 @@ def as_asked(tags_of: Ragged, pages: np.ndarray, row: int, named: Sequence[int])
     """Return which pages hold all of the named tags that a row holds: bool (m,)."""
     asked = np.intersect1d(tags_of[row], np.array(named, np.int64))
     tags, offsets = tags_of.take(pages)
-    held = np.append(0, np.cumsum(np.isin(tags, asked)))
-    return np.diff(held[offsets]) == len(asked)
+    return sum_rows(np.isin(tags, asked), offsets) == len(asked)
 
 
 def _heads(

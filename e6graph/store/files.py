@@ -15,6 +15,14 @@ JOURNAL = ".journal.json"  # the renames that are still to be done in its direct
 TEMPORARY = ".new"  # ends the name of a file that is not finished
 
 
+def is_file(text: str) -> bool:
+    """Tell whether a text that somebody typed is the path of a file; `~` is their home."""
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # such as a name that is too long
+        return False
+
+
 def sha256_file(path: str | Path) -> str:
     """Compute the SHA-256 of a file as hex digits (about 1 GB/s)."""
     with open(path, "rb") as file:

@@ -130,6 +130,21 @@ class Ragged:
         return np.repeat(values, rng.multinomial(n, share / share.sum()))
 
 
+def sum_rows(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Sum the values of each row, as `Ragged.take` gives them; count them if they are bool.
+
+    Returns
+    -------
+    float64 (m,), or int64 for integers and bool.
+
+    >>> sum_rows(np.array([True, True, False, True]), np.array([0, 2, 2, 4])).tolist()
+    [2, 0, 1]
+    """
+    kind = np.float64 if values.dtype.kind == "f" else np.int64
+    sums = np.append(0, np.cumsum(values, dtype=kind))
+    return np.diff(sums[offsets])
+
+
 def run_starts(values: np.ndarray) -> np.ndarray:
     """Find where each run of equal values begins, int64.
 

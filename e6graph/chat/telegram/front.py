@@ -167,9 +167,8 @@ def _is_text(file: Document) -> bool:
 
 def _kind_of(file: Document, caption: str) -> str:
     """Return the kind of a list: by its caption or its name, "" where its content tells."""
-    for kind in ("favorites", "blacklist"):
-        if re.match(rf"/{kind}\b", caption, re.IGNORECASE):
-            return kind
+    if said := re.match(r"/(blacklist|favou?rites)\b", caption, re.IGNORECASE):
+        return "blacklist" if said[1].lower() == "blacklist" else "favorites"
     name = (file.file_name or "").lower()
     says_so = "fav" in name or name.endswith(FAVORITES_ENDINGS)
     return "favorites" if says_so or file.mime_type == "application/json" else ""

@@ -19,6 +19,7 @@ from typing import TextIO
 
 from ...errors import E6GraphError
 from ...recommend.favorites import FILE_ENDINGS
+from ...store.files import is_file
 from ..conversation import Conversation
 from ..messages import (
     BLACKLIST_LIMIT,
@@ -140,17 +141,10 @@ def _message(line: str) -> str | Picture | TextFile:
     path = path[1:-1] if quoted else path
     if command.startswith("fav"):
         named = command.endswith("file") or path.lower().endswith(FILE_ENDINGS)
-        if not (named or _is_file(path)):
+        if not (named or is_file(path)):
             return line  # a name, or posts
         return read_favorites(path)
     return read_picture(path) if command == "picture" else read_list(path)
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return Path(os.path.expanduser(path)).is_file()
-    except (OSError, ValueError):  # such as a name that is too long
-        return False
 
 
 def _saved(name: str, data: bytes) -> str:

@@ -28,7 +28,7 @@ class Turns:
 
     @asynccontextmanager
     async def place(self, user: str) -> AsyncIterator[None]:
-        """Count a request of the user as one in hand, before its body is read.
+        """Count a request of the user, from before its body is read: a body takes memory.
 
         Raises
         ------

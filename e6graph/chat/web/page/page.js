@@ -438,7 +438,7 @@ find("file").addEventListener("change", ({ target }) => {
 document.addEventListener("paste", (event) => {
   const [file] = event.clipboardData.files;
   const lines = event.clipboardData.getData("text/plain");
-  const list = /^\s*\/(blacklist|favorites)\b/i.exec(box.value);
+  const list = /^\s*\/(blacklist|favou?rites)\b/i.exec(box.value);
   const listing = event.target === box && list;
   if (file) {
     event.preventDefault();
