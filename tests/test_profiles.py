@@ -141,7 +141,7 @@ def test_the_header_says_whose_file_it_is_and_of_which_version(path):
         kept.enjoy("ann", ["fox"])
     header = path.read_bytes()[:100]
     assert header[:16] == b"SQLite format 3\0"
-    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 5)
+    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 6)
     feelings = {"LIKE": 1, "SEEN": 0, "DISLIKE": -1, "SKIPPED": 2}
     assert {one.name: int(one) for one in module.Feeling} == feelings
 
@@ -356,6 +356,20 @@ def test_a_file_of_version_4_is_taken_over_without_loss(path):
         kept.set_favorites("ann", "vixen", [3, 2])
     with Profiles(path) as kept:
         assert kept.load("ann").favorites == [3, 2] and kept.load("bob").disliked == [5]
+
+
+def test_a_file_of_version_5_is_taken_over_without_loss(path):
+    make_version_4(path)
+    made = sqlite3.connect(path)
+    for statement in (*tables.UPGRADES[4], "PRAGMA user_version = 5"):
+        made.execute(statement)
+    made.close()
+    with Profiles(path) as kept:
+        ann = kept.load("ann")
+        assert (ann.liked, ann.variety, ann.only) == ([5, 7], 0.25, "")
+        kept.set_only("ann", "fox -rain")
+    with Profiles(path) as kept:
+        assert kept.load("ann").only == "fox -rain" and kept.load("bob").only == ""
 
 
 def test_favorites_are_kept_by_where_they_come_from(path):

@@ -101,6 +101,7 @@ class Conversation:
             "enjoy": partial(taste.feel, "enjoy"),
             "avoid": partial(taste.feel, "avoid"),
             "mood": taste.mood,
+            "only": taste.only,
             "variety": taste.variety,
             "drop": taste.drop,
             "taste": taste.taste,

@@ -53,6 +53,7 @@ COMMANDS = {
     ),
     "avoid": Command("TAGS", "tags you do not want to see"),
     "mood": Command("[TAGS or off]", "follow one wish for a while; your taste rests meanwhile"),
+    "only": Command("[WORDS or off]", "only posts that the site's search finds: fox score:>50"),
     "variety": Command("[0 to 1]", "how varied the posts are: 0 alike, 1 varied, or default"),
     "picture": Command("PATH", "what I see in a picture, and posts like it"),
     "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
@@ -187,6 +188,7 @@ class Taste:
     mood : tags that they wish for just now. `up` and `down` are then of the mood alone.
     variety : from 0 to 1, their own; None for the default.
     favorites : number of those that may be shown.
+    only : the search words that all posts must match; "" for none.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -202,6 +204,7 @@ class Taste:
     mood: list[str] = field(default_factory=list)
     variety: float | None = None
     favorites: int = 0
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ def button(choice: str) -> str:
     ('👍', 'Enjoy fox')
     """
     name = choice.partition(" ")[0][1:]
-    if name in ("enjoy", "avoid", "mood", "variety", "drop", "rating"):
+    if name in ("enjoy", "avoid", "mood", "only", "variety", "drop", "rating"):
         return choice[1:].capitalize()
     label = COMMANDS[name].button if name in COMMANDS else ANSWERS.get(choice, "")
     return label or choice

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 APPLICATION_ID = 0x65364752  # "e6GR"
-SCHEMA_VERSION = 5  # 1 and 2 are too old to be taken over
+SCHEMA_VERSION = 6  # 1 and 2 are too old to be taken over
 _OF_USER = "n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE"
 _FELT = "feeling INTEGER NOT NULL, at INTEGER NOT NULL"
 _MOOD = "mood TEXT NOT NULL DEFAULT ''"  # tags with spaces between
+_ONLY = "only TEXT NOT NULL DEFAULT ''"  # words of the site's search
 _POSTS = (
     f"CREATE TABLE posts ({_OF_USER}, post_id INTEGER NOT NULL, {_FELT}, {_MOOD}, "
     "UNIQUE (user, post_id, mood))"
@@ -20,7 +21,7 @@ _FAVORITES = (
 )
 SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
     "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
-    f"at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '', {_MOOD}, variety REAL)",
+    f"at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '', {_MOOD}, variety REAL, {_ONLY})",
     f"CREATE TABLE tags ({_OF_USER}, tag TEXT NOT NULL, {_FELT}, UNIQUE (user, tag))",
     _POSTS,
     f"CREATE TABLE lines ({_OF_USER}, line TEXT NOT NULL, UNIQUE (user, line))",
@@ -37,6 +38,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "DROP TABLE old_posts",
     ),
     4: (_FAVORITES,),
+    5: (f"ALTER TABLE users ADD COLUMN {_ONLY}",),
 }
 """Version → the statements that make the next version of it."""
 
@@ -72,7 +74,7 @@ READ = {
     "posts": "SELECT post_id, feeling, at, mood FROM posts WHERE user = ?1 ORDER BY n",
     "lines": "SELECT line FROM lines WHERE user = ?1 ORDER BY n",
     "favorites": "SELECT source, post_ids, dropped FROM favorites WHERE user = ?1 ORDER BY n",
-    "settings": "SELECT ratings, mood, variety FROM users WHERE id = ?1",
+    "settings": "SELECT ratings, mood, variety, only FROM users WHERE id = ?1",
 }
 KEEP_FAVORITES = (
     "INSERT INTO favorites (user, source, post_ids, dropped) VALUES (?1, ?2, ?3, ?4) "
@@ -97,4 +99,5 @@ SET = {
     "ratings": "UPDATE users SET ratings = ?2 WHERE id = ?1",
     "mood": "UPDATE users SET mood = ?2 WHERE id = ?1",
     "variety": "UPDATE users SET variety = ?2 WHERE id = ?1",
+    "only": "UPDATE users SET only = ?2 WHERE id = ?1",
 }

@@ -105,8 +105,9 @@ class Profiles:
     def load(self, user: str) -> Profile:
         """Return everything kept about `user`; empty lists for a user never met."""
         profile, kept = Profile(), self._rows(user)
-        for ratings, mood, variety in kept["settings"]:
+        for ratings, mood, variety, only in kept["settings"]:
             profile.ratings, profile.mood, profile.variety = ratings, mood_tags(mood), variety
+            profile.only = only
         for tag, feeling, at in kept["tags"]:
             (profile.enjoys if feeling == Feeling.LIKE else profile.avoids).append(tag)
             if feeling == Feeling.LIKE:
@@ -146,8 +147,10 @@ class Profiles:
             "blacklist": [line for (line,) in kept["lines"]],
             "ratings": "",
         }
-        for ratings, mood, variety in kept["settings"]:
+        for ratings, mood, variety, only in kept["settings"]:
             told["ratings"] = ratings
+            if only:
+                told["only"] = only
             if mood:
                 told["mood"] = mood
             if variety is not None:
@@ -331,6 +334,10 @@ class Profiles:
         """Keep how varied posts should be, from 0 to 1; None for the default."""
         self._set(user, "variety", variety)
 
+    def set_only(self, user: str, search: str) -> None:
+        """Keep the search words that all posts must match from now on; "" for none."""
+        self._set(user, "only", search)
+
     def forget(self, user: str) -> bool:
         """Delete everything kept about `user`, then its bytes.
 
@@ -364,7 +371,7 @@ class Profiles:
                 for (line,) in kept["lines"]:
                     execute("INSERT INTO lines (user, line) VALUES (?, ?)", (number, line))
                 for setting, value in zip(
-                    ("ratings", "mood", "variety"), kept["settings"][0], strict=True
+                    ("ratings", "mood", "variety", "only"), kept["settings"][0], strict=True
                 ):
                     execute(tables.SET[setting], (number, value))
         self.drop_user(user)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
+
 from ..errors import BadInput
 from ..recommend.blacklist import split_lines
 from ..recommend.moods import of_mood
@@ -187,6 +189,38 @@ class TasteCommands:
             said += f"\nEarlier moods, the latest first: {'; '.join(earlier)}"
         return Reply(said, choices=earlier)
 
+    def only(self, words: Sequence[str]) -> list[Reply]:
+        """Restrict what follows to what the site's search finds, end that, or tell it."""
+        user, profile = self._user, self._user.profile()
+        # The site parts words by spaces alone, but people type commas.
+        search = re.sub(",(?= |$)", "", " ".join(words))
+        if not search and profile.only:
+            left = np.count_nonzero(user.graph(profile).matching(profile.only))
+            said = f"You see only what matches {profile.only}: {left:,} posts."
+            return [Reply(f"{said} /only off ends it.", choices=["/walk", "/only off"])]
+        if search.lower() in ("", "off"):
+            user.profiles.set_only(user.key, "") if profile.only else None
+            said = "You see all posts, whatever they are."
+            if profile.only:
+                said = f"You no longer see only what matches {profile.only}."
+            example = " ".join(user.example_tags())
+            hint = f"/only {example} score:>5 restricts them by the site's search words."
+            return [Reply(f"{said} {hint}", choices=["/walk"])]
+
+        graph = user.graph(profile)
+        matching = np.count_nonzero(graph.matching(search))
+        remarks, idle = user.board.try_blacklist(search)
+        lines = [remark.removeprefix("line 1: ") for remark in remarks]
+        better = [f"/only {one}" for one in user.board.corrected(search)] if remarks else []
+        lines += [f"Instead: {command}" for command in better]
+        if idle or not matching:
+            said = f"No post that you may see matches {quoted(search)}, so nothing was changed."
+            return [Reply("\n".join([said, *lines]), choices=better)]
+        user.profiles.set_only(user.key, search)
+        said = f"You see only what matches {search} now, {count(range(matching), 'post')}"
+        said = f"{said}, until /only off."
+        return [Reply("\n".join([said, *lines]), choices=["/walk", *better, "/only off"])]
+
     def variety(self, words: Sequence[str]) -> list[Reply]:
         """Show or set how varied the posts are that they are shown."""
         user, typed = self._user, " ".join(words).lower()
@@ -268,6 +302,7 @@ class TasteCommands:
             mood=profile.mood,
             variety=profile.variety,
             favorites=len(user.visible(profile.favorites, graph)),
+            only=profile.only,
         )
 
     def taste(self) -> list[Reply]:
@@ -284,12 +319,13 @@ class TasteCommands:
             "disliked": [f"#{post_id}" for post_id in profile.disliked],
             "favorites": [f"{len(profile.favorites):,}"] if profile.favorites else [],
             "mood": profile.mood,
+            "only": [profile.only] if profile.only else [],
             "learned": [f"{tag} {weight:+.2f}" for tag, _, weight in learned],
             "hidden": profile.blacklist,
             "variety": [] if profile.variety is None else [f"{profile.variety:.3g}"],
             "seen": [count(profile.seen, "post"), *skipped],
         }
-        for label in ("favorites", "mood", "hidden", "variety"):
+        for label in ("favorites", "mood", "only", "hidden", "variety"):
             if not rows[label]:
                 del rows[label]
         lines = ["What I keep about you, the latest last:"]

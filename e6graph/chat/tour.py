@@ -121,6 +121,9 @@ class Tour:
         family = graph.variants(post_id)
         if not family:
             return [Reply(f"#{post_id} has no variants here.", choices=[f"/more {post_id}"])]
+        if profile.only and not (family := graph.matching_among(family, profile.only)):
+            said = f"No variant of #{post_id} matches {profile.only}: /only off ends that."
+            return [Reply(said, choices=["/only off"])]
         avoids = set(self._user.resolve(profile.avoids)[0])
         kept_away = [avoids & names_of(graph.describe(one)) for one in family]
         wanted = [one for one, why in zip(family, kept_away, strict=True) if not why]
@@ -215,6 +218,8 @@ class Tour:
         recommend = graph.recommend
         if profile.variety is not None:
             recommend = partial(recommend, variety=profile.variety)
+        if profile.only:
+            recommend = partial(recommend, only=profile.only)
         return lambda exclude, n: recommend(
             posts,
             images=images,
@@ -272,6 +277,8 @@ class Tour:
             named = [f"the mood {', '.join(profile.mood)}", *in_it]
         if profile.avoids:
             named.append(f"without the {count(profile.avoids, 'tag')} you avoid")
+        if profile.only:
+            named.append(f"only {profile.only}")
         return self._show(find, n, ", ".join(named) or "no taste at all", profile)
 
     def _show(
@@ -295,9 +302,13 @@ class Tour:
         found, replies = self._cards(find, n, profile, like, again)
         if not found:
             said = "Nothing new is left for that: /enjoy or /like something else."
+            choices = ["/mood off"] if profile.mood else []
             if profile.mood:
                 said = "Nothing new is left for that: /mood off ends the mood."
-            return [Reply(said, choices=["/mood off"] if profile.mood else [])]
+            if profile.only:
+                said = f"Nothing new is left that matches {profile.only}: /only off ends that."
+                choices.append("/only off")
+            return [Reply(said, choices=choices)]
         post_ids = [int(post.post_id) for post in found]
         self._user.profiles.saw(self._user.key, post_ids)
         self._shown += len(found)

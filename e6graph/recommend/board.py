@@ -19,6 +19,7 @@ from ..tags.spelling import nearest_names
 from ..tags.typed import find_name, folded, without_category
 from .blacklist import Blacklist, corrected, describe
 from .catalog import Catalog
+from .filters import read_line
 from .posts import ROWS_AT_ONCE
 from .tastes import KeptTastes
 
@@ -148,6 +149,29 @@ class Board:
         """Return a line of a blacklist with names near those that no post here has."""
         remarks, _ = Blacklist((line,)).review(self.posts)
         return corrected(line, remarks, self.nearest_names)
+
+    def matching(self, search: str) -> np.ndarray:
+        """Return which visible rows match words of the site's search: a new bool (n,).
+
+        Parameters
+        ----------
+        search : as a line of a blacklist; "" matches all.
+
+        Raises
+        ------
+        BadInput : there are no words in it.
+        """
+        if not search:
+            return self.allowed.copy()
+        if not read_line(search, self.posts.aliases)[0]:
+            expected = "expected words of the site's search, such as fox -rain score:>5"
+            raise BadInput(f"only {search[:60]!r}: {expected}")
+        return self.allowed & Blacklist((search,)).mask(self.posts)
+
+    def matching_among(self, post_ids: Sequence[int], search: str) -> list[int]:
+        """Return those of some posts that may be shown and match a search, in their order."""
+        rows, matching = self.visible_rows(post_ids), self.matching(search)
+        return self.posts.ids[rows[matching[rows]]].tolist()
 
     # -- tags ----------------------------------------------------------------
     @cached_property

@@ -37,6 +37,7 @@ def best_posts(
     exclude: Iterable[int],
     variants: bool,
     variety: float,
+    only: str = "",
 ) -> list[Recommendation]:
     """Return the posts that go best with everything liked; see `PostGraph.recommend`."""
     if n < 1 or not (len(liked.posts) or len(liked.tags) or len(liked.images)):
@@ -46,7 +47,7 @@ def best_posts(
     check_variety(variety)
     ranking, families = board.ranking, board.catalog.families
     queries = _queries(board, liked)
-    allowed, disliked = _avoiding(board, liked.avoid)
+    allowed, disliked = _avoiding(board, liked.avoid, only)
     given = [query.row for query in [*queries, *disliked] if query.row is not None]
     gone = np.concatenate([np.array(given, np.int64), board.visible_rows(exclude)])
     allowed[gone if variants else families.widened(gone)] = False
@@ -90,9 +91,11 @@ def _queries(board: Board, liked: Liked) -> list[Query]:
     return queries
 
 
-def _avoiding(board: Board, avoid: str | Sequence[str | int]) -> tuple[np.ndarray, list[Query]]:
+def _avoiding(
+    board: Board, avoid: str | Sequence[str | int], only: str
+) -> tuple[np.ndarray, list[Query]]:
     """Return which rows may be returned, and the avoided posts as queries."""
-    allowed, disliked, names = board.allowed.copy(), [], []
+    allowed, disliked, names = board.matching(only), [], []
     for given in [avoid] if isinstance(avoid, str) else avoid:
         if isinstance(given, str):
             names.append(given)

@@ -48,6 +48,7 @@ class Profile:
         default.
     favorites : ids of posts that the user marked on the site. They count as likes of
         less weight, said before all others, and are never shown.
+    only : words of the site's search, which all posts must match; "" for none.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -64,6 +65,7 @@ class Profile:
     moods: dict[int, str] = field(default_factory=dict, compare=False)
     variety: float | None = None
     favorites: list[int] = field(default_factory=list)
+    only: str = ""
 
 
 def next_posts(
@@ -74,12 +76,13 @@ def next_posts(
     explore: bool,
     variants: bool,
     variety: float,
+    only: str = "",
 ) -> list[Recommendation]:
     """Choose the next posts for a user; see `PostGraph.personal`."""
     if n < 1 or seed < 0:
         raise BadInput(f"n {n}, seed {seed}: expected n of 1 or more, seed of 0 or more")
     posts, ranking = board.posts, board.ranking
-    unseen = board.allowed.copy()
+    unseen = board.matching(only)
     for tag_id in _tag_ids(board, profile.avoids):
         unseen[posts.rows_with[tag_id]] = False
     judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}

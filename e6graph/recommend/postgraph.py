@@ -276,6 +276,7 @@ class PostGraph(Board):
         exclude: Iterable[int] = (),
         variants: bool = False,
         variety: float = VARIETY,
+        only: str = "",
     ) -> list[Recommendation]:
         """Return the posts that go best with everything liked, best first.
 
@@ -297,21 +298,29 @@ class PostGraph(Board):
         variants : return all of a family, and all pages of a comic.
         variety : from 0, the order of the scores, to 1, where the first posts share
             as few tags as can be.
+        only : words of the site's search, as in a line of a blacklist: `wolf -rain
+            score:>50`. Posts that they do not match are not returned.
 
         Raises
         ------
-        BadInput : no post, tag or image was given, or n, seed or variety is out of
-            range.
+        BadInput : no post, tag or image was given, n, seed or variety is out of range,
+            or `only` has no words.
         UnknownTag : none of the tags is known, liked or avoided.
         UnknownPost : a liked post may not be shown.
+
+        Warns
+        -----
+        UserWarning : `only` has words that cannot be read or match no post.
 
         Examples
         --------
         >>> for found in graph.recommend(posts=[12, 40], n=3):  # doctest: +SKIP
         ...     print(found.post_id, found.because)
         """
+        if only:
+            self._warn_of(Blacklist((only,)), "only")
         liked = listing.Liked(posts, tags, images, avoid)
-        found = listing.best_posts(self, liked, n, seed, exclude, variants, variety)
+        found = listing.best_posts(self, liked, n, seed, exclude, variants, variety, only)
         return found if variants else self._counted(found)
 
     def variants(self, post_id: int) -> list[int]:
@@ -335,6 +344,7 @@ class PostGraph(Board):
         explore: bool = False,
         variants: bool = False,
         variety: float | None = None,
+        only: str | None = None,
     ) -> list[Recommendation]:
         """Return the next posts for one user, by all that they said so far.
 
@@ -350,10 +360,12 @@ class PostGraph(Board):
         explore : go where the taste is least known.
         variants, variety : as in `recommend`; a post should also differ from the
             latest that they saw. Without `variety` the profile's own holds.
+        only : as in `recommend`; None for the profile's own. What was said of other
+            posts counts all the same.
 
         Raises
         ------
-        BadInput : n, seed or variety is out of range.
+        BadInput : n, seed or variety is out of range, or `only` has no words.
 
         Examples
         --------
@@ -363,7 +375,10 @@ class PostGraph(Board):
         if variety is None:
             variety = VARIETY if profile.variety is None else profile.variety
         check_variety(variety)
-        found = personal.next_posts(self, profile, n, seed, explore, variants, variety)
+        if only:
+            self._warn_of(Blacklist((only,)), "only")
+        only = profile.only if only is None else only
+        found = personal.next_posts(self, profile, n, seed, explore, variants, variety, only)
         return found if variants else self._counted(found)
 
     def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:

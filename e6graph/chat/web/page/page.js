@@ -241,6 +241,8 @@ function renderTaste(told) {
   find("mood").firstElementChild.textContent = mood;
   find("mood").setAttribute("aria-label", `End the mood ${mood}`);
   find("mood").hidden = !mood;
+  find("only").firstElementChild.textContent = `only ${told.only}`;
+  find("only").hidden = !told.only;
   find("undial").hidden = told.variety === null;
   if (!turned) showDial(told.variety ?? dial.defaultValue);
   const { enjoys, avoids, liked, disliked } = told;
