@@ -163,8 +163,33 @@ class Conversation:
         return self._taste.known()
 
     def complete(self, prefix: str, n: int = 8) -> list[CompletedTag]:
-        """Return tags of visible posts that begin with `prefix`, most used first."""
+        """Return tags of visible posts that `prefix` may become; see `Board.complete`."""
         return [CompletedTag(*found) for found in self._user.graph().complete(prefix, n)]
+
+    def complete_kept(self, part: str) -> list[tuple[str, str]]:
+        """Return (what /drop may take back, what was said of it): names with `part` in them.
+
+        The most used tags come first, then the latest posts.
+        """
+        profile, board = self._user.profile(), self._user.board
+        sides = {"you enjoy it": profile.enjoys, "you avoid it": profile.avoids}
+        found = [(tag, said) for said, tags in sides.items() for tag in tags if part in tag]
+        known = {*self._user.resolve([tag for tag, _ in found])[0]}
+        uses = {tag: board.count_posts([tag])[0] for tag, _ in found if tag in known}
+        found.sort(key=lambda pair: -uses.get(pair[0], 0))
+        posts = {"you like it": profile.liked, "you dislike it": profile.disliked}
+        numbers = [(f"#{i}", said) for said, ids in posts.items() for i in reversed(ids)]
+        return found + [pair for pair in numbers if part.startswith("#") and part in pair[0]]
+
+    @property
+    def on_tour(self) -> bool:
+        """Whether a post waits for a judgment, which brings the next one."""
+        return self._tour.touring
+
+    @property
+    def hidden_lines(self) -> list[str]:
+        """The lines of the user's blacklist."""
+        return self._user.profile().blacklist
 
     def _answer(self, message: str | Picture | TextFile) -> list[Reply]:
         if isinstance(message, Picture):

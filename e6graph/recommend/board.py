@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -23,6 +25,7 @@ from .filters import read_line
 from .posts import ROWS_AT_ONCE
 from .tastes import KeptTastes
 
+INSIDE_FROM = 2  # letters from which names are completed that have them inside
 NARROWED_KEPT = 32  # the latest narrowed boards
 
 
@@ -266,10 +269,11 @@ class Board:
         return nearest_names(without_category(folded(name.replace(" ", "_"))), names, n)
 
     def complete(self, prefix: str, n: int = 8) -> list[tuple[str, str, int]]:
-        """Return the tags that begin with `prefix`, the most used first.
+        """Return the tags that somebody may be typing, the most used first.
 
-        A prefix with `*` in it is a pattern for the whole name of a tag; aliases are
-        then not looked at.
+        Those in which `prefix` begins a word come before those that have it elsewhere in
+        their names, and the tag of this very name comes first. A prefix with `*` in it is
+        a pattern for the whole name of a tag; aliases are then not looked at.
 
         Returns
         -------
@@ -277,14 +281,31 @@ class Board:
         give their tags.
         """
         prefix = folded(prefix.strip().replace(" ", "_"))
-        if "*" in prefix:
-            ids = self._ids_like(prefix)
-        else:
-            begun = self._ids_beginning(prefix)
-            begun = begun or self._ids_beginning(without_category(prefix))
-            ids = self._by_use(np.unique(begun).astype(int))
+        ids = self._ids_like(prefix) if "*" in prefix else self._ids_typed(prefix, n)
         tags, category, shown = self.posts.names, self.posts.category, self.shown
         return [(tags[i], category(i), int(shown[i])) for i in ids[:n].tolist()]
+
+    def _ids_typed(self, prefix: str, n: int) -> np.ndarray:
+        """Return the ids of the first n tags that a prefix may become; see `complete`."""
+        begun = self._ids_beginning(prefix)
+        if not begun:
+            prefix = without_category(prefix)
+            begun = self._ids_beginning(prefix)
+        ids = np.unique(begun).astype(int)
+        if len(prefix) < INSIDE_FROM:
+            return self._by_use(ids)
+
+        names, known = self.posts.names, {*begun}
+        begins = re.compile(rf"(?<![^\W_]){re.escape(prefix)}").search
+        inside = self.posts.find_tags([f"*{prefix}*"])[f"*{prefix}*"]
+        ids = self._by_use(np.union1d(ids, inside[inside < len(names)]))
+        first = (i for i in ids.tolist() if i in known or begins(names[i]))
+        best = [*islice(first, n)]
+        if len(best) < n:
+            best += [i for i in ids[: n + len(best)].tolist() if i not in {*best}]
+        exact = self.posts.tag_ids.get(prefix)
+        best.sort(key=lambda i: i != exact)
+        return np.array(best, np.int64)
 
     def _ids_like(self, pattern: str) -> np.ndarray:
         """Return the ids of the visible tags that fit a pattern with `*`, the most used first."""

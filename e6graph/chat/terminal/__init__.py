@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 
+from ...cli import ended_by_sigterm
 from .. import AddOption
 from ..room import Room
 
@@ -22,7 +23,8 @@ def run(args: Namespace, room: Room) -> None:
     from .contact_sheet import write_sheet
     from .talk import talk
 
-    with room.conversation(args.user, args.favorites) as conversation:
+    # While a key is read the terminal is not as usual, until an exception puts it right.
+    with ended_by_sigterm(), room.conversation(args.user, args.favorites) as conversation:
         shown = talk(conversation)
     if args.sheet and shown:
         write_sheet(args.sheet, shown)

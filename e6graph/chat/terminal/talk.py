@@ -24,7 +24,6 @@ from ...store.files import is_file
 from ..conversation import Conversation
 from ..messages import (
     BLACKLIST_LIMIT,
-    COMMANDS,
     FAVORITES_BYTES,
     LIST_BYTES,
     MESSAGE_LIMIT,
@@ -35,10 +34,11 @@ from ..messages import (
     Reply,
     TextFile,
     clean,
-    complete_command,
     numbered,
     wrapped,
 )
+from . import keys
+from .completing import completions
 
 PROMPT = "> "
 LONGEST_LINE = BLACKLIST_LIMIT + 4 * MESSAGE_LIMIT  # characters that are read of one
@@ -146,13 +146,15 @@ def _read_file(path: str, limit: int, expected: str) -> tuple[bytes, str]:
 
 def _message(line: str) -> str | Picture | TextFile:
     """Return what a line says; a path is read here, since a talk reads no files."""
-    commands = r"\s*/(picture|blacklist\s+file|favou?rites(?:\s+file)?)\s+(\S.*)"
+    commands = r"\s*(/?)(picture|blacklist\s+file|favou?rites(?:\s+file)?)\s+(\S.*)"
     found = re.match(commands, line, re.IGNORECASE)
     if not found:
         return line
-    command, path = found[1].lower(), found[2].strip()
+    command, path = found[2].lower(), found[3].strip()
     quoted = path[0] in "'\"" and path[-1] == path[0]
     path = path[1:-1] if quoted else path
+    if not found[1] and not is_file(path):  # without a slash it may be two tags
+        return line
     if command.startswith("fav"):
         named = command.endswith("file") or path.lower().endswith(FILE_ENDINGS)
         if not (named or is_file(path)):
@@ -181,16 +183,16 @@ def _saved(name: str, data: bytes) -> str:
 def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
     """Yield lines until the end of the input or Ctrl-C."""
     typed = stdin.isatty() and stdin is sys.stdin
-    ask = _asker(conversation) if typed else None
     try:
-        while line := ask() + "\n" if ask else stdin.readline(LONGEST_LINE):
+        if typed:
+            yield from _typed_lines(stdin, stdout, conversation)
+        while not typed and (line := stdin.readline(LONGEST_LINE)):
             # Skip the rest of a line that is too long: it is not a message of
             # its own.
             end = line
             while not end.endswith("\n") and (end := stdin.readline(MESSAGE_LIMIT)):
                 pass
-            if not typed:
-                print(PROMPT + clean(line.rstrip("\n"))[:MESSAGE_LIMIT], file=stdout)
+            print(PROMPT + clean(line.rstrip("\n"))[:MESSAGE_LIMIT], file=stdout)
             yield line
     except (EOFError, KeyboardInterrupt):
         print(file=stdout)
@@ -207,34 +209,59 @@ def _with_lists(lines: Iterator[str], stdout: TextIO) -> Iterator[str]:
         yield f"/blacklist add\n{''.join(some)}"
 
 
-def _asker(conversation: Conversation) -> Callable[[], str]:
-    """Return a function that asks for a line: with completion, or as plain input()."""
+def _typed_lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
+    """Yield the lines from a keyboard; on a tour single keys are lines, too."""
+    ask, read_key = _asker(conversation), keys.key_reader(stdin, stdout)
+    hinted, begun = False, ""
+    while True:
+        if read_key and conversation.on_tour and not begun:
+            if not hinted:
+                print(keys.HINT, file=stdout)
+            hinted = True
+            command, text = keys.meant(read_key())
+            if command:
+                print(command, file=stdout, flush=True)
+                yield command
+                continue
+            print(f"\r{' ' * len(keys.PROMPT)}\r", end="", file=stdout, flush=True)
+            if text is None:
+                continue
+            *whole, begun = text.split("\n")
+            for line in whole:  # of a paste
+                print(PROMPT + line, file=stdout)
+                yield line
+            if whole and not begun:
+                continue
+        yield ask(begun) + "\n"
+        begun = ""
+
+
+def _asker(conversation: Conversation) -> Callable[[str], str]:
+    """Return a function that asks for a line: with completion, or as plain input().
+
+    It is given the text that the line begins with.
+    """
     try:
         from .prompt import asker
     except ImportError:
-        with suppress(ImportError):
-            import readline  # noqa: F401 (gives input() arrow keys and a history)
-        return lambda: input(PROMPT)
+        return _plain_asker()
     return asker(PROMPT, lambda text: completions(conversation, text))
 
 
-def completions(conversation: Conversation, text: str) -> list[tuple[str, str]]:
-    """Return (completion, what it is) for the last word of a line: a command or a tag.
+def _plain_asker() -> Callable[[str], str]:
+    try:
+        import readline  # gives input() arrow keys and a history
+    except ImportError:
+        return lambda begun: begun + input(PROMPT + begun)
 
-    Tags are offered from two letters on, and not after a command that takes
-    none.
-    """
-    *before, word = re.split(r"[ ,]+", text)
-    if not before and word.startswith("/"):
-        return complete_command(COMMANDS, word)
-    first = before[0] if before else ""
-    command = COMMANDS.get(first[1:], COMMANDS["help"])
-    if first.startswith("/") and "TAGS" not in command.argument:
-        return []
-    if len(word) < 2:
-        return []
-    found = conversation.complete(word)
-    return [(tag.name, f"{tag.category}, {tag.posts:,} posts") for tag in found]
+    def ask(begun: str) -> str:
+        readline.set_startup_hook(lambda: readline.insert_text(begun))
+        try:
+            return input(PROMPT)
+        finally:
+            readline.set_startup_hook()
+
+    return ask
 
 
 # -- output
