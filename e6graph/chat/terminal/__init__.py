@@ -8,6 +8,8 @@ from ..room import Room
 
 HELP = "talk in this terminal, or read messages from a pipe; the default"
 
+THUMBNAILS = ("auto", "kitty", "iterm", "sixel", "blocks", "none")
+
 
 def add_options(add: AddOption) -> None:
     add("--user", default="terminal", metavar="NAME", help="whose profile to use")
@@ -15,6 +17,12 @@ def add_options(add: AddOption) -> None:
         "--favorites",
         metavar="NAME_OR_FILE",
         help="first take in the favorites that NAME shows on the site, or those in a file",
+    )
+    add(
+        "--thumbnails",
+        default="auto",
+        choices=THUMBNAILS,
+        help="how the terminal draws thumbnails; auto finds out",
     )
     add("--sheet", metavar="PNG", help="write a picture of the posts shown, with the reasons")
 
@@ -25,7 +33,7 @@ def run(args: Namespace, room: Room) -> None:
 
     # While a key is read the terminal is not as usual, until an exception puts it right.
     with ended_by_sigterm(), room.conversation(args.user, args.favorites) as conversation:
-        shown = talk(conversation)
+        shown = talk(conversation, thumbnails=args.thumbnails)
     if args.sheet and shown:
         write_sheet(args.sheet, shown)
         print(args.sheet)

@@ -37,7 +37,7 @@ from ..messages import (
     numbered,
     wrapped,
 )
-from . import keys
+from . import graphics, keys
 from .completing import completions
 
 PROMPT = "> "
@@ -49,11 +49,16 @@ def talk(
     conversation: Conversation,
     stdin: TextIO | None = None,
     stdout: TextIO | None = None,
+    thumbnails: str = "auto",
 ) -> list[Reply]:
     """Read messages and print the replies until /quit or the end of the input.
 
     The lines of a pipe are echoed after the prompt, so that the output reads as
     a talk.
+
+    Parameters
+    ----------
+    thumbnails : how they are drawn: one of `THUMBNAILS`.
 
     Returns
     -------
@@ -65,7 +70,7 @@ def talk(
             # A stray byte, or a terminal that knows ASCII alone, must not end
             # the talk.
             stream.reconfigure(errors="replace")
-    show = _printer(stdout)
+    show = _printer(stdin, stdout, thumbnails)
     shown = []
     offered: list[str] = []  # what a number stands for
     for reply in _replies(conversation, "/start"):
@@ -265,12 +270,14 @@ def _plain_asker() -> Callable[[str], str]:
 
 
 # -- output
-def _printer(stdout: TextIO) -> Callable[[Reply], None]:
+def _printer(stdin: TextIO, stdout: TextIO, thumbnails: str) -> Callable[[Reply], None]:
     """Return a function that prints a reply, in color where that can be seen."""
     width = min(shutil.get_terminal_size().columns, WIDEST)
     if stdout.isatty():
         with suppress(ImportError):
             from .screen import color_printer
 
-            return color_printer(stdout, width)
+            if thumbnails == "auto":
+                thumbnails = graphics.find_protocol(stdin, stdout)
+            return color_printer(stdout, width, thumbnails)
     return lambda reply: print(wrapped(reply.text, width), file=stdout, flush=True)
