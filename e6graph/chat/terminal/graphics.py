@@ -66,6 +66,8 @@ def _attributes(stdin: TextIO, stdout: TextIO) -> list[str]:
     answer, until = b"", time.monotonic() + ANSWER_SECONDS
     try:
         tty.setcbreak(descriptor, termios.TCSADRAIN)
+        if select.select([descriptor], [], [], 0)[0]:
+            return []  # somebody has typed, which must not be taken for the answer
         stdout.write("\x1b[c")
         stdout.flush()
         while not answer.endswith(b"c") and (left := until - time.monotonic()) > 0:
