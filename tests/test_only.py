@@ -237,6 +237,15 @@ def test_it_joins_with_blacklist_ratings_and_what_is_avoided(index, kept):
     assert say(bot, "/only rating:q").startswith("No post that you may see")
 
 
+def test_what_they_avoid_is_counted_out(bot, graph):
+    say(bot, "/avoid owl")
+    left = len(matching(graph, "fox -owl"))
+    assert f"matches fox now, {left} posts" in say(bot, "/only fox")
+    assert f"matches fox: {left} posts" in say(bot, "/only")
+    said = say(bot, "/only owl night")
+    assert "matches 'owl night' without a tag that you avoid, so nothing was changed" in said
+
+
 def test_variants_that_do_not_match_stay_away(family_index, kept):
     graph = PostGraph.open(family_index)
     bot = Conversation(graph, kept, "ann")

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
-
 from ..errors import BadInput
 from ..recommend.blacklist import split_lines
 from ..recommend.moods import of_mood
@@ -194,8 +192,9 @@ class TasteCommands:
         user, profile = self._user, self._user.profile()
         # The site parts words by spaces alone, but people type commas.
         search = re.sub(",(?= |$)", "", " ".join(words))
+        graph, avoids = user.graph(profile), user.resolve(profile.avoids)[0]
         if not search and profile.only:
-            left = np.count_nonzero(user.graph(profile).matching(profile.only))
+            left = graph.count_matching(profile.only, avoids)
             said = f"You see only what matches {profile.only}: {left:,} posts."
             return [Reply(f"{said} /only off ends it.", choices=["/walk", "/only off"])]
         if search.lower() in ("", "off"):
@@ -207,14 +206,16 @@ class TasteCommands:
             hint = f"/only {example} score:>5 restricts them by the site's search words."
             return [Reply(f"{said} {hint}", choices=["/walk"])]
 
-        graph = user.graph(profile)
-        matching = np.count_nonzero(graph.matching(search))
+        matching = graph.count_matching(search, avoids)
         remarks, idle = user.board.try_blacklist(search)
         lines = [remark.removeprefix("line 1: ") for remark in remarks]
         better = [f"/only {one}" for one in user.board.corrected(search)] if remarks else []
         lines += [f"Instead: {command}" for command in better]
         if idle or not matching:
-            said = f"No post that you may see matches {quoted(search)}, so nothing was changed."
+            none = f"No post that you may see matches {quoted(search)}"
+            avoided = not idle and graph.count_matching(search)
+            none += " without a tag that you avoid" if avoided else ""
+            said = f"{none}, so nothing was changed."
             return [Reply("\n".join([said, *lines]), choices=better)]
         user.profiles.set_only(user.key, search)
         said = f"You see only what matches {search} now, {count(range(matching), 'post')}"

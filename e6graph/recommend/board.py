@@ -171,6 +171,13 @@ class Board:
             raise BadInput(f"only {search[:60]!r}: {expected}")
         return self.allowed & Blacklist((search,)).mask(self.posts)
 
+    def count_matching(self, search: str, without: Iterable[str] = ()) -> int:
+        """Count the visible posts that match a search and hold none of some tags."""
+        matching = self.matching(search)
+        for tag_id in self._ids_of(without):
+            matching[self.posts.rows_with[tag_id]] = False
+        return int(np.count_nonzero(matching))
+
     def matching_among(self, post_ids: Sequence[int], search: str) -> list[int]:
         """Return those of some posts that may be shown and match a search, in their order."""
         rows, matching = self.visible_rows(post_ids), self.matching(search)
