@@ -6,6 +6,8 @@ Lists may be long: the site allows 150,000 characters, which are about 12,000 li
 from __future__ import annotations
 
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 # The site gives this list to a visitor who has not logged in.
 DEFAULT = "gore\nscat\nwatersports\nyoung -rating:s\nloli\nshota\n"
 
+MATCHES_KEPT = 16  # lines
 REMARKS_SHOWN = 8  # of one list; the rest is counted
 FILE_LIMIT = 4 << 20  # bytes of a file; the site's largest lists have 600 kB
 
@@ -114,6 +117,31 @@ class Blacklist:
             if (tokens or unread) and not search.conjunctions(tokens):
                 idle.append(number)
         return remarks, idle
+
+
+class Matches:
+    """Which posts each of some lines matches, kept for the latest: a byte a post each.
+
+    Calls may come from several threads.
+    """
+
+    def __init__(self, posts: Posts) -> None:
+        self._posts = posts
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, line: str) -> np.ndarray:
+        """Return which posts a line matches: read-only bool (n,), by row."""
+        with self._lock:
+            mask = self._kept.pop(line, None)
+        if mask is None:  # it may take long, for which nobody else waits
+            mask = Blacklist((line,)).mask(self._posts)
+            mask.setflags(write=False)
+        with self._lock:
+            self._kept[line] = mask
+            while len(self._kept) > MATCHES_KEPT:
+                self._kept.popitem(last=False)
+        return mask
 
 
 def split_lines(text: str) -> list[str]:
