@@ -167,6 +167,7 @@ def test_everything_that_is_shown_matches_until_off(bot, graph, monkeypatch):
     assert f"only {line}" in say(bot, "/walk", "/why")
     assert f"matches {line}: {len(wanted)} posts" in say(bot, "/only")
     assert f"\nonly       {line}\n" in say(bot, "/taste") and bot.taste().only == line
+    assert f"only what matches {line}, until /only off" in say(bot, "/enjoy snow")
     assert shown(bot.reply("/like 1")) == []  # what does not match can still be judged
     assert 1 in bot._user.profile().liked
     assert "No longer" not in say(bot, "/only OFF") and bot._user.profile().only == ""

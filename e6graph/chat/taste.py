@@ -92,6 +92,8 @@ class TasteCommands:
         lines += _changed_sides(tags, before, verb)
         if verb == "enjoy" and before.mood:
             lines.append(f"The mood {', '.join(before.mood)} leads until /mood off.")
+        if verb == "enjoy" and before.only:
+            lines.append(f"You see only what matches {before.only}, until /only off.")
         return lines, ["/walk", *ways]
 
     def _expand(

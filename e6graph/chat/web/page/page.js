@@ -219,6 +219,8 @@ function linked(post, child, kind) {
 
 // -- the taste -------------------------------------------------------------------------------
 function renderTaste(told) {
+  said = [...told.enjoys.map((tag) => [tag, "up", "you enjoy it"]),
+    ...told.avoids.map((tag) => [tag, "down", "you avoid it"])];
   const mood = told.mood.join(", ");
   const learnt = mood ? "Learned in this mood" : "Learned";
   const sections = [
@@ -316,6 +318,7 @@ function openTaste(open) { // where it covers the talk
 const closeTaste = () => openTaste(false);
 
 // -- the box and its completions ---------------------------------------------------------------
+let said = []; // tags of the user, as completions of /drop
 let asked = 0; // number of the latest question, so that a late answer to an older one is dropped
 let chosen = -1;
 
@@ -328,7 +331,8 @@ function word() { // the last word before the caret, without the marks of a filt
 async function complete() {
   const prefix = word(), number = ++asked;
   if (!prefix) return closeOptions();
-  const found = await ask(`/api/complete?q=${encodeURIComponent(prefix)}`).catch(() => []);
+  const found = /^\s*\/?drop\s/i.test(box.value) ? said.filter(([tag]) => tag.includes(prefix))
+    : await ask(`/api/complete?q=${encodeURIComponent(prefix)}`).catch(() => []);
   if (number !== asked || document.activeElement !== box) return;
   if (!found.length || (found.length === 1 && found[0][0] === prefix)) return closeOptions();
   chosen = -1;
