@@ -221,7 +221,7 @@ def _typed_lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> I
     while True:
         if read_key and conversation.on_tour and not begun:
             if not hinted:
-                print(keys.HINT, file=stdout)
+                print(wrapped(keys.HINT, _width()), file=stdout)
             hinted = True
             command, text = keys.meant(read_key())
             if command:
@@ -272,7 +272,7 @@ def _plain_asker() -> Callable[[str], str]:
 # -- output
 def _printer(stdin: TextIO, stdout: TextIO, thumbnails: str) -> Callable[[Reply], None]:
     """Return a function that prints a reply, in color where that can be seen."""
-    width = min(shutil.get_terminal_size().columns, WIDEST)
+    width = _width()
     if stdout.isatty():
         with suppress(ImportError):
             from .screen import color_printer
@@ -281,3 +281,8 @@ def _printer(stdin: TextIO, stdout: TextIO, thumbnails: str) -> Callable[[Reply]
                 thumbnails = graphics.find_protocol(stdin, stdout)
             return color_printer(stdout, width, thumbnails)
     return lambda reply: print(wrapped(reply.text, width), file=stdout, flush=True)
+
+
+def _width() -> int:
+    """Return how many columns of text a line has."""
+    return min(shutil.get_terminal_size().columns, WIDEST)
