@@ -8,6 +8,7 @@ hosts.
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import errno
 import json
@@ -47,6 +48,7 @@ from ..messages import (
     button,
     clean,
     complete_command,
+    is_costly,
     is_list,
     title,
 )
@@ -316,7 +318,7 @@ class _Site:
             room = self._room_of(user)
             if isinstance(message, Picture):
                 room = self._for_pictures
-            elif isinstance(message, TextFile) or is_list(message):  # a short one costs, too
+            elif isinstance(message, TextFile) or is_costly(message):
                 room = self._for_costly
             elif not request.state.returned:
                 room = self._for_newcomers
@@ -411,7 +413,9 @@ def _json_response(value: object, status: int = 200) -> Response:
 
 def _reply(reply: Reply) -> dict[str, object]:
     """Turn a reply into what the page reads."""
-    return {
+    drawn = reply.document[1] if reply.document and reply.is_drawing else b""
+    image = f"data:image/png;base64,{base64.b64encode(drawn).decode()}"
+    return ({"image": image} if drawn else {}) | {
         "text": reply.text,
         "why": reply.why,
         "post": _card(reply.post) if reply.post is not None else None,
