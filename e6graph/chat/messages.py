@@ -224,14 +224,13 @@ def is_list(message: str) -> bool:
     return begun is not None
 
 
-def is_costly(message: str) -> bool:
-    """Tell whether a message asks for much work: to read a list, or to draw a picture.
+def asks_to_draw(message: str) -> bool:
+    """Tell whether a message asks for a picture that has to be drawn, which costs a little.
 
-    >>> is_costly("/Portrait"), is_costly("/blacklist add fox"), is_costly("/portraits")
-    (True, True, False)
+    >>> asks_to_draw("/Portrait"), asks_to_draw("/portraits")
+    (True, False)
     """
-    drawn = re.match(r"\s*/portrait(\s|$)", message[:100], re.IGNORECASE)
-    return drawn is not None or is_list(message)
+    return re.match(r"\s*/portrait(\s|$)", message[:100], re.IGNORECASE) is not None
 
 
 def limit_of(message: str) -> int:
