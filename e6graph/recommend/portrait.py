@@ -33,7 +33,7 @@ HEADINGS = {  # of the categories that are shown, in this order
     "general": "general",
     "species": "species",
     "artist": "favorite artists",
-    "character": "characters",
+    "character": "character",
     "copyright": "copyright",
     "lore": "lore",
 }
@@ -46,6 +46,7 @@ SHORTLIST = 40  # tags of a category that are compared with each other
 ALIKE = 0.8  # of the posts that hold either of two tags hold both: they say the same
 MOST_TAGS = 12  # of a category
 LEADING = 4
+CANDIDATES = 200  # for the thumbnails: likes with a preview
 MOST_AVOIDED = 10
 
 
@@ -187,17 +188,20 @@ def _thumbnails(
 
     Parameters
     ----------
-    rows : int64 (n,), the latest last.
+    rows : int64 (n,).
     worth : float (n, m), what each of m tags is worth on each; it is halved with each
         post that shows the tag.
     """
-    safe = np.flatnonzero(board.posts.column("rating")[rows] == "s")[::-1]
-    paths = {
-        place: cached_preview(previews, board.posts.value(int(rows[place]), "md5"))
-        for place in safe.tolist()
-        if previews is not None
-    }
-    left = np.array([at for at, path in paths.items() if path and path.is_file()], np.int64)
+    safe = board.posts.column("rating")[rows] == "s"
+    order = np.argsort(-worth.sum(1), kind="stable")
+    paths: dict[int, Path] = {}
+    for place in order[safe[order]].tolist() if previews is not None else ():
+        path = cached_preview(previews, board.posts.value(int(rows[place]), "md5"))
+        if path and path.is_file():
+            paths[place] = path
+        if len(paths) == CANDIDATES:
+            break
+    left = np.array([*paths], np.int64)
     made: list[Image.Image] = []
     while len(left) and len(made) < THUMBNAILS:
         best = int(left[worth[left].sum(1).argmax()])

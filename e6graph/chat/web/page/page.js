@@ -135,7 +135,7 @@ function textMessage(reply) {
   const message = make("div", { class: "message" }, ...prose(reply.text));
   const choices = reply.choices.map(([send, label]) => choiceButton(send, label));
   if (reply.image) {
-    message.append(make("img", { class: "drawing", src: reply.image, alt: reply.text }));
+    message.prepend(make("img", { class: "drawing", src: reply.image, alt: reply.text }));
   }
   if (reply.document) {
     const href = reply.image ?? "/api/export";
