@@ -16,12 +16,17 @@ WIDTH, HEIGHT = SIZE = (1200, 675)  # pixels
 MARGIN = 40  # pixels
 COLUMNS, COLUMN_GAP = 3, 36  # number, pixels
 COLUMN_WIDTH = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * COLUMN_GAP) // COLUMNS
-ROW_HEIGHTS = (38, 60)  # pixels, the least and the most
+ROW_HEIGHTS = (43, 64)  # pixels, the least and the most
 LEAST_ROWS = 4  # of a column, its headings among them, before the next one begins
-BAR_TOP, BAR_HEIGHT = 29, 5  # pixels, in a row
+BAR_TOP, BAR_HEIGHT = 34, 5  # pixels, in a row
 THUMBNAILS, THUMBNAIL_GAP = 8, 16  # number, pixels
 THUMBNAIL = (WIDTH - 2 * MARGIN - (THUMBNAILS - 1) * THUMBNAIL_GAP) // THUMBNAILS
-SIZE_OF_NAMES, SIZE_OF_HEADINGS, SIZE_OF_SAID = 24, 18, 21  # pixels, of letters
+SIZE_OF_NAMES, SIZE_OF_FIGURES, SIZE_OF_HEADINGS, SIZE_OF_SAID = (
+    28,
+    25,
+    20,
+    23,
+)  # pixels, of letters
 SIZES_OF_WORDS = (150, 120, 100, 84, 70, 58, 50, 44)  # the last where there is more
 LINE = 1.3  # height of a line of words, in font sizes
 FAINT = COLORS["general"]
@@ -111,7 +116,7 @@ class Portrait:
         top += _draw_words(pen, top, _words("A taste for", self.leading), SIZES_OF_WORDS[-1])
         _draw_line(pen, (MARGIN, top), self.said, FAINT, SIZE_OF_SAID, WIDTH - 2 * MARGIN)
         if self.avoids:
-            bottom -= 30
+            bottom -= 34
             _draw_words(pen, bottom, _words("No taste for", self.avoids), SIZE_OF_NAMES)
             bottom -= 18
         _draw_panels(pen, self.panels, top + 40, bottom)
@@ -189,10 +194,10 @@ def _draw_tag(pen: ImageDraw.ImageDraw, left: int, top: int, tag: Tag, widest: f
     """
     color, right = PLOT_COLORS[tag.category], left + COLUMN_WIDTH
     for text, fill, wide in zip(
-        tag.figures()[::-1], (color, FOREGROUND), (68, 67), strict=True
+        tag.figures()[::-1], (color, FOREGROUND), (66, 66), strict=True
     ):
-        font = best_font(text, SIZE_OF_NAMES)
-        pen.text((right, top), text, fill, font, anchor="ra")
+        font = best_font(text, SIZE_OF_FIGURES)
+        pen.text((right, top + 3), text, fill, font, anchor="ra")
         right -= max(wide, round(font.getlength(text)) + 10) if text else 0
     _draw_line(pen, (left, top), tag.name, color, SIZE_OF_NAMES, right - left)
     if tag.share is not None:
