@@ -156,6 +156,7 @@ def test_what_their_blacklist_hides_is_neither_shown_nor_counted(board, graph):
     made = portrait_of(mine, Profile(liked=LIKED, enjoys=["owl"], avoids=["owl"]), board)
     assert BLUE not in colors(made.draw()) and GREEN in colors(made.draw())
     assert "8 likes" in made.said and "80 posts" in made.said and made.avoids == []
+    assert "owl" not in str(made.rows())
 
 
 def test_a_preview_that_is_missing_or_broken_is_passed_over(board, graph, tmp_path):

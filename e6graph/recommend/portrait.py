@@ -59,9 +59,10 @@ def portrait_of(board: Board, profile: Profile, previews: str | Path | None = No
         unwritten.update((board.posts.names[one], None) for one in found if not found[one])
         return [one for one in found if found[one]]
 
-    named = profile.enjoys[::-1], profile.avoids[::-1]  # the latest first
-    enjoyed, avoided = (written(_ids(board, names)) for names in named)
-    avoided = [one for one in avoided if board.shown[one]]  # others they cannot know
+    enjoyed, avoided = (
+        written(one for one in _ids(board, names[::-1]) if board.shown[one])  # the latest first
+        for names in (profile.enjoys, profile.avoids)
+    )
     against = {*profile.disliked}
     marked = dict.fromkeys([*profile.favorites, *profile.liked])
     liked = board.visible_rows(one for one in marked if one not in against)
@@ -77,24 +78,15 @@ def portrait_of(board: Board, profile: Profile, previews: str | Path | None = No
             panel = panels.get(kinds(one), panels["general"])
             if one not in panel and len(panel) < MOST_TAGS:
                 panel.append(one)
-
-    # What they dislike was shown to them, so it is much like what they like.
     chosen = [one for ids in panels.values() for one in ids]
-    mine = [*chosen, *enjoyed]
-    implied = [other for one in mine for other in board.catalog.implications.get(one, ())]
-    disliked = board.visible_rows(profile.disliked)
-    known = np.maximum(usual, likes.share)
-    dislikes = _Standouts(board, disliked, known, [*avoided, *mine, *implied], LEAST_PUSH)
-    worst = [one for kind in HEADINGS if kind != "artist" for one in dislikes.of(kind)]
-    worst.sort(key=lambda one: -dislikes.pull[one])
-    worst = dislikes.apart(written(worst[:SHORTLIST]), MOST_AVOIDED)
+    worst = _worst(board, profile, np.maximum(usual, likes.share), [*chosen, *enjoyed])
 
     worth = likes.holds[:, chosen].toarray() * np.log(np.maximum(likes.pull[chosen], 1.0))
     made = Portrait(
         said=f"On a board of {shown:,} posts",
         leading=likes.tags(leading),
         panels={HEADINGS[kind]: likes.tags(ids) for kind, ids in panels.items()},
-        avoids=likes.tags([*avoided, *worst][:MOST_AVOIDED]),
+        avoids=likes.tags(dict.fromkeys([*avoided, *written(worst)])),
         thumbnails=_thumbnails(board, liked, worth, previews),
         unwritten=list(unwritten),
     )
@@ -109,6 +101,23 @@ def portrait_of(board: Board, profile: Profile, previews: str | Path | None = No
             f"Share of {count}, and how many times that of all {shown:,} posts (white notch)"
         )
     return made
+
+
+def _worst(board: Board, profile: Profile, known: np.ndarray, mine: Sequence[int]) -> list[int]:
+    """Return ids of the tags that they dislike, the most disliked first, without artists.
+
+    Parameters
+    ----------
+    known : float64 (T,), how often a like or a post of the board holds each tag:
+        what they dislike was shown to them, and is much like what they like.
+    mine : ids of what they like; neither that is disliked, nor what it implies.
+    """
+    implied = (other for one in mine for other in board.catalog.implications.get(one, ()))
+    disliked = board.visible_rows(profile.disliked)
+    dislikes = _Standouts(board, disliked, known, [*mine, *implied], LEAST_PUSH)
+    worst = [one for kind in HEADINGS if kind != "artist" for one in dislikes.of(kind)]
+    worst.sort(key=lambda one: -dislikes.pull[one])
+    return dislikes.apart(worst[:SHORTLIST], MOST_AVOIDED)
 
 
 class _Standouts:
