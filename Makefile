@@ -19,7 +19,7 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 
 # The page, and color and completion in the terminal.
 $(VENV)/.bot-installed: requirements-extra.txt $(VENV)/.installed
-	grep -E '^(rich|prompt_toolkit|starlette|uvicorn)' requirements-extra.txt > $(VENV)/bot.txt
+	grep -E '^(rich|prompt_toolkit|starlette|threadpoolctl|uvicorn)' requirements-extra.txt > $(VENV)/bot.txt
 	$(PIP) -r $(VENV)/bot.txt
 	touch $@
 

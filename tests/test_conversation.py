@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from fake_graph import BOARD, PICTURE, FakeGraph
 from PIL import Image
+from threadpoolctl import threadpool_info
 
 from e6graph import cli
 from e6graph.chat import room
@@ -1324,9 +1325,18 @@ def test_a_fourth_front_end_is_a_folder_and_a_line(script, monkeypatch, capsys, 
     assert "pip install a_library_of_toys" in capsys.readouterr().err
 
     library = types.ModuleType("a_library_of_toys")
-    library.show = lambda replies: print(replies[0].text)
+    threads = set()
+
+    def show(replies):
+        print(replies[0].text)
+        threads.update(
+            pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+        )
+
+    library.show = show
     monkeypatch.setitem(sys.modules, "a_library_of_toys", library)
     assert script("", "--toy", "--say", "/enjoy fox") == 0
+    assert threads == {1}  # so that answers to several users do not wait for each other
     assert capsys.readouterr().out.startswith("You enjoy fox.")
     assert script("", "--toy") == 0
     assert capsys.readouterr().out.startswith("/walk   to go out\n")

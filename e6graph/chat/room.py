@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..cli import program
+from ..errors import needs
 from ..hydrate.previews import static_host
 from ..pictures import PictureReader
 from ..recommend import PostGraph, PostInfo
@@ -74,10 +75,15 @@ class Room:
         ----------
         commands : what /help lists; see `Conversation`.
         """
+        with needs("threadpoolctl"):
+            from threadpoolctl import threadpool_limits
         give_back_memory()
         watch = Watch(self.index)
         graph = self._warm_graph()
         with (
+            # Several answers are computed at a time. With more threads each, BLAS's wait
+            # for each other, busily: a picture's answer takes three times the processor.
+            threadpool_limits(1, "blas"),
             self._fetcher(graph.posts.site) as fetch,
             self._open_profiles() as profiles,
             closing(PictureReader()) as reader,
