@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,6 +47,8 @@ COMMANDS = {
         "[ID or URL]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
     ),
     "variants": Command("[ID or URL]", "other versions of that post or the last", "Variants"),
+    "new": Command("", "the posts that came since you last looked, best first", "What is new"),
+    "daily": Command("[HOUR or off]", "on Telegram: the ten best new posts each day (UTC)"),
     "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
     "enjoy": Command("TAGS", "tags you like to see, with spaces or commas between"),
     "avoid": Command("TAGS", "tags you do not want to see"),
@@ -290,6 +293,15 @@ def count(things: Sized, noun: str) -> str:
     ('1 tag', '0 posts')
     """
     return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def day(at: float) -> str:
+    """Write the day (UTC) of a moment in Unix seconds.
+
+    >>> day(1795823999.5)
+    '2026-11-27'
+    """
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
 def quoted(text: str) -> str:

@@ -20,6 +20,7 @@ from .messages import (
     Taste,
     TextFile,
     count,
+    day,
     did_you_mean,
     names_in,
     number_from_0_to_1,
@@ -231,8 +232,10 @@ class TasteCommands:
             "hidden": profile.blacklist,
             "variety": [] if profile.variety is None else [f"{profile.variety:.3g}"],
             "seen": [count(profile.seen, "post"), *skipped],
+            "looked": [] if profile.new_until is None else [f"to {day(profile.new_until)}"],
+            "daily": [] if profile.daily is None else [f"{profile.daily}:00 UTC"],
         }
-        for label in ("favorites", "mood", "hidden", "variety"):
+        for label in ("favorites", "mood", "hidden", "variety", "looked", "daily"):
             if not rows[label]:
                 del rows[label]
         lines = ["What I keep about you, the latest last:"]

@@ -16,6 +16,7 @@ from .moods import of_mood
 from .preference import Judgments, Preference
 from .ranking import Query
 from .reasons import Recommendation, explained
+from .since import Moment, made_since, most_popular
 
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
@@ -48,6 +49,10 @@ class Profile:
         default.
     favorites : ids of posts that the user marked on the site. They count as likes of
         less weight, said before all others, and are never shown.
+    new_since, new_until : what is new to them was made after the one and up to the
+        other, in Unix seconds: the newest posts of the index when they looked before
+        it was renewed, and when they last looked. None: they never did.
+    daily : the hour (UTC) from which they are sent what is new each day; None: never.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -64,6 +69,9 @@ class Profile:
     moods: dict[int, str] = field(default_factory=dict, compare=False)
     variety: float | None = None
     favorites: list[int] = field(default_factory=list)
+    new_since: float | None = None
+    new_until: float | None = None
+    daily: int | None = None
 
 
 def next_posts(
@@ -74,26 +82,24 @@ def next_posts(
     explore: bool,
     variants: bool,
     variety: float,
+    since: Moment | None,
 ) -> list[Recommendation]:
     """Choose the next posts for a user; see `PostGraph.personal`."""
     if n < 1 or seed < 0:
         raise BadInput(f"n {n}, seed {seed}: expected n of 1 or more, seed of 0 or more")
     posts, ranking = board.posts, board.ranking
-    unseen = board.allowed.copy()
-    for tag_id in _tag_ids(board, profile.avoids):
-        unseen[posts.rows_with[tag_id]] = False
-    judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}
-    known = board.visible_rows([*profile.seen, *judged.difference(profile.seen)])
-    unseen[known if variants else board.catalog.families.widened(known)] = False
-
+    allowed = unseen(board, profile, variants, since)
     profile = of_mood(profile, posts.tag_ids)
+    if since is not None and not has_taste(profile):
+        return explained(ranking, *most_popular(board, allowed, n, variants), [])
     named = _tag_ids(board, profile.enjoys)
     shown = board.visible_rows(profile.seen).tolist()
     pleased = _pleased(board, profile)
     course = Course(board.catalog, shown, named, variants, variety, pleased)
 
     taste = taste_of(board, profile)
-    rows = choose(taste, unseen, n, seed, SURPRISE if explore else 0, course)
+    new = since is not None
+    rows = choose(taste, allowed, n, seed, SURPRISE if explore else 0, course, new)
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
@@ -103,6 +109,25 @@ def next_posts(
     queries = [ranking.query_of(board.row(i)) for i in liked]
     queries += [Query.of_tag(tag_id) for tag_id in _tag_ids(board, _enjoyed(board, profile))]
     return explained(ranking, rows, scores, queries)
+
+
+def unseen(
+    board: Board, profile: Profile, variants: bool = False, since: Moment | None = None
+) -> np.ndarray:
+    """Return which rows a user may be shown next: bool (n,); see `PostGraph.personal`."""
+    allowed = board.allowed.copy()
+    for tag_id in _tag_ids(board, profile.avoids):
+        allowed[board.posts.rows_with[tag_id]] = False
+    judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}
+    known = board.visible_rows([*profile.seen, *judged.difference(profile.seen)])
+    allowed[known if variants else board.catalog.families.widened(known)] = False
+    return allowed if since is None else allowed & made_since(board, since)
+
+
+def has_taste(profile: Profile) -> bool:
+    """Tell whether a user said anything that posts can be chosen by."""
+    judged = profile.liked or profile.disliked or profile.skipped
+    return bool(profile.enjoys or judged or profile.favorites)
 
 
 def tags_for_and_against(

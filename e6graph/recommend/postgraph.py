@@ -27,6 +27,7 @@ from .personal import Profile
 from .portrait import portrait_of
 from .reasons import Recommendation
 from .references import Reference
+from .since import Moment
 from .variety import VARIETY, check_variety
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
@@ -278,6 +279,7 @@ class PostGraph(Board):
         exclude: Iterable[int] = (),
         variants: bool = False,
         variety: float = VARIETY,
+        since: Moment | None = None,
     ) -> list[Recommendation]:
         """Return the posts that go best with everything liked, best first.
 
@@ -288,7 +290,7 @@ class PostGraph(Board):
         Parameters
         ----------
         posts, tags, images : what is liked: post ids, names, pictures; at least one
-            in all.
+            in all, unless `since` is given: without any, the most popular come first.
         avoid : names of tags that must not be there, and ids of posts to stay away
             from.
         n : how many to return.
@@ -299,11 +301,14 @@ class PostGraph(Board):
         variants : return all of a family, and all pages of a comic.
         variety : from 0, the order of the scores, to 1, where the first posts share
             as few tags as can be.
+        since : return only posts that were made then or later: a datetime or its ISO
+            text (UTC unless it names a zone), a date, or Unix seconds.
 
         Raises
         ------
         BadInput : no post, tag or image was given, or n, seed or variety is out of
-            range.
+            range, or `since` is no time.
+        BadArtifact : `since` was given, and the index knows no times.
         UnknownTag : none of the tags is known, liked or avoided.
         UnknownPost : a liked post may not be shown.
 
@@ -311,9 +316,11 @@ class PostGraph(Board):
         --------
         >>> for found in graph.recommend(posts=[12, 40], n=3):  # doctest: +SKIP
         ...     print(found.post_id, found.because)
+        >>> graph.recommend(tags=["fox"], since="2026-11-27")  # doctest: +SKIP
         """
         liked = listing.Liked(posts, tags, images, avoid)
-        found = listing.best_posts(self, liked, n, seed, exclude, variants, variety)
+        options = (n, seed, exclude, variants, variety, since)
+        found = listing.best_posts(self, liked, *options)
         return found if variants else self._counted(found)
 
     def variants(self, post_id: int) -> list[int]:
@@ -337,6 +344,7 @@ class PostGraph(Board):
         explore: bool = False,
         variants: bool = False,
         variety: float | None = None,
+        since: Moment | None = None,
     ) -> list[Recommendation]:
         """Return the next posts for one user, by all that they said so far.
 
@@ -352,10 +360,13 @@ class PostGraph(Board):
         explore : go where the taste is least known.
         variants, variety : as in `recommend`; a post should also differ from the
             latest that they saw. Without `variety` the profile's own holds.
+        since : as in `recommend`. For a profile that says nothing of a taste, the most
+            popular of those posts come first.
 
         Raises
         ------
-        BadInput : n, seed or variety is out of range.
+        BadInput : n, seed or variety is out of range, or `since` is no time.
+        BadArtifact : `since` was given, and the index knows no times.
 
         Examples
         --------
@@ -365,8 +376,17 @@ class PostGraph(Board):
         if variety is None:
             variety = VARIETY if profile.variety is None else profile.variety
         check_variety(variety)
-        found = personal.next_posts(self, profile, n, seed, explore, variants, variety)
+        options = (n, seed, explore, variants, variety, since)
+        found = personal.next_posts(self, profile, *options)
         return found if variants else self._counted(found)
+
+    def count_new(self, profile: Profile, since: Moment) -> int:
+        """Count the posts from a moment on that `personal` could show, a family as one.
+
+        Takes and raises the same.
+        """
+        allowed = personal.unseen(self, profile, since=since)
+        return self.catalog.families.count(np.flatnonzero(allowed))
 
     def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:
         """Return the tags that speak most for a post to a user, and most against.
