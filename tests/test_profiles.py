@@ -358,18 +358,49 @@ def test_a_file_of_version_4_is_taken_over_without_loss(path):
         assert kept.load("ann").favorites == [3, 2] and kept.load("bob").disliked == [5]
 
 
-def test_a_file_of_version_5_is_taken_over_without_loss(path):
+def make_version_5(path):
+    """As version 5 left it: what 4 had, favorites, and nothing of what is new."""
     make_version_4(path)
     made = sqlite3.connect(path)
     for statement in (*tables.UPGRADES[4], "PRAGMA user_version = 5"):
         made.execute(statement)
+    made.execute(
+        "INSERT INTO favorites (user, source, post_ids) VALUES (4, '', ?)",
+        ((3).to_bytes(8, "little"),),
+    )
+    made.commit()
     made.close()
+
+
+def test_a_file_of_version_5_is_taken_over_without_loss(path):
+    make_version_5(path)
     with Profiles(path) as kept:
-        ann = kept.load("ann")
-        assert (ann.liked, ann.variety, ann.only) == ([5, 7], 0.25, "")
-        kept.set_only("ann", "fox -rain")
+        ann, bob = kept.load("ann"), kept.load("bob")
+        assert (ann.liked, ann.mood, ann.variety, ann.ratings) == ([5, 7], ["owl"], 0.25, "s")
+        assert (bob.enjoys, bob.disliked, bob.favorites) == (["owl"], [5], [3])
+        for one in (ann, bob):
+            assert one.new_since is one.new_until is one.daily is None
+            assert one.only == ""
+        assert not {"new_since", "new_until", "daily"} & set(kept.export("ann"))
+        kept.look("ann", 10.25, 20.5)
+        kept.set_daily("bob", 0, 20.5)
+        kept.set_only("bob", "fox -rain")
     with Profiles(path) as kept:
-        assert kept.load("ann").only == "fox -rain" and kept.load("bob").only == ""
+        assert kept.load("ann").only == "" and kept.load("bob").only == "fox -rain"
+        assert (kept.load("ann").new_since, kept.load("ann").new_until) == (10.25, 20.5)
+        assert kept.load("bob").daily == 0 and kept.export("bob")["daily_until"] == 20.5
+
+
+def test_what_is_new_moves_with_its_user_and_is_forgotten(path, tmp_path):
+    with Profiles(path) as here, Profiles(tmp_path / "there.sqlite") as there:
+        here.look("ann", 10.25, 20.5)
+        here.set_daily("ann", 8, 20.5)
+        loaded, exported = here.load("ann"), here.export("ann")
+        here.move("ann", there)
+        assert (there.load("ann"), there.export("ann")) == (loaded, exported)
+        assert loaded.daily == 8 and here.load("ann") == Profile()
+        there.forget("ann")
+        assert there.load("ann") == Profile() and there.due(1e12) == []
 
 
 def test_favorites_are_kept_by_where_they_come_from(path):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -385,6 +386,18 @@ def test_in_a_group_the_person_has_the_profile_and_files_stay_out(server, quick)
         server.press(BEN, told, "/walk")
         server.wait(2)
     assert [user for user, _ in sessions.heard] == [f"telegram:{ANN}", f"telegram:{BEN}"]
+
+
+@pytest.mark.parametrize("chat", [ANN, GROUP])
+def test_a_drawing_is_sent_as_a_photo_in_groups_too(server, quick, chat):
+    png = io.BytesIO()
+    Image.new("RGB", (1200, 675)).save(png, "PNG")
+    drawn = Reply("Your taste.", document=("portrait.png", png.getvalue()), choices=["/walk"])
+    with running(server, Script(lambda user, message: [drawn])):
+        server.say(ANN, "/portrait@demo_fox_bot", chat=chat)
+        (told,) = server.wait(1)
+    assert told.method == "sendPhoto" and told.chat == chat and told.text == "Your taste."
+    assert told.files["photo"] == png.getvalue()
 
 
 def test_what_is_not_a_message_of_a_person_is_ignored(server, quick, caplog):
@@ -1036,3 +1049,141 @@ def test_a_signal_ends_it_after_the_last_answer(server, number):
     assert texts(server.sent()) == ["heard hi"] and not server.updates
     assert len(err.splitlines()) == 1 and "@demo_fox_bot answers in Telegram" in err
     assert SECRET not in err
+
+
+# -- what is new, each day -------------------------------------------------------------------------
+class Generations(FakeGraph):
+    """The board of `FakeGraph`; `newest` is when its newest post was made, as a test says."""
+
+    newest = 1000.0
+
+    def count_new(self, profile, since):
+        return len(self.personal(profile, 100, since=since))
+
+    def personal(self, profile, n=1, seed=0, explore=False, since=None):
+        found = super().personal(profile, n, seed, explore or since is not None)
+        return found if since is None or since < self.newest else []
+
+    def narrowed(self, ratings, blacklist=""):
+        return self
+
+
+@pytest.fixture
+def news(server, quick, tmp_path, monkeypatch):
+    """A server, profiles and sessions whose index a test renews; the bot looks often."""
+    monkeypatch.setattr(front, "DAILY_CHECK", 0.02)
+    with Profiles(tmp_path / "profiles.sqlite") as profiles:
+        yield server, profiles, Sessions(Generations(), profiles)
+
+
+def renewed(sessions, newest):
+    graph = Generations()
+    graph.newest = newest
+    sessions.renew(graph)
+
+
+def shown_in(calls):
+    return [int(text.split()[0][1:-1]) for text in texts(calls) if text.startswith("#")]
+
+
+def test_daily_is_sent_once_the_index_was_renewed(news):
+    server, profiles, sessions = news
+    with running(server, sessions):
+        server.say(ANN, "/daily")
+        (said,) = server.wait(1)
+        assert "10 best new posts" in said.text and list(said.buttons) == ["/daily off"]
+        renewed(sessions, 2000.0)
+        calls = server.wait(12, ANN)[1:]
+        assert calls[0].text.startswith("11 new posts since 1970-01-01")
+        assert len(set(shown_in(calls))) == 10 and list(calls[0].buttons) == ["/new"]
+        assert set(shown_in(calls)) == set(profiles.load(f"telegram:{ANN}").seen)
+        server.press(ANN, calls[0], "/new")
+        (more, card) = server.wait(14, ANN)[12:]
+        assert more.text.startswith("1 more post since")
+        assert not set(shown_in([card])) & set(shown_in(calls))
+        server.press(ANN, said, "/daily off")
+        assert "nothing by myself" in server.wait(15, ANN)[-1].text
+        renewed(sessions, 3000.0)
+        server.say(BEN, "/help")
+        server.wait(1, BEN)
+    assert len(server.sent(ANN)) == 15
+
+
+def test_a_restart_sends_nothing_twice(news):
+    server, profiles, sessions = news
+    with running(server, sessions):
+        server.say(ANN, "/daily")
+        server.wait(1)
+        renewed(sessions, 2000.0)
+        server.wait(4, ANN)  # in the middle of it
+    before = len(server.sent(ANN))
+    again = Sessions(Generations(), profiles)
+    renewed(again, 2000.0)
+    with running(server, again):
+        looks = server.polls
+        server.say(BEN, "/help")
+        server.wait(1, BEN)
+        server.until(lambda: server.polls > looks)
+        time.sleep(0.2)  # ten looks
+    calls = server.sent(ANN)
+    assert len(calls) == before and len(set(shown_in(calls))) == len(shown_in(calls))
+
+
+def test_who_blocked_the_bot_is_sent_no_more_and_the_others_are(news, monkeypatch, caplog):
+    server, profiles, sessions = news
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(front, "DAILY_AT_ONCE", 2)
+    users = range(20, 25)
+    with running(server, sessions):
+        for user in users:
+            server.say(user, "/daily")
+            server.wait(1, user)
+        server.blocked = {20, 23}
+        renewed(sessions, 2000.0)
+        for user in users:
+            if user not in server.blocked:
+                assert len(server.wait(12, user)) == 12
+        server.until(lambda: caplog.text.count("sent nothing more each day") == 2)
+        assert len([one for one in server.called("sendMessage") if one.chat == 20]) == 2
+    kept = {user: profiles.load(f"telegram:{user}").daily for user in users}
+    assert kept == {20: None, 21: 0, 22: 0, 23: None, 24: 0}
+    assert caplog.text.count("blocked by the user") == 2
+
+
+def test_daily_keeps_the_pace_and_waits_when_told(news, monkeypatch):
+    server, profiles, sessions = news
+    monkeypatch.setattr(telegram_server, "CHAT_DELAY", 0.05)
+    with running(server, sessions):
+        server.say(ANN, "/daily")
+        server.wait(1)
+        server.faults["sendMessage"] += [flood(1)]
+        renewed(sessions, 2000.0)
+        calls = server.wait(12, ANN)
+    times = [call.when for call in calls[1:]]
+    assert times[0] - calls[0].when >= 1.0  # as long as the server said
+    assert all(later - earlier >= 0.04 for earlier, later in pairwise(times))
+
+
+def test_a_look_that_fails_ends_nothing(news, monkeypatch, caplog):
+    server, profiles, sessions = news
+    due, fails = sessions.due, [E6GraphError("a\nline"), ZeroDivisionError()]
+
+    def failing():
+        if fails:
+            raise fails.pop()
+        return due()
+
+    monkeypatch.setattr(sessions, "due", failing)
+    deliver = sessions.deliver
+    monkeypatch.setattr(
+        sessions,
+        "deliver",
+        lambda user: [] / 0 if user == f"telegram:{CAT}" else deliver(user),
+    )
+    with running(server, sessions):
+        for user in (CAT, ANN):
+            server.say(user, "/daily")
+            server.wait(1, user)
+        renewed(sessions, 2000.0)
+        assert len(server.wait(12, ANN)) == 12
+    assert "sent to nobody: a line" in caplog.text

@@ -1,6 +1,7 @@
 """The page: its API over a real uvicorn on the loopback, then the page itself in a real browser."""
 
 import asyncio
+import base64
 import hashlib
 import io
 import json
@@ -161,7 +162,9 @@ def test_what_the_page_knows_is_what_the_server_knows():
         product *= int(factor)
     assert product == web.PICTURE_LIMIT
     actions = re.findall(r'^  "(/\w+)": \[', script, re.MULTILINE)
-    assert set(actions) == {"/like", "/dislike", "/skip", "/stop", "/why", "/more"}
+    assert set(actions) == {
+        f"/{name}" for name in ["like", "dislike", "skip", "stop", "undo", "why", "more"]
+    }
     assert all(messages.COMMANDS[action[1:]].button for action in actions)
     page = (web.PAGE / "index.html").read_text("utf-8")
     dial = re.search(
@@ -252,6 +255,15 @@ def test_a_message_comes_back_as_replies(site, talks):
         "tags": [["species", "fox"], ["species", "mammal"], ["general", "night"]],
     }
     assert third["ended"]
+
+
+def test_a_drawing_comes_within_its_reply(site, talks):
+    png = b"\x89PNG\r\n\x1a\n..."
+    talks.answer = lambda user, text: [Reply("Drawn.", document=("portrait.png", png))]
+    (reply,) = say(site, "/portrait").json()["replies"]
+    head, _, data = reply["image"].partition(",")
+    assert head == "data:image/png;base64" and base64.b64decode(data) == png
+    assert reply["document"] == "portrait.png"
 
 
 def test_an_address_that_is_no_web_address_is_left_out(site, talks):

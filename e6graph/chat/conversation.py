@@ -34,6 +34,7 @@ from .messages import (
     did_you_mean,
     quoted,
 )
+from .news import NewsCommands
 from .profiles import Profiles
 from .taste import TasteCommands
 from .tour import Tour
@@ -58,6 +59,7 @@ class Conversation:
         it is coming.
     look : makes the features of a picture from the bytes of its file.
     favorites : fetches favorites by name; None where that is not allowed.
+    delivers : whether the front end sends what `deliver` says each day.
 
     Attributes
     ----------
@@ -74,11 +76,13 @@ class Conversation:
         fetch: Callable[[PostInfo], bool] | None = None,
         look: Callable[[bytes], np.ndarray] | None = None,
         favorites: FavoritesFetcher | None = None,
+        delivers: bool = False,
     ) -> None:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
         self._tour = tour = Tour(self._user, look or self._look)
         self._favorites = FavoriteCommands(self._user, favorites)
+        self._news = NewsCommands(self._user, tour, delivers)
         self._listed = commands
         self._fetch = fetch
         self.ended = False
@@ -90,6 +94,8 @@ class Conversation:
             "walk": tour.walk,
             "skip": tour.skip,
             "stop": tour.stop,
+            "new": self._news.new,
+            "daily": self._news.daily,
             "surprise": tour.surprise,
             "more": tour.more,
             "variants": tour.variants,
@@ -105,6 +111,7 @@ class Conversation:
             "variety": taste.variety,
             "drop": taste.drop,
             "taste": taste.taste,
+            "portrait": taste.portrait,
             "blacklist": taste.blacklist,
             "favorites": self._favorites.command,
             "rating": taste.rating,
@@ -136,6 +143,13 @@ class Conversation:
                 replies += self._answer(message)
         except (BadInput, UnknownTag, UnknownPost) as error:
             replies.append(Reply(" ".join(str(error).split())))
+        return self._with_previews(replies)
+
+    def deliver(self) -> list[Reply]:
+        """Say what is new to a user of /daily; nothing if nothing is. Raises E6GraphError."""
+        return self._with_previews(self._news.deliver())
+
+    def _with_previews(self, replies: list[Reply]) -> list[Reply]:
         for reply in replies:
             if self._fetch and reply.post:
                 reply.coming = self._fetch(reply.post)
@@ -285,8 +299,9 @@ class Conversation:
         lines = [
             "e6graph recommends posts of a tagged image board from its daily export.",
             f"This board: {posts}{site}.",
-            "I keep the tags you name, the posts I showed you and what you said about them, and "
-            "favorites that you give me, in a file of the person who runs this bot. A picture "
+            "I keep the tags you name, the posts I showed you and what you said about them, "
+            "favorites that you give me, and of when the posts were when you last asked for "
+            "new ones, in a file of the person who runs this bot. A picture "
             "that you send is not kept: this talk remembers the numbers computed from it, while "
             "it follows that picture. "
             "/export gives you all of it, /forget deletes it.",

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,6 +48,8 @@ COMMANDS = {
         "[ID or URL]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
     ),
     "variants": Command("[ID or URL]", "other versions of that post or the last", "Variants"),
+    "new": Command("", "the posts that came since you last looked, best first", "What is new"),
+    "daily": Command("[HOUR or off]", "on Telegram: the ten best new posts each day (UTC)"),
     "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
     "enjoy": Command(
         "TAGS", "tags you like to see: fox, blue eyes, -rain (which you avoid), snow*"
@@ -57,6 +60,7 @@ COMMANDS = {
     "variety": Command("[0 to 1]", "how varied the posts are: 0 alike, 1 varied, or default"),
     "picture": Command("PATH", "what I see in a picture, and posts like it"),
     "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
+    "portrait": Command("", "your taste as a picture to show around", "Portrait"),
     "drop": Command("TAGS or #ID", "take back what you said about tags or a post"),
     "blacklist": Command(
         "[add LINES|remove LINE|clear]",
@@ -153,7 +157,7 @@ class Reply:
     post, why, picture : the post shown, the reason in short, and where its
         preview would be.
     choices : what the user is likely to type next.
-    document : a file for the user, its name and its bytes.
+    document : a file for the user, its name and its bytes; see `is_drawing`.
     ended : whether the talk ends here.
     coming : whether the preview is being fetched.
     """
@@ -166,6 +170,11 @@ class Reply:
     document: tuple[str, bytes] | None = None
     ended: bool = False
     coming: bool = False
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether the document is a picture, to be shown to whoever is there."""
+        return self.document is not None and self.document[0].endswith(".png")
 
     def __post_init__(self) -> None:
         self.text, self.why = clean(self.text), clean(self.why)
@@ -226,6 +235,15 @@ def is_list(message: str) -> bool:
     return begun is not None
 
 
+def asks_to_draw(message: str) -> bool:
+    """Tell whether a message asks for a picture that has to be drawn, which costs a little.
+
+    >>> asks_to_draw("/Portrait"), asks_to_draw("/portraits")
+    (True, False)
+    """
+    return re.match(r"\s*/portrait(\s|$)", message[:100], re.IGNORECASE) is not None
+
+
 def limit_of(message: str) -> int:
     """Return how many characters a message may have: a whole list, or a few words."""
     return BLACKLIST_LIMIT + MESSAGE_LIMIT if is_list(message) else MESSAGE_LIMIT
@@ -283,6 +301,15 @@ def count(things: Sized, noun: str) -> str:
     ('1 tag', '0 posts')
     """
     return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def day(at: float) -> str:
+    """Write the day (UTC) of a moment in Unix seconds.
+
+    >>> day(1795823999.5)
+    '2026-11-27'
+    """
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
 def quoted(text: str) -> str:

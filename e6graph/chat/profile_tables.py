@@ -19,9 +19,19 @@ _FAVORITES = (
     "CHECK (length(post_ids) % 8 = 0), dropped BLOB NOT NULL DEFAULT x'' "
     "CHECK (length(dropped) % 8 = 0), UNIQUE (user, source))"
 )
+# See `Profile`. `daily_until` and `daily_at` tell of the last time that what is new was
+# sent: when the newest post of the index was made, and when that time was.
+_NEWS = (
+    "new_since REAL",
+    "new_until REAL",
+    "daily INTEGER",
+    "daily_until REAL",
+    "daily_at INTEGER",
+)
 SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
     "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
-    f"at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '', {_MOOD}, variety REAL, {_ONLY})",
+    f"at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '', {_MOOD}, variety REAL, "
+    f"{', '.join(_NEWS)}, {_ONLY})",
     f"CREATE TABLE tags ({_OF_USER}, tag TEXT NOT NULL, {_FELT}, UNIQUE (user, tag))",
     _POSTS,
     f"CREATE TABLE lines ({_OF_USER}, line TEXT NOT NULL, UNIQUE (user, line))",
@@ -38,7 +48,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "DROP TABLE old_posts",
     ),
     4: (_FAVORITES,),
-    5: (f"ALTER TABLE users ADD COLUMN {_ONLY}",),
+    5: tuple(f"ALTER TABLE users ADD COLUMN {column}" for column in (*_NEWS, _ONLY)),
 }
 """Version → the statements that make the next version of it."""
 
@@ -69,12 +79,24 @@ KEEP_SEEN_OF_MOOD = (
     "WHERE user = ?1 AND post_id = posts.post_id AND mood != ?2)"
 )
 DROP_MOOD = "DELETE FROM posts WHERE user = ?1 AND mood = ?2"
+SETTINGS = (
+    "ratings",
+    "mood",
+    "variety",
+    "new_since",
+    "new_until",
+    "daily",
+    "daily_until",
+    "daily_at",
+    "only",
+)
+"""Columns of `users`."""
 READ = {
     "tags": "SELECT tag, feeling, at FROM tags WHERE user = ?1 ORDER BY n",
     "posts": "SELECT post_id, feeling, at, mood FROM posts WHERE user = ?1 ORDER BY n",
     "lines": "SELECT line FROM lines WHERE user = ?1 ORDER BY n",
     "favorites": "SELECT source, post_ids, dropped FROM favorites WHERE user = ?1 ORDER BY n",
-    "settings": "SELECT ratings, mood, variety, only FROM users WHERE id = ?1",
+    "settings": f"SELECT {', '.join(SETTINGS)} FROM users WHERE id = ?1",  # noqa: S608 (ours)
 }
 KEEP_FAVORITES = (
     "INSERT INTO favorites (user, source, post_ids, dropped) VALUES (?1, ?2, ?3, ?4) "
@@ -95,9 +117,17 @@ PUT_BACK = {  # in its old place, unless another row has taken it
     "tags": "INSERT INTO tags (user, n, tag, feeling, at) VALUES (?1, CASE WHEN "
     "EXISTS (SELECT 1 FROM tags WHERE n = ?2) THEN NULL ELSE ?2 END, ?3, ?4, ?5)",
 }
-SET = {
-    "ratings": "UPDATE users SET ratings = ?2 WHERE id = ?1",
-    "mood": "UPDATE users SET mood = ?2 WHERE id = ?1",
-    "variety": "UPDATE users SET variety = ?2 WHERE id = ?1",
-    "only": "UPDATE users SET only = ?2 WHERE id = ?1",
-}
+SET_DAILY = (
+    "UPDATE users SET daily = ?2, "
+    "daily_until = CASE WHEN daily IS NULL THEN ?3 ELSE daily_until END WHERE id = ?1"
+)
+SET = {name: f"UPDATE users SET {name} = ?2 WHERE id = ?1" for name in SETTINGS}  # noqa: S608
+# Who is sent what is new today: the hour, when the day began, how new the index is.
+DUE = (
+    "SELECT name FROM users WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 "
+    "AND daily_until < ?3 ORDER BY id"
+)
+CLAIM = (
+    "UPDATE users SET daily_until = ?3, daily_at = ?5 "
+    "WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 AND daily_until < ?3 AND name = ?4"
+)

@@ -105,9 +105,12 @@ class Profiles:
     def load(self, user: str) -> Profile:
         """Return everything kept about `user`; empty lists for a user never met."""
         profile, kept = Profile(), self._rows(user)
-        for ratings, mood, variety, only in kept["settings"]:
-            profile.ratings, profile.mood, profile.variety = ratings, mood_tags(mood), variety
-            profile.only = only
+        for row in kept["settings"]:
+            settings = dict(zip(tables.SETTINGS, row, strict=True))
+            profile.ratings, profile.variety = settings["ratings"], settings["variety"]
+            profile.mood, profile.daily = mood_tags(settings["mood"]), settings["daily"]
+            profile.new_since, profile.new_until = settings["new_since"], settings["new_until"]
+            profile.only = settings["only"]
         for tag, feeling, at in kept["tags"]:
             (profile.enjoys if feeling == Feeling.LIKE else profile.avoids).append(tag)
             if feeling == Feeling.LIKE:
@@ -147,14 +150,9 @@ class Profiles:
             "blacklist": [line for (line,) in kept["lines"]],
             "ratings": "",
         }
-        for ratings, mood, variety, only in kept["settings"]:
-            told["ratings"] = ratings
-            if only:
-                told["only"] = only
-            if mood:
-                told["mood"] = mood
-            if variety is not None:
-                told["variety"] = variety
+        for row in kept["settings"]:
+            settings = zip(tables.SETTINGS, row, strict=True)
+            told |= {name: value for name, value in settings if value not in (None, "")}
         favorites = [
             {"source": source, "post_ids": _ids(some), "dropped": _ids(dropped)}
             for source, some, dropped in kept["favorites"]
@@ -338,6 +336,48 @@ class Profiles:
         """Keep the search words that all posts must match from now on; "" for none."""
         self._set(user, "only", search)
 
+    def look(self, user: str, since: float, until: float) -> None:
+        """Keep between which times posts are new to the user; see `Profile`."""
+        with self._writing() as execute:
+            number = self._meet(execute, user)
+            execute(tables.SET["new_since"], (number, since))
+            execute(tables.SET["new_until"], (number, until))
+
+    def set_daily(self, user: str, hour: int | None, newest: float | None = None) -> None:
+        """Keep from which hour (UTC) the user is sent what is new each day; None for never.
+
+        Parameters
+        ----------
+        newest : when the newest post of the index was made. A user who was sent nothing
+            before is sent something once there are newer ones.
+        """
+        with self._writing() as execute:
+            execute(tables.SET_DAILY, (self._meet(execute, user), hour, newest))
+
+    def due(self, newest: float) -> list[str]:
+        """Return the users to be sent today what is new in the index, whose hour has come.
+
+        Parameters
+        ----------
+        newest : when the newest post of the index was made.
+        """
+        with self._file.transaction() as execute:
+            return [name for (name,) in execute(tables.DUE, (*self._today(), newest))]
+
+    def claim(self, user: str, newest: float) -> bool:
+        """Note that a user is sent what is due, before it is; return whether it still was.
+
+        What is noted first cannot be sent twice, whoever else asks and whatever ends.
+        """
+        with self._file.transaction() as execute:
+            values = (*self._today(), newest, user, int(self._clock()))
+            return execute(tables.CLAIM, values).rowcount == 1
+
+    def _today(self) -> tuple[int, int]:
+        """Return the hour and when the day began, in Unix seconds, in UTC."""
+        now = int(self._clock())
+        return now % SECONDS_A_DAY // 3600, now - now % SECONDS_A_DAY
+
     def forget(self, user: str) -> bool:
         """Delete everything kept about `user`, then its bytes.
 
@@ -370,9 +410,7 @@ class Profiles:
                         execute(query, (number, *row))
                 for (line,) in kept["lines"]:
                     execute("INSERT INTO lines (user, line) VALUES (?, ?)", (number, line))
-                for setting, value in zip(
-                    ("ratings", "mood", "variety", "only"), kept["settings"][0], strict=True
-                ):
+                for setting, value in zip(tables.SETTINGS, kept["settings"][0], strict=True):
                     execute(tables.SET[setting], (number, value))
         self.drop_user(user)
 

@@ -68,6 +68,7 @@ class Sessions:
         for places where anybody can be a new user with each message. Then what the
         first one says waits in memory until a second shows that they are here, and
         those who sent only one drop nobody else's talk.
+    delivers : whether the front end sends what `deliver` says to those who are `due`.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Sessions:
         self._clock = clock
         self._reader = reader or PictureReader()
         self.on_trust = True
+        self.delivers = False
         self._make = lambda user, profiles: Conversation(
             self._graph,
             profiles,
@@ -97,6 +99,7 @@ class Sessions:
             fetch,
             partial(self._look, user),
             favorites,
+            self.delivers,
         )
         self._talks: OrderedDict[str, _Talk] = OrderedDict()
         # A newcomer whose talk has nothing to remember is known by name alone.
@@ -122,6 +125,24 @@ class Sessions:
             finally:
                 talk.size = _size(message)
                 self._let_wait(user, talk)
+
+    def due(self) -> list[str]:
+        """Return the users of /daily to whom `deliver` may have something to say now."""
+        newest = self._graph.newest
+        return [] if newest is None else self._profiles.due(newest)
+
+    def deliver(self, user: str) -> list[Reply]:
+        """Say once what is new to a user who is due; it counts as said before it is returned."""
+        newest = self._graph.newest
+        if newest is None or not self._profiles.claim(user, newest):
+            return []
+        talk = self._talk(user)
+        with talk.lock:
+            return talk.conversation.deliver()
+
+    def end_daily(self, user: str) -> None:
+        """Send nothing more each day to a user who cannot be written to."""
+        self._profiles.set_daily(user, None)
 
     def renew(self, graph: PostGraph) -> None:
         """Go on with another graph, in each talk between two messages."""

@@ -11,6 +11,7 @@ from ..errors import BadInput
 from ..recommend.blacklist import split_lines
 from ..recommend.moods import of_mood
 from ..recommend.personal import LATEST_ENJOYED, Profile
+from ..recommend.portrait import portrait_of
 from ..recommend.variety import VARIETY
 from ..tags.wildcards import fits
 from . import messages
@@ -23,6 +24,7 @@ from .messages import (
     Taste,
     TextFile,
     count,
+    day,
     did_you_mean,
     names_in,
     number_from_0_to_1,
@@ -35,6 +37,7 @@ LEARNED_TAGS = 8  # shown for and against
 RELATED_TAGS = 6  # named after /enjoy
 BLACKLIST_SHOWN = 100  # lines, the latest
 ENDS_OF_VARIETY = {"alike": 0.0, "varied": 1.0}
+TOLD_OF_PORTRAIT = 5  # of each row, in words
 EARLIER_MOODS = 3  # offered, the latest
 OPPOSITE = {"enjoy": "avoid", "avoid": "enjoy"}
 NOT_ASKED = 5  # tags that a word with * may stand for without a question
@@ -327,8 +330,10 @@ class TasteCommands:
             "hidden": profile.blacklist,
             "variety": [] if profile.variety is None else [f"{profile.variety:.3g}"],
             "seen": [count(profile.seen, "post"), *skipped],
+            "looked": [] if profile.new_until is None else [f"to {day(profile.new_until)}"],
+            "daily": [] if profile.daily is None else [f"{profile.daily}:00 UTC"],
         }
-        for label in ("favorites", "mood", "only", "hidden", "variety"):
+        for label in ("favorites", "mood", "only", "hidden", "variety", "looked", "daily"):
             if not rows[label]:
                 del rows[label]
         lines = ["What I keep about you, the latest last:"]
@@ -342,7 +347,19 @@ class TasteCommands:
             lines.append(f"{hidden} of these {are} not on this board, or hidden.")
         if profile.enjoys or profile.avoids or profile.at or profile.favorites:
             lines.append("/drop TAG or /drop #12 takes one back.")
-        return [Reply("\n".join(lines), choices=["/walk", "/export", "/forget"])]
+        return [Reply("\n".join(lines), choices=["/walk", "/portrait", "/export", "/forget"])]
+
+    def portrait(self) -> list[Reply]:
+        """Draw what they like more than the board does, and say it in words."""
+        user, profile = self._user, self._user.profile()
+        made = portrait_of(user.graph(profile), profile, user.previews)
+        rows = ((label, names[:TOLD_OF_PORTRAIT]) for label, names in made.rows())
+        lines = ["Your taste, to show around.", f"{made.said}.", *messages.aligned(rows)]
+        if made.unwritten:
+            names = ", ".join(made.unwritten[:TOLD_OF_PORTRAIT])
+            lines.append(f"Left out of it, since no font here has their letters: {names}")
+        drawn = "portrait.png", made.png()
+        return [Reply("\n".join(lines), document=drawn, choices=["/walk", "/taste"])]
 
     def _hidden(self, profile: Profile, taste: Taste) -> int:
         """Count the tags and posts they named that this board does not show them."""

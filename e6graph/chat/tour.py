@@ -244,10 +244,17 @@ class Tour:
 
         return fresh if len(self._latest) == self._latest.maxlen else find
 
-    def _by_taste(self, n: int, explore: bool = False) -> list[Reply]:
+    def new(self, n: int, since: float) -> list[Reply]:
+        """Show the best of the posts that were made at a moment (Unix seconds) or later."""
+        return self._by_taste(n, since=since)
+
+    def _by_taste(
+        self, n: int, explore: bool = False, since: float | None = None
+    ) -> list[Reply]:
         profile = self._user.profile()
         now = of_mood(profile)
-        if not (now.enjoys or now.liked or now.favorites or explore):
+        known = now.enjoys or now.liked or now.favorites
+        if not (known or explore or since is not None):
             line = (
                 "I do not know your taste yet: tell me with /enjoy TAGS or /like ID, or let "
                 "/surprise show you a post."
@@ -260,7 +267,8 @@ class Tour:
             fresh = set(exclude) - set(profile.seen)
             moods = profile.moods | dict.fromkeys(fresh, " ".join(profile.mood))
             unseen = replace(profile, seen=exclude, moods=moods)
-            return graph.personal(unseen, n=n, seed=len(now.seen), explore=explore)
+            options = {"explore": explore} if since is None else {"since": since}
+            return graph.personal(unseen, n=n, seed=len(now.seen), **options)
 
         enjoyed = "" if profile.mood else "the {} you enjoy"
         parts = {

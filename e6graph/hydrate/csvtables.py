@@ -13,7 +13,7 @@ import gzip
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -79,7 +79,10 @@ def _looks_like(file_name: str, table: str) -> bool:
 
 
 def read_batches(
-    path: Path, columns: Mapping[str, pa.DataType], progress: bool = False
+    path: Path,
+    columns: Mapping[str, pa.DataType],
+    progress: bool = False,
+    optional: Collection[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield the named columns of a CSV file, in whatever order the file has them.
 
@@ -91,6 +94,7 @@ def read_batches(
     path : plain or gzipped CSV with a header row, UTF-8.
     columns : name → Arrow type.
     progress : draw a bar, if standard error is a terminal.
+    optional : columns that the file may lack; they are then empty in every row.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def read_batches(
         size.
     """
     header = _read_header(path)
-    missing = [name for name in columns if name not in header]
+    missing = [name for name in columns if name not in {*header, *optional}]
     if missing:
         names = ", ".join(missing)
         why = "is this the site's export?"
@@ -117,6 +121,7 @@ def read_batches(
     }
     conversion = pa.csv.ConvertOptions(
         include_columns=list(columns),
+        include_missing_columns=True,
         column_types=read_as,
         null_values=[""],
         true_values=_TRUE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,11 +43,16 @@ KEPT_COLUMNS = {
     "parent_id": pa.int64(),
     "is_pending": pa.bool_(),
     "is_flagged": pa.bool_(),
+    "created_at": pa.timestamp("us"),  # UTC; null where it is not known
 }
-"""The export's columns that are kept as they are."""
+"""The export's columns that are kept, as they are or (md5, created_at) as they can be read."""
 
-_READ_COLUMNS = {"tag_string": pa.string(), "is_deleted": pa.bool_()}
-"""The export's columns that are used but not kept."""
+_READ_COLUMNS = {
+    "tag_string": pa.string(),
+    "is_deleted": pa.bool_(),
+    "created_at": pa.string(),
+}
+"""The export's columns that are used but not kept, or kept as another type."""
 
 SCHEMA = pa.schema(
     [
@@ -188,7 +194,7 @@ def parse_posts(
     def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
         first = 0
         columns = KEPT_COLUMNS | _READ_COLUMNS
-        for batch in read_batches(path, columns, progress):
+        for batch in read_batches(path, columns, progress, optional=("created_at",)):
             yield first, batch
             first += len(batch)
 
@@ -250,6 +256,9 @@ def parse_posts(
     without = pc.sum(pc.equal(posts.table["md5"], "")).as_py()
     if without:
         counts["posts without a usable md5, kept without a picture"] = without
+    without = posts.table["created_at"].null_count
+    if 0 < without < posts.table.num_rows:
+        counts["posts without a usable created_at, never new"] = without
     return posts
 
 
@@ -282,9 +291,33 @@ def _parse_batch(
 
 def _kept_columns(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Take `KEPT_COLUMNS`; an MD5 that cannot be used becomes ""."""
-    columns = [rows[name] for name in KEPT_COLUMNS]
-    columns[list(KEPT_COLUMNS).index("md5")] = usable_md5s(rows["md5"])
-    return pa.RecordBatch.from_arrays(columns, list(KEPT_COLUMNS))
+    columns = {name: rows[name] for name in KEPT_COLUMNS}
+    columns["md5"] = usable_md5s(rows["md5"])
+    columns["created_at"] = _times(rows["created_at"])
+    return pa.RecordBatch.from_arrays([*columns.values()], [*columns])
+
+
+def _times(texts: pa.StringArray) -> pa.TimestampArray:
+    """Read times as the export writes them, in UTC unless they name a zone; null for none.
+
+    >>> texts = ["2026-11-27 08:30:00.12345", "2026-11-27T10:30+02:00", "soon", ""]
+    >>> [str(time) for time in _times(pa.array(texts)).to_pylist()]
+    ['2026-11-27 08:30:00.123450', '2026-11-27 08:30:00', 'None', 'None']
+    """
+    given = pc.if_else(pc.equal(texts, ""), None, texts)
+    kind = KEPT_COLUMNS["created_at"]
+    try:
+        return given.cast(kind)
+    except pa.ArrowInvalid:  # it reads none with a zone, and stops at what is no time
+        return pa.array([_time(text) for text in given.to_pylist()], kind)
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text or "")
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except (ValueError, OverflowError):
+        return None
 
 
 def _split_words(texts: pa.Array) -> pa.ListArray:

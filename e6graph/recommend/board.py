@@ -340,6 +340,14 @@ class Board:
         return [self.posts.tag_ids[name] for name in names[begin:end]] if prefix else []
 
     # -- posts ---------------------------------------------------------------
+    @property
+    def newest(self) -> float | None:
+        """When the newest post of the index was made, whoever may see it, in Unix seconds.
+
+        None where no times are known.
+        """
+        return self.catalog.newest
+
     def visible(self, post_id: int) -> bool:
         """Return whether a post is indexed and may be shown."""
         row = self.posts.row(post_id)

@@ -91,6 +91,12 @@ class Catalog:
         return Matches(self.posts)
 
     @cached_property
+    def newest(self) -> float | None:
+        """When the newest post was made, in Unix seconds; None where no times are known."""
+        latest = int(self.posts.created_at.max(initial=0))
+        return latest / 1e6 if latest > 0 else None
+
+    @cached_property
     def column(self) -> dict[str, int]:
         """Tag name → row of its vector in the dictionary."""
         return {name: i for i, name in enumerate(self.dictionary.tags)}

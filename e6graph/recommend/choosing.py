@@ -17,6 +17,7 @@ from scipy.special import ndtri
 from .course import Course
 from .preference import Preference
 from .ranking import Ranking
+from .since import FEW
 
 SURPRISE = 0.5  # `explore` of a draw that goes where the taste is less known
 ABOUT_EQUAL = 0.02  # of f: posts that differ by so much come in any order
@@ -28,7 +29,11 @@ STRAY_CANDIDATES = 200
 
 
 def candidates(
-    ranking: Ranking, weights: np.ndarray, allowed: np.ndarray, rng: np.random.Generator
+    ranking: Ranking,
+    weights: np.ndarray,
+    allowed: np.ndarray,
+    rng: np.random.Generator,
+    first: int = 0,
 ) -> np.ndarray:
     """Find the posts that are worth scoring by some weights.
 
@@ -41,6 +46,7 @@ def candidates(
     ----------
     weights : float (T + 1,), see `Preference.weights`.
     allowed : bool (n,), posts that may be candidates.
+    first : the first of those, if that is known: nothing before it is looked up.
 
     Returns
     -------
@@ -52,21 +58,18 @@ def candidates(
     tags = tags[gain[tags] > 0]
 
     postings = ranking.posts.rows_with
-    lengths = postings.lengths(tags)
+    starts = postings.starts_from(tags, first)
+    lengths = postings.offsets[tags + 1] - starts
     taken = np.minimum(lengths, POSTINGS_READ)
     later = rng.random(len(tags)) * (lengths - taken + 1)
-    starts = postings.offsets[tags] + later.astype(np.int64)
-    ends = np.cumsum(taken)
-    at = np.arange(taken.sum()) + np.repeat(starts - (ends - taken), taken)
-    rows, worth = postings.values[at], np.repeat(gain[tags], taken)
+    rows, _ = postings.runs(starts + later.astype(np.int64), taken)
+    worth = np.repeat(gain[tags], taken)
 
     shown = allowed[rows]
     found, which = np.unique(rows[shown], return_inverse=True)
     added = np.bincount(which, worth[shown], len(found))
-    if len(found) > BEST_CANDIDATES:
-        best = np.argpartition(-added, BEST_CANDIDATES)[:BEST_CANDIDATES]
-        found = found[best]
-    strays = rng.integers(0, len(allowed), STRAY_CANDIDATES)
+    found = _best(found, added)
+    strays = rng.integers(first, len(allowed), STRAY_CANDIDATES)
     return np.union1d(found, strays[allowed[strays]]).astype(np.int64)
 
 
@@ -77,6 +80,7 @@ def choose(
     seed: int = 0,
     explore: float = 0.0,
     course: Course | None = None,
+    new: bool = False,
 ) -> np.ndarray:
     """Choose the rows to show next, one after the other.
 
@@ -88,17 +92,21 @@ def choose(
     explore : see `Preference.weights`; 0 shows what is best by the mean.
     course : keeps what is chosen varied; None: the best by the draw, whatever came
         before it.
+    new : whether only what is new, or what a search finds, is allowed, which may be
+        little; see `since`.
 
     Returns
     -------
     int64; fewer than n only if no more are allowed.
     """
     rng, left, chosen = np.random.default_rng(seed), allowed.copy(), []
+    first = int(allowed.argmax()) if new else 0
+    few = np.flatnonzero(allowed) if new and np.count_nonzero(allowed) <= FEW else None
     for number in range(seed, seed + n):
         weights = preference.weights(rng, explore)
         turn = None if explore else preference.turn(number)
         ways = [weights] if turn is None else [weights, turn]
-        rows = _worth_scoring(preference.ranking, ways, left, rng, course)
+        rows = _worth_scoring(preference, ways, left, rng, course, first, few)
         if not len(rows):
             break
         scores = preference.score(rows, weights)
@@ -133,21 +141,36 @@ def _noise(rows: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _worth_scoring(
-    ranking: Ranking,
+    preference: Preference,
     ways: Sequence[np.ndarray],
     left: np.ndarray,
     rng: np.random.Generator,
     course: Course | None,
+    first: int,
+    few: np.ndarray | None,
 ) -> np.ndarray:
     """Return candidates by any of some weights: int64, ascending.
 
-    What has come often enough is held back unless nothing else is left.
+    What has come often enough is held back unless nothing else is left. Of `few` rows,
+    if they are all that is allowed, the best are candidates.
     """
     held_back = course.held_back(left) if course else np.zeros(0, np.int64)
     left[held_back] = False
-    found = [candidates(ranking, weights, left, rng) for weights in ways]
+    if few is None:
+        ranking = preference.ranking
+        found = [candidates(ranking, weights, left, rng, first) for weights in ways]
+    else:
+        some = few[left[few]]
+        found = [_best(some, preference.score(some, weights)) for weights in ways]
     rows = np.unique(np.concatenate(found))
     if not len(rows):
         rows = np.flatnonzero(left)
     left[held_back] = True
     return rows if len(rows) else np.unique(held_back)
+
+
+def _best(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the `BEST_CANDIDATES` best of some rows, in any order."""
+    if len(rows) <= BEST_CANDIDATES:
+        return rows
+    return rows[np.argpartition(-scores, BEST_CANDIDATES)[:BEST_CANDIDATES]]

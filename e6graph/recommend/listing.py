@@ -12,6 +12,7 @@ from ..pictures.features import ImageLike, features_of
 from .board import Board
 from .ranking import Query
 from .reasons import Recommendation, explained
+from .since import FEW, Moment, made_since, most_popular
 from .variety import arrange, check_variety
 
 CANDIDATES = 500  # of each source, at least
@@ -37,10 +38,12 @@ def best_posts(
     exclude: Iterable[int],
     variants: bool,
     variety: float,
+    since: Moment | None = None,
     only: str = "",
 ) -> list[Recommendation]:
     """Return the posts that go best with everything liked; see `PostGraph.recommend`."""
-    if n < 1 or not (len(liked.posts) or len(liked.tags) or len(liked.images)):
+    given = len(liked.posts) or len(liked.tags) or len(liked.images)
+    if n < 1 or not (given or since is not None):
         raise BadInput("give at least one post, tag or image, and n of 1 or more")
     if seed < 0:
         raise BadInput(f"seed {seed}: expected 0 or more")
@@ -48,14 +51,22 @@ def best_posts(
     ranking, families = board.ranking, board.catalog.families
     queries = _queries(board, liked)
     allowed, disliked = _avoiding(board, liked.avoid, only)
-    given = [query.row for query in [*queries, *disliked] if query.row is not None]
-    gone = np.concatenate([np.array(given, np.int64), board.visible_rows(exclude)])
+    asked = [query.row for query in [*queries, *disliked] if query.row is not None]
+    gone = np.concatenate([np.array(asked, np.int64), board.visible_rows(exclude)])
     allowed[gone if variants else families.widened(gone)] = False
 
-    n = min(n, len(board.posts))
-    rows = ranking.candidates(queries, allowed, max(CANDIDATES, 2 * n), seed)
-    if (len(rows) if variants else families.count(rows)) < n:
+    n, first = min(n, len(board.posts)), 0
+    if since is not None:
+        allowed &= made_since(board, since)
+        first = int(allowed.argmax())
+    if not given:
+        return explained(ranking, *most_popular(board, allowed, n, variants), [])
+    if (since is not None or only) and np.count_nonzero(allowed) <= FEW:
         rows = np.flatnonzero(allowed)
+    else:
+        rows = ranking.candidates(queries, allowed, max(CANDIDATES, 2 * n), seed, first)
+        if (len(rows) if variants else families.count(rows)) < n:
+            rows = np.flatnonzero(allowed)
 
     score = ranking.score(rows, queries)
     if disliked:

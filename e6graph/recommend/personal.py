@@ -16,6 +16,7 @@ from .moods import of_mood
 from .preference import Judgments, Preference
 from .ranking import Query
 from .reasons import Recommendation, explained, least_known
+from .since import Moment, made_since, most_popular
 
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
@@ -48,6 +49,10 @@ class Profile:
         default.
     favorites : ids of posts that the user marked on the site. They count as likes of
         less weight, said before all others, and are never shown.
+    new_since, new_until : what is new to them was made after the one and up to the
+        other, in Unix seconds: the newest posts of the index when they looked before
+        it was renewed, and when they last looked. None: they never did.
+    daily : the hour (UTC) from which they are sent what is new each day; None: never.
     only : words of the site's search, which all posts must match; "" for none.
     """
 
@@ -65,6 +70,9 @@ class Profile:
     moods: dict[int, str] = field(default_factory=dict, compare=False)
     variety: float | None = None
     favorites: list[int] = field(default_factory=list)
+    new_since: float | None = None
+    new_until: float | None = None
+    daily: int | None = None
     only: str = ""
 
 
@@ -76,27 +84,25 @@ def next_posts(
     explore: bool,
     variants: bool,
     variety: float,
-    only: str = "",
+    since: Moment | None,
+    only: str,
 ) -> list[Recommendation]:
     """Choose the next posts for a user; see `PostGraph.personal`."""
     if n < 1 or seed < 0:
         raise BadInput(f"n {n}, seed {seed}: expected n of 1 or more, seed of 0 or more")
     posts, ranking = board.posts, board.ranking
-    unseen = board.matching(only)
-    for tag_id in _tag_ids(board, profile.avoids):
-        unseen[posts.rows_with[tag_id]] = False
-    judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}
-    known = board.visible_rows([*profile.seen, *judged.difference(profile.seen)])
-    unseen[known if variants else board.catalog.families.widened(known)] = False
-
+    allowed = unseen(board, profile, variants, since, only)
     profile = of_mood(profile, posts.tag_ids)
+    if since is not None and not has_taste(profile):
+        return explained(ranking, *most_popular(board, allowed, n, variants), [])
     named = _tag_ids(board, profile.enjoys)
     shown = board.visible_rows(profile.seen).tolist()
     pleased = _pleased(board, profile)
     course = Course(board.catalog, shown, named, variants, variety, pleased)
 
     taste = taste_of(board, profile)
-    rows = choose(taste, unseen, n, seed, SURPRISE if explore else 0, course)
+    few = since is not None or bool(only)
+    rows = choose(taste, allowed, n, seed, SURPRISE if explore else 0, course, few)
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
@@ -106,11 +112,34 @@ def next_posts(
     queries = [ranking.query_of(board.row(i)) for i in liked]
     queries += [Query.of_tag(tag_id) for tag_id in _tag_ids(board, _enjoyed(board, profile))]
     found = explained(ranking, rows, scores, queries)
-    if not explore or not (named or judged):
+    if not explore or not has_taste(profile):
         return found
     said = board.visible_rows([*profile.liked, *profile.disliked, *profile.favorites])
     unknown = (least_known(ranking, row, said, named) for row in rows.tolist())
     return [replace(one, unknown=tag) for one, tag in zip(found, unknown, strict=True)]
+
+
+def unseen(
+    board: Board,
+    profile: Profile,
+    variants: bool = False,
+    since: Moment | None = None,
+    only: str = "",
+) -> np.ndarray:
+    """Return which rows a user may be shown next: bool (n,); see `PostGraph.personal`."""
+    allowed = board.matching(only)
+    for tag_id in _tag_ids(board, profile.avoids):
+        allowed[board.posts.rows_with[tag_id]] = False
+    judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}
+    known = board.visible_rows([*profile.seen, *judged.difference(profile.seen)])
+    allowed[known if variants else board.catalog.families.widened(known)] = False
+    return allowed if since is None else allowed & made_since(board, since)
+
+
+def has_taste(profile: Profile) -> bool:
+    """Tell whether a user said anything that posts can be chosen by."""
+    judged = profile.liked or profile.disliked or profile.skipped
+    return bool(profile.enjoys or judged or profile.favorites)
 
 
 def tags_for_and_against(

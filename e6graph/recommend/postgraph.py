@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from PIL import Image
 
 from ..errors import BadInput, UnknownTag, warn
 from ..graph.neighbors import check_vector
@@ -23,8 +24,10 @@ from .catalog import Catalog
 from .completion import ScoredTags, TagCompleter
 from .favorites import Favorites, find_posts, read_source, sort_out
 from .personal import Profile
+from .portrait import portrait_of
 from .reasons import Recommendation
 from .references import Reference
+from .since import Moment
 from .variety import VARIETY, check_variety
 
 __all__ = ["PostGraph", "PostInfo", "Recommendation"]
@@ -276,6 +279,7 @@ class PostGraph(Board):
         exclude: Iterable[int] = (),
         variants: bool = False,
         variety: float = VARIETY,
+        since: Moment | None = None,
         only: str = "",
     ) -> list[Recommendation]:
         """Return the posts that go best with everything liked, best first.
@@ -287,7 +291,7 @@ class PostGraph(Board):
         Parameters
         ----------
         posts, tags, images : what is liked: post ids, names, pictures; at least one
-            in all.
+            in all, unless `since` is given: without any, the most popular come first.
         avoid : names of tags that must not be there, and ids of posts to stay away
             from.
         n : how many to return.
@@ -298,13 +302,16 @@ class PostGraph(Board):
         variants : return all of a family, and all pages of a comic.
         variety : from 0, the order of the scores, to 1, where the first posts share
             as few tags as can be.
-        only : words of the site's search, as in a line of a blacklist: `wolf -rain
-            score:>50`. Posts that they do not match are not returned.
+        since : return only posts that were made then or later: a datetime or its ISO
+            text (UTC unless it names a zone), a date, or Unix seconds.
+        only : return only posts that match these words of the site's search, which are
+            those of a blacklist's line: `wolf -rain score:>50`.
 
         Raises
         ------
         BadInput : no post, tag or image was given, n, seed or variety is out of range,
-            or `only` has no words.
+            `since` is no time, or `only` has no words.
+        BadArtifact : `since` was given, and the index knows no times.
         UnknownTag : none of the tags is known, liked or avoided.
         UnknownPost : a liked post may not be shown.
 
@@ -316,11 +323,13 @@ class PostGraph(Board):
         --------
         >>> for found in graph.recommend(posts=[12, 40], n=3):  # doctest: +SKIP
         ...     print(found.post_id, found.because)
+        >>> graph.recommend(tags=["fox"], since="2026-11-27")  # doctest: +SKIP
         """
         if only:
             self._warn_of(Blacklist((only,)), "only")
         liked = listing.Liked(posts, tags, images, avoid)
-        found = listing.best_posts(self, liked, n, seed, exclude, variants, variety, only)
+        options = (n, seed, exclude, variants, variety, since, only)
+        found = listing.best_posts(self, liked, *options)
         return found if variants else self._counted(found)
 
     def variants(self, post_id: int) -> list[int]:
@@ -344,6 +353,7 @@ class PostGraph(Board):
         explore: bool = False,
         variants: bool = False,
         variety: float | None = None,
+        since: Moment | None = None,
         only: str | None = None,
     ) -> list[Recommendation]:
         """Return the next posts for one user, by all that they said so far.
@@ -360,12 +370,16 @@ class PostGraph(Board):
         explore : go where the taste is least known.
         variants, variety : as in `recommend`; a post should also differ from the
             latest that they saw. Without `variety` the profile's own holds.
+        since : as in `recommend`. For a profile that says nothing of a taste, the most
+            popular of those posts come first.
         only : as in `recommend`; None for the profile's own. What was said of other
             posts counts all the same.
 
         Raises
         ------
-        BadInput : n, seed or variety is out of range, or `only` has no words.
+        BadInput : n, seed or variety is out of range, `since` is no time, or `only` has
+            no words.
+        BadArtifact : `since` was given, and the index knows no times.
 
         Examples
         --------
@@ -378,8 +392,17 @@ class PostGraph(Board):
         if only:
             self._warn_of(Blacklist((only,)), "only")
         only = profile.only if only is None else only
-        found = personal.next_posts(self, profile, n, seed, explore, variants, variety, only)
+        options = (n, seed, explore, variants, variety, since, only)
+        found = personal.next_posts(self, profile, *options)
         return found if variants else self._counted(found)
+
+    def count_new(self, profile: Profile, since: Moment) -> int:
+        """Count the posts from a moment on that `personal` could show, a family as one.
+
+        Takes and raises the same.
+        """
+        allowed = personal.unseen(self, profile, since=since, only=profile.only)
+        return self.catalog.families.count(np.flatnonzero(allowed))
 
     def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:
         """Return the tags that speak most for a post to a user, and most against.
@@ -391,6 +414,27 @@ class PostGraph(Board):
         up, down : (tag, weight), strongest first, at most n each.
         """
         return personal.tags_for_and_against(self, profile, n)
+
+    def portrait(self, profile: Profile, previews: str | Path | None = None) -> Image.Image:
+        """Draw a taste as a picture to show around: RGB, 1,200 × 675 pixels.
+
+        It shows the tags of each category that are liked more than the board has them
+        (their share of the likes, and how many times the board's that is), what is
+        avoided, and likes of rating s. Nothing in it names the person.
+
+        Parameters
+        ----------
+        previews : the preview cache; without it there are no thumbnails.
+
+        Raises
+        ------
+        BadInput : too little is known.
+
+        Examples
+        --------
+        >>> graph.portrait(Profile(liked=[12, 40]), "previews").save("me.png")  # doctest: +SKIP
+        """
+        return portrait_of(self, profile, previews).draw()
 
     # -- posts that somebody names -------------------------------------------
     def favorites(

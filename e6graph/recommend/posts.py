@@ -185,6 +185,19 @@ class Posts:
         null = False if pa.types.is_boolean(column.type) else 0
         return pc.fill_null(column, null).to_numpy(zero_copy_only=False)
 
+    @cached_property
+    def created_at(self) -> np.ndarray:
+        """When each post was made: int64 (n,), microseconds since 1970 (UTC).
+
+        Where that is unknown it is 0 (or less): in an index that was made before times
+        were kept, of all posts. Where all are known they stay in the mapped file.
+        """
+        column = self._table["created_at"] if self.has("created_at") else None
+        if column is None or not pa.types.is_timestamp(column.type):
+            return np.zeros(len(self), np.int64)
+        times = one_chunk(column).cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return pc.fill_null(times, 0).to_numpy()
+
     def value(self, row: int, name: str) -> Any:
         """Return one value as a Python object."""
         return self._table[name][row].as_py()

@@ -225,7 +225,12 @@ class Ranking:
         return tag_ids, walk, tfidf * idf
 
     def candidates(
-        self, queries: Sequence[Query], allowed: np.ndarray, size: int, seed: int = 0
+        self,
+        queries: Sequence[Query],
+        allowed: np.ndarray,
+        size: int,
+        seed: int = 0,
+        first: int = 0,
     ) -> np.ndarray:
         """Return rows (int64, ascending) that may be among the best.
 
@@ -233,8 +238,9 @@ class Ranking:
         ----------
         allowed : bool (n,); nothing else is returned.
         size : of each source of candidates, more or less.
+        first : the first allowed row, if that is known: postings are read from there.
         """
-        found = [self._from_postings(queries, allowed, size, seed)]
+        found = [self._from_postings(queries, allowed, size, seed, first)]
         near = self._near(queries, size)
         found.append(near[allowed[near]])
         starts = _rows(queries)
@@ -269,7 +275,12 @@ class Ranking:
         return direction if direction.any() else None
 
     def _from_postings(
-        self, queries: Sequence[Query], allowed: np.ndarray, size: int, seed: int
+        self,
+        queries: Sequence[Query],
+        allowed: np.ndarray,
+        size: int,
+        seed: int,
+        first: int,
     ) -> np.ndarray:
         """Return the `size` best rows by the rarest tags and sizes alone.
 
@@ -277,19 +288,22 @@ class Ranking:
         in all. If the rarest has more, every k-th of its postings is read,
         beginning elsewhere for another seed.
         """
-        most = POSTINGS_PER_CANDIDATE * size
+        most, postings = POSTINGS_PER_CANDIDATE * size, self.posts.rows_with
         tag_ids, walk, _ = self.weights(queries)
-        order = np.argsort(self.counts[tag_ids], kind="stable")
-        total = np.cumsum(self.counts[tag_ids][order])
+        starts = postings.starts_from(tag_ids, first)
+        lengths = postings.offsets[tag_ids + 1] - starts
+        order = np.argsort(lengths, kind="stable")
+        total = np.cumsum(lengths[order])
         fit = int(np.searchsorted(total, most, side="right"))
         order = order[: max(1, fit)]
+        lengths = lengths[order]
         if len(order) and total[0] > most:
             step = int(total[0] // most) + 1
-            rows = self.posts.rows_with[tag_ids[order[0]]][seed % step :: step]
+            start = starts[order[0]]
+            rows = postings.values[start : start + total[0]][seed % step :: step]
             lengths = np.array([len(rows)])
         else:
-            rows, offsets = self.posts.rows_with.take(tag_ids[order])
-            lengths = np.diff(offsets)
+            rows, _ = postings.runs(starts[order], lengths)
         worth = np.repeat(walk[order].sum(1), lengths)
 
         # A size counts as one more tag of its posts, where sizes count at all.

@@ -47,11 +47,25 @@ class Ragged:
 
     def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Copy some rows: (values, offsets int64 (len(rows) + 1,))."""
-        lengths = self.lengths(rows)
+        return self.runs(self.offsets[rows], self.lengths(rows))
+
+    def runs(self, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Copy runs of `values`, which may be parts of rows, as `take` copies whole ones."""
         ends = np.cumsum(lengths)
         at = np.arange(ends[-1] if len(ends) else 0)
-        at += np.repeat(self.offsets[rows] - (ends - lengths), lengths)
+        at += np.repeat(starts - (ends - lengths), lengths)
         return self.values.take(at), np.concatenate([[0], ends])
+
+    def starts_from(self, rows: np.ndarray, least: int) -> np.ndarray:
+        """Find where in `values` those of `least` and more begin, of ascending rows: int64.
+
+        >>> Ragged(np.array([0, 2, 5]), np.array([1, 7, 2, 7, 9])).starts_from([0, 1], 7)
+        array([1, 3])
+        """
+        if not least:
+            return self.offsets[rows].astype(np.int64)
+        found = [self.offsets[row] + np.searchsorted(self[row], least) for row in rows]
+        return np.array(found, np.int64)
 
     def choose(
         self,

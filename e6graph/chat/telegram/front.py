@@ -9,6 +9,8 @@
   it. It does not answer channels, edited messages, other bots and messages
   older than `OLDEST_MESSAGE`. In a group, too, the profile is the person's, and
   a file with what is kept about them is not sent there.
+- Those who asked for it with /daily are sent what is new, `DAILY_AT_ONCE` at a time. Who
+  has blocked the bot is sent no more.
 - A message is answered once in a run, however often the server repeats it. If a
   broken connection leaves open whether an answer arrived, it is sent again.
 
@@ -36,7 +38,7 @@ from telegram import (
     Message,
     Update,
 )
-from telegram.error import BadRequest, InvalidToken, TelegramError
+from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 
 from ...errors import BadInput, E6GraphError
 from ..messages import (
@@ -67,6 +69,8 @@ SERVER_CONNECTIONS = 256  # to the server
 POLL_SECONDS = 30  # that a request for updates stays open
 LONGEST_POLL_DELAY = 30.0  # seconds between failed requests for updates
 OLDEST_MESSAGE = 3600.0  # seconds
+DAILY_CHECK = 60.0  # seconds between two looks at who is to be sent what is new
+DAILY_AT_ONCE = 8  # users; each gets a message a second, and the server allows 30 in all
 LAST_ANSWERS = 5.0  # seconds for answers under way when the bot is told to end
 THREADS = 40  # for answers; pictures hold 9 of them at most
 MAILBOX = 20  # messages of one user in hand; more are dropped
@@ -77,6 +81,7 @@ TELEGRAM_COMMANDS["stop"] = Command(
 )
 """The commands that /help and the menu list."""
 
+USER = "telegram:"  # before a user's number, in the profiles
 FROM_BOTFATHER = "expected the token that BotFather gave"
 SORRY = "Something is wrong here: try again later."
 NO_PICTURE = "Expected a picture of at most 20 MB: a photo, or an image sent as a file."
@@ -183,6 +188,7 @@ class TelegramBot:
 
     def __init__(self, sessions: Sessions, token: str, base: str = API_BASE) -> None:
         self._sessions = sessions
+        sessions.delivers = True
         calls = ApiRequest(SERVER_CONNECTIONS, read_timeout=20)  # seconds
         updates = UpdatesRequest(1, read_timeout=20)
         self._bot = Bot(token, f"{base}/bot", f"{base}/file/bot", calls, updates)
@@ -203,12 +209,14 @@ class TelegramBot:
         # The usual 6 threads (on 2 cores) would all wait for pictures at times.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         polling = asyncio.create_task(self._poll())
+        daily = asyncio.create_task(self._send_news())
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; a thread
                 asyncio.get_running_loop().add_signal_handler(number, polling.cancel)
         try:
             with suppress(asyncio.CancelledError):
                 await polling
+            daily.cancel()
             await asyncio.wait({polling, *self._workers}, timeout=LAST_ANSWERS)
             # This confirms the updates heard, so that none comes again.
             with suppress(Exception):
@@ -245,6 +253,34 @@ class TelegramBot:
             delay = 0.0
             self._hear(updates)
             self._call.forget_past_slots()
+
+    async def _send_news(self) -> None:
+        """Send what is new to those who are due, for as long as the bot runs."""
+        while True:
+            await asyncio.sleep(DAILY_CHECK)
+            try:
+                due = await asyncio.to_thread(self._sessions.due)
+            except Exception as error:
+                log.error("what is new was sent to nobody: %s", one_line(error))
+                continue
+            for start in range(0, len(due), DAILY_AT_ONCE):
+                users = due[start : start + DAILY_AT_ONCE]
+                sending = {asyncio.create_task(self._send_news_to(user)) for user in users}
+                self._workers |= sending  # so that they may end before the bot does
+                await asyncio.wait(sending)
+                self._workers -= sending
+
+    async def _send_news_to(self, user: str) -> None:
+        try:
+            replies = await asyncio.to_thread(self._sessions.deliver, user)
+            for reply in replies:
+                await self._send(reply, {"chat_id": int(user.removeprefix(USER))})
+        except Forbidden as error:  # the bot was blocked, or never spoken to in private
+            log.info("somebody is sent nothing more each day: %s", one_line(error))
+            await asyncio.to_thread(self._sessions.end_daily, user)
+        except Exception as error:
+            known = isinstance(error, (E6GraphError, TelegramError))
+            log.error("what is new was not sent: %s", one_line(error), exc_info=not known)
 
     def _hear(self, updates: Sequence[Update]) -> None:
         """Put each message that is for the bot into its user's mailbox."""
@@ -326,7 +362,7 @@ class TelegramBot:
         message, query = update.message, update.callback_query
         try:
             said = await self._said(message, text) if message else text
-            replies = await asyncio.to_thread(self._sessions.reply, f"telegram:{user}", said)
+            replies = await asyncio.to_thread(self._sessions.reply, f"{USER}{user}", said)
         except Exception as error:  # a defect must not end the talks of others
             known = isinstance(error, (E6GraphError, TelegramError))
             log.error("a message was not answered: %s", one_line(error), exc_info=not known)
@@ -384,7 +420,9 @@ class TelegramBot:
 
         send: Callable[..., Awaitable[Message]] = self._bot.send_photo
         media: dict[str, Any] = {}
-        if reply.document and where["chat_id"] < 0:
+        if reply.document and reply.is_drawing:
+            media = {"photo": reply.document[1]}
+        elif reply.document and where["chat_id"] < 0:
             text += "\nThe file is for you alone: ask me for it in a private talk."
         elif reply.document:
             send = self._bot.send_document
