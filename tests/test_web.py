@@ -1,5 +1,6 @@
 """The page: its API over a real uvicorn on the loopback, then the page itself in a real browser."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -32,7 +33,7 @@ from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
 from e6graph.chat.web import connections
 from e6graph.chat.web import server as web
-from e6graph.chat.web.turns import WAITING_REQUESTS
+from e6graph.chat.web.turns import WAITING_REQUESTS, Share
 from e6graph.errors import BadArtifact, E6GraphError
 from e6graph.hydrate.previews import preview_path
 from e6graph.pictures import PictureReader
@@ -736,12 +737,37 @@ def test_a_flood_without_cookies_leaves_threads_for_those_who_have_one():
     with serving(talks) as site:
         client = returning(site)
         with in_threads([lambda: say(site, "slow").status_code] * 60) as statuses:
-            for _ in range(web.THREADS_FOR_NEWCOMERS):
-                assert talks.begun.acquire(timeout=60)
+            assert talks.begun.acquire(timeout=60)
             assert say(site, "quick", client).status_code == 200
             assert not statuses
             talks.go.set()
         assert statuses == [200] * 60
+
+
+def test_newcomers_together_have_a_share_of_the_time():
+    async def enter_twice(spent):
+        share, clock = Share(0.2), asyncio.get_running_loop().time
+        with suppress(ZeroDivisionError):  # whatever becomes of the answer
+            async with share:
+                share.rest_after(spent)
+                raise ZeroDivisionError
+        left = clock()
+        async with share:
+            return clock() - left
+
+    assert asyncio.run(enter_twice(0.1)) >= 0.39
+
+
+def test_what_newcomers_ask_for_is_followed_by_a_rest(monkeypatch):
+    rests = []
+    monkeypatch.setattr(Share, "rest_after", lambda share, seconds: rests.append(seconds))
+    with serving(Costly()) as site:
+        client = returning(site)
+        rests.clear()
+        assert say(site, "burn", client).status_code == 200
+        assert not rests
+        assert say(site, "burn").status_code == 200
+    assert len(rests) == 1 and rests[0] >= 0.1
 
 
 LISTS = {
@@ -1397,6 +1423,9 @@ def test_a_mood_is_shown_and_ended_with_a_click(browser, board):
         page.press("#box", "Enter")
         rest(page)
         assert page.inner_text("#mood span") == "owl"
+        page.get_by_label("In the mood for: add").click()
+        assert page.input_value("#box") == "/mood owl "  # adds to it
+        page.fill("#box", "")
         assert "owl" in page.locator("#kept section").first.inner_text()
         send(page, "/walk")
         assert "in the mood for owl" in page.locator(".card .why").last.inner_text()

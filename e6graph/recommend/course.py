@@ -185,11 +185,8 @@ def _mean_times(
     times : float64 (m,), 0 for a row without any. several : int64 (m,), how many
     values of a row take part.
     """
-    known, counts = np.unique(seen, return_counts=True)
-    times = np.zeros(len(values))
-    if len(known):
-        at = np.minimum(np.searchsorted(known, values), len(known) - 1)
-        times = np.where(known[at] == values, counts[at], 0.0)
+    most = max(values.max(initial=0), seen.max(initial=0)) + 1
+    times = np.bincount(seen, minlength=most)[values]
     taking = np.ones(len(values), bool) if counted is None else counted
     several = sum_rows(taking, offsets)
     return sum_rows(times * taking, offsets) / np.maximum(several, 1), several

@@ -20,8 +20,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -52,7 +53,7 @@ from ..messages import (
 )
 from .access import LOOPBACK, AccessControl
 from .connections import IDLE_SECONDS, AnswerAtTheEnd, Server, limited
-from .turns import Arriving, Turns
+from .turns import Arriving, Share, Turns
 
 if TYPE_CHECKING:
     from ...recommend import PostInfo
@@ -79,7 +80,7 @@ BODY_SECONDS = 60  # for a body to arrive
 ARRIVING_BYTES = 8 * PICTURE_LIMIT  # of all bodies that are arriving
 LATEST_POSTS = 24  # thumbnails of liked and of disliked posts
 THREADS_FOR_PICTURES = WAITING_PICTURES + WAITING_SLOW + 4  # the reader refuses more
-THREADS_FOR_NEWCOMERS = 1  # who have no cookie yet, as a flood of messages has none
+NEWCOMERS_SHARE = 0.2  # of a core, for all who have no cookie yet, as a flood has none
 THREADS_FOR_ANSWERS = 3  # more would only make the event loop wait for them
 PLACE_SECONDS = 1.0  # that an answer keeps its place among those; a slow one goes on without
 THREADS_FOR_COSTLY = 2  # long lists, and users who were costly of late
@@ -213,7 +214,7 @@ class _Site:
         self._sending_picture: set[str] = set()  # users
         # Of starlette's 40 threads, so that the others go on.
         self._for_pictures = asyncio.Semaphore(THREADS_FOR_PICTURES)
-        self._for_newcomers = asyncio.Semaphore(THREADS_FOR_NEWCOMERS)
+        self._for_newcomers = Share(NEWCOMERS_SHARE)
         self._for_costly = asyncio.Semaphore(THREADS_FOR_COSTLY)
         self._for_completion = asyncio.Semaphore(THREADS_FOR_COMPLETION)
         self._for_answers = asyncio.Semaphore(THREADS_FOR_ANSWERS)
@@ -339,29 +340,20 @@ class _Site:
         A slow answer does not keep the quick ones waiting: it gives its place away.
         """
         seconds = PLACE_SECONDS if room is self._for_answers else None
+        timed = _Timed(partial(call, user, *arguments))
         async with room:
-            asked = asyncio.ensure_future(self._ask_for(user, call, *arguments))
+            asked = asyncio.ensure_future(self._ask_for(user, timed))
             await asyncio.wait([asked], timeout=seconds)
+            if isinstance(room, Share):
+                room.rest_after(timed.seconds)
         return await asked
 
-    async def _ask_for(
-        self, user: str, call: Callable[..., _Result], *arguments: object
-    ) -> _Result:
+    async def _ask_for(self, user: str, timed: _Timed[_Result]) -> _Result:
         """Do as `_ask`, and remember a user whose answer took much processor time."""
-        spent = 0.0
-
-        def timed() -> _Result:
-            nonlocal spent
-            began = time.thread_time()
-            try:
-                return call(user, *arguments)
-            finally:
-                spent = time.thread_time() - began
-
         try:
             return await _ask(timed)
         finally:
-            if spent > COSTLY_SECONDS:
+            if timed.seconds > COSTLY_SECONDS:
                 self._costly[user] = time.monotonic()
                 self._costly.move_to_end(user)
                 if len(self._costly) > COSTLY_USERS:
@@ -390,6 +382,21 @@ class _Site:
         if size > limit:
             raise HTTPException(413, f"too large: expected {limit / 2**20:.3g} MB at most")
         return b"".join(pieces)
+
+
+class _Timed(Generic[_Result]):
+    """A call that notes how much processor time it took, 0 until it ends."""
+
+    def __init__(self, call: Callable[[], _Result]) -> None:
+        self._call = call
+        self.seconds = 0.0
+
+    def __call__(self) -> _Result:
+        began = time.thread_time()
+        try:
+            return self._call()
+        finally:
+            self.seconds = time.thread_time() - began
 
 
 async def _refusal(request: Request, error: Any) -> Response:

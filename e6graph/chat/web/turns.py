@@ -53,6 +53,31 @@ class Turns:
             yield
 
 
+class Share:
+    """Lets one in at a time, for a share of the time: who is cheap to answer waits little.
+
+    Parameters
+    ----------
+    share : of one core, that all of them may have together.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._rest = 1 / share - 1  # seconds for each second that was spent
+        self._paused = 0.0
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> None:
+        await self._lock.acquire()
+        self._paused = 0.0
+
+    def rest_after(self, seconds: float) -> None:
+        """Keep the place closed for a while, because so much processor time was spent."""
+        self._paused = self._rest * seconds
+
+    async def __aexit__(self, *_: object) -> None:
+        asyncio.get_running_loop().call_later(self._paused, self._lock.release)
+
+
 class Arriving:
     """The bodies that are arriving: together they hold no more than so many bytes.
 
