@@ -32,7 +32,7 @@ if {plain}:
     sys.modules["e6graph.chat.terminal.prompt"] = None
 class Bot(Conversation):
     def reply(self, message):
-        if message == "/why" and {crash}:
+        if message == "/why\\n" and {crash}:
             raise RuntimeError("a defect")
         return super().reply(message)
 with cli.ended_by_sigterm(), Profiles({profiles!r}) as kept:
@@ -173,6 +173,25 @@ def test_anything_else_begins_a_line(keyboards, plain):
         keyboard.wait_for(rf"\r.*{begun if plain else keyboard.prompt}")
         keyboard.type(rest)
         keyboard.wait_for(rf"{re.escape(answer)}.*{ON_TOUR}")
+    keyboard.type("\x04")
+    assert keyboard.end() == (0, True)
+
+
+def test_the_lines_of_a_list_are_no_keys(keyboards):
+    keyboard = keyboards()
+    begin_tour(keyboard)
+    keyboard.type(":")
+    keyboard.wait_for(r"\r.*> $")
+    keyboard.type("blacklist add\r")
+    keyboard.wait_for("/done ends it.*> $")
+    for line in ("s", "web", "l"):
+        keyboard.type(f"{line}\r")
+        keyboard.wait_for(rf"{line}.*> $")
+    keyboard.type("/done\r")
+    said = keyboard.wait_for(ON_TOUR)
+    assert "Added 3 of 3 lines" in said
+    keyboard.type("/blacklist add\rsnow\rl\r/done\r")  # a paste
+    assert "Added 1 of 2 lines" in keyboard.wait_for(rf"Added.*{ON_TOUR}")
     keyboard.type("\x04")
     assert keyboard.end() == (0, True)
 

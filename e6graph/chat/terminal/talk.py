@@ -206,39 +206,48 @@ def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterato
 def _with_lists(lines: Iterator[str], stdout: TextIO) -> Iterator[str]:
     """Yield lines, those of a list together: from /blacklist add alone to /done."""
     for line in lines:
-        if line.strip().lower() != "/blacklist add":
+        if not _begins_list(line):
             yield line
             continue
         print("The lines of your list; /done ends it.", file=stdout, flush=True)
-        some = itertools.takewhile(lambda more: more.strip().lower() != "/done", lines)
+        some = itertools.takewhile(lambda more: not _ends_list(more), lines)
         yield f"/blacklist add\n{''.join(some)}"
+
+
+def _begins_list(line: str) -> bool:
+    return line.strip().lower() in ("/blacklist add", "blacklist add")
+
+
+def _ends_list(line: str) -> bool:
+    return line.strip().lower() == "/done"
 
 
 def _typed_lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
     """Yield the lines from a keyboard; on a tour single keys are lines, too."""
     ask, read_key = _asker(conversation), keys.key_reader(stdin, stdout)
-    hinted, begun = False, ""
+    hinted, in_list = False, False
+    begun: str | None = None  # what the next line begins with
+    pasted: list[str] = []
     while True:
-        if read_key and conversation.on_tour and not begun:
+        if pasted:
+            line = pasted.pop(0)
+            print(PROMPT + clean(line), file=stdout)
+        elif read_key and conversation.on_tour and not in_list and begun is None:
             if not hinted:
                 print(wrapped(keys.HINT, _width()), file=stdout)
             hinted = True
-            command, text = keys.meant(read_key())
-            if command:
-                print(command, file=stdout, flush=True)
-                yield command
+            line, text = keys.meant(read_key())
+            if not line:
+                print(f"\r{' ' * len(keys.PROMPT)}\r", end="", file=stdout, flush=True)
+                if text is not None:
+                    *pasted, begun = text.split("\n")
+                    begun = None if pasted and not begun else begun
                 continue
-            print(f"\r{' ' * len(keys.PROMPT)}\r", end="", file=stdout, flush=True)
-            if text is None:
-                continue
-            *whole, begun = text.split("\n")
-            for line in whole:  # of a paste
-                print(PROMPT + line, file=stdout)
-                yield line
-            if whole and not begun:
-                continue
-        yield ask(begun) + "\n"
-        begun = ""
+            print(line, file=stdout, flush=True)
+        else:
+            line, begun = ask(begun or ""), None
+        in_list = _begins_list(line) or (in_list and not _ends_list(line))
+        yield f"{line}\n"
 
 
 def _asker(conversation: Conversation) -> Callable[[str], str]:
