@@ -141,7 +141,7 @@ def test_the_header_says_whose_file_it_is_and_of_which_version(path):
         kept.enjoy("ann", ["fox"])
     header = path.read_bytes()[:100]
     assert header[:16] == b"SQLite format 3\0"
-    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 5)
+    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 6)
     feelings = {"LIKE": 1, "SEEN": 0, "DISLIKE": -1, "SKIPPED": 2}
     assert {one.name: int(one) for one in module.Feeling} == feelings
 

@@ -15,7 +15,7 @@ from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
 from ..recommend.course import KIND_COSTS
 from ..recommend.moods import of_mood
-from ..recommend.personal import Profile
+from ..recommend.personal import Profile, has_taste
 from . import messages
 from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
 from .posts_meant import listed, not_here, post_meant, posts_meant
@@ -270,7 +270,9 @@ class Tour:
             named = [f"the mood {', '.join(profile.mood)}", *in_it]
         if profile.avoids:
             named.append(f"without the {count(profile.avoids, 'tag')} you avoid")
-        return self._show(find, n, ", ".join(named) or "no taste at all", profile)
+        popular = since is not None and not has_taste(now)
+        like = "many people marked it" if popular else ""
+        return self._show(find, n, ", ".join(named) or "no taste at all", profile, like)
 
     def _show(
         self,
