@@ -16,8 +16,10 @@ from boards import post, write_export
 from conftest import PATIENCE, build
 
 from e6graph import PostGraph
+from e6graph.chat.messages import COMMANDS
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.reload import CHECK_EVERY, Watch
+from e6graph.chat.room import Room
 from e6graph.chat.sessions import Sessions
 from e6graph.errors import BadArtifact
 
@@ -155,6 +157,31 @@ def test_a_defect_ends_no_watch(index, tmp_path, caplog):
     (index / "ranking.npz.json").touch()
     until(lambda: "ZeroDivisionError" in caplog.text)
     end()
+
+
+def test_the_collector_passes_over_a_board_that_is_freed_all_the_same(index, tmp_path):
+    room = Room(
+        index=str(index),
+        ratings="s",
+        blacklist=None,
+        profiles=str(tmp_path / "profiles.sqlite"),
+        max_users=None,
+        keep_days=None,
+        previews=tmp_path,
+        fetch_previews=False,
+        static_url=None,
+        user_agent=None,
+    )
+    try:
+        with room.sessions(COMMANDS) as sessions:
+            names = id(sessions._graph.posts.names)
+            assert all(id(one) != names for one in gc.get_objects())
+            old = weakref.ref(sessions._graph)
+            sessions.renew(room._warm_graph())
+            assert old() is None
+            assert sessions.reply("ann", "/enjoy fox")
+    finally:
+        gc.unfreeze()
 
 
 HELD = """

@@ -1423,6 +1423,9 @@ def test_a_mood_is_shown_and_ended_with_a_click(browser, board):
         page.press("#box", "Enter")
         rest(page)
         assert page.inner_text("#mood span") == "owl"
+        page.get_by_label("In the mood for: add").click()
+        assert page.input_value("#box") == "/mood owl "  # adds to it
+        page.fill("#box", "")
         assert "owl" in page.locator("#kept section").first.inner_text()
         send(page, "/walk")
         assert "in the mood for owl" in page.locator(".card .why").last.inner_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -29,6 +30,17 @@ def give_back_memory() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(-3, 1 << 20)
+
+
+def pass_over() -> None:
+    """Let the garbage collector pass over all objects that there are now.
+
+    Its full collections hold Python's lock while they look at every object: .1 s for
+    those of a board, again and again. What is passed over is still freed when nothing
+    refers to it any more, as a board is that was replaced.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Watch:

@@ -20,7 +20,7 @@ from .fetch_favorites import FavoritesFetcher
 from .fetch_previews import Fetcher
 from .messages import Command
 from .profiles import Profiles
-from .reload import Watch, give_back_memory
+from .reload import Watch, give_back_memory, pass_over
 from .sessions import Sessions
 
 
@@ -120,6 +120,7 @@ class Room:
     def _warm_graph(self) -> PostGraph:
         graph = self._open_graph()
         graph.warm()  # everything is loaded, so a script may replace the files
+        pass_over()
         return graph
 
     def _open_profiles(self) -> Profiles:

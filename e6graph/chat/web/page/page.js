@@ -221,7 +221,8 @@ function renderTaste(told) {
   const mood = told.mood.join(", ");
   const learnt = mood ? "Learned in this mood" : "Learned";
   const sections = [
-    section("In the mood for", mood ? [chip(mood, "/mood off", "")] : [], "/mood ", "nothing now"),
+    section("In the mood for", mood ? [chip(mood, "/mood off", "")] : [],
+      ["/mood", ...told.mood, ""].join(" "), "nothing now"),
     section("You enjoy", told.enjoys.map((tag) => chip(tag, `/drop ${tag}`, "up")), "/enjoy "),
     section("You avoid", told.avoids.map((tag) => chip(tag, `/drop ${tag}`, "down")), "/avoid "),
     posts("Liked", told.liked),
