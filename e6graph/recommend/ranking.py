@@ -243,8 +243,8 @@ class Ranking:
         """
         found = [self._from_postings(queries, allowed, size, seed, first)]
         # Most of what the vector, a walk and the pools bring is not allowed.
-        wider = len(allowed) / max(np.count_nonzero(allowed), 1) if first else 1
-        size = int(size * min(wider, MOST_WIDER))
+        share = np.count_nonzero(allowed) / len(allowed) if first else 1.0
+        size = int(size * min(1 / max(share, 1e-9), MOST_WIDER))
         near = self._near(queries, size)
         found.append(near[allowed[near]])
         starts = _rows(queries)
@@ -284,7 +284,7 @@ class Ranking:
         allowed: np.ndarray,
         size: int,
         seed: int,
-        first: int,
+        first: int = 0,
     ) -> np.ndarray:
         """Return the `size` best rows by the rarest tags and sizes alone.
 
