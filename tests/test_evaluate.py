@@ -14,6 +14,7 @@ from e6graph import PostGraph, evaluate
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.evaluate import (
     comparing,
+    newest,
     peers,
     plotting,
     protocol,
@@ -626,6 +627,26 @@ def test_tours_want_tags_that_the_board_has(built_index, capsys):
     with pytest.warns(UserWarning, match="nonsense"):
         out = command(built_index, capsys, *sections, "--tags", "nonsense", "vixen")
     assert "fox" in out and "nonsense" not in out
+
+
+def test_favorites_are_joined_pools_and_peers_score_by_hand():
+    pools = [np.array([4, 5, 9]), np.array([1, 4]), np.array([7])]
+    drawn = newest.draw_favorites(pools, 4, np.random.default_rng(0)).tolist()
+    assert drawn in ([1, 4, 5, 9], [4, 5, 7, 9]) or drawn == [1, 4, 5, 7, 9]
+    tags = sp.csr_matrix(np.array([[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1.0]]))
+    marked, new = np.array([0, 1]), np.array([2, 3])
+    # {b, c} has a Jaccard of 1/3 with {a, b} and of 0 with {a}
+    assert newest.by_likeness(tags, np.max)(marked, new).tolist() == pytest.approx([1 / 3, 0])
+    assert newest.by_likeness(tags, np.mean)(marked, new).tolist() == pytest.approx([1 / 6, 0])
+    # b: half of the favorites and half of the board, so a lift of 1: 2 / 3
+    assert newest.by_share(tags)(marked, new).tolist() == pytest.approx([2 / 3, 0])
+
+
+def test_what_somebody_would_mark_comes_first_among_what_is_new(demo, capsys):
+    out = command(demo / "index", capsys, "--quick", "--json", "--sections", "newest")
+    (table,) = json.loads(out)["sections"]["newest"]["tables"]
+    rates = {name: first for name, first, *_ in table["rows"]}
+    assert rates["personal"] > 2 * rates["chance"] and rates["personal"] > rates["most popular"]
 
 
 def test_on_the_demo_everything_is_above_what_it_is_to_be_above(demo, capsys):

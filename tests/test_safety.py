@@ -27,6 +27,7 @@ from e6graph.chat.sessions import Sessions
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost
 from e6graph.hydrate.importdb import import_export
 from e6graph.hydrate.previews import PreviewCounts, preview_path
+from e6graph.pictures.features import N_FEATURES
 from e6graph.recommend.blacklist import Blacklist
 from e6graph.recommend.personal import Profile
 from e6graph.recommend.weights import pool_rows
@@ -498,6 +499,8 @@ def test_a_smuggled_picture_query_gives_nothing_else(forged, monkeypatch):
     graph = PostGraph.open(index, "sqe", None)
 
     class Seer:
+        encoder = None
+
         def tags(self, image, n=8):
             return [("young", 0.9), (graph.posts.names[3], 0.5)][:n]
 
@@ -505,7 +508,7 @@ def test_a_smuggled_picture_query_gives_nothing_else(forged, monkeypatch):
             return graph.dictionary.vecs[0]
 
     monkeypatch.setitem(graph.catalog.__dict__, "recognizer", Seer())
-    made = graph.recommend(images=["picture"], n=1000)
+    made = graph.recommend(images=[np.zeros(N_FEATURES, np.float32)], n=1000)
     assert len(made) == graph.allowed.sum() and not {r.post_id for r in made} & smuggled
 
 

@@ -388,6 +388,18 @@ def test_in_a_group_the_person_has_the_profile_and_files_stay_out(server, quick)
     assert [user for user, _ in sessions.heard] == [f"telegram:{ANN}", f"telegram:{BEN}"]
 
 
+@pytest.mark.parametrize("chat", [ANN, GROUP])
+def test_a_drawing_is_sent_as_a_photo_in_groups_too(server, quick, chat):
+    png = io.BytesIO()
+    Image.new("RGB", (1200, 675)).save(png, "PNG")
+    drawn = Reply("Your taste.", document=("portrait.png", png.getvalue()), choices=["/walk"])
+    with running(server, Script(lambda user, message: [drawn])):
+        server.say(ANN, "/portrait@demo_fox_bot", chat=chat)
+        (told,) = server.wait(1)
+    assert told.method == "sendPhoto" and told.chat == chat and told.text == "Your taste."
+    assert told.files["photo"] == png.getvalue()
+
+
 def test_what_is_not_a_message_of_a_person_is_ignored(server, quick, caplog):
     caplog.set_level(logging.INFO)
     channel = {"id": -1009, "type": "channel", "title": "News"}

@@ -1,6 +1,7 @@
 """The page: its API over a real uvicorn on the loopback, then the page itself in a real browser."""
 
 import asyncio
+import base64
 import hashlib
 import io
 import json
@@ -252,6 +253,15 @@ def test_a_message_comes_back_as_replies(site, talks):
         "tags": [["species", "fox"], ["species", "mammal"], ["general", "night"]],
     }
     assert third["ended"]
+
+
+def test_a_drawing_comes_within_its_reply(site, talks):
+    png = b"\x89PNG\r\n\x1a\n..."
+    talks.answer = lambda user, text: [Reply("Drawn.", document=("portrait.png", png))]
+    (reply,) = say(site, "/portrait").json()["replies"]
+    head, _, data = reply["image"].partition(",")
+    assert head == "data:image/png;base64" and base64.b64decode(data) == png
+    assert reply["document"] == "portrait.png"
 
 
 def test_an_address_that_is_no_web_address_is_left_out(site, talks):

@@ -110,6 +110,7 @@ class Conversation:
             "variety": taste.variety,
             "drop": taste.drop,
             "taste": taste.taste,
+            "portrait": taste.portrait,
             "blacklist": taste.blacklist,
             "favorites": self._favorites.command,
             "rating": taste.rating,

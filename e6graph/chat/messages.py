@@ -56,6 +56,7 @@ COMMANDS = {
     "variety": Command("[0 to 1]", "how varied the posts are: 0 alike, 1 varied, or default"),
     "picture": Command("PATH", "what I see in a picture, and posts like it"),
     "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
+    "portrait": Command("", "your taste as a picture to show around", "Portrait"),
     "drop": Command("TAGS or #ID", "take back what you said about tags or a post"),
     "blacklist": Command(
         "[add LINES|remove LINE|clear]",
@@ -150,7 +151,7 @@ class Reply:
     post, why, picture : the post shown, the reason in short, and where its
         preview would be.
     choices : what the user is likely to type next.
-    document : a file for the user, its name and its bytes.
+    document : a file for the user, its name and its bytes; see `is_drawing`.
     ended : whether the talk ends here.
     coming : whether the preview is being fetched.
     """
@@ -163,6 +164,11 @@ class Reply:
     document: tuple[str, bytes] | None = None
     ended: bool = False
     coming: bool = False
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether the document is a picture, to be shown to whoever is there."""
+        return self.document is not None and self.document[0].endswith(".png")
 
     def __post_init__(self) -> None:
         self.text, self.why = clean(self.text), clean(self.why)
@@ -219,6 +225,15 @@ def is_list(message: str) -> bool:
     """
     begun = re.match(r"\s*/(blacklist|favou?rites)(\s|$)", message[:100], re.IGNORECASE)
     return begun is not None
+
+
+def asks_to_draw(message: str) -> bool:
+    """Tell whether a message asks for a picture that has to be drawn, which costs a little.
+
+    >>> asks_to_draw("/Portrait"), asks_to_draw("/portraits")
+    (True, False)
+    """
+    return re.match(r"\s*/portrait(\s|$)", message[:100], re.IGNORECASE) is not None
 
 
 def limit_of(message: str) -> int:

@@ -10,6 +10,7 @@ from ..errors import BadInput
 from ..recommend.blacklist import split_lines
 from ..recommend.moods import of_mood
 from ..recommend.personal import LATEST_ENJOYED, Profile
+from ..recommend.portrait import portrait_of
 from ..recommend.variety import VARIETY
 from . import messages
 from .contradictions import Cause, contradictions
@@ -32,6 +33,7 @@ LEARNED_TAGS = 8  # shown for and against
 RELATED_TAGS = 6  # named after /enjoy
 BLACKLIST_SHOWN = 100  # lines, the latest
 ENDS_OF_VARIETY = {"alike": 0.0, "varied": 1.0}
+TOLD_OF_PORTRAIT = 5  # of each row, in words
 EARLIER_MOODS = 3  # offered, the latest
 
 
@@ -247,7 +249,19 @@ class TasteCommands:
             lines.append(f"{hidden} of these {are} not on this board, or hidden.")
         if profile.enjoys or profile.avoids or profile.at or profile.favorites:
             lines.append("/drop TAG or /drop #12 takes one back.")
-        return [Reply("\n".join(lines), choices=["/walk", "/export", "/forget"])]
+        return [Reply("\n".join(lines), choices=["/walk", "/portrait", "/export", "/forget"])]
+
+    def portrait(self) -> list[Reply]:
+        """Draw what they like more than the board does, and say it in words."""
+        user, profile = self._user, self._user.profile()
+        made = portrait_of(user.graph(profile), profile, user.previews)
+        rows = ((label, names[:TOLD_OF_PORTRAIT]) for label, names in made.rows())
+        lines = ["Your taste, to show around.", f"{made.said}.", *messages.aligned(rows)]
+        if made.unwritten:
+            names = ", ".join(made.unwritten[:TOLD_OF_PORTRAIT])
+            lines.append(f"Left out of it, since no font here has their letters: {names}")
+        drawn = "portrait.png", made.png()
+        return [Reply("\n".join(lines), document=drawn, choices=["/walk", "/taste"])]
 
     def _hidden(self, profile: Profile, taste: Taste) -> int:
         """Count the tags and posts they named that this board does not show them."""

@@ -21,6 +21,7 @@ from . import (
     attenuating,
     completing,
     learning,
+    newest,
     picturing,
     plotting,
     recommending,
@@ -39,6 +40,7 @@ SECTIONS: dict[str, Section] = {
     "attenuator": attenuating.section,
     "learning": learning.section,
     "touring": touring.section,
+    "newest": newest.section,
     "pictures": picturing.section,
     "index": searching.section,
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from PIL import Image
 
 from ..errors import BadInput, UnknownTag, warn
 from ..graph.neighbors import check_vector
@@ -23,6 +24,7 @@ from .catalog import Catalog
 from .completion import ScoredTags, TagCompleter
 from .favorites import Favorites, find_posts, read_source, sort_out
 from .personal import Profile
+from .portrait import portrait_of
 from .reasons import Recommendation
 from .references import Reference
 from .since import Moment
@@ -396,6 +398,27 @@ class PostGraph(Board):
         up, down : (tag, weight), strongest first, at most n each.
         """
         return personal.tags_for_and_against(self, profile, n)
+
+    def portrait(self, profile: Profile, previews: str | Path | None = None) -> Image.Image:
+        """Draw a taste as a picture to show around: RGB, 1,200 × 675 pixels.
+
+        It shows the tags of each category that are liked more than the board has them
+        (their share of the likes, and how many times the board's that is), what is
+        avoided, and likes of rating s. Nothing in it names the person.
+
+        Parameters
+        ----------
+        previews : the preview cache; without it there are no thumbnails.
+
+        Raises
+        ------
+        BadInput : too little is known.
+
+        Examples
+        --------
+        >>> graph.portrait(Profile(liked=[12, 40]), "previews").save("me.png")  # doctest: +SKIP
+        """
+        return portrait_of(self, profile, previews).draw()
 
     # -- posts that somebody names -------------------------------------------
     def favorites(

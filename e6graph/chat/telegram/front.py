@@ -420,7 +420,9 @@ class TelegramBot:
 
         send: Callable[..., Awaitable[Message]] = self._bot.send_photo
         media: dict[str, Any] = {}
-        if reply.document and where["chat_id"] < 0:
+        if reply.document and reply.is_drawing:
+            media = {"photo": reply.document[1]}
+        elif reply.document and where["chat_id"] < 0:
             text += "\nThe file is for you alone: ask me for it in a private talk."
         elif reply.document:
             send = self._bot.send_document

@@ -6,8 +6,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from ...drawing.lettering import best_font, shortened, wrapped
 from ...errors import BadInput, E6GraphError
 from ...store.files import write_atomic
 from ...tags import BACKGROUND, COLORS
@@ -21,8 +22,6 @@ CARD_GAP = 14  # pixels between cards
 LINE_HEIGHT = 17  # pixels
 FONT_SIZE = 13  # pixels
 CAPTION_LINES = 4
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def write_sheet(path: str | Path, shown: Sequence[Reply]) -> None:
@@ -123,41 +122,20 @@ def _draw_placeholder(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
     draw.rectangle(frame, outline=FRAME_COLOR, width=3)
     draw.ellipse(moon, fill=FRAME_COLOR)
     draw.polygon(hill, FRAME_COLOR)
-    font = ImageFont.load_default(FONT_SIZE)
+    font = best_font("", FONT_SIZE)
     draw.text((middle, top + 126), "no preview", CAPTION_COLOR, font, anchor="mm")
 
 
 def _draw_caption(draw: ImageDraw.ImageDraw, left: int, top: int, caption: str) -> None:
-    bold, font = ImageFont.load_default(FONT_SIZE + 2), ImageFont.load_default(FONT_SIZE)
     heading, _, rest = caption.partition("\n")
-    lines = [*_wrapped(heading, bold)[:1], *_wrapped(rest, font)]
+    bold, font = best_font(heading, FONT_SIZE + 2), best_font(rest, FONT_SIZE)
+    lines = wrapped(heading, bold, PICTURE_SIZE)[:1] + wrapped(rest, font, PICTURE_SIZE)
     if len(lines) > CAPTION_LINES:
         lines = lines[:CAPTION_LINES]
-        lines[-1] = _shortened(lines[-1], font, cut=True)
+        lines[-1] = shortened(lines[-1], font, PICTURE_SIZE, cut=True)
     for number, line in enumerate(lines):
         place = (left, top + (8 if number else 5) + number * LINE_HEIGHT)
         if number == 0:
             draw.text(place, line, "white", bold)
         else:
             draw.text(place, line, CAPTION_COLOR, font)
-
-
-def _wrapped(text: str, font: Font) -> list[str]:
-    """Fold text into lines no wider than a picture; a word that is wider is cut."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= PICTURE_SIZE:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(_shortened(word, font))
-    return lines
-
-
-def _shortened(text: str, font: Font, cut: bool = False) -> str:
-    """Cut a line to a picture's width and add dots; `cut`: more text followed it."""
-    if not cut and font.getlength(text) <= PICTURE_SIZE:
-        return text
-    text = text.rstrip(". ")
-    while text and font.getlength(text + "...") > PICTURE_SIZE:
-        text = text[:-1]
-    return text + "..."

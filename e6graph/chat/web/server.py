@@ -8,6 +8,7 @@ hosts.
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import errno
 import json
@@ -45,6 +46,7 @@ from ..messages import (
     Picture,
     Reply,
     TextFile,
+    asks_to_draw,
     button,
     clean,
     complete_command,
@@ -321,6 +323,8 @@ class _Site:
                 room = self._for_costly
             elif not request.state.returned:
                 room = self._for_newcomers
+            elif asks_to_draw(message):
+                room = self._for_costly
             return await self._ask_in(room, user, self._sessions.reply, message)
 
     def _room_of(self, user: str) -> AbstractAsyncContextManager[None]:
@@ -418,7 +422,9 @@ def _json_response(value: object, status: int = 200) -> Response:
 
 def _reply(reply: Reply) -> dict[str, object]:
     """Turn a reply into what the page reads."""
-    return {
+    drawn = reply.document[1] if reply.document and reply.is_drawing else b""
+    image = f"data:image/png;base64,{base64.b64encode(drawn).decode()}"
+    return ({"image": image} if drawn else {}) | {
         "text": reply.text,
         "why": reply.why,
         "post": _card(reply.post) if reply.post is not None else None,

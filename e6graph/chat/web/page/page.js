@@ -134,8 +134,12 @@ function showReplies(replies) {
 function textMessage(reply) {
   const message = make("div", { class: "message" }, ...prose(reply.text));
   const choices = reply.choices.map(([send, label]) => choiceButton(send, label));
+  if (reply.image) {
+    message.prepend(make("img", { class: "drawing", src: reply.image, alt: reply.text }));
+  }
   if (reply.document) {
-    const link = { class: "button", href: "/api/export", download: reply.document };
+    const href = reply.image ?? "/api/export";
+    const link = { class: "button", href, download: reply.document };
     choices.unshift(make("a", link, `Download ${reply.document}`));
   }
   if (reply.ended) choices.push(choiceButton("/start", "Start again"));
