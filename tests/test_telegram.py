@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -1151,18 +1150,15 @@ def test_who_blocked_the_bot_is_sent_no_more_and_the_others_are(news, monkeypatc
     assert caplog.text.count("blocked by the user") == 2
 
 
-def test_daily_keeps_the_pace_and_waits_when_told(news, monkeypatch):
+def test_daily_waits_as_long_as_it_is_told(news):
     server, _, sessions = news
-    monkeypatch.setattr(telegram_server, "CHAT_DELAY", 0.05)
     with running(server, sessions):
         server.say(ANN, "/daily")
         server.wait(1)
         server.faults["sendMessage"] += [flood(1)]
         renewed(sessions, 2000.0)
         calls = server.wait(12, ANN)
-    times = [call.when for call in calls[1:]]
-    assert times[0] - calls[0].when >= 1.0  # as long as the server said
-    assert all(later - earlier >= 0.04 for earlier, later in pairwise(times))
+    assert calls[1].when - calls[0].when >= 1.0
 
 
 def test_a_look_that_fails_ends_nothing(news, monkeypatch, caplog):
