@@ -17,7 +17,7 @@ from ..recommend.course import KIND_COSTS
 from ..recommend.moods import of_mood
 from ..recommend.personal import Profile, has_taste
 from . import messages
-from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
+from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, day, title
 from .posts_meant import listed, not_here, post_meant, posts_meant
 from .user import User
 
@@ -270,6 +270,8 @@ class Tour:
             named = [f"the mood {', '.join(profile.mood)}", *in_it]
         if profile.avoids:
             named.append(f"without the {count(profile.avoids, 'tag')} you avoid")
+        if since is not None:
+            named.append(f"among what came since {day(since)}")
         popular = since is not None and not has_taste(now)
         like = "many people marked it" if popular else ""
         return self._show(find, n, ", ".join(named) or "no taste at all", profile, like)
