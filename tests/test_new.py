@@ -358,6 +358,8 @@ def test_new_between_two_generations(graphs, kept):
     )
     until = text(made(200))[:10]
     assert lines[-1].startswith(f"Nothing new since {until}: ")
+    why = say(bot, f"/why {found[-1]}")[0].text
+    assert f"from the 1 tag you enjoy, among what came since {since}; left out" in why
     assert all(i % 3 == 0 for i in found[:5])
 
     bot.renew(two)

@@ -48,7 +48,7 @@ COMMANDS = {
         "[ID or URL]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
     ),
     "variants": Command("[ID or URL]", "other versions of that post or the last", "Variants"),
-    "new": Command("", "the posts that came since you last looked, best first", "What is new"),
+    "new": Command("", "the posts that came since you last looked, best first", "New"),
     "daily": Command("[HOUR or off]", "on Telegram: the ten best new posts each day (UTC)"),
     "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
     "enjoy": Command(

@@ -15,9 +15,9 @@ from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
 from ..recommend.course import KIND_COSTS
 from ..recommend.moods import of_mood
-from ..recommend.personal import Profile
+from ..recommend.personal import Profile, has_taste
 from . import messages
-from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
+from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, day, title
 from .posts_meant import listed, not_here, post_meant, posts_meant
 from .user import Judgment, User
 
@@ -287,7 +287,11 @@ class Tour:
             named.append(f"without the {count(profile.avoids, 'tag')} you avoid")
         if profile.only:
             named.append(f"only {profile.only}")
-        return self._show(find, n, ", ".join(named) or "no taste at all", profile)
+        if since is not None:
+            named.append(f"among what came since {day(since)}")
+        popular = since is not None and not has_taste(now)
+        like = "many people marked it" if popular else ""
+        return self._show(find, n, ", ".join(named) or "no taste at all", profile, like)
 
     def _show(
         self,
