@@ -1093,13 +1093,13 @@ def test_daily_is_sent_once_the_index_was_renewed(news):
         assert "10 best new posts" in said.text and list(said.buttons) == ["/daily off"]
         renewed(sessions, 2000.0)
         calls = server.wait(12, ANN)[1:]
-        assert calls[0].text.startswith("11 new posts since 1969-12-25, the last week")
+        assert calls[0].text.startswith("11 new posts since 1970-01-01; here are the best 10")
         assert len(set(shown_in(calls))) == 10 and list(calls[0].buttons) == ["/new"]
         assert set(shown_in(calls)) == set(profiles.load(f"telegram:{ANN}").seen)
         server.press(ANN, calls[0], "/new")
         card = server.wait(13, ANN)[-1]  # the line before it flashes over the chat
         (toast,) = server.called("answerCallbackQuery")
-        assert toast.params["text"].startswith("1 more post since 1969-12-25")
+        assert toast.params["text"].startswith("1 more post since 1970-01-01")
         assert shown_in([card]) and not set(shown_in([card])) & set(shown_in(calls))
         server.press(ANN, said, "/daily off")
         assert "nothing by myself" in server.wait(14, ANN)[-1].text

@@ -145,9 +145,12 @@ class Conversation:
             replies.append(Reply(" ".join(str(error).split())))
         return self._with_previews(replies)
 
-    def deliver(self) -> list[Reply]:
-        """Say what is new to a user of /daily; nothing if nothing is. Raises E6GraphError."""
-        return self._with_previews(self._news.deliver())
+    def deliver(self, since: float) -> list[Reply]:
+        """Say what came after a moment to a user of /daily; nothing if nothing did.
+
+        Raises E6GraphError.
+        """
+        return self._with_previews(self._news.deliver(since))
 
     def _with_previews(self, replies: list[Reply]) -> list[Reply]:
         for reply in replies:

@@ -123,11 +123,8 @@ SET_DAILY = (
 )
 SET = {name: f"UPDATE users SET {name} = ?2 WHERE id = ?1" for name in SETTINGS}  # noqa: S608
 # Who is sent what is new today: the hour, when the day began, how new the index is.
-DUE = (
-    "SELECT name FROM users WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 "
-    "AND daily_until < ?3 ORDER BY id"
+DUE = (  # all of them, or one by name
+    "SELECT name, daily_until FROM users WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 "
+    "AND daily_until < ?3 AND (?4 IS NULL OR name = ?4) ORDER BY id"
 )
-CLAIM = (
-    "UPDATE users SET daily_until = ?3, daily_at = ?5 "
-    "WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 AND daily_until < ?3 AND name = ?4"
-)
+SENT = "UPDATE users SET daily_until = ?2, daily_at = ?3 WHERE name = ?1"

@@ -362,16 +362,23 @@ class Profiles:
         newest : when the newest post of the index was made.
         """
         with self._file.transaction() as execute:
-            return [name for (name,) in execute(tables.DUE, (*self._today(), newest))]
+            due = execute(tables.DUE, (*self._today(), newest, None))
+            return [name for name, _ in due]
 
-    def claim(self, user: str, newest: float) -> bool:
-        """Note that a user is sent what is due, before it is; return whether it still was.
+    def claim(self, user: str, newest: float) -> float | None:
+        """Note that a user is sent what is due, before it is.
 
         What is noted first cannot be sent twice, whoever else asks and whatever ends.
+
+        Returns
+        -------
+        When the newest post of the index was made the last time; None if nothing is due.
         """
         with self._file.transaction() as execute:
-            values = (*self._today(), newest, user, int(self._clock()))
-            return execute(tables.CLAIM, values).rowcount == 1
+            due = execute(tables.DUE, (*self._today(), newest, user)).fetchone()
+            if due:
+                execute(tables.SENT, (user, newest, int(self._clock())))
+        return due[1] if due else None
 
     def _today(self) -> tuple[int, int]:
         """Return the hour and when the day began, in Unix seconds, in UTC."""
