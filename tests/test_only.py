@@ -258,3 +258,35 @@ def test_variants_that_do_not_match_stay_away(family_index, kept):
     assert shown(bot.reply(f"/variants {first}")) == [one]
     say(bot, f"/only id:{first}")
     assert "/only off" in say(bot, f"/variants {first}")
+
+
+@pytest.mark.parametrize("command", ["/only", "/blacklist add"])
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("foxx -owl", "fox -owl"),
+        ("FOXX owl", "fox owl"),
+        ("fo -foxx", "fo -fox"),  # and not the "fo" in another word
+        ("owll -owllet", "owl -owllet"),
+        ("-~species:foxx owl", "-~species:fox owl"),
+    ],
+)
+def test_a_whole_word_is_corrected(bot, command, line, instead):
+    (reply,) = bot.reply(f"{command} {line}")
+    assert f"{command} {instead}" in reply.choices
+    known = {"-", "~", *bot._user.board.posts.names}
+    for choice in reply.choices:
+        words = choice.removeprefix(command).split()
+        if not choice.startswith(f"{command} ") or words == ["off"]:
+            continue
+        changed = [new for new, old in zip(words, line.split(), strict=True) if new != old]
+        assert {word.lstrip("-~").rpartition(":")[2] for word in changed} <= known
+
+
+@pytest.mark.parametrize("words", ["foxx ", "foxx{} ", "-foxx{} ", "species: ", "-: "])
+def test_many_unknown_words_do_not_make_a_long_answer(bot, words):
+    for command, length in (("/only", 1900), ("/blacklist add", 100_000)):
+        line = "".join(words.format(k) for k in range(length // len(words)))[:length]
+        (reply,) = bot.reply(f"{command} {line}")
+        told = len(reply.text) + sum(map(len, reply.choices))
+        assert told < 3 * len(line) + 5000 and len(reply.choices) < 20

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import BadInput
+from ..tags.typed import folded
 from .filters import Remark, read_line
 from .matching import NO_TAG, LineSearch
 
@@ -27,6 +28,8 @@ DEFAULT = "gore\nscat\nwatersports\nyoung -rating:s\nloli\nshota\n"
 
 MATCHES_KEPT = 16  # lines
 REMARKS_SHOWN = 8  # of one list; the rest is counted
+WORDS_CORRECTED = 3  # of a line
+LONGEST_CORRECTED = 300  # characters
 FILE_LIMIT = 4 << 20  # bytes of a file; the site's largest lists have 600 kB
 
 
@@ -178,9 +181,23 @@ def describe(
 def corrected(
     line: str, remarks: Sequence[Remark], near: Callable[[str], Sequence[str]]
 ) -> list[str]:
-    """Return a line once for each known name near a word of it that no post here has."""
-    words = [_bare(remark.word) for remark in remarks if remark.said.startswith(NO_TAG)]
-    return [line.replace(word, name) for word in words for name in near(word)]
+    """Return a line once for each known name near a word of it that no post here has.
+
+    This is done for the first of these words. Of a line that is longer than a person
+    reads, nothing is returned.
+    """
+    if len(line) > LONGEST_CORRECTED:
+        return []
+    words = dict.fromkeys(one.word for one in remarks if one.said.startswith(NO_TAG))
+    made = []
+    for word in [*words][:WORDS_CORRECTED]:
+        bare = _bare(word)
+        for name in near(bare) if bare else ():
+            better = word.removesuffix(bare) + name
+            made.append(
+                " ".join(better if folded(one) == word else one for one in line.split())
+            )
+    return made
 
 
 def _bare(word: str) -> str:
