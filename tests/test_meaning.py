@@ -141,7 +141,7 @@ def test_a_mood_takes_tags_as_they_are_typed(bot):
 
 
 # -- wildcards -------------------------------------------------------------------------------------
-@pytest.mark.parametrize("answer", ["yes", "/yes", " Yes "])
+@pytest.mark.parametrize("answer", ["yes", "/yes", " Yes ", "Yes!", "yes.", "y"])
 def test_of_many_tags_the_most_used_are_taken_after_a_question(bot, answer):
     (reply,) = bot.reply("/enjoy snow_*, owl")
     assert felt(bot) == (["owl"], [])
@@ -154,11 +154,11 @@ def test_of_many_tags_the_most_used_are_taken_after_a_question(bot, answer):
     assert felt(bot) == (["owl", *said], [])
 
 
-@pytest.mark.parametrize("answer", ["no", "/no", "/enjoy fox", "fox"])
+@pytest.mark.parametrize("answer", ["no", "/no", "No.", "n", "/enjoy fox", "fox"])
 def test_anything_else_takes_none_of_them(bot, answer):
     say(bot, "/avoid snow_*")
     said = say(bot, answer)
-    assert said.startswith("Nothing was added." if "no" in answer else "You enjoy fox.")
+    assert said.startswith("Nothing was added." if "fox" not in answer else "You enjoy fox.")
     assert say(bot, "/yes") == "I asked nothing."
     assert felt(bot)[1] == []
 
@@ -248,6 +248,25 @@ def test_on_a_tour_words_judge_the_post(bot):
 def test_a_question_comes_before_the_tour(bot):
     say(bot, "/enjoy fox", "/walk", "/enjoy snow_*", "yes")
     assert bot._user.profile().liked == [] and len(felt(bot)[0]) == 11
+
+
+@pytest.mark.parametrize("word", ["Yes!", "no.", "y", "N"])
+def test_an_answer_judges_no_post(bot, word):
+    say(bot, "/enjoy fox", "/walk", "/enjoy snow_*", word)
+    profile = bot._user.profile()
+    assert profile.liked == profile.disliked == []
+    assert len(profile.enjoys) == (11 if word[0] in "Yy" else 1)
+
+
+@pytest.mark.parametrize("word", ["/yes", "/no"])
+def test_a_button_of_a_question_that_is_over_judges_no_post(bot, word):
+    say(bot, "/enjoy fox", "/walk", "/enjoy snow_*", "/why")
+    assert say(bot, word) == "I asked nothing."
+    say(bot, "/enjoy snow_*", "/yes")
+    assert say(bot, word) == "I asked nothing."
+    assert bot._user.profile().liked == bot._user.profile().disliked == []
+    say(bot, word[1:])
+    assert bot._user.profile().liked + bot._user.profile().disliked
 
 
 def test_a_tag_that_is_named_like_a_command_stays_usable(bot):

@@ -86,6 +86,7 @@ class Conversation:
         self._listed = commands
         self._fetch = fetch
         self.ended = False
+        self._asked = False  # a question, whose buttons may still be seen
         self._commands: dict[str, Callable[..., list[Reply]]] = {
             "start": self._welcome,
             "help": self._help,
@@ -128,13 +129,15 @@ class Conversation:
             artifact.
         """
         asked, self._user.question = self._user.question, None
+        self._asked = self._asked or asked is not None
         said = message.strip().lower() if isinstance(message, str) else "/"
         replies = []
         try:
             replies += self._favorites.news()
-            if asked and (said == "yes" or (said == "/yes" and not asked.needed)):
+            answer = asked.answer(said) if asked else None
+            if asked and answer:
                 replies += asked.yes()
-            elif asked and (said in ("no", "/no") or asked.needed):
+            elif asked and answer is not None:
                 replies.append(Reply(asked.no))
                 # A command or picture stands for itself, too.
                 if said.startswith("/") and said not in ("/yes", "/no"):
@@ -238,7 +241,7 @@ class Conversation:
         name = typed[1:].lower()
         name = {"welcome": "start", "favourites": "favorites"}.get(name, name)
         if name in ("yes", "no") and not words:
-            line = command_meant(name, self._tour.touring)
+            line = None if self._asked else command_meant(name, self._tour.touring)
             return self._command(line) if line else [Reply("I asked nothing.")]
         if name not in self._commands:
             near = difflib.get_close_matches(name, COMMANDS, 2) or ["help"]

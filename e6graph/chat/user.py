@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 JUDGMENTS_KEPT = 100  # of a talk, the latest
+ANSWERS = {"yes": True, "/yes": True, "y": True, "no": False, "/no": False, "n": False}
 
 
 class Question(NamedTuple):
@@ -27,12 +28,22 @@ class Question(NamedTuple):
     ----------
     yes : what "yes" does.
     no : what is answered to "no".
-    needed : whether any other word means no, too, and is not answered by itself.
+    needed : whether it takes the word "yes". Anything else then means no, and is not
+        answered by itself.
     """
 
     yes: Callable[[], list[Reply]]
     no: str
     needed: bool = False
+
+    def answer(self, said: str) -> bool | None:
+        """Return whether a message means yes; None if it does not answer the question.
+
+        >>> question = Question(list, "")
+        >>> question.answer("yes!"), question.answer("/no"), question.answer("fox")
+        (True, False, None)
+        """
+        return said == "yes" if self.needed else ANSWERS.get(said.rstrip(".!"))
 
 
 @dataclass
