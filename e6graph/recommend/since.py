@@ -18,7 +18,7 @@ from .board import Board
 FEW = 10_000  # posts; to score so many takes as long as a search of four million
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Moment = datetime | date | str | float
+Moment = datetime | date | np.datetime64 | str | float
 
 
 def microseconds(since: Moment) -> int:
@@ -27,7 +27,7 @@ def microseconds(since: Moment) -> int:
     Parameters
     ----------
     since : a datetime or its ISO text, in UTC unless it names a zone; a date, for its
-        midnight in UTC; or Unix seconds.
+        midnight in UTC; numpy's or pandas' of both; or Unix seconds.
 
     Raises
     ------
@@ -39,6 +39,8 @@ def microseconds(since: Moment) -> int:
     (500000, 1000000)
     """
     try:
+        if isinstance(since, np.datetime64):
+            since = since.astype("datetime64[us]").item()  # None for NaT
         if isinstance(since, str):
             since = datetime.fromisoformat(since.strip())
         elif isinstance(since, int | float | np.number) and not isinstance(since, bool):
@@ -47,7 +49,7 @@ def microseconds(since: Moment) -> int:
             since = datetime(since.year, since.month, since.day)
         if isinstance(since, datetime):
             aware = since if since.tzinfo else since.replace(tzinfo=UTC)
-            return (aware - EPOCH) // timedelta(microseconds=1)
+            return int((aware - EPOCH) // timedelta(microseconds=1))  # fails for pandas' NaT
     except (ValueError, OverflowError, OSError, TypeError):
         pass
     raise BadInput(
