@@ -201,6 +201,8 @@ def test_a_question_to_forget_wants_the_word(bot):
         ("variety default", "/variety default"),
         ("rating s", "/rating s"),
         ("daily 8", "/daily 8"),
+        ("daily 8:30", "/daily 8:30"),  # to be told that it takes whole hours
+        ("Daily 08:00 UTC", "/daily 08:00 UTC"),
         ("daily off", "/daily off"),
         ("daily life", None),
         ("blacklist add fox", "/blacklist add fox"),

@@ -127,6 +127,13 @@ def test_an_export_without_the_column_is_imported(tmp_path, old):
             graph.personal(Profile(enjoys=["fox"]), since="2026-11-27")
 
 
+class NoTime(dt.datetime):
+    """Stands for pandas' NaT, a datetime whose differences are no times."""
+
+    def __sub__(self, other):
+        return float("nan")
+
+
 # -- since -----------------------------------------------------------------------------------------
 MOMENT = dt.datetime(2026, 11, 27, 8, 30, tzinfo=UTC)
 
@@ -145,13 +152,17 @@ MOMENT = dt.datetime(2026, 11, 27, 8, 30, tzinfo=UTC)
         int(MOMENT.timestamp()),
         np.int64(MOMENT.timestamp()),
         np.float64(MOMENT.timestamp()),
+        np.datetime64("2026-11-27T08:30"),
+        np.datetime64("2026-11-27T08:30", "ns"),
     ],
 )
 def test_one_moment_in_many_words(since):
     assert microseconds(since) == int(MOMENT.timestamp()) * 10**6
 
 
-@pytest.mark.parametrize("since", [dt.date(2026, 11, 27), "2026-11-27", "20261127"])
+@pytest.mark.parametrize(
+    "since", [dt.date(2026, 11, 27), "2026-11-27", "20261127", np.datetime64("2026-11-27")]
+)
 def test_a_day_begins_at_midnight_in_utc(since):
     assert microseconds(since) == microseconds("2026-11-27T00:00Z")
 
@@ -176,6 +187,9 @@ def test_a_day_begins_at_midnight_in_utc(since):
         np.bool_(True),
         dt.time(8),
         10**400,
+        np.datetime64("NaT"),
+        np.timedelta64(5, "s"),
+        NoTime(2026, 11, 27),
     ],
 )
 def test_what_is_no_moment_is_one_line(graphs, since):
@@ -619,6 +633,33 @@ def test_new_goes_on_after_what_was_sent_and_before_it(sessions, profiles, graph
         assert len(found[user]) == len(set(found[user]))
         assert families_of(graphs[1], found[user]) <= new_posts(graphs[1], 201, 224)
     assert len(found["telegram:7"]) == len(new_posts(graphs[1], 201, 224))
+
+
+def test_a_clock_that_was_ahead_silences_nobody(sessions, profiles, graphs, now, tmp_path):
+    sessions.reply("telegram:7", "/daily")
+    now[0] += 400 * DAY
+    sessions.renew(graphs[1])
+    sent = posts_in(sessions.deliver("telegram:7"))
+    now[0] -= 400 * DAY
+    assert sent and sessions.due() == []  # there is nothing newer
+    sessions.renew(PostGraph.open(generation(tmp_path, 250)))
+    assert sessions.due() == ["telegram:7"]
+    assert set(posts_in(sessions.deliver("telegram:7"))) <= set(range(225, 251))
+    assert sessions.due() == []
+
+
+def test_what_is_due_is_chosen_from_the_index_that_it_was_due_for(sessions, profiles, graphs):
+    """While a renewed index is given to each talk in turn, some talks have the old one."""
+    sessions.reply("telegram:7", "/daily")
+    sessions._graph = graphs[1]
+    assert len(posts_in(sessions.deliver("telegram:7"))) == 10
+
+
+def test_who_forgets_and_cannot_be_written_to_is_no_user(sessions, profiles):
+    sessions.reply("telegram:7", "/daily")
+    profiles.forget("telegram:7")
+    sessions.end_daily("telegram:7")
+    assert not profiles.knows("telegram:7")
 
 
 def test_two_programs_do_not_send_the_same(sessions, profiles, graphs):

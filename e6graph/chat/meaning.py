@@ -29,7 +29,7 @@ LIKED_TAGS = {"like": "enjoy", "dislike": "avoid"}
 
 _COLORS = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff]")  # of an emoji: its form, a skin color
 _FITTING = {
-    "daily": re.compile("off|[0-9]{1,2}(:00)?"),
+    "daily": re.compile("off|[0-9]{1,2}(:[0-9]{2})?( ?utc)?"),
     "rating": re.compile(r"[sqe\s]+"),
     "blacklist": re.compile(r"(add|remove|clear)\b.*", re.DOTALL),
     "variety": re.compile("default|alike|varied"),

@@ -122,9 +122,10 @@ SET_DAILY = (
     "daily_until = CASE WHEN daily IS NULL THEN ?3 ELSE daily_until END WHERE id = ?1"
 )
 SET = {name: f"UPDATE users SET {name} = ?2 WHERE id = ?1" for name in SETTINGS}  # noqa: S608
-# Who is sent what is new today: the hour, when the day began, how new the index is.
+# Who is sent what is new today: the hour, the day since 1970, how new the index is. A clock
+# that was ahead once must not silence anybody, so any other day will do.
 DUE = (  # all of them, or one by name
-    "SELECT name, daily_until FROM users WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 "
+    "SELECT name, daily_until FROM users WHERE daily <= ?1 AND daily_at / 86400 IS NOT ?2 "
     "AND daily_until < ?3 AND (?4 IS NULL OR name = ?4) ORDER BY id"
 )
 SENT = "UPDATE users SET daily_until = ?2, daily_at = ?3 WHERE name = ?1"

@@ -351,8 +351,9 @@ class Profiles:
         newest : when the newest post of the index was made. A user who was sent nothing
             before is sent something once there are newer ones.
         """
-        with self._writing() as execute:
-            execute(tables.SET_DAILY, (self._meet(execute, user), hour, newest))
+        with self._writing() as execute:  # to send nothing makes nobody a user
+            meet = self._returned if hour is None else self._meet
+            execute(tables.SET_DAILY, (meet(execute, user), hour, newest))
 
     def due(self, newest: float) -> list[str]:
         """Return the users to be sent today what is new in the index, whose hour has come.
@@ -381,9 +382,9 @@ class Profiles:
         return due[1] if due else None
 
     def _today(self) -> tuple[int, int]:
-        """Return the hour and when the day began, in Unix seconds, in UTC."""
-        now = int(self._clock())
-        return now % SECONDS_A_DAY // 3600, now - now % SECONDS_A_DAY
+        """Return the hour and the number of the day since 1970, in UTC."""
+        day, second = divmod(int(self._clock()), SECONDS_A_DAY)
+        return second // 3600, day
 
     def forget(self, user: str) -> bool:
         """Delete everything kept about `user`, then its bytes.

@@ -133,12 +133,13 @@ class Sessions:
 
     def deliver(self, user: str) -> list[Reply]:
         """Say once what is new to a user who is due; it counts as said before it is returned."""
-        newest = self._graph.newest
-        since = None if newest is None else self._profiles.claim(user, newest)
-        if since is None:
-            return []
         talk = self._talk(user)
-        with talk.lock:
+        with talk.lock:  # between two messages, one of which may be /forget
+            graph = self._graph
+            since = None if graph.newest is None else self._profiles.claim(user, graph.newest)
+            if since is None:
+                return []
+            talk.conversation.renew(graph)
             return talk.conversation.deliver(since)
 
     def end_daily(self, user: str) -> None:
