@@ -109,6 +109,25 @@ def test_posts_that_were_taken_back_are_shown_again_with_their_reason(bot):
     assert "#14, #15" in replies[0].text and shown(replies) == [14, 15, 16, 17, 18]
 
 
+@pytest.mark.parametrize("said", ["/like 14", "/dislike 14, 15", "/enjoy owl", "/avoid web"])
+def test_what_was_said_twice_in_a_row_is_taken_back_at_once(bot, said):
+    say(bot, "/enjoy fox", "/walk", "/dislike 12")
+    before = everything(bot)
+    say(bot, said, said, said)
+    assert say(bot, "/undo").startswith("Taken back: ")
+    assert everything(bot) == before
+    assert say(bot, "/undo").startswith("Taken back: disliked #12.")
+
+
+def test_a_post_that_was_shown_again_is_judged_again(bot):
+    say(bot, "/enjoy fox", "/walk")
+    first = bot._tour._last
+    say(bot, "/like", f"/dislike {first}", f"/like {first}", "/undo")
+    assert bot._user.profile().disliked == [first]
+    say(bot, "/undo")
+    assert bot._user.profile().liked == [first]
+
+
 def test_what_may_not_be_shown_any_longer_is_taken_back_all_the_same(bot):
     say(bot, "/like 14", "/blacklist add owl")
     assert say(bot, "/undo") == "Taken back: liked #14."

@@ -195,7 +195,8 @@ class Tour:
         features = self._features
         replies = self._by_taste(1) if features is None else self._by_picture(features, 1)
         if judgment:
-            judgment.shown = [reply.post.post_id for reply in replies if reply.post]
+            shown = [reply.post.post_id for reply in replies if reply.post]
+            judgment.shown = [*judgment.shown, *shown]
         return replies
 
     def _by_picture(self, features: np.ndarray, n: int) -> list[Reply]:
@@ -475,9 +476,8 @@ class Tour:
             self._latest.clear()
             self._latest.extend(latest)
 
-        judgment = self._user.judging(f"{verb} {listed(post_ids)}", post_ids)
-        judgment.restore = restore
-        return judgment
+        said = f"{verb} {listed(post_ids)}"
+        return self._user.judging(said, post_ids, restore=restore)
 
 
 def names_of(post: PostInfo) -> set[str]:

@@ -115,11 +115,21 @@ class User:
         return list(dict.fromkeys(known)), list(unknown)
 
     def judging(
-        self, said: str, posts: Sequence[int] = (), tags: Sequence[str] = ()
+        self,
+        said: str,
+        posts: Sequence[int] = (),
+        tags: Sequence[str] = (),
+        restore: Callable[[], None] = lambda: None,
     ) -> Judgment:
-        """Remember what is kept of posts and tags, before something is said of them."""
+        """Remember what is kept of posts and tags, before something is said of them.
+
+        What is said twice in a row, as by a button pressed twice, is one judgment.
+        """
+        latest = self.judgments[-1] if self.judgments else None
+        if latest and (latest.said, latest.posts) == (said, posts):
+            return latest
         before = self.profiles.before(self.key, posts, tags)
-        self.judgments.append(Judgment(said, before, posts))
+        self.judgments.append(Judgment(said, before, posts, restore=restore))
         return self.judgments[-1]
 
     def near(self, name: str) -> list[str]:
