@@ -211,6 +211,23 @@ def test_the_terminal_is_left_as_it_was(keyboards, how):
     assert ("a defect" in keyboard.said) == (how == "crash")
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_tour_goes_on_after_ctrl_z(keyboards, plain):
+    if not plain:
+        pytest.importorskip("prompt_toolkit")  # which starts threads
+    keyboard = keyboards(plain=plain)
+    begin_tour(keyboard)
+    keyboard.process.send_signal(signal.SIGSTOP)
+    termios.tcsetattr(keyboard.theirs, termios.TCSANOW, keyboard.before)  # as a shell does
+    keyboard.said = ""
+    keyboard.process.send_signal(signal.SIGCONT)
+    keyboard.wait_for(ON_TOUR)
+    keyboard.type("l")
+    keyboard.wait_for(rf"You like #10.*{ON_TOUR}")
+    keyboard.type("\x04")
+    assert keyboard.end() == (0, True)
+
+
 def test_what_keys_mean():
     assert set(KEYS.values()) <= {f"/{name}" for name in COMMANDS}
     assert all(f"{key} " in HINT for key in COMMANDS_OF_KEYS)

@@ -7,8 +7,11 @@ when the talk ends, however it does.
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 COMMANDS_OF_KEYS = {
@@ -34,6 +37,7 @@ HINT = (
     "Keys: l or ↑ like, d or ↓ dislike, s or → skip, u or ← undo, m more, w why, q end the "
     "tour. : or anything else begins a line."
 )
+SIGNALS_SEEN = 0.2  # seconds after which a signal is handled at the latest
 SOON = 0.02  # seconds in which the rest of a key or of a paste comes
 
 
@@ -85,10 +89,18 @@ def key_reader(stdin: TextIO, stdout: TextIO) -> Callable[[], str] | None:
 
     def read() -> str:
         before = termios.tcgetattr(descriptor)
-        try:
+
+        def begin(*_: object) -> None:
             # What was typed before is kept, and Ctrl-C still interrupts.
             tty.setcbreak(descriptor, termios.TCSADRAIN)
             print(PROMPT, end="", file=stdout, flush=True)
+
+        try:
+            begin()
+            with _when_resumed(begin):
+                # Another thread may get the signal, which interrupts no reading here.
+                while not select.select([descriptor], [], [], SIGNALS_SEEN)[0]:
+                    pass
             typed = os.read(descriptor, 4096)
             while typed and select.select([descriptor], [], [], SOON)[0]:
                 if not (more := os.read(descriptor, 4096)):
@@ -99,6 +111,19 @@ def key_reader(stdin: TextIO, stdout: TextIO) -> Callable[[], str] | None:
         return _checked(typed.decode("utf-8", "replace"))
 
     return read
+
+
+@contextmanager
+def _when_resumed(begin: Callable[..., None]) -> Iterator[None]:
+    """Call a function when the talk goes on after Ctrl-Z: the shell has set the terminal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # others may not handle signals
+        return
+    before = signal.signal(signal.SIGCONT, begin)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCONT, before)
 
 
 def _checked(typed: str) -> str:
