@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -497,13 +498,24 @@ def test_a_notebook_takes_every_source(index, at_site, tmp_path):
         {"posts": [{"id": 5}, {"id": 4}, {"id": 999}]},
         [{"id": 5}, {"id": 4}, {"id": 999}],
         "https://e621.net/posts/5\nhttps://e621.net/posts/4\n999",
+        np.array([5.0, 4.0, 999.0]),
+        dict.fromkeys([5, 4, 999]).keys(),
+        (one for one in (5, 4, 999)),
+        [np.array([5, 4]), Path("999")],
     ):
         found = graph.favorites(source)
         assert (found.ids, found.missing, found.hidden, found.never) == ([4, 5], 1, 0, 0), (
             source
         )
     assert graph.favorites("5").ids == [5]
+    assert graph.favorites(range(12, 15)).ids == [14, 13, 12]
+    endless = [5]
+    endless.append(endless)
     for source, said in (
+        (endless, "list"),
+        ({(5, 4): 999}, "dict"),
+        (b"5 4", "bytes"),
+        ([found], "Favorites"),
         ("nobody", "knows nobody called nobody"),
         ("none.txt", "none.txt: no such file"),
         (tmp_path / "none", "no such file"),
