@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import re
 import threading
 import time
@@ -189,12 +190,30 @@ def test_pages_that_are_old_or_damaged_are_asked_for_again(board, fetch, tmp_pat
     assert fetch() == IDS and board.pages()[5:] == [1, 1, 2, 3, 4]
 
 
-def test_requests_keep_their_distance(board, fetch):
+def test_each_request_waits_its_turn(board, fetch):
+    turns = []
+
+    class Counted(Pace):
+        def wait(self):
+            turns.append(len(board.site.asked))
+
     board.people["vixen"] = 7, IDS[:640]
-    fetch(client=quick(pace=Pace(0.1)))
-    times = [asked.when for asked in board.site.asked]
-    assert len(times) == 3 and times[2] - times[0] >= 0.19
+    fetch(client=quick(pace=Counted(1)))
+    assert turns == [0, 1, 2] and len(board.site.asked) == 3
     assert Client("tests/1.0 (by x)").pace.interval >= 1
+
+
+def test_pages_of_one_site_are_not_taken_for_those_of_another(board, fetch):
+    def break_off(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(progress=break_off)
+    with serving() as other:
+        mirror = Board(other)
+        mirror.people["vixen"] = 7, [3, 2]
+        assert fetch(site=mirror.url) == [3, 2]
+    assert fetch() == IDS and board.pages() == [1, 2, 3, 4]
 
 
 def test_what_goes_wrong_is_one_line(board, fetch, tmp_path):
@@ -275,6 +294,14 @@ def test_ones_own_hidden_favorites_come_with_the_key(board, fetch, monkeypatch, 
     with pytest.raises(BadInput, match="expected an https address") as error:
         fetch(own=True, site="http://example.org")
     assert "s3cret" not in str(error.value)
+
+
+def test_a_key_may_be_any_bytes(board, fetch, monkeypatch):
+    board.hidden = {7}
+    board.key = "Basic " + base64.b64encode(b"vixen:\xff\xfe").decode()
+    monkeypatch.setenv("E6GRAPH_LOGIN", "vixen")
+    monkeypatch.setitem(os.environ, "E6GRAPH_API_KEY", os.fsdecode(b"\xff\xfe"))
+    assert fetch(own=True) == IDS
 
 
 def test_a_key_goes_to_no_other_host(board, monkeypatch):
@@ -420,6 +447,33 @@ def test_how_a_fetch_failed_is_told_at_the_next_message(board, fetcher, kept):
         "name."
     )
     assert "expected the name" in texts(talk.reply("/favorites a/b"))[0]
+
+
+def test_after_a_failure_it_may_be_tried_again_soon(board, fetcher, kept):
+    now = [0.0]
+    fetcher._clock = lambda: now[0]
+    board.people["vixen"] = 7, [12]
+    for name, wait in (("vixn", fetching.RETRY_AFTER), ("vixen", fetching.FETCH_AGAIN)):
+        fetcher.want("ann", name)
+        until(lambda: fetcher.under_way("ann") is None)
+        now[0] += wait - 1
+        with pytest.raises(BadInput, match=r"again in 1 min$"):
+            fetcher.want("ann", "vixen")
+        now[0] += 1
+
+
+def test_an_accident_ends_one_fetch_alone(board, fetcher, monkeypatch, caplog):
+    def fail(name, *_, **__):
+        if name == "odd":
+            raise ZeroDivisionError
+        return [12]
+
+    monkeypatch.setattr(fetching, "fetch_favorites", fail)
+    fetcher.want("ann", "odd")
+    fetcher.want("bob", "vixen")
+    until(lambda: fetcher.under_way("bob") is None)
+    assert fetcher.take("ann").problem and "ZeroDivisionError" in caplog.text
+    assert fetcher.take("bob").post_ids == [12]
 
 
 def test_without_a_contact_or_a_site_the_talk_says_so(board, kept, tmp_path):
