@@ -23,6 +23,7 @@ from e6graph.chat import fetch_favorites as fetching
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.fetch_favorites import FavoritesFetcher
 from e6graph.chat.sessions import Sessions
+from e6graph.chat.terminal import talk as terminal
 from e6graph.errors import BadInput, DownloadError
 from e6graph.hydrate import favorites as module
 from e6graph.hydrate.client import Client, Pace
@@ -505,6 +506,16 @@ def test_leaving_while_they_come_says_how_to_go_on(board, fetcher, gate, kept):
     talk.reply("/favorites vixen")
     (said,) = texts(talk.reply("/quit"))
     assert "/favorites vixen goes on where it stopped" in said and talk.ended
+
+
+def test_a_pipe_waits_for_what_it_asked_for(board, fetcher, kept):
+    board.people["vixen"] = 7, [12, 10]
+    for typed in ("/favorites vixen\n/favorites\n", "/forget\n/favorites vixen"):
+        talk = Conversation(FakeGraph(), kept, "ann", favorites=fetcher)
+        fetcher._own, out = True, io.StringIO()
+        terminal.talk(talk, io.StringIO(typed), out)
+        assert "I took in 2 favorites of vixen." in out.getvalue()
+        assert "so far" not in out.getvalue()
 
 
 # -- from the command line and in a notebook

@@ -77,6 +77,12 @@ class FavoriteCommands:
             return [Reply(said, choices=["/favorites"])]
         return [self.keep(fetch.name.lower(), [*fetch.post_ids])]
 
+    def awaited(self) -> list[Reply]:
+        """Wait for what is being fetched, and do as `news`."""
+        if self._fetcher:
+            self._fetcher.wait(self._user.key)
+        return self.news()
+
     def forget(self) -> None:
         """Give up what is being fetched."""
         if self._fetcher:

@@ -104,7 +104,7 @@ class FavoritesFetcher:
             while len(self._began) > REMEMBERED_USERS:
                 self._began.popitem(last=False)
             self._queue.append(Fetch(user, name))
-            self._changed.notify()
+            self._changed.notify_all()
             if self._thread is None:
                 work = threading.Thread(
                     target=self._work, args=(agent,), name="favorites", daemon=True
@@ -116,6 +116,11 @@ class FavoritesFetcher:
         """Return the fetch for a user that has not ended."""
         with self._changed:
             return self._of(user)
+
+    def wait(self, user: str) -> None:
+        """Wait until the fetch for a user has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._of(user) is None)
 
     def take(self, user: str) -> Fetch | None:
         """Return what was fetched for a user, once."""
@@ -133,7 +138,7 @@ class FavoritesFetcher:
         """Ask for nothing more; wait a second at most for a request under way."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread:
             self._thread.join(1.0)
 
@@ -159,6 +164,7 @@ class FavoritesFetcher:
                     self._done[fetch.user] = fetch
                 while len(self._done) > UNHEARD_RESULTS:
                     self._done.popitem(last=False)
+                self._changed.notify_all()
 
     def _fetch(self, client: Client, fetch: Fetch) -> None:
         def progress(so_far: int, of: int | None) -> None:

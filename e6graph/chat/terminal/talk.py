@@ -79,6 +79,9 @@ def talk(
                 print(file=stdout, flush=True)
         if conversation.ended:
             break
+        if not _is_typed(stdin):  # the next line was written for when they are here
+            for reply in conversation.awaited_favorites():
+                show(reply)
     return shown
 
 
@@ -164,9 +167,13 @@ def _saved(name: str, data: bytes) -> str:
 
 
 # -- input
+def _is_typed(stdin: TextIO) -> bool:
+    return stdin.isatty() and stdin is sys.stdin
+
+
 def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
     """Yield lines until the end of the input or Ctrl-C."""
-    typed = stdin.isatty() and stdin is sys.stdin
+    typed = _is_typed(stdin)
     ask = _asker(conversation) if typed else None
     try:
         while line := ask() + "\n" if ask else stdin.readline(LONGEST_LINE):
