@@ -124,10 +124,13 @@ class FavoriteCommands:
             new = "is new" if added == 1 else "are new"
             gone = "is gone" if removed == 1 else "are gone"
             lines.append(f"Since the last time {added:,} {new}, {removed:,} {gone}.")
-        lines.append(
-            "They count as likes of less weight than those you give here, and are not shown "
-            "again. /drop favorites takes them back."
-        )
+        if found.ids:
+            lines.append(
+                "They count as likes of less weight than those you give here, and are not "
+                "shown again. /drop favorites takes them back."
+            )
+        elif found.kept:
+            lines.append("I keep the numbers, for when that changes; or /drop favorites.")
         return Reply("\n".join(lines), choices=AFTER)
 
     def _told(self) -> Reply:

@@ -19,12 +19,12 @@ from typing import TextIO
 
 from ...errors import E6GraphError
 from ...recommend.favorites import FILE_ENDINGS
+from ...recommend.references import MOST_BYTES
 from ...store.files import is_file
 from ..conversation import Conversation
 from ..messages import (
     BLACKLIST_LIMIT,
     COMMANDS,
-    FAVORITES_BYTES,
     LIST_BYTES,
     MESSAGE_LIMIT,
     PICTURE_LIMIT,
@@ -113,10 +113,10 @@ def read_list(path: str) -> TextFile:
 
 
 def read_favorites(path: str) -> TextFile:
-    """Read a file of favorites of at most `FAVORITES_BYTES`, or say why it fails."""
-    data, problem = _read_file(path, FAVORITES_BYTES, "a list of favorites")
-    if len(data) > FAVORITES_BYTES:
-        problem = f"{path!r} is too long: {FAVORITES_BYTES >> 20} MB at most"
+    """Read a file of favorites of at most `MOST_BYTES`, or say why it fails."""
+    data, problem = _read_file(path, MOST_BYTES, "a list of favorites")
+    if len(data) > MOST_BYTES:
+        problem = f"{path!r} is too long: {MOST_BYTES >> 20} MB at most"
     return TextFile(b"" if problem else data, problem, "favorites")
 
 
