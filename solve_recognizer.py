@@ -29,10 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--ratings", default="s", help="ratings to learn from: some of the letters s, q, e")
     add("--no-fetch", action="store_true", help="use only the previews that are there")
     add("--static-url", help="host of the previews; without it, static1.SITE")
-    add(
-        "--user-agent",
-        help="program, version and contact; without it, made from E6GRAPH_CONTACT",
-    )
+    add("--user-agent", help="program, version and contact; without it, from E6GRAPH_CONTACT")
     seconds, minutes = cli.between(0, 3600, float), cli.between(0, 1e6, float)
     add("--delay", type=seconds, default=1.0, help="seconds between two requests")
     add("--limit-minutes", type=minutes, help="stop fetching then, and learn from what came")
@@ -73,9 +70,9 @@ def main(argv: list[str] | None = None) -> None:
     inputs = ["posts.parquet", "dictionary.npz"]
     with store.stage("solve_recognizer.py", parameters, inputs) as stage:
         recognizer.save(stage, seen)
-    shape = " × ".join(map(str, recognizer.weights.shape[1:]))
-    dimensions = f"{recognizer.mean.size} dimensions"
-    report.wrote(store.path("recognizer.npz"), f"{shape} tags, {dimensions}")
+    landmarks, tags = recognizer.weights.shape[1:]
+    made = f"{landmarks} × {tags} tags, {recognizer.mean.size} dimensions"
+    report.wrote(store.path("recognizer.npz"), made)
 
 
 def fetch(args: Namespace, store: Store, wanted: Candidates, here: Candidates) -> Candidates:

@@ -1,9 +1,13 @@
 """What tests share: the scripts as modules, a built index, the real data where it is present."""
 
+import fcntl
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers share the cores; before NumPy
 
 import pytest
 from boards import families_export, planted_export
@@ -27,6 +31,29 @@ def build(index, export, *hydrate, dim=16, construct=()):
     embed_tags.main([*index, "--dim", str(dim)])
     solve_attenuator.main(index)
     construct_index.main([*index, *construct])
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """A function of (name, make): the directory that make(directory) filled.
+
+    It is filled once, however many workers run tests side by side, so nobody may change it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def once(name, make):
+        place, made = root / name, root / f"{name}.made"
+        with open(root / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                shutil.rmtree(place, ignore_errors=True)  # of a worker that failed
+                place.mkdir()
+                make(place)
+                made.touch()
+        return place
+
+    return once
 
 
 @pytest.fixture
@@ -61,16 +88,19 @@ def family_index(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory):
+def demo(once):
     """demo/ as `make demo` leaves it, but for a board of 180 posts: its index is in it."""
-    import solve_recognizer
-    from e6graph.demo import make_board
 
-    demo = tmp_path_factory.mktemp("board") / "demo"
-    make_board(demo, 180, progress=False)
-    build(demo / "index", demo, dim=32)
-    solve_recognizer.main(["--index", f"{demo}/index", "--previews", str(demo), "--no-fetch"])
-    return demo
+    def make(demo):
+        import solve_recognizer
+        from e6graph.demo import make_board
+
+        make_board(demo, 180, progress=False)
+        build(demo / "index", demo, dim=32)
+        options = ["--previews", str(demo), "--no-fetch", "--no-judge"]
+        solve_recognizer.main(["--index", f"{demo}/index", *options])
+
+    return once("demo", make)
 
 
 def _shared(name):
@@ -96,16 +126,12 @@ def openmoji():
 
 
 @pytest.fixture(scope="session")
-def openmoji_index(openmoji, tmp_path_factory):
+def openmoji_index(openmoji, once):
     """OpenMoji's index with the scripts' defaults; copy it before changing it."""
-    index = tmp_path_factory.mktemp("openmoji") / "index"
-    build(index, openmoji, dim=128)
-    return index
+    return once("openmoji", lambda root: build(root / "index", openmoji, dim=128)) / "index"
 
 
 @pytest.fixture(scope="session")
-def tate_index(tate, tmp_path_factory):
+def tate_index(tate, once):
     """Tate's index with the scripts' defaults; copy it before changing it."""
-    index = tmp_path_factory.mktemp("tate") / "index"
-    build(index, tate, dim=128)
-    return index
+    return once("tate", lambda root: build(root / "index", tate, dim=128)) / "index"

@@ -77,10 +77,22 @@ class FakeGraph:
         idle = [n for n, line in enumerate(lines, 1) if line not in self.vocabulary]
         return [f"line {n}: no post here has the tag {lines[n - 1]!r}" for n in idle], idle
 
+    def corrected(self, line: str) -> list[str]:
+        return [] if line in self.vocabulary else self.nearest_names(line)
+
     def count_posts(self, tags, without=()) -> list[int]:
         shown = [self._tags(p) for p in BOARD if self.visible(p)]
         shown = [held for held in shown if not set(held) & set(without)]
         return [sum(tag in held for held in shown) for tag in tags]
+
+    def count_matching(self, search, without=()) -> int:
+        """Of the site's search it knows a tag."""
+        return sum(
+            self._matches(p, search) and not {*without} & {*self._tags(p)} for p in BOARD
+        )
+
+    def _matches(self, post_id: int, search: str) -> bool:
+        return self.visible(post_id) and (not search or search in self._tags(post_id))
 
     def count_both(self, tag, others) -> list[int]:
         held = [self._tags(p) for p in BOARD if self.visible(p) and tag in self._tags(p)]
@@ -105,6 +117,10 @@ class FakeGraph:
         return [
             (tag, "general", counts[tag]) for tag in sorted(found, key=lambda t: -counts[t])
         ][:n]
+
+    def tags_like(self, pattern: str, n: int) -> tuple[list[str], int]:
+        found = [name for name, *_ in self.complete(pattern, len(self.vocabulary))]
+        return found[:n], len(found)
 
     def describe(self, post_id: int) -> PostInfo:
         if not self.visible(post_id):
@@ -156,7 +172,16 @@ class FakeGraph:
         return None
 
     def recommend(
-        self, posts=(), tags=(), images=(), avoid=(), n=20, seed=0, exclude=(), **options
+        self,
+        posts=(),
+        tags=(),
+        images=(),
+        avoid=(),
+        n=20,
+        seed=0,
+        exclude=(),
+        only="",
+        **options,
     ) -> list[Recommendation]:
         self.called.clear()
         self.called |= dict(
@@ -173,7 +198,7 @@ class FakeGraph:
             because = [tag for tag in self._tags(post_id) if tag in wanted]
             because += [post for post in posts if has & set(self._tags(post))]
             away = [a for a in avoid if a in has or (a in BOARD and has & set(self._tags(a)))]
-            if self.visible(post_id) and because and not (has & set(map(str, avoid))):
+            if self._matches(post_id, only) and because and not (has & set(map(str, avoid))):
                 found.append(Recommendation(post_id, len(because) - len(away) / 2, because))
         return sorted(found, key=lambda one: (-one.score, one.post_id))[:n]
 
@@ -192,6 +217,7 @@ class FakeGraph:
             n=n,
             seed=seed,
             exclude=seen,
+            only=profile.only,
             **({} if own is None else {"variety": own}),
         )
 

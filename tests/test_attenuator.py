@@ -157,19 +157,13 @@ def test_attenuated_means_are_unit_and_zero_where_nothing_is_known(world):
     assert got == pytest.approx(attenuated_means(x, vecs, None), abs=1e-5)
 
 
-def test_on_tate_attenuation_beats_the_raw_mean_for_rare_tags(tate, tmp_path):
-    from e6graph.embedding import cooccurrence
-    from e6graph.embedding.dictionary import embed_vocabulary
+def test_on_tate_attenuation_beats_the_raw_mean_for_rare_tags(tate_index):
+    from e6graph.embedding.dictionary import Dictionary
     from e6graph.embedding.interactions import posts_by_tags
-    from e6graph.hydrate.importdb import IMAGE_TYPES, import_export
     from e6graph.store import Store
-    from e6graph.tags.vocabulary import load_vocabulary
 
-    store = Store(tmp_path)
-    import_export(tate, store, IMAGE_TYPES, progress=False)
-    vocabulary = load_vocabulary(store)
-    _, x = posts_by_tags(store, vocabulary)
-    made = embed_vocabulary(vocabulary, cooccurrence([x]))
+    store = Store(tate_index)
+    made = Dictionary.open(store)
     _, x = posts_by_tags(store, made.vocabulary)
     means, contexts = context_means([x], made.vecs)
     held = np.random.default_rng(0).random(len(contexts)) < 0.2

@@ -100,7 +100,10 @@ def test_tags_are_kept_at_once_and_typos_get_suggestions(bot, kept):
     assert lines[1] == "No tag 'nihgt': did you mean night?"
     assert lines[2] == "No tag 'zzzz'."
     assert lines[3].startswith("Often with them: night")
-    assert replies[0].choices == ["/walk", "/enjoy night"]
+    also = lines[3].removeprefix("Often with them: ").split(", ")
+    assert replies[0].choices == list(
+        dict.fromkeys(["/walk", "/enjoy night", *(f"/enjoy {name}" for name in also)])
+    )
     assert kept.load("ann").enjoys == ["fox", "snow"]
     assert say(bot, "/avoid fox spider").startswith("You avoid fox, spider.")
     assert kept.load("ann") == Profile(enjoys=["snow"], avoids=["fox", "spider"])
@@ -117,7 +120,7 @@ def test_words_without_a_command(bot, kept):
     assert say(bot, "fox, night").startswith("You enjoy fox, night.")
     answer = bot.reply("fox owll please")[0]
     assert "No tag 'owll': did you mean owl?" in answer.text
-    assert answer.choices == ["/enjoy fox"]
+    assert answer.choices == ["/enjoy fox", "/enjoy owl"]
     assert kept.load("ann").enjoys == ["fox", "night"]  # not from the half-understood line
     assert say(bot, "https://e621.net/posts/12") == "To say that you like that post: /like 12"
     assert say(bot, ",,") == "I understand tags and commands; /help lists them."
@@ -601,7 +604,9 @@ def test_a_line_that_can_match_nothing_is_answered_so(bot, kept):
         said = say(bot, f"/blacklist add {line}")
         assert said.startswith(f"Kept, but it hides nothing here: {line}")
         assert "Hidden from now on" not in said
-    assert "no post here has the tag 'foxx'" in say(bot, "/blacklist add foxx")
+    (reply,) = bot.reply("/blacklist add foxx")
+    assert "no post here has the tag 'foxx'" in reply.text
+    assert "Instead: /blacklist add fox" in reply.text and "/blacklist add fox" in reply.choices
 
 
 def test_several_lines_are_several_lines_and_a_whole_list_fits(bot, kept):
@@ -670,11 +675,10 @@ def test_welcome_and_about_say_what_this_is(bot):
     assert "11 posts of rating s, from https://e621.net" in say(bot, "/about")
 
 
-def test_wildcards_are_answered_with_tags(bot, kept):
-    reply = bot.reply("/enjoy sn*")[0]
-    assert reply.text == "No tag 'sn*': did you mean snow?"
-    assert reply.choices == ["/enjoy snow"]
-    assert kept.load("ann") == Profile()
+def test_wildcards_stand_for_tags(bot, kept):
+    assert say(bot, "/enjoy sn*").startswith("You enjoy snow.")
+    assert say(bot, "/enjoy zn*") == "No tag 'zn*'."
+    assert kept.load("ann") == Profile(enjoys=["snow"])
 
 
 @pytest.mark.parametrize("answer", ["no", "y", "yes please", "", "/yes", "fox"])
@@ -946,8 +950,9 @@ def test_a_pipe_reads_as_a_talk(bot, monkeypatch):
         f"{welcome}\n"
         "> /enjoy fox night\n"
         "You enjoy fox, night.\n"
-        "Often with them: inkwash, snow,\n"
-        "papercut, owl, forest, spider\n"
+        "Often with them: inkwash [1], snow [2],\n"
+        "papercut [3], owl [4], forest [5],\n"
+        "spider [6]\n"
         "> \n"
         "> /walk\n"
         "#10  fox by inkwash\n"

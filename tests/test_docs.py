@@ -229,8 +229,28 @@ def test_what_is_said_to_the_bot_it_knows(checkout):
 
 
 # -- what can be checked without running it --------------------------------------------------------
+def cron_lines():
+    """The lines of the README's cron job."""
+    ((_, text),) = blocks("crontab")
+    return text.splitlines()
+
+
+def test_the_cron_job_runs_the_scripts_in_order():
+    settings, jobs = cron_lines()[:2], cron_lines()[2:]
+    assert [line.partition("=")[0] for line in settings] == ["E6GRAPH_CONTACT", "PATH"]
+    (job,) = [line for line in jobs if not line.startswith("#")]
+    when, command = job.split()[:5], job.split(maxsplit=5)[5]
+    assert when[2:] == ["*"] * 3 and 0 <= int(when[0]) < 60 and 0 <= int(when[1]) < 24
+    assert "%" not in command  # which cron would take for a line end
+    place, *steps = command.split(" && ")
+    in_order = re.findall(r"^\| `(\w+\.py)` \|", README, re.M)
+    assert steps == [f"python {name}" for name in in_order] and len(steps) == 5
+    assert place.startswith("cd /") and f"{place[3:]}/.venv/bin:" in settings[1]
+
+
 def script_calls():
     shown = [command for block in SHELL for _, command in block]
+    shown += [step for line in cron_lines() for step in line.split(" && ")[1:]]
     for line in [*shown, *MAKEFILE.replace("\\\n", " ").splitlines()]:
         for part in line.split("|"):
             found = re.search(r"(?:python|\$\(BIN\)/python) (\w+)\.py(.*)", part)

@@ -6,8 +6,10 @@ What may crash is tried in a process of its own, forked from one that has only i
 import multiprocessing
 import os
 import shutil
+import sys
 import time
 import traceback
+from multiprocessing import forkserver
 
 import numpy as np
 import pytest
@@ -103,7 +105,7 @@ def _child(job, index, pipe):
 
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["test_faults", *READS])
+FORKED.set_forkserver_preload(["test_faults", *READS, "pandas"])  # pyarrow imports it late
 
 
 def apart(job, index):
@@ -126,6 +128,9 @@ def worlds(built_index, tmp_path_factory):
     """(an index with neighbors.npy, one of another board and dimension, the right answers)."""
     import construct_index
 
+    with pytest.MonkeyPatch.context() as patch:  # Python 3.11 gives its server no other path
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
     root = tmp_path_factory.mktemp("faults")
     index = shutil.copytree(built_index, root / "index")
     construct_index.main(["--index", str(index), "--graph", "4"])

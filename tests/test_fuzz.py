@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -89,6 +90,13 @@ def plain(tables):
         hexadecimal = re.fullmatch("(-?)0[xX](.+)", text)
         return int(text, 16) if hexadecimal else int(text) if text else None
 
+    def moment(text):
+        try:
+            made = datetime.fromisoformat(text)
+            return made.astimezone(UTC).replace(tzinfo=None) if made.tzinfo else made
+        except (ValueError, OverflowError):
+            return None
+
     def edges(table):
         return [
             (row["antecedent_name"], row["consequent_name"])
@@ -147,6 +155,7 @@ def plain(tables):
         for name in ("image_width", "file_size", "score", "fav_count", "parent_id"):
             made[name] = number(row[name])
         made |= {name: flags[row[name]] for name in ("is_pending", "is_flagged")}
+        made["created_at"] = moment(row.get("created_at", ""))
         posts[number(row["id"])] = made
 
     used = {}
@@ -348,13 +357,22 @@ PAIRS = st.lists(
 POOLS = st.lists(
     st.tuples(st.integers(1, 9), NAMES, st.lists(st.integers(-1, 40), max_size=5)), max_size=3
 )
+TIMES = st.sampled_from(
+    """
+    2026-11-27 08:30:00.12345|2026-11-27|2026-11-27T08:30Z|2026-11-27 08:30:00.1234567-05:00
+    2026-02-30|soon|1969-12-31 00:00:00|0001-01-01 00:00:00+12:00|27.11.2026 08:30|24:00
+    """.strip()
+    .replace("\n    ", "|")
+    .split("|")
+)
 CELLS = st.lists(  # a row of posts, a column and what it holds in place of its own
     st.tuples(
         st.integers(0, 8),
         st.sampled_from(["image_width", "score", "fav_count", "file_size", "parent_id"]),
         NUMBERS,
-    ),
-    max_size=2,
+    )
+    | st.tuples(st.integers(0, 8), st.just("created_at"), TIMES),
+    max_size=3,
 )
 
 

@@ -257,6 +257,7 @@ def test_columns_of_posts_are_kept(imported):
         "parent_id": "int64",
         "is_pending": "bool",
         "is_flagged": "bool",
+        "created_at": "timestamp[us]",
         "tag_count": "int16",
         "stripped_tags": "list<element: int32>",
         "implied_tags": "list<element: int32>",

@@ -358,6 +358,8 @@ def test_new_between_two_generations(graphs, kept):
     )
     until = text(made(200))[:10]
     assert lines[-1].startswith(f"Nothing new since {until}: ")
+    why = say(bot, f"/why {found[-1]}")[0].text
+    assert f"from the 1 tag you enjoy, among what came since {since}; left out" in why
     assert all(i % 3 == 0 for i in found[:5])
 
     bot.renew(two)
@@ -549,9 +551,12 @@ def test_daily_comes_once_a_day_from_its_hour_on_when_the_index_is_new(
     assert sessions.due() == []
     sessions.renew(graphs[1])
     assert sessions.due() == ["telegram:7"]  # for the other one it is too early
+    daily_new = new_posts(graphs[1], 201, 224)
     head, *cards = sessions.deliver("telegram:7")
     assert "here are the best 10, /new again shows more" in head.text
     assert len(posts_in(cards)) == 10 and head.choices == ["/new"]
+    assert head.text.startswith(f"{len(daily_new)} new posts since {text(made(200))[:10]}; ")
+    assert set(posts_in(cards)) <= set(range(201, 225))  # what came since they asked for it
     assert sessions.due() == [] and sessions.deliver("telegram:7") == []
     assert set(posts_in(cards)) <= set(profiles.load("telegram:7").seen)
     now[0] += 1.5 * 3600
@@ -596,6 +601,24 @@ def test_a_restart_sends_nothing_twice(sessions, profiles, graphs):
     again = Sessions(graphs[1], profiles)
     assert again.due() == [] and again.deliver("telegram:7") == []
     assert not set(sent) & set(posts_in(again.reply("telegram:7", "/new")))
+
+
+def test_new_goes_on_after_what_was_sent_and_before_it(sessions, profiles, graphs):
+    """Who never looked goes on with what was sent; who did, with all that came since."""
+    for user in ("telegram:7", "telegram:8"):
+        sessions.reply(user, "/enjoy fox")
+    sessions.reply("telegram:8", "/new")
+    found = {}
+    for user in ("telegram:7", "telegram:8"):
+        sessions.reply(user, "/daily")
+    sessions.renew(graphs[1])
+    for user in ("telegram:7", "telegram:8"):
+        found[user] = posts_in(sessions.deliver(user))
+        while some := posts_in(sessions.reply(user, "/new")):
+            found[user] += some
+        assert len(found[user]) == len(set(found[user]))
+        assert families_of(graphs[1], found[user]) <= new_posts(graphs[1], 201, 224)
+    assert len(found["telegram:7"]) == len(new_posts(graphs[1], 201, 224))
 
 
 def test_two_programs_do_not_send_the_same(sessions, profiles, graphs):

@@ -141,7 +141,7 @@ def test_the_header_says_whose_file_it_is_and_of_which_version(path):
         kept.enjoy("ann", ["fox"])
     header = path.read_bytes()[:100]
     assert header[:16] == b"SQLite format 3\0"
-    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 5)
+    assert (header[68:72], int.from_bytes(header[60:64])) == (b"e6GR", 6)
     feelings = {"LIKE": 1, "SEEN": 0, "DISLIKE": -1, "SKIPPED": 2}
     assert {one.name: int(one) for one in module.Feeling} == feelings
 
@@ -380,10 +380,13 @@ def test_a_file_of_version_5_is_taken_over_without_loss(path):
         assert (bob.enjoys, bob.disliked, bob.favorites) == (["owl"], [5], [3])
         for one in (ann, bob):
             assert one.new_since is one.new_until is one.daily is None
+            assert one.only == ""
         assert not {"new_since", "new_until", "daily"} & set(kept.export("ann"))
         kept.look("ann", 10.25, 20.5)
         kept.set_daily("bob", 0, 20.5)
+        kept.set_only("bob", "fox -rain")
     with Profiles(path) as kept:
+        assert kept.load("ann").only == "" and kept.load("bob").only == "fox -rain"
         assert (kept.load("ann").new_since, kept.load("ann").new_until) == (10.25, 20.5)
         assert kept.load("bob").daily == 0 and kept.export("bob")["daily_until"] == 20.5
 

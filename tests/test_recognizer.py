@@ -910,10 +910,12 @@ def test_openmoji_without_variants(openmoji, tmp_path):
     store = Store(tmp_path)
     candidates = Candidates.of(store)
     _, first = np.unique(candidates.families, return_index=True)
-    found, broken = read_examples(store, candidates.take(first), openmoji)
-    assert len(found.rows) > 2000 and not broken
+    some = candidates.take(first[::2])  # time grows with the third power
+    found, broken = read_examples(store, some, openmoji)
+    assert len(found.rows) > 1200 and not broken
     rows, tags = judge_recognizer(found)
     figures = {name: (p5, ap) for name, p5, ap in rows}
-    assert tags > 150
-    assert figures["recognizer"][0] >= 0.70 and figures["recognizer"][1] >= 0.52
+    assert tags > 100
+    # .70 and .60; without colors .55 and .51, without gradients .65 and .54
+    assert figures["recognizer"][0] >= 0.67 and figures["recognizer"][1] >= 0.57
     assert figures["prior"][0] < 0.35 and figures["original"][1] < 0.25

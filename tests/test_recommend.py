@@ -14,6 +14,7 @@ import pytest
 
 from e6graph import PostGraph
 from e6graph.errors import BadArtifact, BadInput, E6GraphError, UnknownPost, UnknownTag
+from e6graph.pictures.features import N_FEATURES
 from e6graph.recommend import Profile
 from e6graph.recommend.board import NARROWED_KEPT
 from e6graph.tags.categories import CATEGORIES
@@ -260,8 +261,13 @@ def test_a_post_that_only_the_vectors_know_is_no_neighbor(graph, monkeypatch):
     assert found.tolist() == [post for post in near.tolist() if post not in gone]
 
 
+PICTURE = np.zeros(N_FEATURES, np.float32)  # its features
+
+
 class Seen:
     """A recognizer that sees the same in every picture."""
+
+    encoder = None
 
     def __init__(self, seen, vector):
         self.seen, self.vector = seen, vector
@@ -283,13 +289,13 @@ def test_a_picture_counts_by_its_tags_their_confidence_and_its_vector(built_inde
     assert graph.recognize("picture", 2) == tags[:2]
 
     hoard, smoke = set(by_head(graph, "hoard")), set(by_head(graph, "smoke"))
-    found = [made.post_id for made in graph.recommend(images=["picture"], n=10**6)]
+    found = [made.post_id for made in graph.recommend(images=[PICTURE], n=10**6)]
     assert set(found[: len(hoard)]) == hoard  # the likelier of the two comes first
     # The vector counts as well, so that one near the picture may go before an unlikely tag.
     either = hoard | smoke
     assert len(set(found[: len(either)]) & either) >= 0.95 * len(either)
     beyond = len(hoard | smoke) + 30
-    found = [made.post_id for made in graph.recommend(images=["picture"], n=beyond)]
+    found = [made.post_id for made in graph.recommend(images=[PICTURE], n=beyond)]
     near, _ = graph.neighbors(vector, 260)
     assert len(found) == beyond and set(found) <= set(near.tolist()) | hoard | smoke
 

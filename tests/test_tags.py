@@ -84,13 +84,9 @@ def test_files_of_the_import_load(built_index):
     assert sorted(tags.decode(implied)) == ["canine", "mammal"]
 
 
-def test_real_counts(tate, tmp_path):
-    from e6graph.hydrate.importdb import IMAGE_TYPES, import_export
-    from e6graph.store import Store
-
-    import_export(tate, Store(tmp_path / "index"), IMAGE_TYPES, progress=False)
-    tag2idx, names, categories = load_tags(tmp_path / "index")
-    implications, rejected = load_implications(tmp_path / "index")
+def test_real_counts(tate_index):
+    tag2idx, names, categories = load_tags(tate_index)
+    implications, rejected = load_implications(tate_index)
     assert (len(names), len(categories), len(tag2idx)) == (10230, 10230, 13918)
     assert (len(implications), len(rejected)) == (8139, 8450)
     tags = TagSetNormalizer(TagNormalizer(tag2idx, names, categories), implications, rejected)

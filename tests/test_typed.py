@@ -104,3 +104,28 @@ def test_captions_read_names_as_typed(store):
     cleaner = Cleaner(Config(), store.root)
     text = unicodedata.normalize("NFD", "Species:Vulpine, CAFÉ, x:fox")
     assert cleaner.clean(text).text == "fox, café, x:fox"
+
+
+def test_names_are_completed_from_within_the_most_used_first(tmp_path):
+    words = ["red_fox", "fox", "fox_ears", "foxglove", "outfox", "arctic_fox", "box_(fox)"]
+    rows = [post(k, " ".join(words[: 1 + k % 7])) for k in range(1, 30)]
+    write_export(tmp_path, rows, aliases=[("fox_red", "red_fox"), ("vixen", "fox")])
+    store = Store(tmp_path / "index")
+    import_export(tmp_path, store, progress=False)
+    with store.stage("construct_index.py", {}) as stage:
+        save_served_posts(store, stage, lambda ids: ids > 0)
+    board = Looking(Posts(store))
+
+    def names(prefix, n=8):
+        return [name for name, *_ in board.complete(prefix, n)]
+
+    # This very name, then where it begins a word by use, then anywhere.
+    begins = ["red_fox", "fox_ears", "foxglove", "arctic_fox", "box_(fox)"]
+    assert names("fox") == ["fox", *begins, "outfox"]
+    assert names("fox", 3) == ["fox", "red_fox", "fox_ears"]
+    assert names("x_(f") == ["box_(fox)"]
+    assert {*names("ox")} == {"fox", *begins, "outfox"}
+    assert names("species:fox") == names("fox") and names("FOX") == names("fox")
+    assert names("vix") == ["fox"] and names("o") == ["outfox"]  # of one letter the beginning
+    assert names("ear") == ["fox_ears"] and names("lov") == ["foxglove"]
+    assert names("xyz") == []

@@ -162,7 +162,9 @@ def test_what_the_page_knows_is_what_the_server_knows():
         product *= int(factor)
     assert product == web.PICTURE_LIMIT
     actions = re.findall(r'^  "(/\w+)": \[', script, re.MULTILINE)
-    assert set(actions) == {"/like", "/dislike", "/skip", "/stop", "/why", "/more"}
+    assert set(actions) == {
+        f"/{name}" for name in ["like", "dislike", "skip", "stop", "undo", "why", "more"]
+    }
     assert all(messages.COMMANDS[action[1:]].button for action in actions)
     page = (web.PAGE / "index.html").read_text("utf-8")
     dial = re.search(
@@ -1447,6 +1449,30 @@ def test_a_mood_is_shown_and_ended_with_a_click(browser, board):
         assert "nothing now" in page.locator("#kept section").first.inner_text()
         assert "Learned" not in page.inner_text("#kept")  # the like was of the mood alone
         assert "Liked (1)" in page.inner_text("#kept")
+
+
+def test_what_is_only_shown_taken_back_and_dropped(browser, board):
+    with opened(browser, board) as page:
+        assert page.locator("#only").is_hidden()
+        send(page, "/enjoy fox -web, nihgt")
+        page.locator(".choices button", has_text="Enjoy night").click()
+        rest(page)
+        assert chips(page, "up") == ["fox", "night"] and chips(page, "down") == ["web"]
+        send(page, "only night")
+        assert page.locator("#only").inner_text().startswith("only night")
+        page.locator("#only").click()
+        rest(page)
+        assert page.locator("#only").is_hidden()
+        send(page, "walk")
+        press(page, "l")
+        liked = page.locator(".card").first.get_attribute("data-post")
+        press(page, "u")
+        assert page.locator(".message", has_text=f"Taken back: liked #{liked}").count() == 1
+        assert page.locator(".card").last.get_attribute("data-post") == liked
+        assert page.locator(".card.liked").count() == 0
+        page.locator("#box").press_sequentially("/drop e")
+        page.locator("#options li").first.wait_for()
+        assert page.locator("#options li").all_inner_texts() == ["web\nyou avoid it"]
 
 
 def test_a_preview_that_comes_later_takes_its_place(browser, tmp_path):

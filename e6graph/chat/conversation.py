@@ -21,6 +21,7 @@ from ..recommend.references import Reference
 from . import messages
 from .favorites import FavoriteCommands, is_favorites
 from .fetch_favorites import FavoritesFetcher
+from .meaning import command_meant, tags_meant
 from .messages import (
     COMMANDS,
     Command,
@@ -31,14 +32,13 @@ from .messages import (
     TextFile,
     count,
     did_you_mean,
-    names_in,
     quoted,
 )
 from .news import NewsCommands
 from .profiles import Profiles
 from .taste import TasteCommands
 from .tour import Tour
-from .user import User
+from .user import Question, User
 
 if TYPE_CHECKING:
     from ..recommend import PostGraph, PostInfo
@@ -85,7 +85,6 @@ class Conversation:
         self._news = NewsCommands(self._user, tour, delivers)
         self._listed = commands
         self._fetch = fetch
-        self._asked_to_forget = False
         self.ended = False
         self._commands: dict[str, Callable[..., list[Reply]]] = {
             "start": self._welcome,
@@ -102,11 +101,13 @@ class Conversation:
             "variants": tour.variants,
             "like": partial(tour.judge, "like"),
             "dislike": partial(tour.judge, "dislike"),
+            "undo": tour.undo,
             "why": tour.why,
             "picture": self._no_picture,
             "enjoy": partial(taste.feel, "enjoy"),
             "avoid": partial(taste.feel, "avoid"),
             "mood": taste.mood,
+            "only": taste.only,
             "variety": taste.variety,
             "drop": taste.drop,
             "taste": taste.taste,
@@ -126,26 +127,30 @@ class Conversation:
         E6GraphError : what only the operator can mend, such as a missing
             artifact.
         """
-        asked, self._asked_to_forget = self._asked_to_forget, False
+        asked, self._user.question = self._user.question, None
+        said = message.strip().lower() if isinstance(message, str) else "/"
         replies = []
         try:
             replies += self._favorites.news()
-            if asked:
-                if isinstance(message, str) and message.strip().lower() == "yes":
-                    return [self._forget_now()]
-                replies.append(Reply("Nothing was deleted."))
-
-            # A word that is not "yes" answers the question; a command or
-            # picture stands for itself.
-            if not asked or not isinstance(message, str) or message.lstrip().startswith("/"):
+            if asked and (said == "yes" or (said == "/yes" and not asked.needed)):
+                replies += asked.yes()
+            elif asked and (said in ("no", "/no") or asked.needed):
+                replies.append(Reply(asked.no))
+                # A command or picture stands for itself, too.
+                if said.startswith("/") and said not in ("/yes", "/no"):
+                    replies += self._answer(message)
+            else:
                 replies += self._answer(message)
         except (BadInput, UnknownTag, UnknownPost) as error:
             replies.append(Reply(" ".join(str(error).split())))
         return self._with_previews(replies)
 
-    def deliver(self) -> list[Reply]:
-        """Say what is new to a user of /daily; nothing if nothing is. Raises E6GraphError."""
-        return self._with_previews(self._news.deliver())
+    def deliver(self, since: float) -> list[Reply]:
+        """Say what came after a moment to a user of /daily; nothing if nothing did.
+
+        Raises E6GraphError.
+        """
+        return self._with_previews(self._news.deliver(since))
 
     def _with_previews(self, replies: list[Reply]) -> list[Reply]:
         for reply in replies:
@@ -164,7 +169,7 @@ class Conversation:
     @property
     def begun(self) -> bool:
         """Whether the talk remembers something that a new one would not know."""
-        return self._asked_to_forget or self._tour.begun
+        return self._user.question is not None or self._tour.begun
 
     def take_favorites(self, source: str, references: Sequence[Reference]) -> Reply:
         """Take in favorites that were read before the talk; see `FavoriteCommands.keep`."""
@@ -182,8 +187,33 @@ class Conversation:
         return self._taste.known()
 
     def complete(self, prefix: str, n: int = 8) -> list[CompletedTag]:
-        """Return tags of visible posts that begin with `prefix`, most used first."""
+        """Return tags of visible posts that `prefix` may become; see `Board.complete`."""
         return [CompletedTag(*found) for found in self._user.graph().complete(prefix, n)]
+
+    def complete_kept(self, part: str) -> list[tuple[str, str]]:
+        """Return (what /drop may take back, what was said of it): names with `part` in them.
+
+        The most used tags come first, then the latest posts.
+        """
+        profile, board = self._user.profile(), self._user.board
+        sides = {"you enjoy it": profile.enjoys, "you avoid it": profile.avoids}
+        found = [(tag, said) for said, tags in sides.items() for tag in tags if part in tag]
+        known = {*self._user.resolve([tag for tag, _ in found])[0]}
+        uses = {tag: board.count_posts([tag])[0] for tag, _ in found if tag in known}
+        found.sort(key=lambda pair: -uses.get(pair[0], 0))
+        posts = {"you like it": profile.liked, "you dislike it": profile.disliked}
+        numbers = [(f"#{i}", said) for said, ids in posts.items() for i in reversed(ids)]
+        return found + [pair for pair in numbers if part.startswith("#") and part in pair[0]]
+
+    @property
+    def on_tour(self) -> bool:
+        """Whether a post waits for a judgment, which brings the next one."""
+        return self._tour.touring
+
+    @property
+    def hidden_lines(self) -> list[str]:
+        """The lines of the user's blacklist."""
+        return self._user.profile().blacklist
 
     def _answer(self, message: str | Picture | TextFile) -> list[Reply]:
         if isinstance(message, Picture):
@@ -199,13 +229,24 @@ class Conversation:
         text = messages.clean_lines(message).strip()
         if text.startswith("/"):
             return self._command(text)
-        words = text.split()
-        return self._plain(words) if words else []
+        if not text:
+            return []
+        line = command_meant(text, self._tour.touring)
+        if line is None:
+            return self._plain(text)
+        replies, on_tour = self._command(line), self._tour.touring
+        if not on_tour and (tags := self._user.resolve([text])[0]):
+            hint = f"/enjoy {tags[0]}"
+            replies.append(Reply(f"There is a tag of that name, too: {hint}", choices=[hint]))
+        return replies
 
     def _command(self, text: str) -> list[Reply]:
         typed, *words = text.split()
         name = typed[1:].lower()
         name = {"welcome": "start", "favourites": "favorites"}.get(name, name)
+        if name in ("yes", "no") and not words:
+            line = command_meant(name, self._tour.touring)
+            return self._command(line) if line else [Reply("I asked nothing.")]
         if name not in self._commands:
             near = difflib.get_close_matches(name, COMMANDS, 2) or ["help"]
             choices = [f"/{found}" for found in near]
@@ -220,30 +261,31 @@ class Conversation:
             return run()
         if words and name in ("enjoy", "avoid", "drop", "mood", "favorites"):
             self._tour.taste_changed()
-        # A list is read with its line ends.
-        return run(text[len(typed) :] if messages.is_list(text) else words)
+        # A list is read with its line ends. The lines of tags count as commas.
+        rest = text[len(typed) :]
+        return run(rest if messages.is_list(text) else rest.strip().replace("\n", ",").split())
 
-    def _plain(self, words: Sequence[str]) -> list[Reply]:
+    def _plain(self, text: str) -> list[Reply]:
         """Take words without a command as tags if all are; otherwise give a hint."""
-        names = names_in(words)
-        known, unknown = self._user.resolve(names)
-        if names and not unknown:
+        words = text.replace("\n", ",").split()
+        meant = tags_meant(self._user, words)
+        if meant and not meant.unknown:
             self._tour.taste_changed()
-            return self._taste.feel("enjoy", names)
+            return self._taste.feel("enjoy", words)
         post_id = messages.post_id_in(words[0])
         if len(words) == 1 and post_id is not None:
             hint = f"/like {post_id}"
             return [Reply(f"To say that you like that post: {hint}", choices=[hint])]
 
-        lines = [
-            "I understand tags and commands; /help lists them.",
-            *did_you_mean(unknown, self._user.near),
-        ]
-        if not known:
-            return [Reply("\n".join(lines), choices=["/walk", "/help"])]
+        said, near = did_you_mean(meant.unknown, self._user.near)
+        lines = ["I understand tags and commands; /help lists them.", *said]
+        choices = [f"/{'avoid' if meant.unknown[n] else 'enjoy'} {one}" for n, one in near]
+        if not meant.known:
+            return [Reply("\n".join(lines), choices=[*choices, "/walk", "/help"])]
+        known = [f"-{name}" if other else name for name, other in meant.known.items()]
         hint = f"/enjoy {' '.join(known)}"
         lines.append(f"The others I know: {hint}")
-        return [Reply("\n".join(lines), choices=[hint])]
+        return [Reply("\n".join(lines), choices=[hint, *choices])]
 
     # -- commands about the talk itself
     def _welcome(self) -> list[Reply]:
@@ -292,7 +334,7 @@ class Conversation:
         profile = self._user.profile()
         if profile == Profile():
             return [Reply("I keep nothing about you.")]
-        self._asked_to_forget = True
+        self._user.question = Question(self._forget_now, "Nothing was deleted.", needed=True)
         tags = count([*profile.enjoys, *profile.avoids], "tag")
         posts = count({*profile.seen, *profile.favorites}, "post")
         lines = [
@@ -301,7 +343,7 @@ class Conversation:
         ]
         return [Reply("\n".join(lines), choices=["yes", "no"])]
 
-    def _forget_now(self) -> Reply:
+    def _forget_now(self) -> list[Reply]:
         self._favorites.forget()
         erased = self._user.profiles.forget(self._user.key)
         self._tour.reset()
@@ -311,4 +353,4 @@ class Conversation:
                 " Another program has the file open, so traces stay in it: when that program "
                 "has ended, /forget again removes them."
             )
-        return Reply(said)
+        return [Reply(said)]

@@ -42,17 +42,21 @@ COMMANDS = {
     "dislike": Command("[IDs or URLs]", "you do not like them", "👎"),
     "skip": Command("", "show the next post; counts against the last one, but little", "⏭"),
     "stop": Command("", "end the tour", "🛑"),
+    "undo": Command("", "take back what you said last, and show its post again", "↩"),
     "why": Command("[ID or URL]", "how that post, or else the last one, was found", "Why?"),
     "more": Command(
         "[ID or URL]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
     ),
     "variants": Command("[ID or URL]", "other versions of that post or the last", "Variants"),
-    "new": Command("", "the posts that came since you last looked, best first", "What is new"),
+    "new": Command("", "the posts that came since you last looked, best first", "New"),
     "daily": Command("[HOUR or off]", "on Telegram: the ten best new posts each day (UTC)"),
     "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
-    "enjoy": Command("TAGS", "tags you like to see, with spaces or commas between"),
+    "enjoy": Command(
+        "TAGS", "tags you like to see: fox, blue eyes, -rain (which you avoid), snow*"
+    ),
     "avoid": Command("TAGS", "tags you do not want to see"),
     "mood": Command("[TAGS or off]", "follow one wish for a while; your taste rests meanwhile"),
+    "only": Command("[WORDS or off]", "only posts that the site's search finds: fox score:>50"),
     "variety": Command("[0 to 1]", "how varied the posts are: 0 alike, 1 varied, or default"),
     "picture": Command("PATH", "what I see in a picture, and posts like it"),
     "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
@@ -74,7 +78,9 @@ COMMANDS = {
     "help": Command("", "this list", "Help"),
     "quit": Command("", "end the talk"),
 }
-ANSWERS = {"yes": "Yes, delete it", "no": "No"}  # and the labels of their buttons
+ANSWERS = {"yes": "Yes, delete it", "no": "No", "/yes": "Yes", "/no": "No"}
+"""Answers to a question, and the labels of their buttons."""
+
 
 # The categories that a card shows, in order, and how many tags of each say
 # enough.
@@ -191,6 +197,7 @@ class Taste:
     mood : tags that they wish for just now. `up` and `down` are then of the mood alone.
     variety : from 0 to 1, their own; None for the default.
     favorites : number of those that may be shown.
+    only : the search words that all posts must match; "" for none.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -206,6 +213,7 @@ class Taste:
     mood: list[str] = field(default_factory=list)
     variety: float | None = None
     favorites: int = 0
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -248,9 +256,9 @@ def button(choice: str) -> str:
     ('👍', 'Enjoy fox')
     """
     name = choice.partition(" ")[0][1:]
-    if name in ("enjoy", "avoid", "mood", "variety", "drop", "rating"):
+    if name in ("enjoy", "avoid", "mood", "only", "variety", "drop", "rating"):
         return choice[1:].capitalize()
-    label = COMMANDS[name].button if name in COMMANDS else ANSWERS.get(choice)
+    label = COMMANDS[name].button if name in COMMANDS else ANSWERS.get(choice, "")
     return label or choice
 
 
@@ -350,16 +358,53 @@ def number_from_0_to_1(text: str) -> float | None:
     return number if number <= 1 else None
 
 
-def did_you_mean(unknown: Sequence[str], near: Callable[[str], Sequence[str]]) -> list[str]:
-    """Return a line for each of the first unknown tags, with the names near it."""
-    lines = []
-    for name in unknown[:EXPLAINED_NAMES]:
-        names = " or ".join(near(name))
-        lines.append(f"No tag {quoted(name)}" + (f": did you mean {names}?" if names else "."))
-    if len(unknown) > EXPLAINED_NAMES:
-        more = len(unknown) - EXPLAINED_NAMES
-        lines.append(f"I do not know {more} more of these words.")
-    return lines
+def did_you_mean(
+    unknown: Iterable[str], near: Callable[[str], Sequence[str]]
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Name the tags near each of the first unknown ones.
+
+    Returns
+    -------
+    lines : a text for each of them. meant : (unknown name, a name near it).
+    """
+    lines, meant = [], []
+    first, more = [*unknown][:EXPLAINED_NAMES], [*unknown][EXPLAINED_NAMES:]
+    for name in first:
+        names = near(name)
+        meant += [(name, one) for one in names]
+        hint = f": did you mean {' or '.join(names)}?" if names else "."
+        lines.append(f"No tag {quoted(name)}{hint}")
+    if more:
+        lines.append(f"I do not know {len(more)} more of these words.")
+    return lines, meant
+
+
+def numbered(reply: Reply, first: int = 1) -> tuple[str, list[str]]:
+    """Put a number behind each choice that a text names.
+
+    Returns
+    -------
+    text : with the numbers. choices : those that have one, in the order of the numbers.
+
+    >>> numbered(Reply("No tag 'owll': did you mean owl?", choices=["/walk", "/enjoy owl"]))
+    ("No tag 'owll': did you mean owl [1]?", ['/enjoy owl'])
+    """
+    places = []
+    for choice in reply.choices:
+        command, _, argument = choice.partition(" ")
+        sought = choice
+        if choice not in reply.text and command in ("/enjoy", "/avoid", "/mood"):
+            sought = argument
+        if argument or choice == "/yes" or "id you mean" in reply.text:
+            named = rf"(?<!\S){re.escape(sought)}(?=[.,:;?!]|$|\n| (?:or|takes) )"
+            ends = [found.end() for found in re.finditer(named, reply.text)]
+            places += [(end, choice) for end in ends[-1:]]
+    places.sort()
+    text, begin = "", 0
+    for number, (end, _) in enumerate(places, first):
+        text += f"{reply.text[begin:end]} [{number}]"
+        begin = end
+    return text + reply.text[begin:], [choice for _, choice in places]
 
 
 def help_text(commands: Mapping[str, Command]) -> str:
@@ -367,7 +412,8 @@ def help_text(commands: Mapping[str, Command]) -> str:
     usage = {f"/{name} {entry.argument}": entry.does for name, entry in commands.items()}
     width = max(map(len, usage)) + 2
     lines = [f"{command:<{width}}{does}" for command, does in usage.items()]
-    return "\n".join([*lines, "Tags without a command count as /enjoy."])
+    hint = "Commands are understood without the slash, too; tags alone count as /enjoy."
+    return "\n".join([*lines, hint])
 
 
 def title(post: PostInfo) -> str:

@@ -44,16 +44,25 @@ class NewsCommands:
     def new(self) -> list[Reply]:
         """Show the best of what came since they last looked."""
         profile, newest = self._user.profile(), self._newest()
-        return self._best(profile, newest, POSTS_AT_ONCE) or [
+        since, until = new_between(profile, newest)
+        self._user.profiles.look(self._user.key, since, until)
+        more = "more" if profile.new_until == until else "new"
+        of = ", the last week of this index" if profile.new_until is None else ""
+        return self._best(profile, POSTS_AT_ONCE, since, more, of) or [
             Reply(
                 f"Nothing new since {day(newest)}: /new shows more once the index was renewed.",
                 choices=["/walk"],
             )
         ]
 
-    def deliver(self) -> list[Reply]:
-        """Show the best of what is new to somebody who is sent it each day; [] for nothing."""
-        return self._best(self._user.profile(), self._newest(), DAILY_POSTS)
+    def deliver(self, since: float) -> list[Reply]:
+        """Show the best of what came after a moment, without being asked; [] for nothing."""
+        profile, newest = self._user.profile(), self._newest()
+        looked = since, newest
+        if profile.new_until is not None:  # /new goes on with all that they did not look at
+            looked = new_between(profile, newest)
+        self._user.profiles.look(self._user.key, *looked)
+        return self._best(profile, DAILY_POSTS, since)
 
     def _newest(self) -> float:
         newest = self._user.board.newest
@@ -61,17 +70,14 @@ class NewsCommands:
             raise BadInput(NO_TIMES)
         return newest
 
-    def _best(self, profile: Profile, newest: float, n: int) -> list[Reply]:
+    def _best(
+        self, profile: Profile, n: int, since: float, more: str = "new", of: str = ""
+    ) -> list[Reply]:
         """Show up to n posts, after a line that says of how many, and of which time."""
-        since, until = new_between(profile, newest)
         left = self._user.graph(profile).count_new(profile, since + A_MOMENT)
-        self._user.profiles.look(self._user.key, since, until)
         if not left:
             return []
-        more = "more" if profile.new_until == until else "new"
-        said = f"{left:,} {more} post{'' if left == 1 else 's'} since {day(since)}"
-        if profile.new_until is None:
-            said += ", the last week of this index"
+        said = f"{left:,} {more} post{'' if left == 1 else 's'} since {day(since)}{of}"
         if left > n:
             said += f"; here are the best {n}, /new again shows more"
         if not has_taste(of_mood(profile)):

@@ -7,6 +7,7 @@ SCHEMA_VERSION = 6  # 1 and 2 are too old to be taken over
 _OF_USER = "n INTEGER PRIMARY KEY, user INTEGER NOT NULL REFERENCES users ON DELETE CASCADE"
 _FELT = "feeling INTEGER NOT NULL, at INTEGER NOT NULL"
 _MOOD = "mood TEXT NOT NULL DEFAULT ''"  # tags with spaces between
+_ONLY = "only TEXT NOT NULL DEFAULT ''"  # words of the site's search
 _POSTS = (
     f"CREATE TABLE posts ({_OF_USER}, post_id INTEGER NOT NULL, {_FELT}, {_MOOD}, "
     "UNIQUE (user, post_id, mood))"
@@ -30,7 +31,7 @@ _NEWS = (
 SCHEMA = (  # `n` keeps the order; `at` is in Unix seconds
     "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
     f"at INTEGER NOT NULL, ratings TEXT NOT NULL DEFAULT '', {_MOOD}, variety REAL, "
-    f"{', '.join(_NEWS)})",
+    f"{', '.join(_NEWS)}, {_ONLY})",
     f"CREATE TABLE tags ({_OF_USER}, tag TEXT NOT NULL, {_FELT}, UNIQUE (user, tag))",
     _POSTS,
     f"CREATE TABLE lines ({_OF_USER}, line TEXT NOT NULL, UNIQUE (user, line))",
@@ -47,7 +48,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "DROP TABLE old_posts",
     ),
     4: (_FAVORITES,),
-    5: tuple(f"ALTER TABLE users ADD COLUMN {column}" for column in _NEWS),
+    5: tuple(f"ALTER TABLE users ADD COLUMN {column}" for column in (*_NEWS, _ONLY)),
 }
 """Version → the statements that make the next version of it."""
 
@@ -87,6 +88,7 @@ SETTINGS = (
     "daily",
     "daily_until",
     "daily_at",
+    "only",
 )
 """Columns of `users`."""
 READ = {
@@ -100,17 +102,29 @@ KEEP_FAVORITES = (
     "INSERT INTO favorites (user, source, post_ids, dropped) VALUES (?1, ?2, ?3, ?4) "
     "ON CONFLICT DO UPDATE SET post_ids = ?3, dropped = ?4"
 )
+ROWS_OF = {
+    "posts": "SELECT n, post_id, feeling, at, mood FROM posts WHERE user = ?1 AND post_id = ?2",
+    "tags": "SELECT n, tag, feeling, at FROM tags WHERE user = ?1 AND tag = ?2",
+}
+DELETE_ROWS_OF = {
+    "posts": "DELETE FROM posts WHERE user = ?1 AND post_id = ?2",
+    "tags": "DELETE FROM tags WHERE user = ?1 AND tag = ?2",
+}
+UNSEE_POST = "DELETE FROM posts WHERE user = ?1 AND post_id = ?2 AND feeling = 0"
+PUT_BACK = {  # in its old place, unless another row has taken it
+    "posts": "INSERT INTO posts (user, n, post_id, feeling, at, mood) VALUES (?1, CASE WHEN "
+    "EXISTS (SELECT 1 FROM posts WHERE n = ?2) THEN NULL ELSE ?2 END, ?3, ?4, ?5, ?6)",
+    "tags": "INSERT INTO tags (user, n, tag, feeling, at) VALUES (?1, CASE WHEN "
+    "EXISTS (SELECT 1 FROM tags WHERE n = ?2) THEN NULL ELSE ?2 END, ?3, ?4, ?5)",
+}
 SET_DAILY = (
     "UPDATE users SET daily = ?2, "
     "daily_until = CASE WHEN daily IS NULL THEN ?3 ELSE daily_until END WHERE id = ?1"
 )
 SET = {name: f"UPDATE users SET {name} = ?2 WHERE id = ?1" for name in SETTINGS}  # noqa: S608
 # Who is sent what is new today: the hour, when the day began, how new the index is.
-DUE = (
-    "SELECT name FROM users WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 "
-    "AND daily_until < ?3 ORDER BY id"
+DUE = (  # all of them, or one by name
+    "SELECT name, daily_until FROM users WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 "
+    "AND daily_until < ?3 AND (?4 IS NULL OR name = ?4) ORDER BY id"
 )
-CLAIM = (
-    "UPDATE users SET daily_until = ?3, daily_at = ?5 "
-    "WHERE daily <= ?1 AND IFNULL(daily_at, 0) < ?2 AND daily_until < ?3 AND name = ?4"
-)
+SENT = "UPDATE users SET daily_until = ?2, daily_at = ?3 WHERE name = ?1"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
@@ -32,6 +33,18 @@ class Feeling(IntEnum):
     SEEN = 0  # it was shown, and nothing was said about it
     DISLIKE = -1
     SKIPPED = 2
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was kept of some posts and tags before something was said of them.
+
+    Attributes
+    ----------
+    rows : (table, post id or tag, its rows there) of each.
+    """
+
+    rows: tuple[tuple[str, int | str, list[tuple]], ...]
 
 
 FORGET_EVERY = 3600  # seconds between two searches for users who were away for too long
@@ -97,6 +110,7 @@ class Profiles:
             profile.ratings, profile.variety = settings["ratings"], settings["variety"]
             profile.mood, profile.daily = mood_tags(settings["mood"]), settings["daily"]
             profile.new_since, profile.new_until = settings["new_since"], settings["new_until"]
+            profile.only = settings["only"]
         for tag, feeling, at in kept["tags"]:
             (profile.enjoys if feeling == Feeling.LIKE else profile.avoids).append(tag)
             if feeling == Feeling.LIKE:
@@ -160,7 +174,39 @@ class Profiles:
         with self._file.transaction() as execute:
             return _user_number(execute, user) is not None
 
+    def before(self, user: str, posts: Iterable[int], tags: Iterable[str] = ()) -> Before:
+        """Return what is kept of some posts and tags, for `put_back`."""
+        things: list[tuple[str, int | str]] = [("posts", post) for post in posts]
+        things += [("tags", tag) for tag in tags]
+        with self._file.transaction() as execute:
+            number = _user_number(execute, user)
+            return Before(
+                tuple(
+                    (table, one, execute(tables.ROWS_OF[table], (number, one)).fetchall())
+                    for table, one in things
+                )
+            )
+
     # -- writing
+    def put_back(self, user: str, before: Before, unseen: Iterable[int] = ()) -> None:
+        """Take back what was said since of the posts and tags of `before`.
+
+        Parameters
+        ----------
+        unseen : posts that were shown since; those of which nothing was said count as
+            not seen.
+        """
+        with self._writing() as execute:
+            number = self._returned(execute, user)
+            if number is None:  # they were forgotten
+                return
+            for post in unseen:
+                execute(tables.UNSEE_POST, (number, post))
+            for table, one, rows in before.rows:
+                execute(tables.DELETE_ROWS_OF[table], (number, one))
+                for row in rows:
+                    execute(tables.PUT_BACK[table], (number, *row))
+
     def enjoy(self, user: str, tags: Iterable[str]) -> None:
         """Add tags to those that `user` enjoys; avoided ones change sides."""
         self._keep(tables.KEEP_TAG, user, tags, Feeling.LIKE)
@@ -287,6 +333,10 @@ class Profiles:
         """Keep how varied posts should be, from 0 to 1; None for the default."""
         self._set(user, "variety", variety)
 
+    def set_only(self, user: str, search: str) -> None:
+        """Keep the search words that all posts must match from now on; "" for none."""
+        self._set(user, "only", search)
+
     def look(self, user: str, since: float, until: float) -> None:
         """Keep between which times posts are new to the user; see `Profile`."""
         with self._writing() as execute:
@@ -313,16 +363,23 @@ class Profiles:
         newest : when the newest post of the index was made.
         """
         with self._file.transaction() as execute:
-            return [name for (name,) in execute(tables.DUE, (*self._today(), newest))]
+            due = execute(tables.DUE, (*self._today(), newest, None))
+            return [name for name, _ in due]
 
-    def claim(self, user: str, newest: float) -> bool:
-        """Note that a user is sent what is due, before it is; return whether it still was.
+    def claim(self, user: str, newest: float) -> float | None:
+        """Note that a user is sent what is due, before it is.
 
         What is noted first cannot be sent twice, whoever else asks and whatever ends.
+
+        Returns
+        -------
+        When the newest post of the index was made the last time; None if nothing is due.
         """
         with self._file.transaction() as execute:
-            values = (*self._today(), newest, user, int(self._clock()))
-            return execute(tables.CLAIM, values).rowcount == 1
+            due = execute(tables.DUE, (*self._today(), newest, user)).fetchone()
+            if due:
+                execute(tables.SENT, (user, newest, int(self._clock())))
+        return due[1] if due else None
 
     def _today(self) -> tuple[int, int]:
         """Return the hour and when the day began, in Unix seconds, in UTC."""

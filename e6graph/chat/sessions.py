@@ -134,11 +134,12 @@ class Sessions:
     def deliver(self, user: str) -> list[Reply]:
         """Say once what is new to a user who is due; it counts as said before it is returned."""
         newest = self._graph.newest
-        if newest is None or not self._profiles.claim(user, newest):
+        since = None if newest is None else self._profiles.claim(user, newest)
+        if since is None:
             return []
         talk = self._talk(user)
         with talk.lock:
-            return talk.conversation.deliver()
+            return talk.conversation.deliver(since)
 
     def end_daily(self, user: str) -> None:
         """Send nothing more each day to a user who cannot be written to."""

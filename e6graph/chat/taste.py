@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..errors import BadInput
 from ..recommend.blacklist import split_lines
@@ -12,10 +13,13 @@ from ..recommend.moods import of_mood
 from ..recommend.personal import LATEST_ENJOYED, Profile
 from ..recommend.portrait import portrait_of
 from ..recommend.variety import VARIETY
+from ..tags.wildcards import fits
 from . import messages
 from .contradictions import Cause, contradictions
+from .meaning import TagsMeant, tags_meant
 from .messages import (
     BLACKLIST_LIMIT,
+    EXPLAINED_NAMES,
     Reply,
     Taste,
     TextFile,
@@ -26,7 +30,7 @@ from .messages import (
     number_from_0_to_1,
     quoted,
 )
-from .user import User
+from .user import Question, User
 
 LISTED_AT_MOST = 20  # of each row of /taste, the latest
 LEARNED_TAGS = 8  # shown for and against
@@ -35,6 +39,9 @@ BLACKLIST_SHOWN = 100  # lines, the latest
 ENDS_OF_VARIETY = {"alike": 0.0, "varied": 1.0}
 TOLD_OF_PORTRAIT = 5  # of each row, in words
 EARLIER_MOODS = 3  # offered, the latest
+OPPOSITE = {"enjoy": "avoid", "avoid": "enjoy"}
+NOT_ASKED = 5  # tags that a word with * may stand for without a question
+TAKEN = 10  # tags that it adds after one, the most used
 
 
 class TasteCommands:
@@ -46,35 +53,80 @@ class TasteCommands:
     # -- tags
     def feel(self, verb: str, words: Sequence[str]) -> list[Reply]:
         """Keep that they "enjoy" or "avoid" tags."""
-        user, names = self._user, names_in(words)
-        if not names:
+        user, meant = self._user, tags_meant(self._user, words)
+        if not meant:
             example = " ".join(user.example_tags())
             return [Reply(f"Expected tags: /{verb} TAGS, such as /{verb} {example}")]
-        known, unknown = user.resolve(names)
-        lines, choices = did_you_mean(unknown, user.near), []
-        if known:
-            before = user.profile()
-            keep = user.profiles.enjoy if verb == "enjoy" else user.profiles.avoid
-            keep(user.key, known)
-            lines[:0] = [
-                f"You {verb} {', '.join(known)}.",
-                *_changed_sides(known, before, verb),
-            ]
-            choices.append("/walk")
-            now, wishes, new = user.profile(), known, []
-            if verb == "avoid":
-                wishes, new = self._wishes(now), [Cause("avoid", name) for name in known]
-            against, ways = contradictions(user, now, wishes, new)
-            lines[1:1] = against
-            choices += ways
-            if verb == "enjoy" and before.mood:
-                mood = ", ".join(before.mood)
-                lines.append(f"The mood {mood} leads until /mood off.")
-            if verb == "enjoy" and (also := user.graph().telling_tags(known, RELATED_TAGS)):
-                them = "it" if len(known) == 1 else "them"
-                lines.append(f"Often with {them}: {', '.join(also)}")
-        choices += [f"/{verb} {near}" for name in unknown[:1] for near in user.near(name)]
-        return [Reply("\n".join(lines), choices=choices)]
+        asked = self._expand(meant, partial(self.feel, verb), verb)
+        lines, choices = [], []
+        if meant.known:
+            signed = [f"-{n}" if other else n for n, other in meant.known.items()]
+            user.judging(f"/{verb} {' '.join(signed)}", tags=[*meant.known])
+        for inverted in (False, True):
+            known = [name for name, other in meant.known.items() if other == inverted]
+            if known:
+                told, ways = self._keep(OPPOSITE[verb] if inverted else verb, known)
+                lines += told
+                choices += ways
+        unknown, near = did_you_mean(meant.unknown, user.near)
+        lines += unknown
+        choices += [
+            f"/{OPPOSITE[verb] if meant.unknown[name] else verb} {one}" for name, one in near
+        ]
+        lines += [f"As one tag: /{verb} {name}" for name in meant.joined]
+        choices += [f"/{verb} {name}" for name in meant.joined]
+        enjoyed = [n for n, other in meant.known.items() if other == (verb == "avoid")]
+        if enjoyed and (also := user.graph().telling_tags(enjoyed, RELATED_TAGS)):
+            them = "it" if len(enjoyed) == 1 else "them"
+            lines.append(f"Often with {them}: {', '.join(also)}")
+            choices += [f"/enjoy {name}" for name in also]
+        return [_asking(lines, choices, asked)]
+
+    def _keep(self, verb: str, tags: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Keep known tags; return what to say of them, and choices."""
+        user, before = self._user, self._user.profile()
+        keep = user.profiles.enjoy if verb == "enjoy" else user.profiles.avoid
+        keep(user.key, tags)
+        now, wishes, new = user.profile(), tags, []
+        if verb == "avoid":
+            wishes, new = self._wishes(now), [Cause("avoid", name) for name in tags]
+        against, ways = contradictions(user, now, wishes, new)
+        lines = [f"You {verb} {', '.join(tags)}.", *against]
+        lines += _changed_sides(tags, before, verb)
+        if verb == "enjoy" and before.mood:
+            lines.append(f"The mood {', '.join(before.mood)} leads until /mood off.")
+        if verb == "enjoy" and before.only:
+            lines.append(f"You see only what matches {before.only}, until /only off.")
+        return lines, ["/walk", *ways]
+
+    def _expand(
+        self, meant: TagsMeant, take: Callable[[list[str]], list[Reply]], verb: str = ""
+    ) -> list[str]:
+        """Take words with `*` for the tags that they stand for; ask where those are many.
+
+        Returns
+        -------
+        the lines of the question, none if nothing is asked.
+        """
+        lines, waiting = [], []
+        for pattern, inverted in [*meant.patterns.items()][:EXPLAINED_NAMES]:
+            names, total = self._user.board.tags_like(pattern, TAKEN)
+            if not names:
+                meant.unknown[pattern] = inverted
+            elif total <= NOT_ASKED:
+                meant.known |= dict.fromkeys(names, inverted)
+            else:
+                waiting += [f"-{name}" if inverted else name for name in names]
+                most = f"the {TAKEN} most used" if total > TAKEN else "them"
+                said = f"{pattern} stands for {total:,} tags. /yes takes {most}:"
+                lines.append(f"{said} {', '.join(names)}")
+                if total > TAKEN and verb == ("enjoy" if inverted else "avoid"):
+                    lines.append(f"To hide all of them: /blacklist add {pattern}")
+        if len(meant.patterns) > EXPLAINED_NAMES:
+            lines.append(f"I take {EXPLAINED_NAMES} words with * at a time; the others wait.")
+        if waiting:
+            self._user.question = Question(lambda: take(waiting), "Nothing was added.")
+        return lines
 
     def _wishes(self, profile: Profile) -> list[str]:
         """Return the tags that they enjoy or wish for, as far as they are known."""
@@ -82,27 +134,33 @@ class TasteCommands:
 
     def mood(self, words: Sequence[str]) -> list[Reply]:
         """Follow some tags for a while, end that, or say which tags they are."""
-        user, names, profile = self._user, names_in(words), self._user.profile()
+        user, meant, profile = self._user, tags_meant(self._user, words), self._user.profile()
         now = ", ".join(profile.mood)
-        if not names:
+        if not meant:
             return [self._told_mood(profile)]
-        if names == ["off"]:
+        if names_in(words) == ["off"]:
             if not now:
                 return [Reply("No mood holds.", choices=["/walk"])]
             user.profiles.set_mood(user.key, [])
             said = f"The mood {now} is over. Your taste leads again, as it was."
             return [Reply(said, choices=["/walk", "/taste"])]
 
-        known, unknown = user.resolve(names)
-        if "off" in unknown:
+        asked = self._expand(meant, lambda names: self.mood([*meant.known, *names]))
+        if "off" in meant.unknown:
             raise BadInput(
                 "/mood off ends the mood and takes no tags; /mood TAGS begins another one"
             )
+        if any(meant.known.values()):
+            raise BadInput(
+                "a mood takes no tags with - before them: /avoid TAGS keeps them away"
+            )
+        known = [*meant.known]
         if len(known) > LATEST_ENJOYED:  # no more would lead, and each post keeps its mood
             raise BadInput(
                 f"{len(known)} tags are too many for a mood: {LATEST_ENJOYED} at most"
             )
-        lines, choices = did_you_mean(unknown, user.near), []
+        lines, near = did_you_mean(meant.unknown, user.near)
+        choices = []
         if known:
             user.profiles.set_mood(user.key, known)
             profile = user.profile()
@@ -113,8 +171,8 @@ class TasteCommands:
             against, ways = contradictions(user, profile, known)
             lines[:0] = [said, *against]
             choices = ["/walk", *ways, "/mood off"]
-        choices += [f"/mood {near}" for name in unknown[:1] for near in user.near(name)]
-        return [Reply("\n".join(lines), choices=choices)]
+        choices += [f"/mood {one}" for one in [*(one for _, one in near), *meant.joined]]
+        return [_asking(lines, choices, asked)]
 
     def _told_mood(self, profile: Profile) -> Reply:
         if profile.mood:
@@ -133,6 +191,41 @@ class TasteCommands:
         if earlier:  # not every front end shows buttons, nor long ones
             said += f"\nEarlier moods, the latest first: {'; '.join(earlier)}"
         return Reply(said, choices=earlier)
+
+    def only(self, words: Sequence[str]) -> list[Reply]:
+        """Restrict what follows to what the site's search finds, end that, or tell it."""
+        user, profile = self._user, self._user.profile()
+        # The site parts words by spaces alone, but people type commas.
+        search = re.sub(",(?= |$)", "", " ".join(words))
+        graph, avoids = user.graph(profile), user.resolve(profile.avoids)[0]
+        if not search and profile.only:
+            left = graph.count_matching(profile.only, avoids)
+            said = f"You see only what matches {profile.only}: {left:,} posts."
+            return [Reply(f"{said} /only off ends it.", choices=["/walk", "/only off"])]
+        if search.lower() in ("", "off"):
+            user.profiles.set_only(user.key, "") if profile.only else None
+            said = "You see all posts, whatever they are."
+            if profile.only:
+                said = f"You no longer see only what matches {profile.only}."
+            example = " ".join(user.example_tags())
+            hint = f"/only {example} score:>5 restricts them by the site's search words."
+            return [Reply(f"{said} {hint}", choices=["/walk"])]
+
+        matching = graph.count_matching(search, avoids)
+        remarks, idle = user.board.try_blacklist(search)
+        lines = [remark.removeprefix("line 1: ") for remark in remarks]
+        better = [f"/only {one}" for one in user.board.corrected(search)] if remarks else []
+        lines += [f"Instead: {command}" for command in better]
+        if idle or not matching:
+            none = f"No post that you may see matches {quoted(search)}"
+            avoided = not idle and graph.count_matching(search)
+            none += " without a tag that you avoid" if avoided else ""
+            said = f"{none}, so nothing was changed."
+            return [Reply("\n".join([said, *lines]), choices=better)]
+        user.profiles.set_only(user.key, search)
+        said = f"You see only what matches {search} now, {count(range(matching), 'post')}"
+        said = f"{said}, until /only off."
+        return [Reply("\n".join([said, *lines]), choices=["/walk", *better, "/only off"])]
 
     def variety(self, words: Sequence[str]) -> list[Reply]:
         """Show or set how varied the posts are that they are shown."""
@@ -161,23 +254,26 @@ class TasteCommands:
 
     def drop(self, words: Sequence[str]) -> list[Reply]:
         """Take back what was said about tags and posts (#12)."""
-        user, names = self._user, names_in(words)
-        if not names:
+        user, meant = self._user, tags_meant(self._user, words)
+        if not meant:
             return [Reply("Expected what to take back: /drop TAGS, or /drop #12 for a post")]
-        posts = [int(name[1:]) for name in names if re.fullmatch("#[0-9]{1,18}", name)]
-        tags = [name for name in names if name[0] != "#"]
+        text, before = " ".join(words).lower(), user.profile()
+        named = (re.fullmatch("#([0-9]{1,18})", name) for name in names_in(words))
+        posts = [int(one[1]) for one in named if one]
+        kept = [*before.enjoys, *before.avoids]
+        tags = [tag for tag in kept for pattern in meant.patterns if fits(pattern, tag)]
+        tags += [*meant.known, *meant.unknown]
+        # The names as typed go too: a tag that is kept may have left the board since.
+        typed = text.split("," if "," in text else None)
+        tags += ["_".join(name.split()) for name in typed]
 
-        favorites = user.profile().favorites if names == ["favorites"] else []
+        favorites = before.favorites if names_in(words) == ["favorites"] else []
         if favorites:
             user.profiles.drop_favorites(user.key)
             said = f"Taken back: {count(favorites, 'favorite')}."
             return [Reply(said, choices=["/walk", "/taste"])]
 
-        # The names as typed go too: a tag that is kept may have left the board
-        # since.
-        tags = list(dict.fromkeys([*tags, *user.resolve(tags)[0]]))
-        before = user.profile()
-        user.profiles.drop(user.key, tags, posts)
+        user.profiles.drop(user.key, dict.fromkeys(tags), dict.fromkeys(posts))
         after = user.profile()
         gone = {*before.enjoys, *before.avoids} - {*after.enjoys, *after.avoids}
         gone |= {
@@ -212,6 +308,7 @@ class TasteCommands:
             mood=profile.mood,
             variety=profile.variety,
             favorites=len(user.visible(profile.favorites, graph)),
+            only=profile.only,
         )
 
     def taste(self) -> list[Reply]:
@@ -228,6 +325,7 @@ class TasteCommands:
             "disliked": [f"#{post_id}" for post_id in profile.disliked],
             "favorites": [f"{len(profile.favorites):,}"] if profile.favorites else [],
             "mood": profile.mood,
+            "only": [profile.only] if profile.only else [],
             "learned": [f"{tag} {weight:+.2f}" for tag, _, weight in learned],
             "hidden": profile.blacklist,
             "variety": [] if profile.variety is None else [f"{profile.variety:.3g}"],
@@ -235,7 +333,7 @@ class TasteCommands:
             "looked": [] if profile.new_until is None else [f"to {day(profile.new_until)}"],
             "daily": [] if profile.daily is None else [f"{profile.daily}:00 UTC"],
         }
-        for label in ("favorites", "mood", "hidden", "variety", "looked", "daily"):
+        for label in ("favorites", "mood", "only", "hidden", "variety", "looked", "daily"):
             if not rows[label]:
                 del rows[label]
         lines = ["What I keep about you, the latest last:"]
@@ -343,14 +441,18 @@ class TasteCommands:
         else:
             said = f"Hidden from now on: {lines[0]}. {left}"
         cause = Cause("list", count([*kept, *new], "line"))
+        better: list[str] = []
         if len(lines) == 1:
             remarks = [remark.removeprefix("line 1: ") for remark in remarks]
             cause = Cause("line", lines[0])
+            if remarks:
+                better = [f"/blacklist add {one}" for one in user.board.corrected(lines[0])]
+                remarks += [f"Instead: {command}" for command in better]
         else:
             fewer = zip(wishes, counts, graph.count_posts(wishes), strict=True)
             wishes = [tag for tag, before, after in fewer if after < before]
         against, ways = contradictions(user, now, wishes, [cause])
-        choices = ["/walk", *ways, "/blacklist"]
+        choices = ["/walk", *ways, *better, "/blacklist"]
         return [Reply("\n".join([said, *against, *remarks]), choices=[*dict.fromkeys(choices)])]
 
     def rating(self, words: Sequence[str]) -> list[Reply]:
@@ -380,6 +482,12 @@ class TasteCommands:
         data = f"{json.dumps(kept, indent=1, ensure_ascii=False)}\n".encode()
         said = f"Everything I keep about you, {len(data):,} bytes of JSON."
         return [Reply(said, document=("e6graph-taste.json", data))]
+
+
+def _asking(lines: Sequence[str], choices: Sequence[str], asked: Sequence[str]) -> Reply:
+    """Make an answer that ends in a question, if one is asked."""
+    answers = ["/yes", "/no"] if asked else []
+    return Reply("\n".join([*lines, *asked]), choices=[*answers, *dict.fromkeys(choices)])
 
 
 def _changed_sides(tags: Sequence[str], before: Profile, verb: str) -> list[str]:

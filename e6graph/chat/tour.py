@@ -15,17 +15,19 @@ from ..hydrate.previews import cached_preview
 from ..recommend import PostInfo, Recommendation
 from ..recommend.course import KIND_COSTS
 from ..recommend.moods import of_mood
-from ..recommend.personal import Profile
+from ..recommend.personal import Profile, has_taste
 from . import messages
-from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
+from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, day, title
 from .posts_meant import listed, not_here, post_meant, posts_meant
-from .user import User
+from .user import Judgment, User
 
 POSTS_LIKE_PICTURE = 3  # shown at once
 TAGS_OF_PICTURE = 8  # named
 REMEMBERED_POSTS = 100  # whose reason /why still knows
 RUNS_PASSED_OVER = 20  # posts of a search that a tour may leave out for what came before
+TAKEN_BACK = ("touring", "_features", "_shown", "_liked")  # of the tour, with a judgment
 NOTHING_SHOWN = "Nothing was shown yet: /walk shows a post."
+NOTHING_SAID = "Nothing was said in this talk that could be taken back; /drop takes names."
 MOST_POSTS_TRIED = 10_000  # for one message, if none of them can be shown
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,9 @@ class Tour:
         self._last: int | None = None  # post id
         self._last_was_alone = False  # shown without others, so that /skip is about it
         self._latest: deque[PostInfo] = deque(maxlen=2)
-        self._stories: OrderedDict[int, str] = OrderedDict()  # by post id
+        # By post id: why it came, and what was searched.
+        self._stories: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._user.judgments.clear()
         self._broken: list[int] = []  # ids of posts that could not be shown
         # If set, the tour follows this picture and not the taste.
         self._features: np.ndarray | None = None
@@ -79,9 +83,12 @@ class Tour:
     def skip(self) -> list[Reply]:
         if self._last is None:
             return [Reply(NOTHING_SHOWN)]
-        if self.touring and self._last_was_alone:
-            self._user.profiles.skip(self._user.key, self._last)
-        return [Reply(f"Skipped #{self._last}."), *self._next()]
+        said = Reply(f"Skipped #{self._last}.")
+        if not (self.touring and self._last_was_alone):
+            return [said, *self._next()]
+        judgment = self._judging("skipped", [self._last])
+        self._user.profiles.skip(self._user.key, self._last)
+        return [said, *self._next(judgment)]
 
     def stop(self) -> list[Reply]:
         if not self.touring:
@@ -114,6 +121,9 @@ class Tour:
         family = graph.variants(post_id)
         if not family:
             return [Reply(f"#{post_id} has no variants here.", choices=[f"/more {post_id}"])]
+        if profile.only and not (family := graph.matching_among(family, profile.only)):
+            said = f"No variant of #{post_id} matches {profile.only}: /only off ends that."
+            return [Reply(said, choices=["/only off"])]
         avoids = set(self._user.resolve(profile.avoids)[0])
         kept_away = [avoids & names_of(graph.describe(one)) for one in family]
         wanted = [one for one, why in zip(family, kept_away, strict=True) if not why]
@@ -180,11 +190,14 @@ class Tour:
         """Let the next posts follow the taste and no longer a picture."""
         self._features = None
 
-    def _next(self) -> list[Reply]:
+    def _next(self, judgment: Judgment | None = None) -> list[Reply]:
+        """Show the next post of the tour, after a judgment of the last."""
         self.touring = True
-        if self._features is None:
-            return self._by_taste(1)
-        return self._by_picture(self._features, 1)
+        features = self._features
+        replies = self._by_taste(1) if features is None else self._by_picture(features, 1)
+        if judgment:
+            judgment.shown = [reply.post.post_id for reply in replies if reply.post]
+        return replies
 
     def _by_picture(self, features: np.ndarray, n: int) -> list[Reply]:
         profile = self._user.profile()
@@ -206,6 +219,8 @@ class Tour:
         recommend = graph.recommend
         if profile.variety is not None:
             recommend = partial(recommend, variety=profile.variety)
+        if profile.only:
+            recommend = partial(recommend, only=profile.only)
         return lambda exclude, n: recommend(
             posts,
             images=images,
@@ -271,7 +286,13 @@ class Tour:
             named = [f"the mood {', '.join(profile.mood)}", *in_it]
         if profile.avoids:
             named.append(f"without the {count(profile.avoids, 'tag')} you avoid")
-        return self._show(find, n, ", ".join(named) or "no taste at all", profile)
+        if profile.only:
+            named.append(f"only {profile.only}")
+        if since is not None:
+            named.append(f"among what came since {day(since)}")
+        popular = since is not None and not has_taste(now)
+        like = "many people marked it" if popular else ""
+        return self._show(find, n, ", ".join(named) or "no taste at all", profile, like)
 
     def _show(
         self,
@@ -294,9 +315,13 @@ class Tour:
         found, replies = self._cards(find, n, profile, like, again)
         if not found:
             said = "Nothing new is left for that: /enjoy or /like something else."
+            choices = ["/mood off"] if profile.mood else []
             if profile.mood:
                 said = "Nothing new is left for that: /mood off ends the mood."
-            return [Reply(said, choices=["/mood off"] if profile.mood else [])]
+            if profile.only:
+                said = f"Nothing new is left that matches {profile.only}: /only off ends that."
+                choices.append("/only off")
+            return [Reply(said, choices=choices)]
         post_ids = [int(post.post_id) for post in found]
         self._user.profiles.saw(self._user.key, post_ids)
         self._shown += len(found)
@@ -304,14 +329,14 @@ class Tour:
         self._last_was_alone = len(found) == 1
         self._latest += [reply.post for reply in replies if reply.post]
         for post, reply in zip(found, replies, strict=True):
-            lines = [f"#{post.post_id}: {reply.why}."]
+            searched = ""
             if source:
                 seen = count(profile.seen, "post")
-                lines.append(
-                    f"Searched from {source}; left out {seen} you saw before. "
+                searched = (
+                    f"\nSearched from {source}; left out {seen} you saw before. "
                     f"Score {post.score:.3g}."
                 )
-            self._stories[int(post.post_id)] = "\n".join(lines)
+            self._stories[int(post.post_id)] = reply.why, searched
             self._stories.move_to_end(int(post.post_id))
         while len(self._stories) > REMEMBERED_POSTS:
             self._stories.popitem(last=False)
@@ -347,11 +372,11 @@ class Tour:
             tried *= 2  # many in a row must not take a search each
 
     def _card(self, found: Recommendation, profile: Profile, like: str) -> Reply:
-        post, previews = self._user.board.describe(found.post_id), self._user.previews
         said = messages.reasons(
             found.because, profile.enjoys, profile.liked, profile.mood, profile.favorites
         )
-        why = "; ".join(filter(None, [like, said]))
+        stray = found.unknown and f"it strays to learn what you think of {found.unknown}"
+        why = "; ".join(filter(None, [like, said, stray]))
         if not why and profile.mood:
             why = f"it is near your mood, {', '.join(profile.mood)}"
         if not why:
@@ -360,21 +385,33 @@ class Tour:
             why = "it is near your taste" if known else "a guess: your taste is not known yet"
         if found.variants:
             why += f"; one of {found.variants + 1} variants"
+        variants = [f"/variants {found.post_id}"] if found.variants else []
+        return self._card_of(found.post_id, found.because, why, variants)
+
+    def _card_of(
+        self,
+        post_id: int,
+        because: Sequence[str | int],
+        why: str,
+        choices: Sequence[str] = (),
+    ) -> Reply:
+        post = self._user.board.describe(post_id)
         number = post.post_id
-        variants = [f"/variants {number}"] if found.variants else []
+        undo = ["/undo"] if self.touring and self._user.judgments else []
         return Reply(
-            messages.card(post, found.because, why),
+            messages.card(post, because, why),
             post,
             why,
-            cached_preview(previews, post.md5),
+            cached_preview(self._user.previews, post.md5),
             [
                 f"/like {number}",
                 f"/dislike {number}",
                 "/skip",
                 "/stop",
+                *undo,
                 f"/why {number}",
                 f"/more {number}",
-                *variants,
+                *choices,
             ],
         )
 
@@ -383,8 +420,11 @@ class Tour:
         post_id = post_meant(self._user.graph(), words, "why", self._last)
         if post_id is None:
             return [Reply(NOTHING_SHOWN)]
-        unknown = f"I do not remember how #{post_id} was found: it was not shown in this talk."
-        return [Reply(self._stories.get(post_id, unknown))]
+        if post_id not in self._stories:
+            said = f"I do not remember how #{post_id} was found"
+            return [Reply(f"{said}: it was not shown in this talk.")]
+        why, searched = self._stories[post_id]
+        return [Reply(f"#{post_id}: {why}.{searched}")]
 
     def judge(self, verb: str, words: Sequence[str]) -> list[Reply]:
         """Keep that they "like" or "dislike" posts; on a tour, go on to the next."""
@@ -397,6 +437,7 @@ class Tour:
                 graph.describe(unknown[0])  # raises UnknownPost, as for any post
             raise not_here(unknown)
         posts = [graph.describe(post_id) for post_id in named]
+        judgment = self._judging(f"{verb}d", named)
         keep = user.profiles.like if verb == "like" else user.profiles.dislike
         keep(user.key, *named)
         said = f"You {verb} #{named[0]}: {title(posts[0])}."
@@ -407,7 +448,37 @@ class Tour:
         if not self.touring or self._last not in named:
             return [Reply(said, choices=["/walk"])]
         self._liked += verb == "like"
-        return [Reply(said), *self._next()]
+        return [Reply(said), *self._next(judgment)]
+
+    def undo(self) -> list[Reply]:
+        """Take back what was said last, and show its posts again."""
+        user = self._user
+        if not user.judgments:
+            return [Reply(NOTHING_SAID, choices=["/taste"])]
+        last = user.judgments.pop()
+        user.profiles.put_back(user.key, last.before, last.shown)
+        said = Reply(f"Taken back: {last.said}.", choices=[] if last.posts else ["/walk"])
+        last.restore()
+        posts = user.visible(last.posts, user.graph())[:POSTS_AT_ONCE]
+        if posts:
+            self._last, self._last_was_alone = posts[-1], len(posts) == 1
+        whys = [self._stories.get(post_id, ("", ""))[0] for post_id in posts]
+        cards = zip(posts, whys, strict=True)
+        return [said, *(self._card_of(one, [], why or "taken back") for one, why in cards)]
+
+    def _judging(self, verb: str, post_ids: Sequence[int]) -> Judgment:
+        """Remember what is kept of posts, and where the tour is, before a judgment."""
+        state = {name: getattr(self, name) for name in TAKEN_BACK}
+        latest = [*self._latest]
+
+        def restore() -> None:
+            vars(self).update(state)
+            self._latest.clear()
+            self._latest.extend(latest)
+
+        judgment = self._user.judging(f"{verb} {listed(post_ids)}", post_ids)
+        judgment.restore = restore
+        return judgment
 
 
 def names_of(post: PostInfo) -> set[str]:

@@ -2,16 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UnknownTag
 from ..recommend.personal import Profile
-from .profiles import Profiles
+from .profiles import Before, Profiles
 
 if TYPE_CHECKING:
     from ..recommend import PostGraph
+    from .messages import Reply
+
+
+JUDGMENTS_KEPT = 100  # of a talk, the latest
+
+
+class Question(NamedTuple):
+    """A question that is open until the next message.
+
+    Attributes
+    ----------
+    yes : what "yes" does.
+    no : what is answered to "no".
+    needed : whether any other word means no, too, and is not answered by itself.
+    """
+
+    yes: Callable[[], list[Reply]]
+    no: str
+    needed: bool = False
+
+
+@dataclass
+class Judgment:
+    """Something that was said, with all that taking it back needs.
+
+    Attributes
+    ----------
+    said : in few words.
+    before : what was kept before.
+    posts : those of which it was said.
+    shown : posts that came as its answer.
+    restore : makes the tour what it was.
+    """
+
+    said: str
+    before: Before
+    posts: Sequence[int] = ()
+    shown: Sequence[int] = ()
+    restore: Callable[[], None] = lambda: None
 
 
 class User:
@@ -23,6 +64,11 @@ class User:
     profiles : the file that keeps everything about users.
     key : the user's name there, unique over all front ends.
     previews : root of the preview cache, or None.
+
+    Attributes
+    ----------
+    question : what they were asked last, None once they have answered.
+    judgments : what they said in this talk and can take back, the latest last.
     """
 
     def __init__(
@@ -36,6 +82,8 @@ class User:
         self.profiles = profiles
         self.key = key
         self.previews = previews
+        self.question: Question | None = None
+        self.judgments: deque[Judgment] = deque(maxlen=JUDGMENTS_KEPT)
 
     def profile(self) -> Profile:
         """Load everything that is kept about them."""
@@ -55,11 +103,17 @@ class User:
             return [], list(names)
         return list(dict.fromkeys(known)), list(unknown)
 
+    def judging(
+        self, said: str, posts: Sequence[int] = (), tags: Sequence[str] = ()
+    ) -> Judgment:
+        """Remember what is kept of posts and tags, before something is said of them."""
+        before = self.profiles.before(self.key, posts, tags)
+        self.judgments.append(Judgment(said, before, posts))
+        return self.judgments[-1]
+
     def near(self, name: str) -> list[str]:
-        """Return tags spelled like a name; for a wildcard, tags that match it."""
-        if "*" in name:
-            return [found[0] for found in self.board.complete(name, 5)]
-        return list(self.board.nearest_names(name, n=3))
+        """Return tags spelled like a name; none for a pattern with `*`."""
+        return [] if "*" in name else list(self.board.nearest_names(name, n=3))
 
     def example_tags(self) -> list[str]:
         """Return one or two tags of this board, to show what can be typed."""

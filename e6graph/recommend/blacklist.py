@@ -6,6 +6,8 @@ Lists may be long: the site allows 150,000 characters, which are about 12,000 li
 from __future__ import annotations
 
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 # The site gives this list to a visitor who has not logged in.
 DEFAULT = "gore\nscat\nwatersports\nyoung -rating:s\nloli\nshota\n"
 
+MATCHES_KEPT = 16  # lines
 REMARKS_SHOWN = 8  # of one list; the rest is counted
 FILE_LIMIT = 4 << 20  # bytes of a file; the site's largest lists have 600 kB
 
@@ -116,6 +119,31 @@ class Blacklist:
         return remarks, idle
 
 
+class Matches:
+    """Which posts each of some lines matches, kept for the latest: a byte a post each.
+
+    Calls may come from several threads.
+    """
+
+    def __init__(self, posts: Posts) -> None:
+        self._posts = posts
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, line: str) -> np.ndarray:
+        """Return which posts a line matches: read-only bool (n,), by row."""
+        with self._lock:
+            mask = self._kept.pop(line, None)
+        if mask is None:  # it may take long, for which nobody else waits
+            mask = Blacklist((line,)).mask(self._posts)
+            mask.setflags(write=False)
+        with self._lock:
+            self._kept[line] = mask
+            while len(self._kept) > MATCHES_KEPT:
+                self._kept.popitem(last=False)
+        return mask
+
+
 def split_lines(text: str) -> list[str]:
     r"""Split a text at LF, CR LF and CR, and nowhere else.
 
@@ -145,6 +173,14 @@ def describe(
     if len(remarks) > most:
         said.append(f"and {len(remarks) - most:,} more")
     return said
+
+
+def corrected(
+    line: str, remarks: Sequence[Remark], near: Callable[[str], Sequence[str]]
+) -> list[str]:
+    """Return a line once for each known name near a word of it that no post here has."""
+    words = [_bare(remark.word) for remark in remarks if remark.said.startswith(NO_TAG)]
+    return [line.replace(word, name) for word in words for name in near(word)]
 
 
 def _bare(word: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -17,11 +19,13 @@ from ..store.parquet import usable_md5
 from ..tags.categories import RATING_TAGS
 from ..tags.spelling import nearest_names
 from ..tags.typed import find_name, folded, without_category
-from .blacklist import Blacklist, describe
+from .blacklist import Blacklist, corrected, describe
 from .catalog import Catalog
+from .filters import read_line
 from .posts import ROWS_AT_ONCE
 from .tastes import KeptTastes
 
+INSIDE_FROM = 2  # letters from which names are completed that have them inside
 NARROWED_KEPT = 32  # the latest narrowed boards
 
 
@@ -144,6 +148,41 @@ class Board:
         remarks, idle = Blacklist.parse(blacklist).review(self.posts)
         return describe(remarks, self.nearest_names), idle
 
+    def corrected(self, line: str) -> list[str]:
+        """Return a line of a blacklist with names near those that no post here has."""
+        remarks, _ = Blacklist((line,)).review(self.posts)
+        return corrected(line, remarks, self.nearest_names)
+
+    def matching(self, search: str) -> np.ndarray:
+        """Return which visible rows match words of the site's search: a new bool (n,).
+
+        Parameters
+        ----------
+        search : as a line of a blacklist; "" matches all.
+
+        Raises
+        ------
+        BadInput : there are no words in it.
+        """
+        if not search:
+            return self.allowed.copy()
+        if not read_line(search, self.posts.aliases)[0]:
+            expected = "expected words of the site's search, such as fox -rain score:>5"
+            raise BadInput(f"only {search[:60]!r}: {expected}")
+        return self.allowed & self.catalog.matches.of(search)
+
+    def count_matching(self, search: str, without: Iterable[str] = ()) -> int:
+        """Count the visible posts that match a search and hold none of some tags."""
+        matching = self.matching(search)
+        for tag_id in self._ids_of(without):
+            matching[self.posts.rows_with[tag_id]] = False
+        return int(np.count_nonzero(matching))
+
+    def matching_among(self, post_ids: Sequence[int], search: str) -> list[int]:
+        """Return those of some posts that may be shown and match a search, in their order."""
+        rows, matching = self.visible_rows(post_ids), self.matching(search)
+        return self.posts.ids[rows[matching[rows]]].tolist()
+
     # -- tags ----------------------------------------------------------------
     @cached_property
     def shown(self) -> np.ndarray:
@@ -237,10 +276,11 @@ class Board:
         return nearest_names(without_category(folded(name.replace(" ", "_"))), names, n)
 
     def complete(self, prefix: str, n: int = 8) -> list[tuple[str, str, int]]:
-        """Return the tags that begin with `prefix`, the most used first.
+        """Return the tags that somebody may be typing, the most used first.
 
-        A prefix with `*` in it is a pattern for the whole name of a tag; aliases are
-        then not looked at.
+        Those in which `prefix` begins a word come before those that have it elsewhere in
+        their names, and the tag of this very name comes first. A prefix with `*` in it is
+        a pattern for the whole name of a tag; aliases are then not looked at.
 
         Returns
         -------
@@ -248,19 +288,50 @@ class Board:
         give their tags.
         """
         prefix = folded(prefix.strip().replace(" ", "_"))
-        if "*" in prefix:
-            numbers = self.posts.find_tags([prefix])[prefix]
-            ids = numbers[numbers < len(self.posts.names)]
-        else:
+        ids = self._ids_like(prefix) if "*" in prefix else self._ids_typed(prefix, n)
+        tags, category, shown = self.posts.names, self.posts.category, self.shown
+        return [(tags[i], category(i), int(shown[i])) for i in ids[:n].tolist()]
+
+    def _ids_typed(self, prefix: str, n: int) -> np.ndarray:
+        """Return the ids of the first n tags that a prefix may become; see `complete`."""
+        begun = self._ids_beginning(prefix)
+        if not begun:
+            prefix = without_category(prefix)
             begun = self._ids_beginning(prefix)
-            begun = begun or self._ids_beginning(without_category(prefix))
-            ids = np.unique(begun).astype(int)
-        shown = self.shown
+        ids = np.unique(begun).astype(int)
+        if len(prefix) < INSIDE_FROM:
+            return self._by_use(ids)
+
+        names, known = self.posts.names, {*begun}
+        begins = re.compile(rf"(?<![^\W_]){re.escape(prefix)}").search
+        inside = self.posts.find_tags([f"*{prefix}*"])[f"*{prefix}*"]
+        ids = self._by_use(np.union1d(ids, inside[inside < len(names)]))
+        first = (i for i in ids.tolist() if i in known or begins(names[i]))
+        best = [*islice(first, n)]
+        if len(best) < n:
+            best += [i for i in ids[: n + len(best)].tolist() if i not in {*best}]
+        exact = self.posts.tag_ids.get(prefix)
+        best.sort(key=lambda i: i != exact)
+        return np.array(best, np.int64)
+
+    def _ids_like(self, pattern: str) -> np.ndarray:
+        """Return the ids of the visible tags that fit a pattern with `*`, the most used first."""
+        numbers = self.posts.find_tags([pattern])[pattern]
+        return self._by_use(numbers[numbers < len(self.posts.names)])
+
+    def _by_use(self, ids: np.ndarray) -> np.ndarray:
+        """Return those of some tag ids that visible posts hold, the most used first."""
         silent = [self.posts.tag_ids.get(name, -1) for name in RATING_TAGS]
-        ids = ids[(shown[ids] > 0) & ~np.isin(ids, silent)]
-        best = ids[np.argsort(-shown[ids], kind="stable")][:n].tolist()
-        tags, category = self.posts.names, self.posts.category
-        return [(tags[i], category(i), int(shown[i])) for i in best]
+        ids = ids[(self.shown[ids] > 0) & ~np.isin(ids, silent)]
+        return ids[np.argsort(-self.shown[ids], kind="stable")]
+
+    def tags_like(self, pattern: str, n: int) -> tuple[list[str], int]:
+        """Return the most used tags that a pattern with `*` stands for, and how many there are.
+
+        Tags that no visible post holds count for nothing, and neither do aliases.
+        """
+        ids = self._ids_like(folded(pattern.strip().replace(" ", "_")))
+        return [self.posts.names[i] for i in ids[:n].tolist()], len(ids)
 
     def _ids_beginning(self, prefix: str) -> list[int]:
         """Return the ids of the names and aliases that begin with a prefix; none for ""."""

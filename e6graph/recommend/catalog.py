@@ -22,6 +22,7 @@ from ..pictures.look_alike import SeenPictures
 from ..pictures.recognizer import Recognizer
 from ..store import Store
 from ..tags.vocabulary import read_implications
+from .blacklist import Matches
 from .families import Families
 from .pools import Pools
 from .posts import Posts
@@ -83,6 +84,11 @@ class Catalog:
     def forbidden(self) -> np.ndarray:
         """Rows under the never-shown rule, bool (n,)."""
         return self.posts.forbidden()
+
+    @cached_property
+    def matches(self) -> Matches:
+        """Which posts the latest searches match, whoever may see them."""
+        return Matches(self.posts)
 
     @cached_property
     def newest(self) -> float | None:

@@ -92,7 +92,8 @@ def choose(
     explore : see `Preference.weights`; 0 shows what is best by the mean.
     course : keeps what is chosen varied; None: the best by the draw, whatever came
         before it.
-    new : whether only what is new is allowed, which may be little; see `since`.
+    new : whether only what is new, or what a search finds, is allowed, which may be
+        little; see `since`.
 
     Returns
     -------

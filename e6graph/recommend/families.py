@@ -137,7 +137,8 @@ class Families:
 
     def count(self, rows: np.ndarray) -> int:
         """Count the families of some rows; a post without relatives is one."""
-        return len(np.unique(self.first[rows]))
+        numbers = self.number[rows]
+        return int((numbers < 0).sum()) + len(np.unique(numbers[numbers >= 0]))
 
 
 def _parent_ties(posts: Posts, pools: Pools) -> np.ndarray:

@@ -39,6 +39,7 @@ def best_posts(
     variants: bool,
     variety: float,
     since: Moment | None = None,
+    only: str = "",
 ) -> list[Recommendation]:
     """Return the posts that go best with everything liked; see `PostGraph.recommend`."""
     given = len(liked.posts) or len(liked.tags) or len(liked.images)
@@ -49,7 +50,7 @@ def best_posts(
     check_variety(variety)
     ranking, families = board.ranking, board.catalog.families
     queries = _queries(board, liked)
-    allowed, disliked = _avoiding(board, liked.avoid)
+    allowed, disliked = _avoiding(board, liked.avoid, only)
     asked = [query.row for query in [*queries, *disliked] if query.row is not None]
     gone = np.concatenate([np.array(asked, np.int64), board.visible_rows(exclude)])
     allowed[gone if variants else families.widened(gone)] = False
@@ -60,7 +61,7 @@ def best_posts(
         first = int(allowed.argmax())
     if not given:
         return explained(ranking, *most_popular(board, allowed, n, variants), [])
-    if since is not None and np.count_nonzero(allowed) <= FEW:
+    if (since is not None or only) and np.count_nonzero(allowed) <= FEW:
         rows = np.flatnonzero(allowed)
     else:
         rows = ranking.candidates(queries, allowed, max(CANDIDATES, 2 * n), seed, first)
@@ -101,9 +102,11 @@ def _queries(board: Board, liked: Liked) -> list[Query]:
     return queries
 
 
-def _avoiding(board: Board, avoid: str | Sequence[str | int]) -> tuple[np.ndarray, list[Query]]:
+def _avoiding(
+    board: Board, avoid: str | Sequence[str | int], only: str
+) -> tuple[np.ndarray, list[Query]]:
     """Return which rows may be returned, and the avoided posts as queries."""
-    allowed, disliked, names = board.allowed.copy(), [], []
+    allowed, disliked, names = board.matching(only), [], []
     for given in [avoid] if isinstance(avoid, str) else avoid:
         if isinstance(given, str):
             names.append(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -15,7 +15,7 @@ from .course import REMEMBERED, Course
 from .moods import of_mood
 from .preference import Judgments, Preference
 from .ranking import Query
-from .reasons import Recommendation, explained
+from .reasons import Recommendation, explained, least_known
 from .since import Moment, made_since, most_popular
 
 LATEST_LIKES = 50  # those that a reason may name
@@ -53,6 +53,7 @@ class Profile:
         other, in Unix seconds: the newest posts of the index when they looked before
         it was renewed, and when they last looked. None: they never did.
     daily : the hour (UTC) from which they are sent what is new each day; None: never.
+    only : words of the site's search, which all posts must match; "" for none.
     """
 
     enjoys: list[str] = field(default_factory=list)
@@ -72,6 +73,7 @@ class Profile:
     new_since: float | None = None
     new_until: float | None = None
     daily: int | None = None
+    only: str = ""
 
 
 def next_posts(
@@ -83,12 +85,13 @@ def next_posts(
     variants: bool,
     variety: float,
     since: Moment | None,
+    only: str,
 ) -> list[Recommendation]:
     """Choose the next posts for a user; see `PostGraph.personal`."""
     if n < 1 or seed < 0:
         raise BadInput(f"n {n}, seed {seed}: expected n of 1 or more, seed of 0 or more")
     posts, ranking = board.posts, board.ranking
-    allowed = unseen(board, profile, variants, since)
+    allowed = unseen(board, profile, variants, since, only)
     profile = of_mood(profile, posts.tag_ids)
     if since is not None and not has_taste(profile):
         return explained(ranking, *most_popular(board, allowed, n, variants), [])
@@ -98,8 +101,8 @@ def next_posts(
     course = Course(board.catalog, shown, named, variants, variety, pleased)
 
     taste = taste_of(board, profile)
-    new = since is not None
-    rows = choose(taste, allowed, n, seed, SURPRISE if explore else 0, course, new)
+    few = since is not None or bool(only)
+    rows = choose(taste, allowed, n, seed, SURPRISE if explore else 0, course, few)
     scores = taste.mean(rows)
 
     # The reasons are what a post shares with the posts and tags that the user likes.
@@ -108,14 +111,23 @@ def next_posts(
     liked = [*islice(visible, LATEST_LIKES)][::-1]
     queries = [ranking.query_of(board.row(i)) for i in liked]
     queries += [Query.of_tag(tag_id) for tag_id in _tag_ids(board, _enjoyed(board, profile))]
-    return explained(ranking, rows, scores, queries)
+    found = explained(ranking, rows, scores, queries)
+    if not explore or not has_taste(profile):
+        return found
+    said = board.visible_rows([*profile.liked, *profile.disliked, *profile.favorites])
+    unknown = (least_known(ranking, row, said, named) for row in rows.tolist())
+    return [replace(one, unknown=tag) for one, tag in zip(found, unknown, strict=True)]
 
 
 def unseen(
-    board: Board, profile: Profile, variants: bool = False, since: Moment | None = None
+    board: Board,
+    profile: Profile,
+    variants: bool = False,
+    since: Moment | None = None,
+    only: str = "",
 ) -> np.ndarray:
     """Return which rows a user may be shown next: bool (n,); see `PostGraph.personal`."""
-    allowed = board.allowed.copy()
+    allowed = board.matching(only)
     for tag_id in _tag_ids(board, profile.avoids):
         allowed[board.posts.rows_with[tag_id]] = False
     judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}

@@ -280,6 +280,7 @@ class PostGraph(Board):
         variants: bool = False,
         variety: float = VARIETY,
         since: Moment | None = None,
+        only: str = "",
     ) -> list[Recommendation]:
         """Return the posts that go best with everything liked, best first.
 
@@ -303,14 +304,20 @@ class PostGraph(Board):
             as few tags as can be.
         since : return only posts that were made then or later: a datetime or its ISO
             text (UTC unless it names a zone), a date, or Unix seconds.
+        only : return only posts that match these words of the site's search, which are
+            those of a blacklist's line: `wolf -rain score:>50`.
 
         Raises
         ------
-        BadInput : no post, tag or image was given, or n, seed or variety is out of
-            range, or `since` is no time.
+        BadInput : no post, tag or image was given, n, seed or variety is out of range,
+            `since` is no time, or `only` has no words.
         BadArtifact : `since` was given, and the index knows no times.
         UnknownTag : none of the tags is known, liked or avoided.
         UnknownPost : a liked post may not be shown.
+
+        Warns
+        -----
+        UserWarning : `only` has words that cannot be read or match no post.
 
         Examples
         --------
@@ -318,8 +325,10 @@ class PostGraph(Board):
         ...     print(found.post_id, found.because)
         >>> graph.recommend(tags=["fox"], since="2026-11-27")  # doctest: +SKIP
         """
+        if only:
+            self._warn_of(Blacklist((only,)), "only")
         liked = listing.Liked(posts, tags, images, avoid)
-        options = (n, seed, exclude, variants, variety, since)
+        options = (n, seed, exclude, variants, variety, since, only)
         found = listing.best_posts(self, liked, *options)
         return found if variants else self._counted(found)
 
@@ -345,6 +354,7 @@ class PostGraph(Board):
         variants: bool = False,
         variety: float | None = None,
         since: Moment | None = None,
+        only: str | None = None,
     ) -> list[Recommendation]:
         """Return the next posts for one user, by all that they said so far.
 
@@ -362,10 +372,13 @@ class PostGraph(Board):
             latest that they saw. Without `variety` the profile's own holds.
         since : as in `recommend`. For a profile that says nothing of a taste, the most
             popular of those posts come first.
+        only : as in `recommend`; None for the profile's own. What was said of other
+            posts counts all the same.
 
         Raises
         ------
-        BadInput : n, seed or variety is out of range, or `since` is no time.
+        BadInput : n, seed or variety is out of range, `since` is no time, or `only` has
+            no words.
         BadArtifact : `since` was given, and the index knows no times.
 
         Examples
@@ -376,7 +389,10 @@ class PostGraph(Board):
         if variety is None:
             variety = VARIETY if profile.variety is None else profile.variety
         check_variety(variety)
-        options = (n, seed, explore, variants, variety, since)
+        if only:
+            self._warn_of(Blacklist((only,)), "only")
+        only = profile.only if only is None else only
+        options = (n, seed, explore, variants, variety, since, only)
         found = personal.next_posts(self, profile, *options)
         return found if variants else self._counted(found)
 
@@ -385,7 +401,7 @@ class PostGraph(Board):
 
         Takes and raises the same.
         """
-        allowed = personal.unseen(self, profile, since=since)
+        allowed = personal.unseen(self, profile, since=since, only=profile.only)
         return self.catalog.families.count(np.flatnonzero(allowed))
 
     def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:

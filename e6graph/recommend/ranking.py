@@ -55,6 +55,7 @@ BM25_K1 = 1.2
 BM25_B = 0.3
 WISHED = 4.0  # for a post that holds all tags that are wished for
 NATS = 10  # that count as one
+MOST_WIDER = 4  # times that more candidates are looked for where few are allowed
 POSTINGS_PER_CANDIDATE = 25  # read to find the best candidates
 NODES_A_NEIGHBOR = 4  # of the index that are inspected for each candidate by the vector
 CATEGORY_PARTS = ("artist", "copyright", "character", "species")
@@ -241,6 +242,9 @@ class Ranking:
         first : the first allowed row, if that is known: postings are read from there.
         """
         found = [self._from_postings(queries, allowed, size, seed, first)]
+        # Most of what the vector, a walk and the pools bring is not allowed.
+        share = np.count_nonzero(allowed) / len(allowed) if first else 1.0
+        size = int(size * min(1 / max(share, 1e-9), MOST_WIDER))
         near = self._near(queries, size)
         found.append(near[allowed[near]])
         starts = _rows(queries)
@@ -280,7 +284,7 @@ class Ranking:
         allowed: np.ndarray,
         size: int,
         seed: int,
-        first: int,
+        first: int = 0,
     ) -> np.ndarray:
         """Return the `size` best rows by the rarest tags and sizes alone.
 

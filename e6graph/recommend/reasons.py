@@ -24,12 +24,15 @@ class Recommendation:
         one.
     variants : how many more of its family may be shown, in its place; see
         `PostGraph.variants`.
+    unknown : of a post from where a taste is not known, its tag of which the least was
+        said.
     """
 
     post_id: int
     score: float
     because: list[str | int] = field(default_factory=list)
     variants: int = 0
+    unknown: str = ""
 
 
 def explained(
@@ -48,6 +51,24 @@ def explained(
             because.append(int(ids[query_row]))
         made.append(Recommendation(int(ids[row]), float(scores[i]), because))
     return made
+
+
+def least_known(ranking: Ranking, row: int, judged: np.ndarray, named: Sequence[int]) -> str:
+    """Return the tag of a post of which least was said: telling, and on few judged posts.
+
+    Parameters
+    ----------
+    judged : int64, rows of the posts that somebody judged.
+    named : ids of tags that they named.
+    """
+    tags = ranking.posts.tags_of[row]
+    tags = tags[~np.isin(tags, np.array(named, np.int64))]
+    if not len(tags):
+        return ""
+    held, _ = ranking.posts.tags_of.take(judged)
+    times = np.bincount(held, minlength=len(ranking.posts.names))[tags]
+    worth = ranking.appeal.idf[tags] / (1 + times)
+    return ranking.posts.names[tags[int(np.argmax(worth))]]
 
 
 def _reasons(

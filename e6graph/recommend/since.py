@@ -1,8 +1,9 @@
 """What is new on a board: the posts that were made at a moment or after it.
 
 A search of the whole board finds hardly any of few new posts. So up to `FEW` of them
-are all candidates, and of more the search reads those parts of the tags' postings that
-hold them. To somebody of whom nothing is known, what most people marked comes first.
+are all candidates. Of more, the search reads those parts of the tags' postings that
+hold them, and looks for more candidates by vector, walk and pools. To somebody of whom
+nothing is known, what most people marked comes first.
 """
 
 from __future__ import annotations

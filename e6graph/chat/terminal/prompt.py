@@ -8,6 +8,8 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from .completing import last_word
+
 
 class _WordCompleter(Completer):
     def __init__(self, complete: Callable[[str], Iterable[tuple[str, str]]]) -> None:
@@ -16,15 +18,15 @@ class _WordCompleter(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterator[Completion]:
-        word = document.get_word_before_cursor(WORD=True)
-        for name, said in self._complete(document.text_before_cursor):
-            yield Completion(name, -len(word), display_meta=said)
+        text = document.text_before_cursor
+        for name, said in self._complete(text):
+            yield Completion(name, -len(last_word(text)), display_meta=said)
 
 
 def asker(
     prompt: str, complete: Callable[[str], Iterable[tuple[str, str]]]
-) -> Callable[[], str]:
-    """Return a function that asks for a line.
+) -> Callable[[str], str]:
+    """Return a function that asks for a line, given what the line begins with.
 
     Parameters
     ----------
@@ -34,4 +36,4 @@ def asker(
     session: PromptSession[str] = PromptSession(
         prompt, completer=_WordCompleter(complete), complete_in_thread=True
     )
-    return session.prompt
+    return lambda begun: session.prompt(default=begun) if begun else session.prompt()

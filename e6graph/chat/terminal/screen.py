@@ -1,8 +1,9 @@
 """Replies in color, by rich (an extra), with a thumbnail beside each post.
 
-The thumbnail is drawn as half blocks in terminals that show 24-bit color: each
-character cell is two pixels, the upper one in the color of the block and the
-lower one in that of its background (ISO 8613-6 colors, `ESC[38;2;r;g;bm`).
+The thumbnail comes by the terminal's own protocol (`graphics`), or as half blocks in
+terminals that show 24-bit color: each character cell is two pixels, the upper one in
+the color of the block and the lower one in that of its background (ISO 8613-6 colors,
+`ESC[38;2;r;g;bm`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rich.text import Text
 from ...tags import BACKGROUND, COLORS
 from ..messages import Reply, wrapped
 from .contact_sheet import read_thumbnail
+from .graphics import PROTOCOLS, cell_size, picture_codes
 
 BLOCK_COLUMNS = 28  # cells
 BLOCK_ROWS = 14  # cells, of two pixels each
@@ -54,16 +56,24 @@ def half_blocks(
     return lines
 
 
-def color_printer(stdout: TextIO, width: int) -> Callable[[Reply], None]:
-    """Return a function that prints a reply at most `width` columns wide."""
+def color_printer(stdout: TextIO, width: int, thumbnails: str = "") -> Callable[[Reply], None]:
+    """Return a function that prints a reply at most `width` columns wide.
+
+    Parameters
+    ----------
+    thumbnails : one of `graphics.PROTOCOLS`, "blocks" for half blocks, "none", or "" for
+        half blocks where the terminal shows color.
+    """
     console = Console(file=stdout, width=width, highlight=False)
-    draws = shows_color(stdout)
+    draws = thumbnails == "blocks" or (not thumbnails and shows_color(stdout))
 
     def show(reply: Reply) -> None:
         if reply.post is None:
             console.print(Text(wrapped(reply.text, width)))
             return
         lines = half_blocks(reply.picture) if draws and reply.picture else []
+        picture = _picture(reply.picture, thumbnails, stdout)
+        lines = [" " * BLOCK_COLUMNS] * picture[1] if picture else lines
         beside = Text.from_ansi("\n".join(lines))
         taken = max(map(len, beside.plain.split("\n"))) + 2 if lines else 0
 
@@ -75,6 +85,25 @@ def color_printer(stdout: TextIO, width: int) -> Callable[[Reply], None]:
 
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_row(*([beside, text] if lines else [text]))
-        console.print(table)
+        with console.capture() as printed:
+            console.print(table)
+        stdout.write(printed.get())
+        if picture:
+            # The text has made room: nothing scrolls while the picture is drawn over it.
+            up = printed.get().count("\n")
+            stdout.write(f"\x1b[{up}A\r\x1b7{picture[0]}\x1b8\x1b[{up}B\r")
+        stdout.flush()
 
     return show
+
+
+def _picture(path: Path | None, protocol: str, stdout: TextIO) -> tuple[str, int] | None:
+    """Return what draws a thumbnail and its rows; None without a protocol or a picture."""
+    if path is None or protocol not in PROTOCOLS:
+        return None
+    cell = cell_size(stdout)
+    size = BLOCK_COLUMNS * cell[0], BLOCK_ROWS * cell[1]
+    image = read_thumbnail(path, *size, BACKGROUND)
+    if image is None:
+        return None
+    return picture_codes(protocol, image, BLOCK_COLUMNS, BLOCK_ROWS, cell)

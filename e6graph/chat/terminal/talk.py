@@ -12,8 +12,9 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -24,7 +25,6 @@ from ...store.files import is_file
 from ..conversation import Conversation
 from ..messages import (
     BLACKLIST_LIMIT,
-    COMMANDS,
     LIST_BYTES,
     MESSAGE_LIMIT,
     PICTURE_LIMIT,
@@ -34,9 +34,11 @@ from ..messages import (
     Reply,
     TextFile,
     clean,
-    complete_command,
+    numbered,
     wrapped,
 )
+from . import graphics, keys
+from .completing import completions
 
 PROMPT = "> "
 LONGEST_LINE = BLACKLIST_LIMIT + 4 * MESSAGE_LIMIT  # characters that are read of one
@@ -47,11 +49,16 @@ def talk(
     conversation: Conversation,
     stdin: TextIO | None = None,
     stdout: TextIO | None = None,
+    thumbnails: str = "auto",
 ) -> list[Reply]:
     """Read messages and print the replies until /quit or the end of the input.
 
     The lines of a pipe are echoed after the prompt, so that the output reads as
     a talk.
+
+    Parameters
+    ----------
+    thumbnails : how they are drawn: one of `THUMBNAILS`.
 
     Returns
     -------
@@ -63,14 +70,19 @@ def talk(
             # A stray byte, or a terminal that knows ASCII alone, must not end
             # the talk.
             stream.reconfigure(errors="replace")
-    show = _printer(stdout)
+    show = _printer(stdin, stdout, thumbnails)
     shown = []
+    offered: list[str] = []  # what a number stands for
     for reply in _replies(conversation, "/start"):
         show(reply)
     for line in _with_lists(_lines(stdin, stdout, conversation), stdout):
-        for reply in _replies(conversation, _message(line)):
+        replies, offered = _replies(conversation, _message(_picked(line, offered))), []
+        for reply in replies:
             if reply.coming and reply.picture:
                 _await(reply.picture)
+            if reply.post is None:
+                text, choices = numbered(reply, len(offered) + 1)
+                reply, offered = replace(reply, text=text), offered + choices
             show(reply)
             if reply.document is not None:
                 print(_saved(*reply.document), file=stdout)
@@ -83,6 +95,13 @@ def talk(
             for reply in conversation.awaited_favorites():
                 show(reply)
     return shown
+
+
+def _picked(line: str, offered: Sequence[str]) -> str:
+    """Return what a line says: a lone number stands for the choice that has it."""
+    number = line.strip()
+    small = re.fullmatch("[1-9][0-9]?", number) and int(number) <= len(offered)
+    return offered[int(number) - 1] if small else line
 
 
 def _await(preview: Path) -> None:
@@ -135,13 +154,15 @@ def _read_file(path: str, limit: int, expected: str) -> tuple[bytes, str]:
 
 def _message(line: str) -> str | Picture | TextFile:
     """Return what a line says; a path is read here, since a talk reads no files."""
-    commands = r"\s*/(picture|blacklist\s+file|favou?rites(?:\s+file)?)\s+(\S.*)"
+    commands = r"\s*(/?)(picture|blacklist\s+file|favou?rites(?:\s+file)?)\s+(\S.*)"
     found = re.match(commands, line, re.IGNORECASE)
     if not found:
         return line
-    command, path = found[1].lower(), found[2].strip()
+    command, path = found[2].lower(), found[3].strip()
     quoted = path[0] in "'\"" and path[-1] == path[0]
     path = path[1:-1] if quoted else path
+    if not found[1] and not is_file(path):  # without a slash it may be two tags
+        return line
     if command.startswith("fav"):
         named = command.endswith("file") or path.lower().endswith(FILE_ENDINGS)
         if not (named or is_file(path)):
@@ -174,16 +195,16 @@ def _is_typed(stdin: TextIO) -> bool:
 def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
     """Yield lines until the end of the input or Ctrl-C."""
     typed = _is_typed(stdin)
-    ask = _asker(conversation) if typed else None
     try:
-        while line := ask() + "\n" if ask else stdin.readline(LONGEST_LINE):
+        if typed:
+            yield from _typed_lines(stdin, stdout, conversation)
+        while not typed and (line := stdin.readline(LONGEST_LINE)):
             # Skip the rest of a line that is too long: it is not a message of
             # its own.
             end = line
             while not end.endswith("\n") and (end := stdin.readline(MESSAGE_LIMIT)):
                 pass
-            if not typed:
-                print(PROMPT + clean(line.rstrip("\n"))[:MESSAGE_LIMIT], file=stdout)
+            print(PROMPT + clean(line.rstrip("\n"))[:MESSAGE_LIMIT], file=stdout)
             yield line
     except (EOFError, KeyboardInterrupt):
         print(file=stdout)
@@ -192,51 +213,92 @@ def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterato
 def _with_lists(lines: Iterator[str], stdout: TextIO) -> Iterator[str]:
     """Yield lines, those of a list together: from /blacklist add alone to /done."""
     for line in lines:
-        if line.strip().lower() != "/blacklist add":
+        if not _begins_list(line):
             yield line
             continue
         print("The lines of your list; /done ends it.", file=stdout, flush=True)
-        some = itertools.takewhile(lambda more: more.strip().lower() != "/done", lines)
+        some = itertools.takewhile(lambda more: not _ends_list(more), lines)
         yield f"/blacklist add\n{''.join(some)}"
 
 
-def _asker(conversation: Conversation) -> Callable[[], str]:
-    """Return a function that asks for a line: with completion, or as plain input()."""
+def _begins_list(line: str) -> bool:
+    return line.strip().lower() in ("/blacklist add", "blacklist add")
+
+
+def _ends_list(line: str) -> bool:
+    return line.strip().lower() == "/done"
+
+
+def _typed_lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
+    """Yield the lines from a keyboard; on a tour single keys are lines, too."""
+    ask, read_key = _asker(conversation), keys.key_reader(stdin, stdout)
+    hinted, in_list = False, False
+    begun: str | None = None  # what the next line begins with
+    pasted: list[str] = []
+    while True:
+        if pasted:
+            line = pasted.pop(0)
+            print(PROMPT + clean(line), file=stdout)
+        elif read_key and conversation.on_tour and not in_list and begun is None:
+            if not hinted:
+                print(wrapped(keys.HINT, _width()), file=stdout)
+            hinted = True
+            line, text = keys.meant(read_key())
+            if not line:
+                print(f"\r{' ' * len(keys.PROMPT)}\r", end="", file=stdout, flush=True)
+                if text is not None:
+                    *pasted, begun = text.split("\n")
+                    begun = None if pasted and not begun else begun
+                continue
+            print(line, file=stdout, flush=True)
+        else:
+            line, begun = ask(begun or ""), None
+        in_list = _begins_list(line) or (in_list and not _ends_list(line))
+        yield f"{line}\n"
+
+
+def _asker(conversation: Conversation) -> Callable[[str], str]:
+    """Return a function that asks for a line: with completion, or as plain input().
+
+    It is given the text that the line begins with.
+    """
     try:
         from .prompt import asker
     except ImportError:
-        with suppress(ImportError):
-            import readline  # noqa: F401 (gives input() arrow keys and a history)
-        return lambda: input(PROMPT)
+        return _plain_asker()
     return asker(PROMPT, lambda text: completions(conversation, text))
 
 
-def completions(conversation: Conversation, text: str) -> list[tuple[str, str]]:
-    """Return (completion, what it is) for the last word of a line: a command or a tag.
+def _plain_asker() -> Callable[[str], str]:
+    try:
+        import readline  # gives input() arrow keys and a history
+    except ImportError:
+        return lambda begun: begun + input(PROMPT + begun)
 
-    Tags are offered from two letters on, and not after a command that takes
-    none.
-    """
-    *before, word = re.split(r"[ ,]+", text)
-    if not before and word.startswith("/"):
-        return complete_command(COMMANDS, word)
-    first = before[0] if before else ""
-    command = COMMANDS.get(first[1:], COMMANDS["help"])
-    if first.startswith("/") and "TAGS" not in command.argument:
-        return []
-    if len(word) < 2:
-        return []
-    found = conversation.complete(word)
-    return [(tag.name, f"{tag.category}, {tag.posts:,} posts") for tag in found]
+    def ask(begun: str) -> str:
+        readline.set_startup_hook(lambda: readline.insert_text(begun))
+        try:
+            return input(PROMPT)
+        finally:
+            readline.set_startup_hook()
+
+    return ask
 
 
 # -- output
-def _printer(stdout: TextIO) -> Callable[[Reply], None]:
+def _printer(stdin: TextIO, stdout: TextIO, thumbnails: str) -> Callable[[Reply], None]:
     """Return a function that prints a reply, in color where that can be seen."""
-    width = min(shutil.get_terminal_size().columns, WIDEST)
+    width = _width()
     if stdout.isatty():
         with suppress(ImportError):
             from .screen import color_printer
 
-            return color_printer(stdout, width)
+            if thumbnails == "auto":
+                thumbnails = graphics.find_protocol(stdin, stdout)
+            return color_printer(stdout, width, thumbnails)
     return lambda reply: print(wrapped(reply.text, width), file=stdout, flush=True)
+
+
+def _width() -> int:
+    """Return how many columns of text a line has."""
+    return min(shutil.get_terminal_size().columns, WIDEST)

@@ -33,7 +33,7 @@ def run(args: Namespace, room: Room) -> None:
     # A port that is taken should be said before the board is loaded, which
     # takes seconds.
     with (
-        server.ended_by_sigterm(),
+        cli.ended_by_sigterm(),
         server.listen(args.host, args.port) as listening,
         room.sessions(server.PAGE_COMMANDS) as sessions,
     ):

@@ -13,14 +13,12 @@ import dataclasses
 import errno
 import json
 import re
-import signal
 import socket
 import sys
-import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -34,6 +32,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ...cli import ended_by_sigterm
 from ...errors import E6GraphError
 from ...pictures.reading import WAITING_PICTURES, WAITING_SLOW
 from ...tags.categories import RATING_TAGS
@@ -146,19 +145,6 @@ def serve(sessions: Sessions, listening: socket.socket, host: str) -> None:
     # was there before: by default SIGTERM would end the process with the files open.
     with suppress(KeyboardInterrupt), ended_by_sigterm():
         server.run(sockets=[listening])
-
-
-@contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does, so that all files are closed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are for the main thread
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def make_server(app: Starlette) -> uvicorn.Server:

@@ -14,6 +14,7 @@ const ACTIONS = { // buttons of a post: name, key, sort
   "/dislike": ["Dislike", "d", "rating"],
   "/skip": ["Skip", "s", "rating"],
   "/stop": ["Stop the tour", "", "rating"],
+  "/undo": ["Take back what you said last", "u", "rating"],
   "/why": ["Why?", "w", "word"],
   "/more": ["More like this", "m", "word"],
 };
@@ -222,6 +223,8 @@ function linked(post, child, kind) {
 
 // -- the taste -------------------------------------------------------------------------------
 function renderTaste(told) {
+  said = [...told.enjoys.map((tag) => [tag, "up", "you enjoy it"]),
+    ...told.avoids.map((tag) => [tag, "down", "you avoid it"])];
   const mood = told.mood.join(", ");
   const learnt = mood ? "Learned in this mood" : "Learned";
   const sections = [
@@ -244,6 +247,8 @@ function renderTaste(told) {
   find("mood").firstElementChild.textContent = mood;
   find("mood").setAttribute("aria-label", `End the mood ${mood}`);
   find("mood").hidden = !mood;
+  find("only").firstElementChild.textContent = `only ${told.only}`;
+  find("only").hidden = !told.only;
   find("undial").hidden = told.variety === null;
   if (!turned) showDial(told.variety ?? dial.defaultValue);
   const { enjoys, avoids, liked, disliked } = told;
@@ -317,6 +322,7 @@ function openTaste(open) { // where it covers the talk
 const closeTaste = () => openTaste(false);
 
 // -- the box and its completions ---------------------------------------------------------------
+let said = []; // tags of the user, as completions of /drop
 let asked = 0; // number of the latest question, so that a late answer to an older one is dropped
 let chosen = -1;
 
@@ -329,7 +335,8 @@ function word() { // the last word before the caret, without the marks of a filt
 async function complete() {
   const prefix = word(), number = ++asked;
   if (!prefix) return closeOptions();
-  const found = await ask(`/api/complete?q=${encodeURIComponent(prefix)}`).catch(() => []);
+  const found = /^\s*\/?drop\s/i.test(box.value) ? said.filter(([tag]) => tag.includes(prefix))
+    : await ask(`/api/complete?q=${encodeURIComponent(prefix)}`).catch(() => []);
   if (number !== asked || document.activeElement !== box) return;
   if (!found.length || (found.length === 1 && found[0][0] === prefix)) return closeOptions();
   chosen = -1;
