@@ -22,6 +22,7 @@ from e6graph.chat import taste as taste_commands
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.messages import (
     COMMANDS,
+    FAVORITES_BYTES,
     MESSAGE_LIMIT,
     PICTURE_LIMIT,
     Picture,
@@ -36,7 +37,7 @@ from e6graph.chat.messages import (
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.terminal import contact_sheet as sheets
 from e6graph.chat.terminal.contact_sheet import contact_sheet
-from e6graph.chat.terminal.talk import completions, read_picture, talk
+from e6graph.chat.terminal.talk import completions, read_favorites, read_picture, talk
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
 from e6graph.recommend.personal import Profile
@@ -768,7 +769,8 @@ def test_favorites_go_by_both_spellings_and_as_long_lists(bot, kept):
     assert said.startswith("I took in 11 favorites. 19,989 more are not on this board")
     assert kept.load("ann").favorites == list(range(20_000, 0, -1))
     assert say(bot, "/favourites").startswith("I know 20,000 favorites, 11 of them")
-    assert say(bot, "/favorites 21 998").startswith("Of 2 favorites none is on this board")
+    said = say(bot, "/favorites 21 998")
+    assert said.startswith("Of 2 favorites none is on this board") and "likes" not in said
 
 
 def test_a_new_list_takes_the_place_of_the_last_and_leaves_likes_alone(bot, kept):
@@ -779,6 +781,18 @@ def test_a_new_list_takes_the_place_of_the_last_and_leaves_likes_alone(bot, kept
     profile = kept.load("ann")
     assert profile.favorites == [12, 13] and profile.liked == [10]
     assert "0 are new, 0 are gone" in say(bot, "/favorites 13 12")
+
+
+def test_a_terminal_takes_the_site_s_json_of_many_favorites(tmp_path):
+    place = tmp_path / "mine.json"
+    place.write_bytes(b'{"id": 12}'.ljust(FAVORITES_BYTES + 1))  # 3 kB a post add up
+    assert not read_favorites(str(place)).problem
+
+
+def test_variants_that_are_favorites_come_last(bot):
+    say(bot, "/favorites 14")
+    assert shown(bot.reply("/variants 13")) == [19, 14]
+    assert say(bot, "/variants 13").startswith("You have seen all 2 variants")
 
 
 def test_favorites_can_be_taken_back_one_by_one_and_all(bot, kept):

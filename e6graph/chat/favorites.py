@@ -77,6 +77,12 @@ class FavoriteCommands:
             return [Reply(said, choices=["/favorites"])]
         return [self.keep(fetch.name.lower(), [*fetch.post_ids])]
 
+    def awaited(self) -> list[Reply]:
+        """Wait for what is being fetched, and do as `news`."""
+        if self._fetcher:
+            self._fetcher.wait(self._user.key)
+        return self.news()
+
     def forget(self) -> None:
         """Give up what is being fetched."""
         if self._fetcher:
@@ -118,10 +124,13 @@ class FavoriteCommands:
             new = "is new" if added == 1 else "are new"
             gone = "is gone" if removed == 1 else "are gone"
             lines.append(f"Since the last time {added:,} {new}, {removed:,} {gone}.")
-        lines.append(
-            "They count as likes of less weight than those you give here, and are not shown "
-            "again. /drop favorites takes them back."
-        )
+        if found.ids:
+            lines.append(
+                "They count as likes of less weight than those you give here, and are not "
+                "shown again. /drop favorites takes them back."
+            )
+        elif found.kept:
+            lines.append("I keep the numbers, for when that changes; or /drop favorites.")
         return Reply("\n".join(lines), choices=AFTER)
 
     def _told(self) -> Reply:

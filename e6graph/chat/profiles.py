@@ -235,12 +235,11 @@ class Profiles:
         """Take back what was said about tags and posts; the posts stay seen.
 
         Of a post that was judged in the mood that holds, this judgment alone is taken
-        back; of another, all are. A favorite counts no more, also when its list comes
-        again.
+        back; of another, all are, and if it is a favorite it counts no more, also when
+        its list comes again.
         """
-        posts = [*posts]
         with self._writing() as execute:
-            number = self._returned(execute, user)
+            number, unmarked = self._returned(execute, user), set()
             for tag in tags:
                 execute("DELETE FROM tags WHERE user = ? AND tag = ?", (number, tag))
             holds = execute("SELECT mood FROM users WHERE id = ?", (number,)).fetchone()
@@ -250,11 +249,13 @@ class Profiles:
                 here = [one for one in judged if mood and same_mood(one[1], mood)]
                 for n, _ in here or judged:
                     execute("UPDATE posts SET feeling = 0 WHERE n = ?", (n,))
+                if not here:
+                    unmarked.add(post)
             for source, some, dropped in execute(
                 tables.READ["favorites"], (number,)
             ).fetchall():
                 ids, gone = _ids(some), _ids(dropped)
-                newly = sorted({*posts}.intersection(ids) - {*gone})
+                newly = sorted(unmarked.intersection(ids) - {*gone})
                 if newly:
                     execute(
                         tables.KEEP_FAVORITES, (number, source, some, _blob([*gone, *newly]))
