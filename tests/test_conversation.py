@@ -769,18 +769,26 @@ def test_favorites_go_by_both_spellings_and_as_long_lists(bot, kept):
     assert said.startswith("I took in 11 favorites. 19,989 more are not on this board")
     assert kept.load("ann").favorites == list(range(20_000, 0, -1))
     assert say(bot, "/favourites").startswith("I know 20,000 favorites, 11 of them")
-    said = say(bot, "/favorites 21 998")
+    say(bot, "/drop favorites")
+    said = say(bot, "/favorites 20001 20002")
     assert said.startswith("Of 2 favorites none is on this board") and "likes" not in said
 
 
 def test_a_new_list_takes_the_place_of_the_last_and_leaves_likes_alone(bot, kept):
     say(bot, "/like 10", "/favorites 10 11 12")
-    said = say(bot, "/favorites 13 12")
+    said = say(bot, "/favorites 13\n12")
     assert "I took in 2 favorites." in said
     assert "Since the last time 1 is new, 2 are gone." in said
     profile = kept.load("ann")
     assert profile.favorites == [12, 13] and profile.liked == [10]
-    assert "0 are new, 0 are gone" in say(bot, "/favorites 13 12")
+    assert "0 are new, 0 are gone" in say(bot, "/favorites 13\n12")
+
+
+def test_posts_on_one_line_are_added_to_a_list_and_come_back(bot, kept):
+    say(bot, "/favorites 12\n11\n10", "/drop #11")
+    assert kept.load("ann").favorites == [10, 12]
+    assert "Since the last time 1 is new, 0 are gone." in say(bot, "/favorites 13 11")
+    assert kept.load("ann").favorites == [10, 12, 11, 13]
 
 
 def test_a_terminal_takes_the_site_s_json_of_many_favorites(tmp_path):
@@ -799,7 +807,7 @@ def test_favorites_can_be_taken_back_one_by_one_and_all(bot, kept):
     say(bot, "/favorites 10 11 12")
     assert say(bot, "/drop #11 #19") == "Taken back: #11."
     assert kept.load("ann").favorites == [12, 10] and kept.load("ann").seen == [11]
-    say(bot, "/favorites 10 11 12 13")  # 11 is still one on the site
+    say(bot, "/favorites 10 11 12\n13")  # 11 is still one on the site
     assert kept.load("ann").favorites == [13, 12, 10]
     assert say(bot, "/drop favorites") == "Taken back: 3 favorites."
     assert kept.load("ann").favorites == []

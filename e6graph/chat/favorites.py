@@ -50,7 +50,8 @@ class FavoriteCommands:
         if not given:
             return [self._told()]
         if names_posts(given):
-            return [self.keep(FROM_LISTS, read_references(given))]
+            several_lines = "\n" in given
+            return [self.keep(FROM_LISTS, read_references(given), add=not several_lines)]
         return [self._fetch(given)]
 
     def _fetch(self, name: str) -> Reply:
@@ -105,17 +106,18 @@ class FavoriteCommands:
         except BadInput as error:
             raise BadInput(f"that file holds no favorites that I can read: {error}") from None
 
-    def keep(self, source: str, references: Sequence[Reference]) -> Reply:
+    def keep(self, source: str, references: Sequence[Reference], add: bool = False) -> Reply:
         """Keep a list in the place of the last one from there, and say what it holds.
 
         Parameters
         ----------
         source : the name on the site, or `FROM_LISTS`.
         references : the latest first, as the site has it.
+        add : whether the last one stays: a few numbers are no whole list.
         """
         user = self._user
         found = user.graph().sort_out(references)
-        added, removed = user.profiles.set_favorites(user.key, source, found.kept)
+        added, removed = user.profiles.set_favorites(user.key, source, found.kept, add)
         lines = [f"I took in {count(found.ids, 'favorite')}{_of(source)}.{_left_out(found)}"]
         if not found.ids:
             named = f"{count(references, 'favorite')}{_of(source)}"
@@ -145,8 +147,9 @@ class FavoriteCommands:
             return Reply(f"{HOW} {BY_NAME}" if self._fetcher else HOW)
         here = self._user.visible(kept, self._user.graph())
         said = (
-            f"I know {count(kept, 'favorite')}, {len(here):,} of them on this board. A new list "
-            "takes the place of the last one; /drop favorites takes them back."
+            f"I know {count(kept, 'favorite')}, {len(here):,} of them on this board. A file, or a "
+            "list of several lines, takes the place of the last one; posts on one line are added. "
+            "/drop favorites takes all back."
         )
         return Reply(said, choices=AFTER)
 

@@ -264,13 +264,16 @@ class Profiles:
                 for post in newly:
                     execute(tables.KEEP_SEEN, (number, post, int(Feeling.SEEN), now))
 
-    def set_favorites(self, user: str, source: str, post_ids: Sequence[int]) -> tuple[int, int]:
+    def set_favorites(
+        self, user: str, source: str, post_ids: Sequence[int], add: bool = False
+    ) -> tuple[int, int]:
         """Keep a list of favorites in the place of the last one from there.
 
         Parameters
         ----------
         source : the name on the site, or "" for lists and files.
         post_ids : the latest last.
+        add : whether the last one stays, before this one. What was dropped comes back.
 
         Returns
         -------
@@ -282,6 +285,10 @@ class Profiles:
             before = [(some, gone) for kept, some, gone in rows if kept == source]
             were, dropped = map(_ids, before[0]) if before else ([], [])
             now = {*post_ids}
+            if add:
+                dropped = [one for one in dropped if one not in now]
+                post_ids = [*(one for one in were if one not in now), *post_ids]
+                now |= {*were}
             still = _blob([one for one in dropped if one in now])
             execute(tables.KEEP_FAVORITES, (number, source, _blob(post_ids), still))
         return len(now.difference(were)), len({*were} - now)
