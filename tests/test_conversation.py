@@ -22,6 +22,7 @@ from e6graph.chat import taste as taste_commands
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.messages import (
     COMMANDS,
+    FAVORITES_BYTES,
     MESSAGE_LIMIT,
     PICTURE_LIMIT,
     Picture,
@@ -36,7 +37,7 @@ from e6graph.chat.messages import (
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.terminal import contact_sheet as sheets
 from e6graph.chat.terminal.contact_sheet import contact_sheet
-from e6graph.chat.terminal.talk import completions, read_picture, talk
+from e6graph.chat.terminal.talk import completions, read_favorites, read_picture, talk
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
 from e6graph.recommend.personal import Profile
@@ -768,24 +769,45 @@ def test_favorites_go_by_both_spellings_and_as_long_lists(bot, kept):
     assert said.startswith("I took in 11 favorites. 19,989 more are not on this board")
     assert kept.load("ann").favorites == list(range(20_000, 0, -1))
     assert say(bot, "/favourites").startswith("I know 20,000 favorites, 11 of them")
-    assert say(bot, "/favorites 21 998").startswith("Of 2 favorites none is on this board")
+    say(bot, "/drop favorites")
+    said = say(bot, "/favorites 20001 20002")
+    assert said.startswith("Of 2 favorites none is on this board") and "likes" not in said
 
 
 def test_a_new_list_takes_the_place_of_the_last_and_leaves_likes_alone(bot, kept):
     say(bot, "/like 10", "/favorites 10 11 12")
-    said = say(bot, "/favorites 13 12")
+    said = say(bot, "/favorites 13\n12")
     assert "I took in 2 favorites." in said
     assert "Since the last time 1 is new, 2 are gone." in said
     profile = kept.load("ann")
     assert profile.favorites == [12, 13] and profile.liked == [10]
-    assert "0 are new, 0 are gone" in say(bot, "/favorites 13 12")
+    assert "0 are new, 0 are gone" in say(bot, "/favorites 13\n12")
+
+
+def test_posts_on_one_line_are_added_to_a_list_and_come_back(bot, kept):
+    say(bot, "/favorites 12\n11\n10", "/drop #11")
+    assert kept.load("ann").favorites == [10, 12]
+    assert "Since the last time 1 is new, 0 are gone." in say(bot, "/favorites 13 11")
+    assert kept.load("ann").favorites == [10, 12, 11, 13]
+
+
+def test_a_terminal_takes_the_site_s_json_of_many_favorites(tmp_path):
+    place = tmp_path / "mine.json"
+    place.write_bytes(b'{"id": 12}'.ljust(FAVORITES_BYTES + 1))  # 3 kB a post add up
+    assert not read_favorites(str(place)).problem
+
+
+def test_variants_that_are_favorites_come_last(bot):
+    say(bot, "/favorites 14")
+    assert shown(bot.reply("/variants 13")) == [19, 14]
+    assert say(bot, "/variants 13").startswith("You have seen all 2 variants")
 
 
 def test_favorites_can_be_taken_back_one_by_one_and_all(bot, kept):
     say(bot, "/favorites 10 11 12")
     assert say(bot, "/drop #11 #19") == "Taken back: #11."
     assert kept.load("ann").favorites == [12, 10] and kept.load("ann").seen == [11]
-    say(bot, "/favorites 10 11 12 13")  # 11 is still one on the site
+    say(bot, "/favorites 10 11 12\n13")  # 11 is still one on the site
     assert kept.load("ann").favorites == [13, 12, 10]
     assert say(bot, "/drop favorites") == "Taken back: 3 favorites."
     assert kept.load("ann").favorites == []

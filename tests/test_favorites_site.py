@@ -3,9 +3,11 @@
 import base64
 import io
 import json
+import os
 import re
 import threading
 import time
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -21,6 +23,7 @@ from e6graph.chat import fetch_favorites as fetching
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.fetch_favorites import FavoritesFetcher
 from e6graph.chat.sessions import Sessions
+from e6graph.chat.terminal import talk as terminal
 from e6graph.errors import BadInput, DownloadError
 from e6graph.hydrate import favorites as module
 from e6graph.hydrate.client import Client, Pace
@@ -188,12 +191,30 @@ def test_pages_that_are_old_or_damaged_are_asked_for_again(board, fetch, tmp_pat
     assert fetch() == IDS and board.pages()[5:] == [1, 1, 2, 3, 4]
 
 
-def test_requests_keep_their_distance(board, fetch):
+def test_each_request_waits_its_turn(board, fetch):
+    turns = []
+
+    class Counted(Pace):
+        def wait(self):
+            turns.append(len(board.site.asked))
+
     board.people["vixen"] = 7, IDS[:640]
-    fetch(client=quick(pace=Pace(0.1)))
-    times = [asked.when for asked in board.site.asked]
-    assert len(times) == 3 and times[2] - times[0] >= 0.19
+    fetch(client=quick(pace=Counted(1)))
+    assert turns == [0, 1, 2] and len(board.site.asked) == 3
     assert Client("tests/1.0 (by x)").pace.interval >= 1
+
+
+def test_pages_of_one_site_are_not_taken_for_those_of_another(board, fetch):
+    def break_off(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(progress=break_off)
+    with serving() as other:
+        mirror = Board(other)
+        mirror.people["vixen"] = 7, [3, 2]
+        assert fetch(site=mirror.url) == [3, 2]
+    assert fetch() == IDS and board.pages() == [1, 2, 3, 4]
 
 
 def test_what_goes_wrong_is_one_line(board, fetch, tmp_path):
@@ -274,6 +295,14 @@ def test_ones_own_hidden_favorites_come_with_the_key(board, fetch, monkeypatch, 
     with pytest.raises(BadInput, match="expected an https address") as error:
         fetch(own=True, site="http://example.org")
     assert "s3cret" not in str(error.value)
+
+
+def test_a_key_may_be_any_bytes(board, fetch, monkeypatch):
+    board.hidden = {7}
+    board.key = "Basic " + base64.b64encode(b"vixen:\xff\xfe").decode()
+    monkeypatch.setenv("E6GRAPH_LOGIN", "vixen")
+    monkeypatch.setitem(os.environ, "E6GRAPH_API_KEY", os.fsdecode(b"\xff\xfe"))
+    assert fetch(own=True) == IDS
 
 
 def test_a_key_goes_to_no_other_host(board, monkeypatch):
@@ -421,6 +450,33 @@ def test_how_a_fetch_failed_is_told_at_the_next_message(board, fetcher, kept):
     assert "expected the name" in texts(talk.reply("/favorites a/b"))[0]
 
 
+def test_after_a_failure_it_may_be_tried_again_soon(board, fetcher, kept):
+    now = [0.0]
+    fetcher._clock = lambda: now[0]
+    board.people["vixen"] = 7, [12]
+    for name, wait in (("vixn", fetching.RETRY_AFTER), ("vixen", fetching.FETCH_AGAIN)):
+        fetcher.want("ann", name)
+        until(lambda: fetcher.under_way("ann") is None)
+        now[0] += wait - 1
+        with pytest.raises(BadInput, match=r"again in 1 min$"):
+            fetcher.want("ann", "vixen")
+        now[0] += 1
+
+
+def test_an_accident_ends_one_fetch_alone(board, fetcher, monkeypatch, caplog):
+    def fail(name, *_, **__):
+        if name == "odd":
+            raise ZeroDivisionError
+        return [12]
+
+    monkeypatch.setattr(fetching, "fetch_favorites", fail)
+    fetcher.want("ann", "odd")
+    fetcher.want("bob", "vixen")
+    until(lambda: fetcher.under_way("bob") is None)
+    assert fetcher.take("ann").problem and "ZeroDivisionError" in caplog.text
+    assert fetcher.take("bob").post_ids == [12]
+
+
 def test_without_a_contact_or_a_site_the_talk_says_so(board, kept, tmp_path):
     for site, agent, said in ((board.url, None, "E6GRAPH_CONTACT"), ("", "me", "no site")):
         made = FavoritesFetcher(site, agent, into=tmp_path)
@@ -450,6 +506,16 @@ def test_leaving_while_they_come_says_how_to_go_on(board, fetcher, gate, kept):
     talk.reply("/favorites vixen")
     (said,) = texts(talk.reply("/quit"))
     assert "/favorites vixen goes on where it stopped" in said and talk.ended
+
+
+def test_a_pipe_waits_for_what_it_asked_for(board, fetcher, kept):
+    board.people["vixen"] = 7, [12, 10]
+    for typed in ("/favorites vixen\n/favorites\n", "/forget\n/favorites vixen"):
+        talk = Conversation(FakeGraph(), kept, "ann", favorites=fetcher)
+        fetcher._own, out = True, io.StringIO()
+        terminal.talk(talk, io.StringIO(typed), out)
+        assert "I took in 2 favorites of vixen." in out.getvalue()
+        assert "so far" not in out.getvalue()
 
 
 # -- from the command line and in a notebook
@@ -497,13 +563,24 @@ def test_a_notebook_takes_every_source(index, at_site, tmp_path):
         {"posts": [{"id": 5}, {"id": 4}, {"id": 999}]},
         [{"id": 5}, {"id": 4}, {"id": 999}],
         "https://e621.net/posts/5\nhttps://e621.net/posts/4\n999",
+        np.array([5.0, 4.0, 999.0]),
+        dict.fromkeys([5, 4, 999]).keys(),
+        (one for one in (5, 4, 999)),
+        [np.array([5, 4]), Path("999")],
     ):
         found = graph.favorites(source)
         assert (found.ids, found.missing, found.hidden, found.never) == ([4, 5], 1, 0, 0), (
             source
         )
     assert graph.favorites("5").ids == [5]
+    assert graph.favorites(range(12, 15)).ids == [14, 13, 12]
+    endless = [5]
+    endless.append(endless)
     for source, said in (
+        (endless, "list"),
+        ({(5, 4): 999}, "dict"),
+        (b"5 4", "bytes"),
+        ([found], "Favorites"),
         ("nobody", "knows nobody called nobody"),
         ("none.txt", "none.txt: no such file"),
         (tmp_path / "none", "no such file"),

@@ -515,6 +515,17 @@ def moods_in_rows(kept, user):
     return {post.get("mood", "") for post in kept.export(user)["posts"]}
 
 
+def test_a_favorite_stays_one_when_what_was_said_of_it_in_a_mood_is_dropped(path):
+    with Profiles(path) as kept:
+        kept.set_favorites("ann", "vixen", [1, 2])
+        kept.set_mood("ann", ["owl"])
+        kept.dislike("ann", 1)
+        kept.drop("ann", posts=[1, 2])
+        assert kept.load("ann").disliked == [] and kept.load("ann").favorites == [1]
+        kept.drop("ann", posts=[1])
+        assert kept.load("ann").favorites == []
+
+
 def test_a_mood_has_one_spelling(path):
     """Its rows would else be kept once for each order of its tags."""
     with Profiles(path) as kept:

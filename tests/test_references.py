@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +83,7 @@ def test_a_text_in_its_order_each_once():
         ([{"posts": [{"id": 1}]}, {"posts": []}, {"posts": [{"id": 2}]}], [1, 2]),
         ([{"id": 900, "user_id": 7, "post_id": 5}], [5]),  # a favorite has an id of its own
         ([{"id": None, "md5": MD5}, {"id": True}, {"id": -4}, {"id": 10**40}, 6], [MD5, 6]),
+        ([5.0, {"id": 4.0}, 3.5, -2.0, 1e309, float("nan")], [5, 4]),  # as pandas writes them
     ],
 )
 def test_json(value, named):
@@ -104,10 +106,24 @@ def test_pages_of_json_after_each_other():
         ("id\tuser\tpost_id\n900\t7\t5\n901\t7\t4", [5, 4]),
         ("\ufeffPost_ID,at\n5,2026-01-31 10:00\n,\nhttps://e621.net/posts/4\n", [5, 4]),
         ('id,description\n5,"two\nlines of 6"\n4,\n', [5, 4]),
+        ('"tags, all", "id"\n"fox, owl 77",5\n"",4', [5, 4]),
+        ("score,id\r9,5\r8,4\r", [5, 4]),
+        ("id\n5.0\n4.0\n", [5, 4]),
+        (f"score,md5\n99,{MD5}\n98,", [MD5]),
     ],
 )
 def test_csv(text, named):
     assert read_references(text) == named
+
+
+def test_links_in_markup_and_no_number_of_their_own():
+    text = '"a fox":/posts/5 "an owl":https://e621.net/posts/4?pool_id=77 href=/posts/3 score=9'
+    assert read_references(text) == [5, 4, 3]
+
+
+@pytest.mark.parametrize("before", ["[b]Mine[/b] ", "[a fox](", "{fox}\n", "[url=", "[ ", "{"])
+def test_a_text_may_begin_as_json_does(before):
+    assert read_references(f"{before}https://e621.net/posts/5) and #4") == [5, 4]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +170,11 @@ def test_a_file(tmp_path):
         with pytest.raises(BadInput, match=f"faves.txt: it .*{said}") as error:
             read_file(place)
         assert "\n" not in str(error.value)
-    for path, said in ((tmp_path, "not a file"), (tmp_path / "none", "no such file")):
+    for path, said in (
+        (tmp_path, "not a file"),
+        (tmp_path / "none", "no such file"),
+        (Path("~nobody.of.that.name/faves.txt"), "no such file"),
+    ):
         with pytest.raises(BadInput, match=said):
             read_file(path)
 
@@ -162,7 +182,16 @@ def test_a_file(tmp_path):
 def test_a_list_of_posts_is_told_from_a_blacklist():
     for text in ("12", "12 13\n14", f"{MD5}.png", "#12\n#13", "[1]", "id,x\n3,4", "/posts/3"):
         assert is_list_of_posts(text), text
-    for text in ("", "fox", "12\nfox -night", "id:12", "# a comment", f"md5:{MD5}", "score:<0"):
+    for text in (
+        "",
+        "fox",
+        "[fox]",
+        "12\nfox -night",
+        "id:12",
+        "# a comment",
+        f"md5:{MD5}",
+        "score:<0",
+    ):
         assert not is_list_of_posts(text), text
 
 

@@ -178,6 +178,13 @@ class Conversation:
         """Take in favorites that were read before the talk; see `FavoriteCommands.keep`."""
         return self._favorites.keep(source, references)
 
+    def awaited_favorites(self) -> list[Reply]:
+        """Wait for favorites that are being fetched, and take them in."""
+        try:
+            return self._favorites.awaited()
+        except BadInput as error:
+            return [Reply(str(error))]
+
     def taste(self) -> Taste:
         """Return everything known about the user's taste."""
         return self._taste.known()

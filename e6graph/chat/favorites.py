@@ -50,7 +50,8 @@ class FavoriteCommands:
         if not given:
             return [self._told()]
         if names_posts(given):
-            return [self.keep(FROM_LISTS, read_references(given))]
+            several_lines = "\n" in given
+            return [self.keep(FROM_LISTS, read_references(given), add=not several_lines)]
         return [self._fetch(given)]
 
     def _fetch(self, name: str) -> Reply:
@@ -77,6 +78,12 @@ class FavoriteCommands:
             return [Reply(said, choices=["/favorites"])]
         return [self.keep(fetch.name.lower(), [*fetch.post_ids])]
 
+    def awaited(self) -> list[Reply]:
+        """Wait for what is being fetched, and do as `news`."""
+        if self._fetcher:
+            self._fetcher.wait(self._user.key)
+        return self.news()
+
     def forget(self) -> None:
         """Give up what is being fetched."""
         if self._fetcher:
@@ -99,17 +106,18 @@ class FavoriteCommands:
         except BadInput as error:
             raise BadInput(f"that file holds no favorites that I can read: {error}") from None
 
-    def keep(self, source: str, references: Sequence[Reference]) -> Reply:
+    def keep(self, source: str, references: Sequence[Reference], add: bool = False) -> Reply:
         """Keep a list in the place of the last one from there, and say what it holds.
 
         Parameters
         ----------
         source : the name on the site, or `FROM_LISTS`.
         references : the latest first, as the site has it.
+        add : whether the last one stays: a few numbers are no whole list.
         """
         user = self._user
         found = user.graph().sort_out(references)
-        added, removed = user.profiles.set_favorites(user.key, source, found.kept)
+        added, removed = user.profiles.set_favorites(user.key, source, found.kept, add)
         lines = [f"I took in {count(found.ids, 'favorite')}{_of(source)}.{_left_out(found)}"]
         if not found.ids:
             named = f"{count(references, 'favorite')}{_of(source)}"
@@ -118,10 +126,13 @@ class FavoriteCommands:
             new = "is new" if added == 1 else "are new"
             gone = "is gone" if removed == 1 else "are gone"
             lines.append(f"Since the last time {added:,} {new}, {removed:,} {gone}.")
-        lines.append(
-            "They count as likes of less weight than those you give here, and are not shown "
-            "again. /drop favorites takes them back."
-        )
+        if found.ids:
+            lines.append(
+                "They count as likes of less weight than those you give here, and are not "
+                "shown again. /drop favorites takes them back."
+            )
+        elif found.kept:
+            lines.append("I keep the numbers, for when that changes; or /drop favorites.")
         return Reply("\n".join(lines), choices=AFTER)
 
     def _told(self) -> Reply:
@@ -136,8 +147,9 @@ class FavoriteCommands:
             return Reply(f"{HOW} {BY_NAME}" if self._fetcher else HOW)
         here = self._user.visible(kept, self._user.graph())
         said = (
-            f"I know {count(kept, 'favorite')}, {len(here):,} of them on this board. A new list "
-            "takes the place of the last one; /drop favorites takes them back."
+            f"I know {count(kept, 'favorite')}, {len(here):,} of them on this board. A file, or a "
+            "list of several lines, takes the place of the last one; posts on one line are added. "
+            "/drop favorites takes all back."
         )
         return Reply(said, choices=AFTER)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -15,8 +17,10 @@ from ..hydrate.favorites import DOWNLOADS, Dropped, Stopped, check_name, fetch_f
 
 WAITING_FETCHES = 20  # beside the one in hand; more are refused
 FETCH_AGAIN = 3600.0  # seconds between two fetches for one user of a bot that is open to others
+RETRY_AFTER = 60.0  # seconds, the same after one that failed: a name is soon mistyped
 REMEMBERED_USERS = 1000  # whose last fetch is remembered
 UNHEARD_RESULTS = 100  # of users who have not come back; the oldest are dropped
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -90,7 +94,9 @@ class FavoritesFetcher:
             now = self._clock()
             left = self._began.get(user, now - FETCH_AGAIN) + FETCH_AGAIN - now
             if left > 0 and not self._own:
-                raise BadInput(f"I asked the site for you before: again in {left / 60:.0f} min")
+                raise BadInput(
+                    f"I asked the site for you before: again in {math.ceil(left / 60)} min"
+                )
             if len(self._queue) >= WAITING_FETCHES:
                 raise BadInput("too many wait for their favorites: try again later")
             self._began[user] = now
@@ -98,7 +104,7 @@ class FavoritesFetcher:
             while len(self._began) > REMEMBERED_USERS:
                 self._began.popitem(last=False)
             self._queue.append(Fetch(user, name))
-            self._changed.notify()
+            self._changed.notify_all()
             if self._thread is None:
                 work = threading.Thread(
                     target=self._work, args=(agent,), name="favorites", daemon=True
@@ -110,6 +116,11 @@ class FavoritesFetcher:
         """Return the fetch for a user that has not ended."""
         with self._changed:
             return self._of(user)
+
+    def wait(self, user: str) -> None:
+        """Wait until the fetch for a user has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._of(user) is None)
 
     def take(self, user: str) -> Fetch | None:
         """Return what was fetched for a user, once."""
@@ -127,7 +138,7 @@ class FavoritesFetcher:
         """Ask for nothing more; wait a second at most for a request under way."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread:
             self._thread.join(1.0)
 
@@ -147,10 +158,13 @@ class FavoritesFetcher:
             self._fetch(client, fetch)
             with self._changed:
                 self._in_hand = None
+                if fetch.problem:
+                    self._began[fetch.user] = self._clock() - FETCH_AGAIN + RETRY_AFTER
                 if fetch.wanted:
                     self._done[fetch.user] = fetch
                 while len(self._done) > UNHEARD_RESULTS:
                     self._done.popitem(last=False)
+                self._changed.notify_all()
 
     def _fetch(self, client: Client, fetch: Fetch) -> None:
         def progress(so_far: int, of: int | None) -> None:
@@ -174,3 +188,6 @@ class FavoritesFetcher:
             fetch.problem = str(error)
         except OSError as error:  # the pages cannot be written
             fetch.problem = f"the pages cannot be kept: {error.strerror}"
+        except Exception:  # others wait for theirs
+            log.exception("favorites cannot be fetched")
+            fetch.problem = "something unexpected went wrong here"

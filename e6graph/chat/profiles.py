@@ -235,12 +235,11 @@ class Profiles:
         """Take back what was said about tags and posts; the posts stay seen.
 
         Of a post that was judged in the mood that holds, this judgment alone is taken
-        back; of another, all are. A favorite counts no more, also when its list comes
-        again.
+        back; of another, all are, and if it is a favorite it counts no more, also when
+        its list comes again.
         """
-        posts = [*posts]
         with self._writing() as execute:
-            number = self._returned(execute, user)
+            number, unmarked = self._returned(execute, user), set()
             for tag in tags:
                 execute("DELETE FROM tags WHERE user = ? AND tag = ?", (number, tag))
             holds = execute("SELECT mood FROM users WHERE id = ?", (number,)).fetchone()
@@ -250,11 +249,13 @@ class Profiles:
                 here = [one for one in judged if mood and same_mood(one[1], mood)]
                 for n, _ in here or judged:
                     execute("UPDATE posts SET feeling = 0 WHERE n = ?", (n,))
+                if not here:
+                    unmarked.add(post)
             for source, some, dropped in execute(
                 tables.READ["favorites"], (number,)
             ).fetchall():
                 ids, gone = _ids(some), _ids(dropped)
-                newly = sorted({*posts}.intersection(ids) - {*gone})
+                newly = sorted(unmarked.intersection(ids) - {*gone})
                 if newly:
                     execute(
                         tables.KEEP_FAVORITES, (number, source, some, _blob([*gone, *newly]))
@@ -263,13 +264,16 @@ class Profiles:
                 for post in newly:
                     execute(tables.KEEP_SEEN, (number, post, int(Feeling.SEEN), now))
 
-    def set_favorites(self, user: str, source: str, post_ids: Sequence[int]) -> tuple[int, int]:
+    def set_favorites(
+        self, user: str, source: str, post_ids: Sequence[int], add: bool = False
+    ) -> tuple[int, int]:
         """Keep a list of favorites in the place of the last one from there.
 
         Parameters
         ----------
         source : the name on the site, or "" for lists and files.
         post_ids : the latest last.
+        add : whether the last one stays, before this one. What was dropped comes back.
 
         Returns
         -------
@@ -281,6 +285,10 @@ class Profiles:
             before = [(some, gone) for kept, some, gone in rows if kept == source]
             were, dropped = map(_ids, before[0]) if before else ([], [])
             now = {*post_ids}
+            if add:
+                dropped = [one for one in dropped if one not in now]
+                post_ids = [*(one for one in were if one not in now), *post_ids]
+                now |= {*were}
             still = _blob([one for one in dropped if one in now])
             execute(tables.KEEP_FAVORITES, (number, source, _blob(post_ids), still))
         return len(now.difference(were)), len({*were} - now)

@@ -132,8 +132,9 @@ class Tour:
             line = f"All variants of #{post_id} have tags that you avoid: {', '.join(tags)}."
             return [Reply(line, choices=[f"/drop {' '.join(tags)}"])]
 
-        # What they have not seen comes first, then what this talk showed longest ago.
-        seen, places = set(profile.seen), {one: k for k, one in enumerate(self._stories)}
+        # What they do not know comes first, then what this talk showed longest ago.
+        seen = {*profile.seen, *profile.favorites}
+        places = {one: k for k, one in enumerate(self._stories)}
         wanted.sort(key=lambda one: (one in seen, places.get(one, -1)))
 
         def find(exclude: list[int], n: int) -> Sequence[Recommendation]:

@@ -85,7 +85,8 @@ def fetch_favorites(
 
     kept = Path(into) / "favorites"
     _remove_old(kept)
-    pages = kept / f"{user}{'-own' if reader.headers else ''}"
+    host = re.sub(r"[^\w.-]", "_", urlsplit(site).netloc)
+    pages = kept / f"{host}-{user}{'-own' if reader.headers else ''}"
     found: dict[int, None] = {}
     idle = 0
     try:
@@ -134,7 +135,7 @@ def credentials(name: str, site: str) -> dict[str, str]:
     parts = urlsplit(site)
     if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise BadInput(f"E6GRAPH_API_KEY is not sent to {site}: expected an https address")
-    told = base64.b64encode(f"{login}:{key}".encode()).decode()
+    told = base64.b64encode(os.fsencode(f"{login}:{key}")).decode()
     return {"Authorization": f"Basic {told}"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ..hydrate.favorites import fetch_favorites
 from ..store.files import is_file
 from ..store.progress import reaching
 from .board import Board
-from .references import Reference, names_posts, read_file, read_references
+from .references import EXPECTED, Reference, names_posts, read_file, read_references
 
 FILE_ENDINGS = (".txt", ".json", ".csv")  # of a source that is not somebody's name
 
@@ -54,7 +54,7 @@ def read_source(
     latest first.
     """
     if not isinstance(source, (str, Path)):
-        return "", read_references(json.dumps(source, default=_plain))
+        return "", read_references(_as_json(source))
     text = str(source)
     if isinstance(source, Path) or is_file(text):
         return "", read_file(source)
@@ -67,9 +67,23 @@ def read_source(
     return text.strip().lower(), [*found]
 
 
-def _plain(value: object) -> object:
-    """Turn what JSON does not know into what it knows: NumPy's arrays and numbers."""
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
+def _as_json(source: object) -> str:
+    """Write what a notebook holds as JSON. Raises BadInput."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, (np.ndarray, np.generic)):
+            return value.tolist()
+        if isinstance(value, Path):  # its name may be an MD5
+            return str(value)
+        if isinstance(value, Iterable) and not isinstance(value, bytes):
+            return [*value]
+        raise TypeError(f"a {type(value).__name__}")
+
+    try:
+        return json.dumps(source, default=plain)
+    except (TypeError, ValueError, RecursionError) as error:  # or it holds itself
+        got = f"got a {type(source).__name__} that cannot be read ({error})"
+        raise BadInput(f"{got}: {EXPECTED}") from None
 
 
 def sort_out(board: Board, references: Sequence[Reference]) -> Favorites:

@@ -17,10 +17,10 @@ Reference = int | str
 
 MOST_BYTES = 64 << 20  # of a file; the site's JSON has about 3 kB a post
 MOST_POSTS = 240_000  # of one list: the site gives 750 pages of 320
-ID_COLUMNS = ("post_id", "id")  # the first of them counts: a favorite may have an id of its own
+COLUMNS = ("post_id", "id", "md5")  # the first counts: a favorite may have an id of its own
 EXPECTED = (
     "expected post numbers, links to posts, MD5s, the site's JSON, or a CSV file with a column "
-    "id or post_id"
+    "post_id, id or md5"
 )
 
 _ID = re.compile(r"(?:#|id:|post:)?([0-9]{1,18})", re.IGNORECASE)
@@ -30,8 +30,10 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _MD5 = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{32}(?![0-9A-Za-z])")
+_JSON = re.compile(r"""\{\s*["}]|\[\s*["{\[\]0-9-]""")  # how it begins, unlike [b] or {fox}
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _WORD = re.compile(r"""[^\s,;|<>()\[\]{}"'`]+""")
+_BEFORE_LINK = re.compile(r"^(?:\w*=|:)(?=https?://|/)")  # in markup: url=…, "a fox":…
 _LIST_NUMBER = re.compile(r"(?m)^[ \t]*[0-9]{1,9}[.)][ \t]+(?=\S)")  # as in "1. …"
 
 
@@ -52,9 +54,9 @@ def reference_in(word: str) -> Reference | None:
 def read_references(text: str) -> list[Reference]:
     """Return the posts that a text names, each once, in its order.
 
-    A text that begins with `{` or `[` is JSON: posts as the site gives them, or a list
-    of numbers, links or MD5s; several may follow each other. A text whose first line
-    names a column `post_id` or `id` is CSV. In any other text every number that stands
+    A text that begins as JSON does is JSON: posts as the site gives them, or a list of
+    numbers, links or MD5s; several may follow each other. A text whose first line names
+    a column `post_id`, `id` or `md5` is CSV. In any other text every number that stands
     by itself is a post, but for those that number the lines of a list.
 
     Raises
@@ -67,9 +69,9 @@ def read_references(text: str) -> list[Reference]:
     [12, 7, 9]
     """
     text = text.removeprefix("\ufeff").lstrip()
-    if text.startswith(("{", "[")):
+    if _JSON.match(text):
         found = _in_json(text)
-    elif column := _id_column(text):
+    elif column := _column_with_posts(text):
         found = _in_csv(text, *column)
     else:
         found = _in_words(text)
@@ -100,14 +102,16 @@ def decode(data: bytes) -> str:
 
 def read_file(path: str | Path) -> list[Reference]:
     """Do as `read_references` with a file. Raises BadInput, which names the file."""
-    place = Path(path).expanduser()
     try:
+        place = Path(path).expanduser()
         if not place.is_file():  # a device or a pipe may never end
             raise BadInput("no such file" if not place.exists() else "it is not a file")
         with open(place, "rb") as file:
             return read_references(decode(file.read(MOST_BYTES + 1)))
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    except RuntimeError:  # the home of nobody
+        raise BadInput(f"{path}: no such file") from None
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
 
@@ -119,8 +123,8 @@ def names_posts(text: str) -> bool:
     (True, True, True, False)
     """
     words = text.replace(",", " ").split()
-    several = len(words) > 1 or text.lstrip().startswith(("{", "["))
-    return several or reference_in("".join(words)) is not None
+    several = len(words) > 1 or _JSON.match(text.lstrip())
+    return bool(several) or reference_in("".join(words)) is not None
 
 
 def is_list_of_posts(text: str) -> bool:
@@ -132,7 +136,7 @@ def is_list_of_posts(text: str) -> bool:
     (True, False, False)
     """
     text = text.removeprefix("\ufeff").lstrip()
-    if text.startswith(("{", "[")) or _id_column(text):
+    if _JSON.match(text) or _column_with_posts(text):
         return True
     words = _WORD.findall(text)
     plain = re.compile("id:|md5:|post:", re.IGNORECASE)  # words of the filter language
@@ -142,8 +146,8 @@ def is_list_of_posts(text: str) -> bool:
 
 
 def _in_words(text: str) -> Iterator[Reference]:
-    for word in _WORD.findall(_LIST_NUMBER.sub("", text)):
-        found = reference_in(word.rstrip(".:!?"))
+    for word in dict.fromkeys(_WORD.findall(_LIST_NUMBER.sub("", text))):
+        found = reference_in(_BEFORE_LINK.sub("", word.rstrip(".:!?")))
         if found is not None:
             yield found
 
@@ -173,7 +177,7 @@ def _in_value(value: object, depth: int = 3) -> Iterator[Reference]:
         if inside is not None and depth:
             yield from _in_value(inside, depth - 1)
             return
-        for key in (*ID_COLUMNS, "md5"):
+        for key in COLUMNS:
             found = _in_cell(value.get(key))
             if found is not None:
                 yield found
@@ -183,17 +187,22 @@ def _in_value(value: object, depth: int = 3) -> Iterator[Reference]:
 
 
 def _in_cell(value: object) -> Reference | None:
+    if isinstance(value, float) and value.is_integer():  # as pandas writes a number
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value if 0 < value < 10**18 else None
-    return reference_in(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, str):
+        return reference_in(value.strip().removesuffix(".0"))
+    return None
 
 
-def _id_column(text: str) -> tuple[int, str] | None:
-    """Return the place of the column with ids and what separates columns, None without one."""
-    first = text.partition("\n")[0][:10_000]
+def _column_with_posts(text: str) -> tuple[int, str] | None:
+    """Return the place of the column that counts and what separates columns; None without."""
+    first = re.split("[\r\n]", text[:10_000], maxsplit=1)[0]
     for separator in ",;\t":
-        names = [name.strip().strip('"').strip().lower() for name in first.split(separator)]
-        for column in ID_COLUMNS:
+        header = next(csv.reader([first], delimiter=separator), [])
+        names = [name.strip(' "').lower() for name in header]
+        for column in COLUMNS:
             if column in names:
                 return names.index(column), separator
     return None

@@ -20,11 +20,11 @@ from typing import TextIO
 
 from ...errors import E6GraphError
 from ...recommend.favorites import FILE_ENDINGS
+from ...recommend.references import MOST_BYTES
 from ...store.files import is_file
 from ..conversation import Conversation
 from ..messages import (
     BLACKLIST_LIMIT,
-    FAVORITES_BYTES,
     LIST_BYTES,
     MESSAGE_LIMIT,
     PICTURE_LIMIT,
@@ -91,6 +91,9 @@ def talk(
                 print(file=stdout, flush=True)
         if conversation.ended:
             break
+        if not _is_typed(stdin):  # the next line was written for when they are here
+            for reply in conversation.awaited_favorites():
+                show(reply)
     return shown
 
 
@@ -129,10 +132,10 @@ def read_list(path: str) -> TextFile:
 
 
 def read_favorites(path: str) -> TextFile:
-    """Read a file of favorites of at most `FAVORITES_BYTES`, or say why it fails."""
-    data, problem = _read_file(path, FAVORITES_BYTES, "a list of favorites")
-    if len(data) > FAVORITES_BYTES:
-        problem = f"{path!r} is too long: {FAVORITES_BYTES >> 20} MB at most"
+    """Read a file of favorites of at most `MOST_BYTES`, or say why it fails."""
+    data, problem = _read_file(path, MOST_BYTES, "a list of favorites")
+    if len(data) > MOST_BYTES:
+        problem = f"{path!r} is too long: {MOST_BYTES >> 20} MB at most"
     return TextFile(b"" if problem else data, problem, "favorites")
 
 
@@ -185,9 +188,13 @@ def _saved(name: str, data: bytes) -> str:
 
 
 # -- input
+def _is_typed(stdin: TextIO) -> bool:
+    return stdin.isatty() and stdin is sys.stdin
+
+
 def _lines(stdin: TextIO, stdout: TextIO, conversation: Conversation) -> Iterator[str]:
     """Yield lines until the end of the input or Ctrl-C."""
-    typed = stdin.isatty() and stdin is sys.stdin
+    typed = _is_typed(stdin)
     try:
         if typed:
             yield from _typed_lines(stdin, stdout, conversation)
