@@ -36,6 +36,7 @@ from .messages import (
 )
 from .news import NewsCommands
 from .profiles import Profiles
+from .sight import SightCommands
 from .taste import TasteCommands
 from .tour import Tour
 from .user import Question, User
@@ -80,6 +81,7 @@ class Conversation:
     ) -> None:
         self._user = User(graph, profiles, user, previews)
         self._taste = taste = TasteCommands(self._user)
+        self._sight = sight = SightCommands(self._user)
         self._tour = tour = Tour(self._user, look or self._look)
         self._favorites = FavoriteCommands(self._user, favorites)
         self._news = NewsCommands(self._user, tour, delivers)
@@ -108,14 +110,14 @@ class Conversation:
             "enjoy": partial(taste.feel, "enjoy"),
             "avoid": partial(taste.feel, "avoid"),
             "mood": taste.mood,
-            "only": taste.only,
+            "only": sight.only,
             "variety": taste.variety,
             "drop": taste.drop,
             "taste": taste.taste,
             "portrait": taste.portrait,
-            "blacklist": taste.blacklist,
+            "blacklist": sight.blacklist,
             "favorites": self._favorites.command,
-            "rating": taste.rating,
+            "rating": sight.rating,
             "export": taste.export,
             "forget": self._forget,
         }
@@ -223,7 +225,7 @@ class Conversation:
             return self._tour.follow(message)
         if isinstance(message, TextFile):
             if not is_favorites(message):
-                return self._taste.take_list(message)
+                return self._sight.take_list(message)
             self._tour.taste_changed()
             return self._favorites.take_file(message)
         most = messages.limit_of(message)

@@ -132,6 +132,10 @@ class User:
         self.judgments.append(Judgment(said, before, posts, restore=restore))
         return self.judgments[-1]
 
+    def wishes(self, profile: Profile) -> list[str]:
+        """Return the tags that they enjoy or wish for, as far as they are known."""
+        return self.resolve([*profile.enjoys, *profile.mood])[0]
+
     def near(self, name: str) -> list[str]:
         """Return tags spelled like a name; none for a pattern with `*`."""
         return [] if "*" in name else list(self.board.nearest_names(name, n=3))
