@@ -17,8 +17,9 @@ from ..recommend.course import KIND_COSTS
 from ..recommend.moods import of_mood
 from ..recommend.personal import Profile, has_taste
 from . import messages
-from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, day, title
+from .messages import PICTURE_LIMIT, POSTS_AT_ONCE, Picture, Reply, count, title
 from .posts_meant import listed, not_here, post_meant, posts_meant
+from .stories import searched_from, why_of
 from .user import Judgment, User
 
 POSTS_LIKE_PICTURE = 3  # shown at once
@@ -272,28 +273,9 @@ class Tour:
             options = {"explore": explore} if since is None else {"since": since}
             return graph.personal(unseen, n=n, seed=len(now.seen), **options)
 
-        enjoyed = "" if profile.mood else "the {} you enjoy"
-        parts = {
-            enjoyed: count(profile.enjoys, "tag"),
-            "the {} you liked": count(self._user.visible(now.liked, graph), "post"),
-            "your {}": count(self._user.visible(now.favorites, graph), "favorite"),
-            "away from the {} you disliked": count(
-                self._user.visible(now.disliked, graph), "post"
-            ),
-        }
-        named = [words.format(many) for words, many in parts.items() if many[0] != "0"]
-        if profile.mood:
-            in_it = [f"{part} in it" for part in named if part]
-            named = [f"the mood {', '.join(profile.mood)}", *in_it]
-        if profile.avoids:
-            named.append(f"without the {count(profile.avoids, 'tag')} you avoid")
-        if profile.only:
-            named.append(f"only {profile.only}")
-        if since is not None:
-            named.append(f"among what came since {day(since)}")
         popular = since is not None and not has_taste(now)
         like = "many people marked it" if popular else ""
-        return self._show(find, n, ", ".join(named) or "no taste at all", profile, like)
+        return self._show(find, n, searched_from(self._user, profile, since), profile, like)
 
     def _show(
         self,
@@ -373,19 +355,7 @@ class Tour:
             tried *= 2  # many in a row must not take a search each
 
     def _card(self, found: Recommendation, profile: Profile, like: str) -> Reply:
-        said = messages.reasons(
-            found.because, profile.enjoys, profile.liked, profile.mood, profile.favorites
-        )
-        stray = found.unknown and f"it strays to learn what you think of {found.unknown}"
-        why = "; ".join(filter(None, [like, said, stray]))
-        if not why and profile.mood:
-            why = f"it is near your mood, {', '.join(profile.mood)}"
-        if not why:
-            judged = profile.liked or profile.disliked or profile.favorites
-            known = profile.enjoys or profile.avoids or judged
-            why = "it is near your taste" if known else "a guess: your taste is not known yet"
-        if found.variants:
-            why += f"; one of {found.variants + 1} variants"
+        why = why_of(found, profile, like)
         variants = [f"/variants {found.post_id}"] if found.variants else []
         return self._card_of(found.post_id, found.because, why, variants)
 
