@@ -10,6 +10,7 @@ from conftest import build
 from e6graph import PostGraph
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.profiles import Profiles
+from e6graph.chat.room import Room
 from e6graph.errors import BadInput
 from e6graph.recommend.blacklist import Blacklist
 from e6graph.recommend.personal import Profile
@@ -176,6 +177,16 @@ def test_everything_that_is_shown_matches_until_off(bot, graph, monkeypatch):
         seen += shown(bot.reply("/more")) or shown(bot.reply("/surprise"))
     assert not {*seen} <= wanted
     assert say(bot, "/only").startswith("You see all posts")
+
+
+def test_words_of_a_person_are_in_no_log(index, tmp_path):
+    profiles = tmp_path / "p.sqlite"
+    room = Room(index, "s", None, profiles, None, None, tmp_path, False, None, None)
+    with warnings.catch_warnings(record=True) as caught, room.conversation("ann") as bot:
+        assert "passes for every post" in say(bot, "/only owl -foxx")
+        for message in ("/surprise", "/more 12", "/walk", "/variants 12", "/new"):
+            bot.reply(message)
+    assert not caught
 
 
 def test_it_ends_where_nothing_is_left(bot, graph):

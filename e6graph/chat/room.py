@@ -115,6 +115,8 @@ class Room:
             )
         for warning in caught:
             print(f"{program()}: {warning.message}", file=sys.stderr, flush=True)
+        # What somebody's /only asks for in vain is told to them, and is no word for a log.
+        warnings.filterwarnings("ignore", "only: ", UserWarning)
         return graph
 
     def _warm_graph(self) -> PostGraph:
