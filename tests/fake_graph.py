@@ -231,3 +231,10 @@ class FakeGraph:
 
     def telling_tags(self, tags, n: int = 6):
         return [tag for tag, _ in self.suggest_tags(tags, n)]
+
+
+def say(bot, *messages):
+    """Say something to a conversation; return the text of its last answer."""
+    for message in messages:
+        replies = bot.reply(message)
+    return "\n".join(reply.text for reply in replies)

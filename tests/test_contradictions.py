@@ -3,6 +3,7 @@
 import pytest
 from boards import post, write_export
 from conftest import build
+from fake_graph import say
 
 from e6graph import PostGraph
 from e6graph.chat import contradictions as module
@@ -47,15 +48,8 @@ def graph(index):
 
 
 @pytest.fixture
-def bot(graph, tmp_path):
-    with Profiles(tmp_path / "profiles.sqlite") as kept:
-        yield Conversation(graph, kept, "ann")
-
-
-def say(bot, *messages):
-    for message in messages:
-        replies = bot.reply(message)
-    return "\n".join(reply.text for reply in replies)
+def bot(graph, kept):
+    return Conversation(graph, kept, "ann")
 
 
 def told(answer):

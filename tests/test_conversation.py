@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_graph import BOARD, PICTURE, FakeGraph
+from fake_graph import BOARD, PICTURE, FakeGraph, say
 from PIL import Image
 from threadpoolctl import threadpool_info
 
@@ -48,13 +48,6 @@ CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 @pytest.fixture
 def bot(kept):
     return Conversation(FakeGraph(), kept, "ann", "previews")
-
-
-def say(bot, *messages):
-    """The text of the last answer."""
-    for message in messages:
-        replies = bot.reply(message)
-    return "\n".join(reply.text for reply in replies)
 
 
 def shown(replies):

@@ -197,7 +197,7 @@ def test_the_terminal_waits_a_moment(site, fetcher, tmp_path, monkeypatch):
     with Profiles(tmp_path / "profiles.sqlite") as profiles:
         talk = Conversation(FakeGraph(), profiles, "ann", tmp_path, fetch=fetcher.want)
         show = lambda reply: came.append(reply.picture.is_file()) if reply.post else None  # noqa: E731
-        monkeypatch.setattr(terminal, "_printer", lambda stdout: show)
+        monkeypatch.setattr(terminal, "_printer", lambda *streams: show)
         monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", PATIENCE)
         terminal.talk(talk, io.StringIO("/enjoy inkwash\n/walk\n"), io.StringIO())
         monkeypatch.setattr(terminal, "PREVIEW_PATIENCE", 0.3)

@@ -5,13 +5,12 @@ import io
 import pytest
 from boards import post, write_export
 from conftest import build
-from fake_graph import FakeGraph
+from fake_graph import FakeGraph, say
 
 from e6graph import PostGraph
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.meaning import command_meant
 from e6graph.chat.messages import COMMANDS, Reply, button, numbered
-from e6graph.chat.profiles import Profiles
 from e6graph.chat.terminal.talk import talk
 
 KINDS = ["ball", "drift", "fall", "flake", "hut", "man", "owl", "plow", "shoe", "storm", "suit"]
@@ -42,15 +41,8 @@ def graph(tmp_path_factory):
 
 
 @pytest.fixture
-def bot(graph, tmp_path):
-    with Profiles(tmp_path / "profiles.sqlite") as kept:
-        yield Conversation(graph, kept, "ann")
-
-
-def say(bot, *messages):
-    for message in messages:
-        replies = bot.reply(message)
-    return "\n".join(reply.text for reply in replies)
+def bot(graph, kept):
+    return Conversation(graph, kept, "ann")
 
 
 def felt(bot):

@@ -177,7 +177,7 @@ def test_vectors_that_are_no_direction(tmp_path):
     nothing = np.zeros((8, 8), np.float32)
     posts_by_tags = sp.csr_matrix(np.eye(8, dtype=np.float32))
     assert not attenuated_means(posts_by_tags, words.vecs, nothing).any()
-    graph.operator = nothing
+    graph.catalog.operator[:] = 0
     with pytest.raises(UnknownTag, match="no vector for fox"):
         graph.embed_tags(["fox"])
     assert {r.post_id for r in graph.recommend(tags=["fox"], n=3)} == {1, 2, 3}

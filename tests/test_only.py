@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from boards import post, write_export
 from conftest import build
+from fake_graph import say
 
 from e6graph import PostGraph
 from e6graph.chat.conversation import Conversation
@@ -66,12 +67,6 @@ def graph(index):
 @pytest.fixture
 def bot(graph, kept):
     return Conversation(graph, kept, "ann")
-
-
-def say(bot, *messages):
-    for message in messages:
-        replies = bot.reply(message)
-    return "\n".join(reply.text for reply in replies)
 
 
 def shown(replies):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fake_graph import FakeGraph
+from fake_graph import FakeGraph, say
 
 from e6graph import PostGraph
 from e6graph.chat.conversation import Conversation
@@ -15,12 +15,6 @@ NOTHING = "Nothing was said in this talk that could be taken back; /drop takes n
 @pytest.fixture
 def bot(kept):
     return Conversation(FakeGraph(), kept, "ann")
-
-
-def say(bot, *messages):
-    for message in messages:
-        replies = bot.reply(message)
-    return "\n".join(reply.text for reply in replies)
 
 
 def everything(bot):
