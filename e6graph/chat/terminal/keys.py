@@ -96,8 +96,8 @@ def key_reader(stdin: TextIO, stdout: TextIO) -> Callable[[], str] | None:
             print(PROMPT, end="", file=stdout, flush=True)
 
         try:
-            begin()
             with _when_resumed(begin):
+                begin()
                 # Another thread may get the signal, which interrupts no reading here.
                 while not select.select([descriptor], [], [], SIGNALS_SEEN)[0]:
                     pass
