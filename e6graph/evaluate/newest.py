@@ -131,7 +131,7 @@ def section(graph: PostGraph, args: Namespace) -> list[Table | Figure]:
             order = np.lexsort((rng.random(len(new)), -method(marked, new)))
             first = [right[order[:depth]] for depth in DEPTHS]
             shares = [float(some.mean()) for some in first]
-            figures[name].append([*shares, first[-1].sum() / right.sum()])
+            figures[name].append([*shares, first[-1].sum() / max(1, right.sum())])
 
     rows = [(name, *np.mean(found, axis=0).tolist()) for name, found in figures.items()]
     title = f"Favorites among the newest posts, {many:,} favorites of {len(pools)} pools"
