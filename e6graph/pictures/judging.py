@@ -15,7 +15,7 @@ MIN_KNOWN, MIN_ASKED = 10, 3  # pictures of a tag that counts in the mean averag
 
 
 class Judge:
-    """Holds families of pictures out of the training, and judges by them.
+    """Families of pictures that are held out of the training, to judge by.
 
     Parameters
     ----------

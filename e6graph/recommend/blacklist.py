@@ -181,22 +181,21 @@ def describe(
 def corrected(
     line: str, remarks: Sequence[Remark], near: Callable[[str], Sequence[str]]
 ) -> list[str]:
-    """Return a line once for each known name near a word of it that no post here has.
+    """Return a line once for each known name that is spelled like an unknown word of it.
 
-    This is done for the first of these words. Of a line that is longer than a person
-    reads, nothing is returned.
+    The first `WORDS_CORRECTED` unknown words are tried, of a line of up to
+    `LONGEST_CORRECTED` characters: nobody reads a longer one.
     """
     if len(line) > LONGEST_CORRECTED:
         return []
-    words = dict.fromkeys(one.word for one in remarks if one.said.startswith(NO_TAG))
+    unknown = dict.fromkeys(one.word for one in remarks if one.said.startswith(NO_TAG))
     made = []
-    for word in [*words][:WORDS_CORRECTED]:
+    for word in [*unknown][:WORDS_CORRECTED]:
         bare = _bare(word)
-        for name in near(bare) if bare else ():
+        for name in near(bare):
             better = word.removesuffix(bare) + name
-            made.append(
-                " ".join(better if folded(one) == word else one for one in line.split())
-            )
+            words = [better if folded(one) == word else one for one in line.split()]
+            made.append(" ".join(words))
     return made
 
 

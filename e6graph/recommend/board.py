@@ -149,7 +149,7 @@ class Board:
         return describe(remarks, self.nearest_names), idle
 
     def corrected(self, line: str) -> list[str]:
-        """Return a line of a blacklist with names near those that no post here has."""
+        """Return a line of a blacklist with its unknown words corrected, in several ways."""
         remarks, _ = Blacklist((line,)).review(self.posts)
         return corrected(line, remarks, self.nearest_names)
 

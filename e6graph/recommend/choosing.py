@@ -46,11 +46,11 @@ def candidates(
     ----------
     weights : float (T + 1,), see `Preference.weights`.
     allowed : bool (n,), posts that may be candidates.
-    first : the first of those, if that is known: nothing before it is looked up.
+    first : a row before which none is allowed, so that the search can begin there.
 
     Returns
     -------
-    int64 (k,), rows of the candidates, ascending, each once. There may be none.
+    int64 (k,), rows in ascending order, without repeats; k may be 0.
     """
     gain = weights[:-1] * ranking.appeal.idf
     most = min(BEST_TAGS, len(gain) - 1)
@@ -92,8 +92,8 @@ def choose(
     explore : see `Preference.weights`; 0 shows what is best by the mean.
     course : keeps what is chosen varied; None: the best by the draw, whatever came
         before it.
-    new : whether only what is new, or what a search finds, is allowed, which may be
-        little; see `since`.
+    new : say that `allowed` leaves little of the board, as what is new or what matches
+        a search: then up to `FEW` rows are all scored, see `since`.
 
     Returns
     -------
@@ -151,8 +151,12 @@ def _worth_scoring(
 ) -> np.ndarray:
     """Return candidates by any of some weights: int64, ascending.
 
-    What has come often enough is held back unless nothing else is left. Of `few` rows,
-    if they are all that is allowed, the best are candidates.
+    What has come often enough is held back unless nothing else is left.
+
+    Parameters
+    ----------
+    few : int64, all rows that were allowed at first, if they are few enough to be
+        scored; None: look for candidates.
     """
     held_back = course.held_back(left) if course else np.zeros(0, np.int64)
     left[held_back] = False

@@ -49,9 +49,9 @@ class Profile:
         default.
     favorites : ids of posts that the user marked on the site. They count as likes of
         less weight, said before all others, and are never shown.
-    new_since, new_until : what is new to them was made after the one and up to the
-        other, in Unix seconds: the newest posts of the index when they looked before
-        it was renewed, and when they last looked. None: they never did.
+    new_since, new_until : posts that were made after the one and up to the other (Unix
+        seconds) are new to them. `new_until` is the time of the newest post of the
+        index that they last looked at. None: they never looked.
     daily : the hour (UTC) from which they are sent what is new each day; None: never.
     only : words of the site's search, which all posts must match; "" for none.
     """

@@ -239,7 +239,7 @@ class Ranking:
         ----------
         allowed : bool (n,); nothing else is returned.
         size : of each source of candidates, more or less.
-        first : the first allowed row, if that is known: postings are read from there.
+        first : a row before which none is allowed, so that postings are read from there.
         """
         found = [self._from_postings(queries, allowed, size, seed, first)]
         # Most of what the vector, a walk and the pools bring is not allowed.
@@ -284,7 +284,7 @@ class Ranking:
         allowed: np.ndarray,
         size: int,
         seed: int,
-        first: int = 0,
+        first: int,
     ) -> np.ndarray:
         """Return the `size` best rows by the rarest tags and sizes alone.
 

@@ -24,8 +24,8 @@ class Recommendation:
         one.
     variants : how many more of its family may be shown, in its place; see
         `PostGraph.variants`.
-    unknown : of a post from where a taste is not known, its tag of which the least was
-        said.
+    unknown : of a post that explores a taste, the tag about which the user has told
+        the least; "" of other posts.
     """
 
     post_id: int
@@ -54,7 +54,9 @@ def explained(
 
 
 def least_known(ranking: Ranking, row: int, judged: np.ndarray, named: Sequence[int]) -> str:
-    """Return the tag of a post of which least was said: telling, and on few judged posts.
+    """Return the tag of a post about which a user has told the least; "" if it has none.
+
+    That is a telling tag (of high idf) on few of the posts that they judged.
 
     Parameters
     ----------

@@ -57,7 +57,9 @@ class Ragged:
         return self.values.take(at), np.concatenate([[0], ends])
 
     def starts_from(self, rows: np.ndarray, least: int) -> np.ndarray:
-        """Find where in `values` those of `least` and more begin, of ascending rows: int64.
+        """Find where in `values` each of some rows reaches `least`: int64 (len(rows),).
+
+        The values of a row must ascend.
 
         >>> Ragged(np.array([0, 2, 5]), np.array([1, 7, 2, 7, 9])).starts_from([0, 1], 7)
         array([1, 3])
