@@ -288,12 +288,14 @@ class Board:
         give their tags.
         """
         prefix = folded(prefix.strip().replace(" ", "_"))
-        ids = self._ids_like(prefix) if "*" in prefix else self._ids_typed(prefix, n)
+        ids = self._ids_typed(prefix, n)
         tags, category, shown = self.posts.names, self.posts.category, self.shown
         return [(tags[i], category(i), int(shown[i])) for i in ids[:n].tolist()]
 
     def _ids_typed(self, prefix: str, n: int) -> np.ndarray:
-        """Return the ids of the first n tags that a prefix may become; see `complete`."""
+        """Return the ids of tags, of which the first n are those that `complete` gives."""
+        if "*" in prefix:
+            return self._by_use(self._ids_like(prefix))
         begun = self._ids_beginning(prefix)
         if not begun:
             prefix = without_category(prefix)
@@ -304,20 +306,19 @@ class Board:
 
         names, known = self.posts.names, {*begun}
         begins = re.compile(rf"(?<![^\W_]){re.escape(prefix)}").search
-        inside = self.posts.find_tags([f"*{prefix}*"])[f"*{prefix}*"]
-        ids = self._by_use(np.union1d(ids, inside[inside < len(names)]))
+        ids = self._by_use(np.union1d(ids, self._ids_like(f"*{prefix}*")))
         first = (i for i in ids.tolist() if i in known or begins(names[i]))
         best = [*islice(first, n)]
         if len(best) < n:
-            best += [i for i in ids[: n + len(best)].tolist() if i not in {*best}]
+            best = [*dict.fromkeys([*best, *ids[: n + len(best)].tolist()])]
         exact = self.posts.tag_ids.get(prefix)
         best.sort(key=lambda i: i != exact)
         return np.array(best, np.int64)
 
     def _ids_like(self, pattern: str) -> np.ndarray:
-        """Return the ids of the visible tags that fit a pattern with `*`, the most used first."""
+        """Return the ids of the tags that fit a pattern with `*`."""
         numbers = self.posts.find_tags([pattern])[pattern]
-        return self._by_use(numbers[numbers < len(self.posts.names)])
+        return numbers[numbers < len(self.posts.names)]
 
     def _by_use(self, ids: np.ndarray) -> np.ndarray:
         """Return those of some tag ids that visible posts hold, the most used first."""
@@ -330,7 +331,7 @@ class Board:
 
         Tags that no visible post holds count for nothing, and neither do aliases.
         """
-        ids = self._ids_like(folded(pattern.strip().replace(" ", "_")))
+        ids = self._by_use(self._ids_like(folded(pattern.strip().replace(" ", "_"))))
         return [self.posts.names[i] for i in ids[:n].tolist()], len(ids)
 
     def _ids_beginning(self, prefix: str) -> list[int]:
