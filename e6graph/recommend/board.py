@@ -322,8 +322,8 @@ class Board:
 
     def _by_use(self, ids: np.ndarray) -> np.ndarray:
         """Return those of some tag ids that visible posts hold, the most used first."""
-        silent = [self.posts.tag_ids.get(name, -1) for name in RATING_TAGS]
-        ids = ids[(self.shown[ids] > 0) & ~np.isin(ids, silent)]
+        silent = np.isin(ids, self.posts.ids_of(RATING_TAGS))
+        ids = ids[(self.shown[ids] > 0) & ~silent]
         return ids[np.argsort(-self.shown[ids], kind="stable")]
 
     def tags_like(self, pattern: str, n: int) -> tuple[list[str], int]:

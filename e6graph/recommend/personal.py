@@ -95,7 +95,7 @@ def next_posts(
     profile = of_mood(profile, posts.tag_ids)
     if since is not None and not has_taste(profile):
         return explained(ranking, *most_popular(board, allowed, n, variants), [])
-    named = _tag_ids(board, profile.enjoys)
+    named = posts.ids_of(profile.enjoys)
     shown = board.visible_rows(profile.seen).tolist()
     pleased = _pleased(board, profile)
     course = Course(board.catalog, shown, named, variants, variety, pleased)
@@ -110,7 +110,7 @@ def next_posts(
     visible = (i for i in dict.fromkeys(marked) if board.visible(i))
     liked = [*islice(visible, LATEST_LIKES)][::-1]
     queries = [ranking.query_of(board.row(i)) for i in liked]
-    queries += [Query.of_tag(tag_id) for tag_id in _tag_ids(board, _enjoyed(board, profile))]
+    queries += [Query.of_tag(tag_id) for tag_id in posts.ids_of(_enjoyed(board, profile))]
     found = explained(ranking, rows, scores, queries)
     if not explore or not has_taste(profile):
         return found
@@ -128,7 +128,7 @@ def unseen(
 ) -> np.ndarray:
     """Return which rows a user may be shown next: bool (n,); see `PostGraph.personal`."""
     allowed = board.matching(only)
-    for tag_id in _tag_ids(board, profile.avoids):
+    for tag_id in board.posts.ids_of(profile.avoids):
         allowed[board.posts.rows_with[tag_id]] = False
     judged = {*profile.liked, *profile.disliked, *profile.skipped, *profile.favorites}
     known = board.visible_rows([*profile.seen, *judged.difference(profile.seen)])
@@ -177,7 +177,7 @@ def taste_of(board: Board, profile: Profile) -> Preference:
             board.ranking,
             board.dictionary,
             judged,
-            _tag_ids(board, names),
+            board.posts.ids_of(names),
             board.allowed,
             named=named,
             earlier=earlier,
@@ -269,9 +269,3 @@ def _enjoyed(board: Board, profile: Profile) -> list[str]:
     """Return the names of the enjoyed tags that take part."""
     known = board.posts.tag_ids
     return [name for name in profile.enjoys if name in known][-LATEST_ENJOYED:]
-
-
-def _tag_ids(board: Board, names: list[str]) -> list[int]:
-    """Return the ids of tags; names that are no longer known are passed over."""
-    known = board.posts.tag_ids
-    return [known[name] for name in names if name in known]

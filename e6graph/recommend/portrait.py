@@ -60,8 +60,8 @@ def portrait_of(board: Board, profile: Profile, previews: str | Path | None = No
         return [one for one in found if found[one]]
 
     enjoyed, avoided = (
-        written(one for one in _ids(board, names[::-1]) if board.shown[one])  # the latest first
-        for names in (profile.enjoys, profile.avoids)
+        written(one for one in board.posts.ids_of(names[::-1]) if board.shown[one])
+        for names in (profile.enjoys, profile.avoids)  # the latest first
     )
     against = {*profile.disliked}
     marked = dict.fromkeys([*profile.favorites, *profile.liked])
@@ -155,7 +155,7 @@ class _Standouts:
         self.share = counts / max(n, 1)
         self.pull = (counts + prior) / (n * usual + prior)
         out = (self.pull >= least) & (counts >= (2 if n >= FEW else 1))
-        out[[*without, *_ids(board, RATING_TAGS)]] = False
+        out[[*without, *board.posts.ids_of(RATING_TAGS)]] = False
         ids = np.flatnonzero(out)
         self._ids = ids[np.argsort(-self.pull[ids], kind="stable")]
 
@@ -223,12 +223,6 @@ def _thumbnails(
             continue
         worth = np.where(worth[best] > 0, worth / 2, worth)
     return made
-
-
-def _ids(board: Board, names: Iterable[str]) -> list[int]:
-    """Return the ids of the tags that names stand for, each once; unknown ones are left out."""
-    known = board.posts.tag_ids
-    return list(dict.fromkeys(known[name] for name in names if name in known))
 
 
 def _readable(board: Board, tag_id: int) -> str:

@@ -7,7 +7,7 @@ them. Posts under the never-shown rule are left out, whatever `posts.parquet` ho
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -213,6 +213,10 @@ class Posts:
         """
         return forbidden(self._table, *read_rule(self._store))
 
+    def ids_of(self, names: Iterable[str]) -> list[int]:
+        """Return the ids of tags by name; names that are not known are passed over."""
+        return [self.tag_ids[name] for name in names if name in self.tag_ids]
+
     def category(self, tag_id: int) -> str:
         """Return the name of a tag's category."""
         number = self.categories[tag_id]
@@ -269,7 +273,7 @@ class Posts:
         if patterns:
             made |= self._search.find(patterns)
         is_rating = np.zeros(len(self.names) + len(others), bool)
-        is_rating[[self.tag_ids[name] for name in RATING_TAGS if name in self.tag_ids]] = True
+        is_rating[self.ids_of(RATING_TAGS)] = True
         return {word: numbers[~is_rating[numbers]] for word, numbers in made.items()}
 
     def rows_of(self, tags: np.ndarray) -> np.ndarray:
