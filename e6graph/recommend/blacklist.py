@@ -6,10 +6,9 @@ Lists may be long: the site allows 150,000 characters, which are about 12,000 li
 from __future__ import annotations
 
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 # The site gives this list to a visitor who has not logged in.
 DEFAULT = "gore\nscat\nwatersports\nyoung -rating:s\nloli\nshota\n"
 
-MATCHES_KEPT = 16  # lines
+MATCHES_KEPT = 16  # lines, a byte a post each
 REMARKS_SHOWN = 8  # of one list; the rest is counted
 WORDS_CORRECTED = 3  # of a line
 LONGEST_CORRECTED = 300  # characters
@@ -122,29 +121,19 @@ class Blacklist:
         return remarks, idle
 
 
-class Matches:
-    """Which posts each of some lines matches, kept for the latest: a byte a post each.
+def matcher(posts: Posts) -> Callable[[str], np.ndarray]:
+    """Make a function that tells which posts a line matches: read-only bool (n,), by row.
 
-    Calls may come from several threads.
+    What it returned for the latest lines is kept. Calls may come from several threads.
     """
 
-    def __init__(self, posts: Posts) -> None:
-        self._posts = posts
-        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, line: str) -> np.ndarray:
-        """Return which posts a line matches: read-only bool (n,), by row."""
-        with self._lock:
-            mask = self._kept.pop(line, None)
-        if mask is None:  # it may take long, for which nobody else waits
-            mask = Blacklist((line,)).mask(self._posts)
-            mask.setflags(write=False)
-        with self._lock:
-            self._kept[line] = mask
-            while len(self._kept) > MATCHES_KEPT:
-                self._kept.popitem(last=False)
+    @lru_cache(MATCHES_KEPT)
+    def matching(line: str) -> np.ndarray:
+        mask = Blacklist((line,)).mask(posts)
+        mask.setflags(write=False)
         return mask
+
+    return matching
 
 
 def split_lines(text: str) -> list[str]:

@@ -169,7 +169,7 @@ class Board:
         if not read_line(search, self.posts.aliases)[0]:
             expected = "expected words of the site's search, such as fox -rain score:>5"
             raise BadInput(f"only {search[:60]!r}: {expected}")
-        return self.allowed & self.catalog.matches.of(search)
+        return self.allowed & self.catalog.matching(search)
 
     def count_matching(self, search: str, without: Iterable[str] = ()) -> int:
         """Count the visible posts that match a search and hold none of some tags."""

@@ -7,7 +7,7 @@ board could leak to another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,7 @@ from ..pictures.look_alike import SeenPictures
 from ..pictures.recognizer import Recognizer
 from ..store import Store
 from ..tags.vocabulary import read_implications
-from .blacklist import Matches
+from .blacklist import matcher
 from .families import Families
 from .pools import Pools
 from .posts import Posts
@@ -86,9 +86,9 @@ class Catalog:
         return self.posts.forbidden()
 
     @cached_property
-    def matches(self) -> Matches:
-        """Which posts the latest searches match, whoever may see them."""
-        return Matches(self.posts)
+    def matching(self) -> Callable[[str], np.ndarray]:
+        """Tells which posts a search matches, whoever may see them; see `matcher`."""
+        return matcher(self.posts)
 
     @cached_property
     def newest(self) -> float | None:
