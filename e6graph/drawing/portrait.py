@@ -21,12 +21,9 @@ LEAST_ROWS = 4  # of a column, its headings among them, before the next one begi
 BAR_TOP, BAR_HEIGHT = 34, 5  # pixels, in a row
 THUMBNAILS, THUMBNAIL_GAP = 8, 16  # number, pixels
 THUMBNAIL = (WIDTH - 2 * MARGIN - (THUMBNAILS - 1) * THUMBNAIL_GAP) // THUMBNAILS
-SIZE_OF_NAMES, SIZE_OF_FIGURES, SIZE_OF_HEADINGS, SIZE_OF_SAID = (
-    28,
-    25,
-    20,
-    23,
-)  # pixels, of letters
+SIZE_OF_NAMES, SIZE_OF_FIGURES = 28, 25  # pixels, of letters
+SIZE_OF_HEADINGS, SIZE_OF_SAID = 20, 23
+FIGURE_WIDTH = 66  # pixels, at least
 SIZES_OF_WORDS = (150, 120, 100, 84, 70, 58, 50, 44)  # the last where there is more
 LINE = 1.3  # height of a line of words, in font sizes
 FAINT = COLORS["general"]
@@ -193,12 +190,10 @@ def _draw_tag(pen: ImageDraw.ImageDraw, left: int, top: int, tag: Tag, widest: f
     widest : the share whose bar is as wide as the column.
     """
     color, right = PLOT_COLORS[tag.category], left + COLUMN_WIDTH
-    for text, fill, wide in zip(
-        tag.figures()[::-1], (color, FOREGROUND), (66, 66), strict=True
-    ):
+    for text, fill in zip(tag.figures()[::-1], (color, FOREGROUND), strict=True):
         font = best_font(text, SIZE_OF_FIGURES)
         pen.text((right, top + 3), text, fill, font, anchor="ra")
-        right -= max(wide, round(font.getlength(text)) + 10) if text else 0
+        right -= max(FIGURE_WIDTH, round(font.getlength(text)) + 10) if text else 0
     _draw_line(pen, (left, top), tag.name, color, SIZE_OF_NAMES, right - left)
     if tag.share is not None:
         full, y = COLUMN_WIDTH - 3, top + BAR_TOP

@@ -112,6 +112,6 @@ def _avoiding(
             names.append(given)
         elif board.visible(given):  # or who knows an id could tell what is like it
             disliked.append(board.ranking.query_of(board.row(given)))
-    for tag_id in board.known_tag_ids(names) if names else ():
+    for tag_id in board.known_tag_ids(names):
         allowed[board.posts.rows_with[tag_id]] = False
     return allowed, disliked

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..drawing.portrait import THUMBNAIL, THUMBNAILS
 from ..errors import BadInput
 from ..hydrate.previews import cached_preview
 from ..pictures import open_picture
-from ..tags.categories import CATEGORIES, RATING_TAGS
+from ..tags.categories import RATING_TAGS
 from .board import Board
 from .personal import Profile
 
@@ -82,8 +83,12 @@ def portrait_of(board: Board, profile: Profile, previews: str | Path | None = No
     worst = _worst(board, profile, np.maximum(usual, likes.share), [*chosen, *enjoyed])
 
     worth = likes.holds[:, chosen].toarray() * np.log(np.maximum(likes.pull[chosen], 1.0))
+    said = f"On a board of {shown:,} posts"
+    if len(liked):
+        count = "1 like" if len(liked) == 1 else f"{len(liked):,} likes"
+        said = f"Share of {count}, and how many times that of all {shown:,} posts (white notch)"
     made = Portrait(
-        said=f"On a board of {shown:,} posts",
+        said=said,
         leading=likes.tags(leading),
         panels={HEADINGS[kind]: likes.tags(ids) for kind, ids in panels.items()},
         avoids=likes.tags(dict.fromkeys([*avoided, *written(worst)])),
@@ -94,11 +99,6 @@ def portrait_of(board: Board, profile: Profile, previews: str | Path | None = No
         raise BadInput(
             "too little is known of this taste for a portrait: expected some posts that are "
             "liked, or tags that are enjoyed or avoided"
-        )
-    if len(liked):
-        count = "1 like" if len(liked) == 1 else f"{len(liked):,} likes"
-        made.said = (
-            f"Share of {count}, and how many times that of all {shown:,} posts (white notch)"
         )
     return made
 
@@ -161,9 +161,8 @@ class _Standouts:
 
     def of(self, category: str) -> list[int]:
         """Return the first `SHORTLIST` ids of a category, what stands out most first."""
-        known = self._board.posts.categories[self._ids]
-        numbers = np.where(known < len(CATEGORIES), known, 0)
-        return self._ids[numbers == CATEGORIES.index(category)][:SHORTLIST].tolist()
+        kinds = self._board.posts.category
+        return [*islice((i for i in self._ids.tolist() if kinds(i) == category), SHORTLIST)]
 
     def apart(self, ids: Sequence[int], most: int) -> list[int]:
         """Leave out of some tags what others before them say, and all after the first `most`."""
@@ -201,10 +200,12 @@ def _thumbnails(
     worth : float (n, m), what each of m tags is worth on each; it is halved with each
         post that shows the tag.
     """
+    if previews is None:
+        return []
     safe = board.posts.column("rating")[rows] == "s"
     order = np.argsort(-worth.sum(1), kind="stable")
     paths: dict[int, Path] = {}
-    for place in order[safe[order]].tolist() if previews is not None else ():
+    for place in order[safe[order]].tolist():
         path = cached_preview(previews, board.posts.value(int(rows[place]), "md5"))
         if path and path.is_file():
             paths[place] = path
@@ -214,9 +215,8 @@ def _thumbnails(
     made: list[Image.Image] = []
     while len(left) and len(made) < THUMBNAILS:
         best = int(left[worth[left].sum(1).argmax()])
-        left = left[
-            ~np.isin(rows[left], [rows[best], *board.catalog.families.others(rows[best])])
-        ]
+        family = [rows[best], *board.catalog.families.others(rows[best])]
+        left = left[~np.isin(rows[left], family)]
         try:
             made.append(open_picture(str(paths[best]), enough=2 * THUMBNAIL))
         except BadInput:  # a damaged file
