@@ -18,7 +18,8 @@ from ..recommend.choosing import choose
 from ..recommend.course import Course
 from ..recommend.personal import Profile, taste_of
 from ..recommend.postgraph import PostGraph
-from ..recommend.variety import VARIETY
+from ..recommend.variety import VARIETY, likenesses
+from ..store.ragged import Ragged
 from .methods import ExactMethods, popularity
 from .protocol import split_pools
 from .report import Figure, Table, progress
@@ -53,13 +54,11 @@ def draw_favorites(pools: list[np.ndarray], n: int, rng: np.random.Generator) ->
 def by_likeness(tags: sp.csr_matrix, reduce: Callable[..., np.ndarray]) -> Scorer:
     """Score by the greatest (`np.max`) or mean (`np.mean`) likeness to any favorite."""
 
+    tags_of = Ragged(tags.indptr, tags.indices)
+
     def score(marked: np.ndarray, new: np.ndarray) -> np.ndarray:
-        sizes = np.diff(tags.indptr)
-        found = []
-        for some in np.array_split(new, len(new) // 1000 + 1):
-            shared = (tags[some] @ tags[marked].T).toarray()
-            either = sizes[some][:, None] + sizes[marked] - shared
-            found.append(reduce(shared / np.maximum(either, 1), axis=1))
+        parts = np.array_split(new, len(new) // 1000 + 1)
+        found = [reduce(likenesses(tags_of, some, marked), axis=1) for some in parts]
         return np.concatenate(found)
 
     return score
