@@ -53,6 +53,7 @@ TESTS = {
     "store/stage": "store sidecars",
     "store/index": "store sidecars",
     "hydrate/posts": "never import",
+    "hydrate/post_rows": "never import",
     "recommend/ranking": "ranking recommend completion",
     "recommend/weights": "weights",
     "recommend/postgraph": "recommend completion",

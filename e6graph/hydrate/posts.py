@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,41 +17,15 @@ from tqdm import tqdm
 
 from ..errors import BadInput, BadTable
 from ..store.parallel import in_order
-from ..store.parquet import usable_md5s
 from ..tags.categories import RATING_TAGS, RATINGS
 from ..tags.implications import Aliases, Implications
 from ..tags.never import fold, has_picture, is_under, pictures_of
 from .csvtables import read_batches
+from .post_rows import KEPT_COLUMNS, READ_COLUMNS, Rows, parse_rows
 
 ROW_GROUP = 200_000  # posts
 ROW_GROUP_IMPLIED = 50_000_000  # most pairs of a post and an implied tag in a row group
-LAST_ID = 2**31 - 1  # annoy counts in 32 bits
 MOST_TAGS = 2**15 - 1  # of a post, since E6DB's tag_count has 16 bits
-
-KEPT_COLUMNS = {
-    "id": pa.int64(),
-    "md5": pa.string(),
-    "rating": pa.string(),
-    "image_width": pa.int32(),
-    "image_height": pa.int32(),
-    "file_ext": pa.string(),
-    "file_size": pa.int64(),
-    "score": pa.int32(),
-    "fav_count": pa.int32(),
-    "uploader_id": pa.int32(),
-    "parent_id": pa.int64(),
-    "is_pending": pa.bool_(),
-    "is_flagged": pa.bool_(),
-    "created_at": pa.timestamp("us"),  # UTC; null where it is not known
-}
-"""The export's columns that are kept, as they are or (md5, created_at) as they can be read."""
-
-_READ_COLUMNS = {
-    "tag_string": pa.string(),
-    "is_deleted": pa.bool_(),
-    "created_at": pa.string(),
-}
-"""The export's columns that are used but not kept, or kept as another type."""
 
 SCHEMA = pa.schema(
     [
@@ -87,33 +60,6 @@ class KeptPosts:
     def take(self, rows: np.ndarray) -> KeptPosts:
         """Pick some posts by their positions."""
         return KeptPosts(self.table.take(rows), self.tags[rows], self.names)
-
-
-@dataclass
-class _Rows:
-    """A batch of the file whose tags are still words.
-
-    Attributes
-    ----------
-    ids : of all rows of the batch.
-    kept : row in the file of each row to keep.
-    columns : `KEPT_COLUMNS` of the rows to keep.
-    words : dictionary-encoded lists, the words of the rows to keep.
-    hidden : `md5` of the rows left out that are not rated s.
-    hidden_rows : row in the file of each of those.
-    hidden_words : their words, as `words`.
-    deleted, other_type : numbers of rows that were left out.
-    """
-
-    ids: np.ndarray
-    kept: np.ndarray
-    columns: pa.RecordBatch
-    words: pa.ListArray
-    hidden: pa.RecordBatch
-    hidden_rows: np.ndarray
-    hidden_words: pa.ListArray
-    deleted: int
-    other_type: int
 
 
 class _ProvisionalIds:
@@ -193,13 +139,13 @@ def parse_posts(
 
     def numbered() -> Iterator[tuple[int, pa.RecordBatch]]:
         first = 0
-        columns = KEPT_COLUMNS | _READ_COLUMNS
+        columns = KEPT_COLUMNS | READ_COLUMNS
         for batch in read_batches(path, columns, progress, optional=("created_at",)):
             yield first, batch
             first += len(batch)
 
-    def parse(item: tuple[int, pa.RecordBatch]) -> _Rows:
-        return _parse_batch(*item, path, file_types)
+    def parse(item: tuple[int, pa.RecordBatch]) -> Rows:
+        return parse_rows(*item, path, file_types)
 
     for rows in in_order(parse, numbered()):
         rating = pc.index_in(rows.columns["rating"], pa.array(RATINGS)).to_numpy()
@@ -262,90 +208,8 @@ def parse_posts(
     return posts
 
 
-def _parse_batch(
-    first: int, batch: pa.RecordBatch, path: Path, file_types: Collection[str] | None
-) -> _Rows:
-    """Choose the rows to keep; `first` is the row at which the batch begins."""
-    keep = ~pc.fill_null(batch["is_deleted"], False).to_numpy(zero_copy_only=False)
-    _check_values(batch, keep, first + 2, path)  # the header is row 1
-    present = int(keep.sum())
-    if file_types is not None:
-        wanted = pc.is_in(batch["file_ext"], pa.array(list(file_types), pa.string()))
-        keep &= wanted.to_numpy(zero_copy_only=False)
-    rows = batch.filter(pa.array(keep))
-    not_safe = pc.fill_null(pc.not_equal(batch["rating"], "s"), True)
-    is_hidden = ~keep & not_safe.to_numpy(zero_copy_only=False)
-    hidden = batch.filter(pa.array(is_hidden))
-    return _Rows(
-        ids=batch["id"].to_numpy(),
-        kept=first + np.flatnonzero(keep),
-        columns=_kept_columns(rows),
-        words=_split_words(rows["tag_string"]),
-        hidden=hidden.select(["md5"]),
-        hidden_rows=first + np.flatnonzero(is_hidden),
-        hidden_words=_split_words(hidden["tag_string"]),
-        deleted=len(batch) - present,
-        other_type=present - len(rows),
-    )
-
-
-def _kept_columns(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Take `KEPT_COLUMNS`; an MD5 that cannot be used becomes ""."""
-    columns = {name: rows[name] for name in KEPT_COLUMNS}
-    columns["md5"] = usable_md5s(rows["md5"])
-    columns["created_at"] = _times(rows["created_at"])
-    return pa.RecordBatch.from_arrays([*columns.values()], [*columns])
-
-
-def _times(texts: pa.StringArray) -> pa.TimestampArray:
-    """Read times as the export writes them, in UTC unless they name a zone; null for none.
-
-    >>> texts = ["2026-11-27 08:30:00.12345", "2026-11-27T10:30+02:00", "soon", ""]
-    >>> [str(time) for time in _times(pa.array(texts)).to_pylist()]
-    ['2026-11-27 08:30:00.123450', '2026-11-27 08:30:00', 'None', 'None']
-    """
-    given = pc.if_else(pc.equal(texts, ""), None, texts)
-    kind = KEPT_COLUMNS["created_at"]
-    try:
-        return given.cast(kind)
-    except pa.ArrowInvalid:  # it reads none with a zone, and stops at what is no time
-        return pa.array([_time(text) for text in given.to_pylist()], kind)
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text or "")
-        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-    except (ValueError, OverflowError):
-        return None
-
-
-def _split_words(texts: pa.Array) -> pa.ListArray:
-    words = pc.ascii_split_whitespace(texts)
-    return pa.ListArray.from_arrays(words.offsets, words.values.dictionary_encode())
-
-
-def _check_values(batch: pa.RecordBatch, keep: np.ndarray, first: int, path: Path) -> None:
-    """Refuse a bad id, and a bad rating in a row to keep; rows count from `first`."""
-    ids = pc.fill_null(batch["id"], 0).to_numpy(zero_copy_only=False)
-    bad_rating = pc.invert(pc.is_in(batch["rating"], pa.array(RATINGS)))
-    for name, bad, expected in (
-        ("id", (ids < 1) | (ids > LAST_ID), f"1 to {LAST_ID}"),
-        ("rating", keep & bad_rating.to_numpy(zero_copy_only=False), "s, q or e"),
-    ):
-        if bad.any():
-            row = int(bad.argmax())
-            value = batch[name][row].as_py()
-            found = "" if value is None else str(value)[:40]
-            raise BadTable(
-                path,
-                f"row {first + row}: {name} is {found!r}, "
-                f"expected {expected}: mend or remove the row",
-            )
-
-
 def _tag_matrix(
-    rows: _Rows, provisional: _ProvisionalIds, rating_ids: np.ndarray
+    rows: Rows, provisional: _ProvisionalIds, rating_ids: np.ndarray
 ) -> sp.csr_matrix:
     """Return the tags of kept rows, their ratings included, as a bool CSR matrix."""
     words, offsets = rows.words.values, rows.words.offsets.to_numpy()
