@@ -42,9 +42,9 @@ def log_densities(system: np.ndarray, told: np.ndarray) -> np.ndarray:
 
 
 def within(length: int, named: np.ndarray, n: int) -> np.ndarray:
-    """Return what a memory of the latest of n judgments holds: int64, places in `told`.
+    """Return which of `told` a memory of the latest `length` of n judgments holds: int64.
 
-    That is the names that were said within it, then its judgments.
+    Those are the places of the names that were said within it, then of its judgments.
 
     >>> within(2, np.array([np.inf, 1.0]), 5).tolist()
     [1, 5, 6]
