@@ -12,7 +12,7 @@ from ..pictures.features import ImageLike, features_of
 from .board import Board
 from .ranking import Query
 from .reasons import Recommendation, explained
-from .since import FEW, Moment, made_since, most_popular
+from .since import FEW, Moment, made_since, most_marked
 from .variety import arrange, check_variety
 
 CANDIDATES = 500  # of each source, at least
@@ -60,7 +60,7 @@ def best_posts(
         allowed &= made_since(board, since)
         first = int(allowed.argmax())
     if not given:
-        return explained(ranking, *most_popular(board, allowed, n, variants), [])
+        return explained(ranking, *most_marked(board, allowed, n, variants), [])
     if (since is not None or only) and np.count_nonzero(allowed) <= FEW:
         rows = np.flatnonzero(allowed)
     else:

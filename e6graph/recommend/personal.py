@@ -16,7 +16,7 @@ from .moods import of_mood
 from .preference import Judgments, Preference
 from .ranking import Query
 from .reasons import Recommendation, explained, least_known
-from .since import Moment, made_since, most_popular
+from .since import Moment, made_since, most_marked
 
 LATEST_LIKES = 50  # those that a reason may name
 LATEST_ENJOYED = 30  # enjoyed tags that take part: each costs as much as a judgment
@@ -94,7 +94,7 @@ def next_posts(
     allowed = unseen(board, profile, variants, since, only)
     profile = of_mood(profile, posts.tag_ids)
     if since is not None and not has_taste(profile):
-        return explained(ranking, *most_popular(board, allowed, n, variants), [])
+        return explained(ranking, *most_marked(board, allowed, n, variants), [])
     named = posts.ids_of(profile.enjoys)
     shown = board.visible_rows(profile.seen).tolist()
     pleased = _pleased(board, profile)

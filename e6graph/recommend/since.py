@@ -75,7 +75,7 @@ def made_since(board: Board, since: Moment) -> np.ndarray:
     return board.posts.created_at >= max(least, 1)
 
 
-def most_popular(
+def most_marked(
     board: Board, allowed: np.ndarray, n: int, variants: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what most people marked, then what has the best score, then the newest.
