@@ -22,6 +22,7 @@ FONTS = (
 
 MOST_LETTERS = 200  # of a line; no place is so wide
 TALLEST = 1.6  # of a line, in font sizes: marks can be piled up without end
+ANY_SIZE = 24  # pixels, to ask a font which letters it has
 _NO_LETTER = "\U0010ffff"  # every font draws its sign for a missing letter
 
 
@@ -56,11 +57,11 @@ def best_font(text: str, size: int) -> Font:
     return font_for(text, size) or ImageFont.load_default(size)
 
 
-def legible(text: str, size: int = 24) -> str:
+def legible(text: str) -> str:
     """Return a line as it can be drawn: as it is, or without accents; "" if neither."""
     letters = unicodedata.normalize("NFKD", text)
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return next((line for line in (text, bare) if line and font_for(line, size)), "")
+    return next((line for line in (text, bare) if line and font_for(line, ANY_SIZE)), "")
 
 
 @lru_cache(256)
@@ -73,7 +74,7 @@ def _load(name: str, size: int) -> Font | None:
 
 @lru_cache(16384)
 def _has(name: str, letter: str) -> bool:
-    font = _load(name, 16)
+    font = _load(name, ANY_SIZE)
     if font is None or letter == " ":
         return font is not None
     return bytes(font.getmask(letter)) != bytes(font.getmask(_NO_LETTER))

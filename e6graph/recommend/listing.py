@@ -38,8 +38,8 @@ def best_posts(
     exclude: Iterable[int],
     variants: bool,
     variety: float,
-    since: Moment | None = None,
-    only: str = "",
+    since: Moment | None,
+    only: str,
 ) -> list[Recommendation]:
     """Return the posts that go best with everything liked; see `PostGraph.recommend`."""
     given = len(liked.posts) or len(liked.tags) or len(liked.images)

@@ -120,11 +120,7 @@ def next_posts(
 
 
 def unseen(
-    board: Board,
-    profile: Profile,
-    variants: bool = False,
-    since: Moment | None = None,
-    only: str = "",
+    board: Board, profile: Profile, variants: bool, since: Moment | None, only: str
 ) -> np.ndarray:
     """Return which rows a user may be shown next: bool (n,); see `PostGraph.personal`."""
     allowed = board.matching(only)

@@ -401,7 +401,7 @@ class PostGraph(Board):
 
         Takes and raises the same.
         """
-        allowed = personal.unseen(self, profile, since=since, only=profile.only)
+        allowed = personal.unseen(self, profile, False, since, profile.only)
         return self.catalog.families.count(np.flatnonzero(allowed))
 
     def learned_tags(self, profile: Profile, n: int = 8) -> tuple[ScoredTags, ScoredTags]:

@@ -194,7 +194,7 @@ class Preference:
         kernel += MEANING_VARIANCE * (v @ v.T) + np.diag(self._noise[at])
         return kernel
 
-    def _solve(self, missing: np.ndarray, guess: np.ndarray | None = None) -> np.ndarray:
+    def _solve(self, missing: np.ndarray) -> np.ndarray:
         """Solve the system of all observations for some values: float64 (k + n,)."""
         if self._factor is not None:
             return cho_solve(self._factor, missing)
@@ -212,12 +212,12 @@ class Preference:
         system = LinearOperator(shape, times, dtype=np.float64)
         roughly = LinearOperator(shape, lambda some: some / diagonal, dtype=np.float64)
         options = {"rtol": NEAR, "maxiter": MOST_ITERATIONS, "M": roughly}
-        return cg(system, missing, guess, **options)[0]
+        return cg(system, missing, self._guess, **options)[0]
 
     @cached_property
     def _solved(self) -> np.ndarray:
         """How much each observation adds to the mean: float64 (k + n,)."""
-        return self._solve(self._target, self._guess)
+        return self._solve(self._target)
 
     def weights(
         self, rng: np.random.Generator | None = None, explore: float = 1.0
@@ -240,7 +240,7 @@ class Preference:
         along *= np.sqrt(np.float32(explore**2 * MEANING_VARIANCE))
         noise = explore * rng.standard_normal(len(self._noise)) * np.sqrt(self._noise)
         missing = self._target - self._x @ own - self._v @ along - noise
-        return self._weights_by(self._solve(missing, self._guess), own, along)
+        return self._weights_by(self._solve(missing), own, along)
 
     @cached_property
     def _mean_weights(self) -> np.ndarray:
