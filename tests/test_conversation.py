@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_info
 from e6graph import cli
 from e6graph.chat import room
 from e6graph.chat import taste as taste_commands
+from e6graph.chat.commands import COMMANDS
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.messages import (
-    COMMANDS,
     FAVORITES_BYTES,
     MESSAGE_LIMIT,
     PICTURE_LIMIT,
@@ -37,7 +37,7 @@ from e6graph.chat.messages import (
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.terminal import contact_sheet as sheets
 from e6graph.chat.terminal.contact_sheet import contact_sheet
-from e6graph.chat.terminal.talk import completions, read_favorites, read_picture, talk
+from e6graph.chat.terminal.talk import completions, read_list, read_picture, talk
 from e6graph.errors import BadArtifact, BadInput, MissingArtifact
 from e6graph.hydrate.previews import preview_path
 from e6graph.recommend.personal import Profile
@@ -787,7 +787,7 @@ def test_posts_on_one_line_are_added_to_a_list_and_come_back(bot, kept):
 def test_a_terminal_takes_the_site_s_json_of_many_favorites(tmp_path):
     place = tmp_path / "mine.json"
     place.write_bytes(b'{"id": 12}'.ljust(FAVORITES_BYTES + 1))  # 3 kB a post add up
-    assert not read_favorites(str(place)).problem
+    assert not read_list(str(place), "favorites").problem
 
 
 def test_variants_that_are_favorites_come_last(bot):
@@ -1317,7 +1317,7 @@ def test_a_start_that_fails_leaves_no_profiles(script, monkeypatch, capsys, tmp_
 
 
 TOY = """
-from e6graph.chat.messages import Command
+from e6graph.chat.commands import Command
 from e6graph.errors import needs
 HELP = "talk with a toy"
 def add_options(add):

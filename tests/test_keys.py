@@ -12,8 +12,8 @@ import pytest
 from conftest import PATIENCE, ROOT
 from fake_graph import FakeGraph
 
+from e6graph.chat.commands import COMMANDS
 from e6graph.chat.conversation import Conversation
-from e6graph.chat.messages import COMMANDS
 from e6graph.chat.terminal.completing import completions
 from e6graph.chat.terminal.keys import COMMANDS_OF_KEYS, HINT, KEYS, meant
 

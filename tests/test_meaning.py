@@ -8,9 +8,10 @@ from conftest import build
 from fake_graph import FakeGraph, say
 
 from e6graph import PostGraph
+from e6graph.chat.commands import COMMANDS, button
 from e6graph.chat.conversation import Conversation
 from e6graph.chat.meaning import command_meant
-from e6graph.chat.messages import COMMANDS, Reply, button, numbered
+from e6graph.chat.messages import Reply, numbered
 from e6graph.chat.terminal.talk import talk
 
 KINDS = ["ball", "drift", "fall", "flake", "hut", "man", "owl", "plow", "shoe", "storm", "suit"]

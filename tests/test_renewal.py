@@ -16,7 +16,7 @@ from boards import post, write_export
 from conftest import PATIENCE, build
 
 from e6graph import PostGraph
-from e6graph.chat.messages import COMMANDS
+from e6graph.chat.commands import COMMANDS
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.reload import CHECK_EVERY, Watch
 from e6graph.chat.room import Room

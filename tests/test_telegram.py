@@ -21,8 +21,8 @@ from PIL import Image
 
 import bot
 from e6graph.chat import room
+from e6graph.chat.commands import COMMANDS
 from e6graph.chat.messages import (
-    COMMANDS,
     FAVORITES_BYTES,
     LIST_BYTES,
     PICTURE_LIMIT,
@@ -32,7 +32,7 @@ from e6graph.chat.messages import (
 )
 from e6graph.chat.profiles import Profiles
 from e6graph.chat.sessions import Sessions
-from e6graph.chat.telegram import front
+from e6graph.chat.telegram import front, sending
 from e6graph.chat.telegram import server as telegram_server
 from e6graph.errors import BadInput, E6GraphError
 from e6graph.hydrate.previews import preview_path
@@ -247,8 +247,8 @@ class Clock:
 
 
 def test_a_preview_that_is_coming_is_waited_for_a_moment(server, quick, monkeypatch):
-    monkeypatch.setattr(front, "time", clock := Clock())
-    monkeypatch.setattr(front, "PREVIEW_PATIENCE", 6000.0)
+    monkeypatch.setattr(sending, "time", clock := Clock())
+    monkeypatch.setattr(sending, "PREVIEW_PATIENCE", 6000.0)
     looks = []
 
     def look():  # a look takes 1,000 seconds, so that it hardly matters what all else takes
@@ -461,15 +461,15 @@ def test_long_texts_are_split_and_long_choices_are_left_out(server, quick):
         server.say(ANN, "card")
         calls = server.wait(5)[2:]
         assert [call.method for call in calls] == ["sendPhoto", "sendMessage", "sendMessage"]
-        assert len(calls[0].text.encode("utf-16-le")) <= 2 * front.CAPTION_LIMIT
+        assert len(calls[0].text.encode("utf-16-le")) <= 2 * sending.CAPTION_LIMIT
         assert "\n".join(texts(calls)).split("\n") == lines
 
 
 @pytest.mark.parametrize("limit", [1, 7, 16, 40])
 def test_split_loses_no_character_but_those_it_cuts_at(limit, monkeypatch):
-    monkeypatch.setattr(front, "TEXT_LIMIT", 16)
+    monkeypatch.setattr(sending, "TEXT_LIMIT", 16)
     text = "a fox 🦊🦊🦊🦊🦊🦊🦊🦊🦊🦊 at\nnight, " + "x" * 50
-    pieces = front.split_text(text, max(limit, 2))
+    pieces = sending.split_text(text, max(limit, 2))
     sizes = [len(piece.encode("utf-16-le")) // 2 for piece in pieces]
     assert sizes[0] <= max(limit, 2) and max(sizes[1:]) <= 16
     assert re.sub(r"\s", "", "".join(pieces)) == re.sub(r"\s", "", text)

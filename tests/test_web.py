@@ -27,7 +27,7 @@ from conftest import PATIENCE
 from fake_graph import BOARD, PICTURE, FakeGraph
 from PIL import Image
 
-from e6graph.chat import messages
+from e6graph.chat import commands, messages
 from e6graph.chat import sessions as sessions_module
 from e6graph.chat.messages import CompletedTag, Reply, Taste
 from e6graph.chat.profiles import Profiles
@@ -165,14 +165,14 @@ def test_what_the_page_knows_is_what_the_server_knows():
     assert set(actions) == {
         f"/{name}" for name in ["like", "dislike", "skip", "stop", "undo", "why", "more"]
     }
-    assert all(messages.COMMANDS[action[1:]].button for action in actions)
+    assert all(commands.COMMANDS[action[1:]].button for action in actions)
     page = (web.PAGE / "index.html").read_text("utf-8")
     dial = re.search(
         r'id="variety" type="range" min="0" max="1" step="[\d.]+" value="([\d.]+)"', page
     )
     assert float(dial[1]) == VARIETY
     for command in re.findall(r'data-send="(/\w+)', page):
-        assert command[1:] in messages.COMMANDS
+        assert command[1:] in commands.COMMANDS
     box = re.search(
         r'id="box"[^>]*maxlength="(\d+)"', (web.PAGE / "index.html").read_text("utf-8")
     )
@@ -568,9 +568,9 @@ def test_completions_of_tags_and_commands(site, talks):
 
     assert complete("fo") == [["fox", "species", "1,234"]]
     assert complete("  ") == [] and requests.get(f"{site}/api/complete").json() == []
-    assert complete("/WA") == [["/walk", "command", messages.COMMANDS["walk"][1]]]
+    assert complete("/WA") == [["/walk", "command", commands.COMMANDS["walk"][1]]]
     assert {name for name, *_ in complete("/")} == {
-        f"/{name}" for name in messages.COMMANDS
+        f"/{name}" for name in commands.COMMANDS
     } - {"/picture", "/start", "/quit"}
     complete("x" * 5000)
     assert talks.asked == ["fo", "x" * web.PREFIX_LIMIT]
@@ -785,6 +785,9 @@ def test_what_newcomers_ask_for_is_followed_by_a_rest(monkeypatch):
 LISTS = {
     "list": "/blacklist add\n" + "fox -night\n" * 300,
     "short list": "/blacklist add ~*a* ~*e*",  # matches most tags
+    "without a slash": "blacklist add ~*a* ~*e*",
+    "search": "/only *a*",
+    "drawing": "Portrait",
 }
 
 
@@ -802,7 +805,7 @@ class Costly(Slow):
         return super().complete(prefix, n)
 
 
-@pytest.mark.parametrize("sent", ["list", "short list", "file", "slow", "complete"])
+@pytest.mark.parametrize("sent", [*LISTS, "file", "slow", "complete"])
 def test_costly_requests_leave_threads_for_others(monkeypatch, sent):
     monkeypatch.setattr(web, "COSTLY_SECONDS", 0.05)
     talks = Costly()
@@ -1385,7 +1388,7 @@ def test_enjoy_tour_like_taste_forget(browser, board):
         assert chips(page, "up") == []
         page.get_by_role("button", name="Forget me").click()
         rest(page)
-        page.get_by_role("button", name=messages.button("yes"), exact=True).click()
+        page.get_by_role("button", name=commands.button("yes"), exact=True).click()
         rest(page)
         assert "was deleted" in page.locator(".message").last.inner_text()
         assert page.locator("#kept .thumbnails").count() == 0

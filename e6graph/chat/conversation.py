@@ -19,21 +19,11 @@ from ..pictures import features_of
 from ..recommend.personal import Profile
 from ..recommend.references import Reference
 from . import messages
+from .commands import ALIASES, COMMANDS, Command, help_text, is_list, limit_of
 from .favorites import FavoriteCommands, is_favorites
 from .fetch_favorites import FavoritesFetcher
 from .meaning import command_meant, tags_meant
-from .messages import (
-    COMMANDS,
-    Command,
-    CompletedTag,
-    Picture,
-    Reply,
-    Taste,
-    TextFile,
-    count,
-    did_you_mean,
-    quoted,
-)
+from .messages import CompletedTag, Picture, Reply, Taste, TextFile, count, did_you_mean, quoted
 from .news import NewsCommands
 from .profiles import Profiles
 from .sight import SightCommands
@@ -228,7 +218,7 @@ class Conversation:
                 return self._sight.take_list(message)
             self._tour.taste_changed()
             return self._favorites.take_file(message)
-        most = messages.limit_of(message)
+        most = limit_of(message)
         if len(message) > most:
             raise BadInput(f"{len(message):,} characters are too many: {most:,} at most")
         text = messages.clean_lines(message).strip()
@@ -247,8 +237,7 @@ class Conversation:
 
     def _command(self, text: str) -> list[Reply]:
         typed, *words = text.split()
-        name = typed[1:].lower()
-        name = {"welcome": "start", "favourites": "favorites"}.get(name, name)
+        name = ALIASES.get(typed[1:].lower(), typed[1:].lower())
         if name in ("yes", "no") and not words:
             line = None if self._asked else command_meant(name, self._tour.touring)
             return self._command(line) if line else [Reply("I asked nothing.")]
@@ -268,7 +257,7 @@ class Conversation:
             self._tour.taste_changed()
         # A list is read with its line ends. The lines of tags count as commas.
         rest = text[len(typed) :]
-        return run(rest if messages.is_list(text) else rest.strip().replace("\n", ",").split())
+        return run(rest if is_list(text) else rest.strip().replace("\n", ",").split())
 
     def _plain(self, text: str) -> list[Reply]:
         """Take words without a command as tags if all are; otherwise give a hint."""
@@ -305,7 +294,7 @@ class Conversation:
         return [Reply("\n".join(lines), choices=["/surprise", "/help"])]
 
     def _help(self) -> list[Reply]:
-        return [Reply(messages.help_text(self._listed))]
+        return [Reply(help_text(self._listed))]
 
     def _about(self) -> list[Reply]:
         board = self._user.board

@@ -1,4 +1,4 @@
-"""What people mean by the words they type: a command without its slash, or tags."""
+"""Understand what people type: commands without the slash, and tags with spaces."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..recommend.references import reference_in
-from .favorites import names_posts
-from .messages import COMMANDS, number_from_0_to_1
+from ..recommend.references import names_posts, reference_in
+from .commands import ALIASES, COMMANDS
+from .messages import number_from_0_to_1
 from .user import User
 
 MOST_JOINED = 8  # words of a tag that are typed with spaces between
@@ -19,7 +19,7 @@ WORDS = {
     "❤": "like",
     "⏭": "skip",
     "🛑": "stop",
-    "favourites": "favorites",
+    "favourites": ALIASES["favourites"],
 }
 """Word → the command that it stands for, whatever was asked."""
 
@@ -38,9 +38,10 @@ _FITTING = {
 
 
 def command_meant(text: str, on_tour: bool = False) -> str | None:
-    """Return the command line that a text without a slash stands for, None if it is none.
+    """Return the command that a text without a slash means; None if it means none.
 
-    Its first word is the name of a command, and what follows makes sense there.
+    It means one if it begins with the name of a command, and what follows makes sense
+    after that.
 
     Parameters
     ----------
@@ -108,9 +109,9 @@ def tags_meant(user: User, words: Sequence[str]) -> TagsMeant:
     """Read tags as people type them.
 
     Commas part tags, and the words between two commas are one tag if there is such a
-    tag. Without any comma each word is a tag; words that are none by themselves are
-    taken together. A `-` before a tag inverts it, and `*` makes it a pattern. Of a tag
-    that comes twice, what was said last counts.
+    tag. Without any comma each word is a tag of its own; where there is no such tag, it
+    may be one together with the next words. A `-` before a tag inverts it, and `*`
+    makes it a pattern. Of a tag that comes twice, what was said last counts.
     """
     meant = TagsMeant()
     text = " ".join(words).lower()

@@ -1,14 +1,14 @@
-"""The messages of a talk: commands, what goes in and comes out, how posts read."""
+"""The messages of a talk: what goes in and comes out, and how posts read."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..recommend.references import reference_in
 from ..tags.categories import RATING_TAGS
@@ -24,62 +24,6 @@ PICTURE_LIMIT = 20 * 1024**2  # bytes
 POSTS_AT_ONCE = 5  # for /more
 PREVIEW_PATIENCE = 1.5  # seconds that a front end waits for a preview to come
 PREVIEW_POLL = 0.05  # seconds between two looks whether it has come
-
-
-class Command(NamedTuple):
-    """A command: its arguments, its purpose, and the label of its button, if any."""
-
-    argument: str
-    does: str
-    button: str = ""
-
-
-COMMANDS = {
-    "walk": Command(
-        "", "start a tour: a post at a time, the next after /like, /dislike or /skip", "Walk"
-    ),
-    "like": Command("[IDs or URLs]", "you like those posts, or else the last one shown", "👍"),
-    "dislike": Command("[IDs or URLs]", "you do not like them", "👎"),
-    "skip": Command("", "show the next post; counts against the last one, but little", "⏭"),
-    "stop": Command("", "end the tour", "🛑"),
-    "undo": Command("", "take back what you said last, and show its post again", "↩"),
-    "why": Command("[ID or URL]", "how that post, or else the last one, was found", "Why?"),
-    "more": Command(
-        "[ID or URL]", f"{POSTS_AT_ONCE} posts like that one or the last", "More like this"
-    ),
-    "variants": Command("[ID or URL]", "other versions of that post or the last", "Variants"),
-    "new": Command("", "the posts that came since you last looked, best first", "New"),
-    "daily": Command("[HOUR or off]", "on Telegram: the ten best new posts each day (UTC)"),
-    "surprise": Command("", "a post from where I know your taste least", "Surprise me"),
-    "enjoy": Command(
-        "TAGS", "tags you like to see: fox, blue eyes, -rain (which you avoid), snow*"
-    ),
-    "avoid": Command("TAGS", "tags you do not want to see"),
-    "mood": Command("[TAGS or off]", "follow one wish for a while; your taste rests meanwhile"),
-    "only": Command("[WORDS or off]", "only posts that the site's search finds: fox score:>50"),
-    "variety": Command("[0 to 1]", "how varied the posts are: 0 alike, 1 varied, or default"),
-    "picture": Command("PATH", "what I see in a picture, and posts like it"),
-    "taste": Command("", "what I keep about you, and what I learned from it", "Taste"),
-    "portrait": Command("", "your taste as a picture to show around", "Portrait"),
-    "drop": Command("TAGS or #ID", "take back what you said about tags or a post"),
-    "blacklist": Command(
-        "[add LINES|remove LINE|clear]",
-        "hide posts by lines of your own, as on the site",
-        "Blacklist",
-    ),
-    "favorites": Command(
-        "[NAME or posts]", "what you marked on the site counts, too", "Favorites"
-    ),
-    "rating": Command("[LETTERS]", "show or narrow the ratings you see"),
-    "export": Command("", "everything I keep about you, as a file", "Export"),
-    "forget": Command("", "delete everything I keep about you; I ask first", "Forget me"),
-    "about": Command("", "what this is"),
-    "start": Command("", "the welcome"),
-    "help": Command("", "this list", "Help"),
-    "quit": Command("", "end the talk"),
-}
-ANSWERS = {"yes": "Yes, delete it", "no": "No", "/yes": "Yes", "/no": "No"}
-"""Answers to a question, and the labels of their buttons."""
 
 
 # The categories that a card shows, in order, and how many tags of each say
@@ -225,54 +169,6 @@ class CompletedTag:
     posts: int
 
 
-def is_list(message: str) -> bool:
-    """Tell whether a message begins with a command that a long list may follow.
-
-    >>> is_list("/blacklist add fox"), is_list("/favorites 7 8"), is_list("/blacklists")
-    (True, True, False)
-    """
-    begun = re.match(r"\s*/(blacklist|favou?rites)(\s|$)", message[:100], re.IGNORECASE)
-    return begun is not None
-
-
-def asks_to_draw(message: str) -> bool:
-    """Tell whether a message asks for a picture that has to be drawn, which costs a little.
-
-    >>> asks_to_draw("/Portrait"), asks_to_draw("/portraits")
-    (True, False)
-    """
-    return re.match(r"\s*/portrait(\s|$)", message[:100], re.IGNORECASE) is not None
-
-
-def limit_of(message: str) -> int:
-    """Return how many characters a message may have: a whole list, or a few words."""
-    return BLACKLIST_LIMIT + MESSAGE_LIMIT if is_list(message) else MESSAGE_LIMIT
-
-
-def button(choice: str) -> str:
-    """Return the label for the button of a choice.
-
-    >>> button("/like 12"), button("/enjoy fox")
-    ('👍', 'Enjoy fox')
-    """
-    name = choice.partition(" ")[0][1:]
-    if name in ("enjoy", "avoid", "mood", "only", "variety", "drop", "rating"):
-        return choice[1:].capitalize()
-    label = COMMANDS[name].button if name in COMMANDS else ANSWERS.get(choice, "")
-    return label or choice
-
-
-def complete_command(commands: Mapping[str, Command], prefix: str) -> list[tuple[str, str]]:
-    """Return (command, what it does) for the commands that begin with `prefix`.
-
-    >>> complete_command(COMMANDS, "/STA")
-    [('/start', 'the welcome')]
-    """
-    begun = prefix[1:].lower()
-    found = [name for name in commands if name.startswith(begun)]
-    return [(f"/{name}", commands[name].does) for name in found]
-
-
 def aligned(rows: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
     """Return one line for each (label, values), with the values below each other."""
     return [f"{label:<{LABEL_WIDTH}}{', '.join(values)}" for label, values in rows]
@@ -405,15 +301,6 @@ def numbered(reply: Reply, first: int = 1) -> tuple[str, list[str]]:
         text += f"{reply.text[begin:end]} [{number}]"
         begin = end
     return text + reply.text[begin:], [choice for _, choice in places]
-
-
-def help_text(commands: Mapping[str, Command]) -> str:
-    """Return a line for each command: how to type it and what it does."""
-    usage = {f"/{name} {entry.argument}": entry.does for name, entry in commands.items()}
-    width = max(map(len, usage)) + 2
-    lines = [f"{command:<{width}}{does}" for command, does in usage.items()]
-    hint = "Commands are understood without the slash, too; tags alone count as /enjoy."
-    return "\n".join([*lines, hint])
 
 
 def title(post: PostInfo) -> str:

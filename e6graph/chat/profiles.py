@@ -37,7 +37,7 @@ class Feeling(IntEnum):
 
 @dataclass(frozen=True)
 class Before:
-    """What was kept of some posts and tags before something was said of them.
+    """All that a file holds of some posts and tags, noted so that it can be put back.
 
     Attributes
     ----------

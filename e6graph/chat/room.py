@@ -15,10 +15,10 @@ from ..hydrate.previews import static_host
 from ..pictures import PictureReader
 from ..recommend import PostGraph, PostInfo
 from ..recommend.favorites import read_source
+from .commands import Command
 from .conversation import Conversation
 from .fetch_favorites import FavoritesFetcher
 from .fetch_previews import Fetcher
-from .messages import Command
 from .profiles import Profiles
 from .reload import Watch, give_back_memory, pass_over
 from .sessions import Sessions

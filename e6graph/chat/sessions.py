@@ -16,9 +16,10 @@ import numpy as np
 from ..errors import BadInput, UnknownPost
 from ..hydrate.previews import cached_preview
 from ..pictures import PictureReader
+from .commands import COMMANDS, Command
 from .conversation import Conversation
 from .fetch_favorites import FavoritesFetcher
-from .messages import COMMANDS, Command, CompletedTag, Picture, Reply, Taste, TextFile
+from .messages import CompletedTag, Picture, Reply, Taste, TextFile
 from .profiles import Profiles
 
 if TYPE_CHECKING:

@@ -33,9 +33,9 @@ class SightCommands:
             said = f"You see only what matches {profile.only}: {left:,} posts."
             return [Reply(f"{said} /only off ends it.", choices=["/walk", "/only off"])]
         if search.lower() in ("", "off"):
-            user.profiles.set_only(user.key, "") if profile.only else None
             said = "You see all posts, whatever they are."
             if profile.only:
+                user.profiles.set_only(user.key, "")
                 said = f"You no longer see only what matches {profile.only}."
             example = " ".join(user.example_tags())
             hint = f"/only {example} score:>5 restricts them by the site's search words."

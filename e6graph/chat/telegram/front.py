@@ -25,7 +25,7 @@ import re
 import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -33,38 +33,30 @@ from typing import TYPE_CHECKING, Any
 from telegram import (
     Bot,
     Document,
-    InlineKeyboardButton,
-    InlineKeyboardMarkup,
     Message,
     Update,
 )
 from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
 
 from ...errors import BadInput, E6GraphError
+from ..commands import COMMANDS, Command
 from ..messages import (
-    COMMANDS,
     FAVORITES_BYTES,
     LIST_BYTES,
     PICTURE_LIMIT,
-    PREVIEW_PATIENCE,
-    PREVIEW_POLL,
-    Command,
     Picture,
     Reply,
     TextFile,
-    button,
 )
 from ..sessions import Sessions
+from .sending import Sender
 from .server import RETRY_DELAY, ApiRequest, Calls, UpdatesRequest, keep_from_logs, one_line
 
 if TYPE_CHECKING:
-    from ...recommend import PostInfo
+    pass
 
 API_BASE = "https://api.telegram.org"
-TEXT_LIMIT = 4096  # UTF-16 units
-CAPTION_LIMIT = 1024  # UTF-16 units
 DESCRIPTION_LIMIT = 256  # characters, of a command in the menu
-BUTTON_BYTES = 64  # of what a button sends
 SERVER_CONNECTIONS = 256  # to the server
 POLL_SECONDS = 30  # that a request for updates stays open
 LONGEST_POLL_DELAY = 30.0  # seconds between failed requests for updates
@@ -136,34 +128,6 @@ def serve(sessions: Sessions, token: str, api_base: str | None = None) -> None:
         ) from None
 
 
-def split_text(text: str, limit: int) -> list[str]:
-    r"""Cut a text into pieces, at the end of a line or at a space where there is one.
-
-    The first piece has at most `limit` UTF-16 units, the others `TEXT_LIMIT`.
-
-    >>> split_text("one two\nthree four", 10)
-    ['one two', 'three four']
-    """
-    head = text.encode("utf-16-le")[: 2 * limit].decode("utf-16-le", "ignore")
-    if head == text:
-        return [text]
-    cut = max(head.rfind("\n"), 0) or max(head.rfind(" "), 0) or len(head)
-    return [text[:cut], *split_text(text[cut:].lstrip(), TEXT_LIMIT)]
-
-
-def button_rows(choices: Sequence[str]) -> list[list[str]]:
-    """Arrange choices as buttons: the shortest in one row, others in pairs.
-
-    >>> button_rows(["/like 7", "/skip", "/why 7", "/more 7", "/enjoy owl", "/enjoy " + "x" * 60])
-    [['/like 7', '/skip'], ['/why 7', '/more 7'], ['/enjoy owl']]
-    """
-    fitting = [choice for choice in choices if len(choice.encode()) <= BUTTON_BYTES]
-    short = [choice for choice in fitting if len(button(choice)) <= 3]
-    others = [choice for choice in fitting if choice not in short]
-    rows = [short, *(others[i : i + 2] for i in range(0, len(others), 2))]
-    return [row for row in rows if row]
-
-
 def _is_text(file: Document) -> bool:
     kind, name = file.mime_type or "", (file.file_name or "").lower()
     listed = kind.startswith("text/") or kind == "application/json"
@@ -179,10 +143,6 @@ def _kind_of(file: Document, caption: str) -> str:
     return "favorites" if says_so or file.mime_type == "application/json" else ""
 
 
-def _key(choice: str) -> InlineKeyboardButton:
-    return InlineKeyboardButton(button(choice), callback_data=choice)
-
-
 class TelegramBot:
     """Answers the messages of one user in order, and different users at once."""
 
@@ -193,6 +153,7 @@ class TelegramBot:
         updates = UpdatesRequest(1, read_timeout=20)
         self._bot = Bot(token, f"{base}/bot", f"{base}/file/bot", calls, updates)
         self._call = Calls(self._bot)
+        self._sender = Sender(self._bot, self._call, sessions)
         self._offset: int | None = None  # the update after the last one
         self._known: deque[int] = deque(maxlen=1000)  # update ids
         # By user id: the message in hand and those that wait.
@@ -274,7 +235,7 @@ class TelegramBot:
         try:
             replies = await asyncio.to_thread(self._sessions.deliver, user)
             for reply in replies:
-                await self._send(reply, {"chat_id": int(user.removeprefix(USER))})
+                await self._sender.send(reply, {"chat_id": int(user.removeprefix(USER))})
         except Forbidden as error:  # the bot was blocked, or never spoken to in private
             log.info("somebody is sent nothing more each day: %s", one_line(error))
             await asyncio.to_thread(self._sessions.end_daily, user)
@@ -384,7 +345,7 @@ class TelegramBot:
             where["reply_to_message_id"] = place.message_id
             where["allow_sending_without_reply"] = True
         for reply in replies:
-            await self._send(reply, where)
+            await self._sender.send(reply, where)
 
     async def _said(self, message: Message, text: str) -> str | Picture | TextFile:
         """Return what a message says to the talk: its text, its picture or its list."""
@@ -409,46 +370,3 @@ class TelegramBot:
         largest = max(fitting, key=lambda name: sizes[name])
         data = await self._call.file(largest, PICTURE_LIMIT)
         return Picture(problem=NO_PICTURE) if data is None else Picture(data)
-
-    async def _send(self, reply: Reply, where: dict[str, Any]) -> None:
-        """Send a picture or file with the text that fits under it, then the rest."""
-        # Telegram does not align columns.
-        text = re.sub(r"(?m)^(\S+(?: \S+)*) {2,}", r"\1: ", reply.text)
-        to = dict(where)
-        if rows := button_rows(reply.choices):
-            to["reply_markup"] = InlineKeyboardMarkup([list(map(_key, row)) for row in rows])
-
-        send: Callable[..., Awaitable[Message]] = self._bot.send_photo
-        media: dict[str, Any] = {}
-        if reply.document and reply.is_drawing:
-            media = {"photo": reply.document[1]}
-        elif reply.document and where["chat_id"] < 0:
-            text += "\nThe file is for you alone: ask me for it in a private talk."
-        elif reply.document:
-            send = self._bot.send_document
-            media = {"filename": reply.document[0], "document": reply.document[1]}
-        elif reply.post and (data := await self._thumbnail(reply.post, reply.coming)):
-            media = {"photo": data}
-
-        parts = split_text(text, CAPTION_LIMIT if media else TEXT_LIMIT)
-        if media:
-            try:
-                await self._call(send, caption=parts[0], **media, **to)
-                parts, to = parts[1:], where
-            except BadRequest as error:
-                log.warning("sent without its picture or file: %s", one_line(error))
-        for part in parts:
-            # Telegram's own preview of an address may show what we would not.
-            await self._call(
-                self._bot.send_message, text=part, disable_web_page_preview=True, **to
-            )
-            to = where
-
-    async def _thumbnail(self, post: PostInfo, coming: bool) -> bytes | None:
-        """Return a post's preview; wait a moment for it if it is coming."""
-        until = time.monotonic() + PREVIEW_PATIENCE * coming
-        while not (data := await asyncio.to_thread(self._sessions.thumbnail, post)):
-            if time.monotonic() >= until:
-                return None
-            await asyncio.sleep(PREVIEW_POLL)
-        return data

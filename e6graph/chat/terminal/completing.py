@@ -1,4 +1,4 @@
-"""What a line in the terminal may go on with: commands, tags, what was said, paths."""
+"""Complete a line in the terminal: commands, tags, paths, and what /drop takes back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..commands import COMMANDS, complete_command
 from ..conversation import Conversation
-from ..messages import COMMANDS, complete_command
 
 LEAST = 2  # letters of a tag from which it is completed
 MOST_OFFERED = 50  # paths, lines, and things said

@@ -25,7 +25,7 @@ COMMANDS_OF_KEYS = {
 }
 _ARROWS = ("/like", "/dislike", "/skip", "/undo")  # up, down, right, left
 _PREFIXES = {"\x1b[": "ABCD", "\x1bO": "ABCD", "\xe0": "HPMK", "\x00": "HPMK"}
-"""What comes before the letter of an arrow: in ECMA-48's two modes, and on Windows."""
+"""An arrow key sends one of these and then a letter: two ways of ECMA-48, two of Windows."""
 
 KEYS = COMMANDS_OF_KEYS | {
     before + letter: command

@@ -42,6 +42,12 @@ from .completing import completions
 
 PROMPT = "> "
 LONGEST_LINE = BLACKLIST_LIMIT + 4 * MESSAGE_LIMIT  # characters that are read of one
+LISTS = {
+    "blacklist": (LIST_BYTES, "a blacklist"),
+    "favorites": (MOST_BYTES, "a list of favorites"),
+}
+"""Kind of a list → how many bytes its file may have, and what is expected of it."""
+
 WIDEST = 100  # columns of text, however wide the terminal
 
 
@@ -123,20 +129,13 @@ def read_picture(path: str) -> Picture:
     return Picture(*_read_file(path, PICTURE_LIMIT, "a picture"))
 
 
-def read_list(path: str) -> TextFile:
-    """Read a blacklist of at most `LIST_BYTES`, or say why it fails."""
-    data, problem = _read_file(path, LIST_BYTES, "a blacklist")
-    if len(data) > LIST_BYTES:
-        problem = f"{path!r} is too long: {LIST_BYTES // 1000} kB at most"
-    return TextFile(b"" if problem else data, problem, "blacklist")
-
-
-def read_favorites(path: str) -> TextFile:
-    """Read a file of favorites of at most `MOST_BYTES`, or say why it fails."""
-    data, problem = _read_file(path, MOST_BYTES, "a list of favorites")
-    if len(data) > MOST_BYTES:
-        problem = f"{path!r} is too long: {MOST_BYTES >> 20} MB at most"
-    return TextFile(b"" if problem else data, problem, "favorites")
+def read_list(path: str, kind: str) -> TextFile:
+    """Read a list, "blacklist" or "favorites", that is no longer than its kind may be."""
+    most, expected = LISTS[kind]
+    data, problem = _read_file(path, most, expected)
+    if len(data) > most:
+        problem = f"{path!r} is too long: {most / 1e6:.3g} MB at most"
+    return TextFile(b"" if problem else data, problem, kind)
 
 
 def _read_file(path: str, limit: int, expected: str) -> tuple[bytes, str]:
@@ -167,8 +166,8 @@ def _message(line: str) -> str | Picture | TextFile:
         named = command.endswith("file") or path.lower().endswith(FILE_ENDINGS)
         if not (named or is_file(path)):
             return line  # a name, or posts
-        return read_favorites(path)
-    return read_picture(path) if command == "picture" else read_list(path)
+        return read_list(path, "favorites")
+    return read_picture(path) if command == "picture" else read_list(path, "blacklist")
 
 
 def _saved(name: str, data: bytes) -> str:

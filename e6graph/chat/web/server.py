@@ -36,8 +36,8 @@ from ...cli import ended_by_sigterm
 from ...errors import E6GraphError
 from ...pictures.reading import WAITING_PICTURES, WAITING_SLOW
 from ...tags.categories import RATING_TAGS
+from ..commands import COMMANDS, COSTLY, button, command_in, complete_command, is_list
 from ..messages import (
-    COMMANDS,
     FAVORITES_BYTES,
     LIST_BYTES,
     PICTURE_LIMIT,
@@ -45,11 +45,7 @@ from ..messages import (
     Picture,
     Reply,
     TextFile,
-    asks_to_draw,
-    button,
     clean,
-    complete_command,
-    is_list,
     title,
 )
 from .access import LOOPBACK, AccessControl
@@ -309,7 +305,7 @@ class _Site:
                 room = self._for_costly
             elif not request.state.returned:
                 room = self._for_newcomers
-            elif asks_to_draw(message):
+            elif command_in(message) in COSTLY:
                 room = self._for_costly
             return await self._ask_in(room, user, self._sessions.reply, message)
 
