@@ -151,12 +151,8 @@ def _worth_scoring(
 ) -> np.ndarray:
     """Return candidates by any of some weights: int64, ascending.
 
-    What has come often enough is held back unless nothing else is left.
-
-    Parameters
-    ----------
-    few : int64, all rows that were allowed at first, if they are few enough to be
-        scored; None: look for candidates.
+    What has come often enough is held back unless nothing else is left. `few` are all
+    rows that were allowed at first, if they can all be scored; None if they are many.
     """
     held_back = course.held_back(left) if course else np.zeros(0, np.int64)
     left[held_back] = False
