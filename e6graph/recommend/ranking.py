@@ -284,7 +284,7 @@ class Ranking:
         allowed: np.ndarray,
         size: int,
         seed: int,
-        first: int,
+        first: int = 0,
     ) -> np.ndarray:
         """Return the `size` best rows by the rarest tags and sizes alone.
 
