@@ -10,7 +10,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers share the cores; before NumPy
 
 import pytest
-from boards import families_export, planted_export
+from boards import families_export, planted_export, write_export
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 600  # seconds: ends what hangs; no machine is so slow
@@ -31,6 +31,13 @@ def build(index, export, *hydrate, dim=16, construct=()):
     embed_tags.main([*index, "--dim", str(dim)])
     solve_attenuator.main(index)
     construct_index.main([*index, *construct])
+
+
+def index_of(root, *tables, dim=16, **more):
+    """Write an export into `root`, as `write_export` does, build its index there; return that."""
+    write_export(root / "export", *tables, **more)
+    build(root / "index", root / "export", dim=dim)
+    return root / "index"
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +70,14 @@ def kept(tmp_path):
 
     with Profiles(tmp_path / "profiles.sqlite") as profiles:
         yield profiles
+
+
+@pytest.fixture
+def bot(graph, kept):
+    """A talk with ann on the board of the test's module."""
+    from e6graph.chat.conversation import Conversation
+
+    return Conversation(graph, kept, "ann")
 
 
 @pytest.fixture(scope="session")

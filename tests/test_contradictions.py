@@ -1,8 +1,8 @@
 """What works against each other is said, with the way out, from either side."""
 
 import pytest
-from boards import post, write_export
-from conftest import build
+from boards import post
+from conftest import index_of
 from fake_graph import say
 
 from e6graph import PostGraph
@@ -32,24 +32,18 @@ def index(tmp_path_factory):
     posts += [made(500 + i, "moth gore") for i in range(5)]
     posts += [made(600 + i, f"thing_{i % 4} day") for i in range(40)]
     root = tmp_path_factory.mktemp("contradictions")
-    write_export(
-        root / "export",
+    return index_of(
+        root,
         posts,
         aliases=[("vulpine", "fox"), ("leveret", "hare")],
         implications=[("red_fox", "fox"), ("fox", "canine")],
+        dim=4,
     )
-    build(root / "index", root / "export", dim=4)
-    return root / "index"
 
 
 @pytest.fixture(scope="module")
 def graph(index):
     return PostGraph.open(index)
-
-
-@pytest.fixture
-def bot(graph, kept):
-    return Conversation(graph, kept, "ann")
 
 
 def told(answer):

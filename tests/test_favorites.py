@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from boards import post, write_export
-from conftest import build
+from boards import post
+from conftest import index_of
 
 from e6graph import PostGraph
 from e6graph.recommend import Profile
@@ -23,8 +23,7 @@ def index(tmp_path_factory):
     rows += [post(n, "fox night", rating="q") for n in range(61, 64)]
     rows += [post(n, "fox young", rating="e") for n in range(64, 66)]
     rows += [post(n, "fox gore") for n in range(66, 68)]
-    write_export(root / "export", rows)
-    build(root / "index", root / "export", dim=4)
+    index_of(root, rows, dim=4)
     return root / "index", {row["id"]: row["md5"] for row in rows}
 
 

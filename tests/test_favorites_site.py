@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from boards import post, write_export
-from conftest import PATIENCE, build
+from boards import post
+from conftest import PATIENCE, index_of
 from fake_graph import FakeGraph
 from http_server import Answer, serving
 
@@ -523,9 +523,7 @@ def test_a_pipe_waits_for_what_it_asked_for(board, fetcher, kept):
 def index(board, tmp_path):
     rows = [post(n, f"fox day tag{n % 3}") for n in range(1, 31)]
     rows += [post(n, f"owl night tag{n % 3}") for n in range(31, 61)]
-    write_export(tmp_path / "export", rows)
-    build(tmp_path / "index", tmp_path / "export", dim=4)
-    return tmp_path / "index"
+    return index_of(tmp_path, rows, dim=4)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import threading
 import time
 
 import pytest
-from boards import post, write_export
-from conftest import PATIENCE, build
+from boards import post
+from conftest import PATIENCE, index_of
 from fake_graph import BOARD, FakeGraph
 from http_server import Answer, serving
 
@@ -213,8 +213,7 @@ def test_the_bot_fetches_previews_when_told_to_and_of_no_hidden_post(
     rows = [post(n, f"fox night tag{n % 3}") for n in range(1, 25)]
     rows += [post(n, "fox night young", rating="q") for n in range(25, 30)]
     rows += [post(n, "fox night", rating="e") for n in range(30, 35)]
-    write_export(tmp_path / "export", rows)
-    build(tmp_path / "index", tmp_path / "export", dim=4)
+    index_of(tmp_path, rows, dim=4)
     for row in rows:
         site.put(address(row["md5"]), Answer(PICTURE))
     monkeypatch.setattr(fetching, "REQUEST_DELAY", 0.0)

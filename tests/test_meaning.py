@@ -3,8 +3,8 @@
 import io
 
 import pytest
-from boards import post, write_export
-from conftest import build
+from boards import post
+from conftest import index_of
 from fake_graph import FakeGraph, say
 
 from e6graph import PostGraph
@@ -34,16 +34,8 @@ def graph(tmp_path_factory):
         for n in range(1, 120)
     ]
     root = tmp_path_factory.mktemp("words")
-    write_export(
-        root / "export", rows, aliases=[("verdant_eyes", "green_eyes"), ("vixen", "fox")]
-    )
-    build(root / "index", root / "export", dim=4)
+    index_of(root, rows, aliases=[("verdant_eyes", "green_eyes"), ("vixen", "fox")], dim=4)
     return PostGraph.open(root / "index")
-
-
-@pytest.fixture
-def bot(graph, kept):
-    return Conversation(graph, kept, "ann")
 
 
 def felt(bot):

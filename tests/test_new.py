@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from boards import COLUMNS, post, write_export, write_table
-from conftest import build
+from conftest import build, index_of
 
 from e6graph import PostGraph
 from e6graph.chat.conversation import Conversation
@@ -47,9 +47,7 @@ def rows(upto):
 
 def generation(place, upto, posts=None):
     """Build the index of a board in a place; it may be there from the day before."""
-    write_export(place / "export", [*rows(upto)] if posts is None else posts)
-    build(place / "index", place / "export", dim=4)
-    return place / "index"
+    return index_of(place, [*rows(upto)] if posts is None else posts, dim=4)
 
 
 @pytest.fixture(scope="module")

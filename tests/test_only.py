@@ -4,8 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
-from boards import post, write_export
-from conftest import build
+from boards import post
+from conftest import index_of
 from fake_graph import say
 
 from e6graph import PostGraph
@@ -54,19 +54,12 @@ def index(tmp_path_factory):
         rating = "q" if n % 11 == 0 else "s"
         rows.append(post(n, " ".join(held), rating=rating, score=int(rng.integers(-5, 100))))
     root = tmp_path_factory.mktemp("only")
-    write_export(root / "export", rows, aliases=[("vixen", "fox")])
-    build(root / "index", root / "export", dim=4)
-    return root / "index"
+    return index_of(root, rows, aliases=[("vixen", "fox")], dim=4)
 
 
 @pytest.fixture(scope="module")
 def graph(index):
     return PostGraph.open(index)
-
-
-@pytest.fixture
-def bot(graph, kept):
-    return Conversation(graph, kept, "ann")
 
 
 def shown(replies):

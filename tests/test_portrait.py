@@ -4,8 +4,8 @@ import io
 import struct
 
 import pytest
-from boards import post, write_export
-from conftest import build
+from boards import post
+from conftest import index_of
 from PIL import Image, ImageChops
 
 from e6graph.chat.conversation import Conversation
@@ -49,8 +49,7 @@ def board(tmp_path_factory):
         Image.new("RGB", (150, 90), color).save(path, "PNG")
     categories = dict.fromkeys({tag for row in rows for tag in row["tag_string"].split()}, 0)
     categories |= {"fox": 5, "owl": 5, "canine": 5, "animal": 5, "inkwash_(artist)": 1}
-    write_export(root / "export", rows, categories, implications=[("fox", "canine")])
-    build(root / "index", root / "export", dim=8)
+    index_of(root, rows, categories, implications=[("fox", "canine")], dim=8)
     return root
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from boards import post, write_export
-from conftest import PATIENCE, build
+from conftest import PATIENCE, build, index_of
 
 from e6graph import PostGraph
 from e6graph.chat.commands import COMMANDS
@@ -35,9 +35,7 @@ def no_chance():
 def board(place, first, n=24):
     """An index of the posts `first` to `first + n`."""
     rows = [post(first + k, f"fox night tag{k % 3}") for k in range(n)]
-    write_export(place / "export", rows)
-    build(place / "index", place / "export", dim=4)
-    return place / "index"
+    return index_of(place, rows, dim=4)
 
 
 @pytest.fixture

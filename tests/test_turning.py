@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 import pytest
-from boards import post, write_export
-from conftest import build
+from boards import post
+from conftest import index_of
 
 from e6graph import PostGraph
 from e6graph.recommend import Profile
@@ -35,8 +35,7 @@ def graph(tmp_path_factory):
         held += [f"anywhere_{word}" for word in anywhere]
         rows.append(post(10 + 2 * i, " ".join(held)))
     root = tmp_path_factory.mktemp("kinds")
-    write_export(root / "export", rows)
-    build(root / "index", root / "export", dim=16)
+    index_of(root, rows, dim=16)
     return PostGraph.open(root / "index")
 
 

@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 import pytest
-from boards import post, write_export
-from conftest import build
+from boards import post
+from conftest import index_of
 
 from e6graph import PostGraph
 from e6graph.errors import BadInput
@@ -80,8 +80,7 @@ def board(tmp_path_factory):
         posts.append(one)
     root = tmp_path_factory.mktemp("variety")
     named = [(i, f"pool_{i}", ids, "collection") for i, ids in pools.items()]
-    write_export(root / "export", posts, tags, pools=named)
-    build(root / "index", root / "export")
+    index_of(root, posts, tags, pools=named)
     return PostGraph.open(root / "index")
 
 
@@ -234,8 +233,7 @@ def comic(tmp_path_factory):
         post(2041, f"{tags} snow0 q1 q2", image_width=900, image_height=333, parent_id=2001)
     )
     root = tmp_path_factory.mktemp("comic")
-    write_export(root / "export", posts, pools=[(1, "story", pages, "series")])
-    build(root / "index", root / "export", dim=4)
+    index_of(root, posts, pools=[(1, "story", pages, "series")], dim=4)
     return PostGraph.open(root / "index")
 
 
